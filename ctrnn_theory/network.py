@@ -1,0 +1,310 @@
+"""The model: a network, and the noise inside or outside its activation."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ctrnn_theory.activations import Activation, activation
+
+FloatArray = NDArray[np.float64]
+Site = Literal["inside", "outside"]
+FORMAT = 1  # of the file; raised when older readers would misread it
+
+
+def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> FloatArray:
+    """Return `value` as a finite, C-contiguous, read-only float64 array, or raise a ValueError naming it.
+
+    Parameters
+    ----------
+    name
+        What to call the argument in the message.
+    value
+        Anything NumPy can make an array of.
+    shape
+        The required shape; None in a place stands for any length.
+    """
+    try:
+        array = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of real numbers; got {value!r}") from error
+    if shape is not None and (
+        array.ndim != len(shape) or any(n is not None and n != k for n, k in zip(shape, array.shape, strict=True))
+    ):
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} must have shape {wanted}; got {array.shape}")
+    if not np.all(np.isfinite(array)):
+        bad = array[~np.isfinite(array)][0]
+        raise ValueError(f"{name} must be finite; it holds {bad}")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Gaussian noise inside the activation, outside it, or both.
+
+    One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` with ξ, η standard
+    normal, independent between steps. σ is the standard deviation **per step**, not scaled by the step's length.
+
+    Parameters
+    ----------
+    inside, outside
+        A number (every neuron the same, independent), an array (N,) of standard deviations (independent), or a
+        factor L of shape (N, R), for correlated noise of covariance L Lᵀ.
+
+    Raises
+    ------
+    ValueError
+        For a negative or non-finite standard deviation, or an array of more than two dimensions.
+
+    Examples
+    --------
+    >>> Noise(inside=0.5).covariance("inside", 2)
+    array([[0.25, 0.  ],
+           [0.  , 0.25]])
+    >>> common = Noise(outside=[[1.0], [1.0]])     # one source, shared by two neurons
+    >>> common.covariance("outside", 2)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+
+    inside: ArrayLike = 0.0
+    """Noise inside the activation: scalar, (N,) or factor (N, R)."""
+    outside: ArrayLike = 0.0
+    """Noise outside the activation: scalar, (N,) or factor (N, R)."""
+
+    def __post_init__(self) -> None:
+        for site in ("inside", "outside"):
+            array = real_array(site, getattr(self, site))
+            if array.ndim > 2:
+                raise ValueError(f"{site} must be a scalar, (N,) or a factor (N, R); got shape {array.shape}")
+            if array.ndim < 2 and np.any(array < 0):
+                raise ValueError(f"{site} must be at least 0, a standard deviation; got {array.min()}")
+            object.__setattr__(self, site, float(array) if array.ndim == 0 else array)
+
+    @classmethod
+    def from_white(cls, intensity: ArrayLike, gamma: float, site: Site) -> Noise:
+        """Per-step noise of a white noise of given intensity, σ = s/√γ.
+
+        In units of τ, white noise of intensity s adds variance s² t over a time t. A step lasts γ = Δt/τ and adds
+        (γσ)², so σ = s/√γ.
+
+        *Outside*, the step with this σ converges as γ → 0, to the Itô equation dh = (f(a) - h) dt + s dB.
+        *Inside*, it has no limit: the smoothing width s/√γ of the activation, and with it the bias, grows without
+        bound. At a fixed γ the call is meaningful for both. What does have a limit inside is a fixed σ (the
+        activation is replaced by its smoothed form and the fluctuations vanish as √γ), and noise with a
+        correlation time of its own.
+
+        Parameters
+        ----------
+        intensity
+            s, scalar, (N,) or factor (N, R); in units of the state, per √τ.
+        gamma
+            Step Δt/τ in (0, 1].
+        site
+            "inside" or "outside".
+
+        Examples
+        --------
+        >>> Noise.from_white(0.1, gamma=0.25, site="outside").outside
+        0.2
+        """
+        check_gamma(gamma)
+        if site not in ("inside", "outside"):
+            raise ValueError(f'site must be "inside" or "outside"; got {site!r}')
+        return cls(**{site: real_array("intensity", intensity) / math.sqrt(gamma)})
+
+    def factor(self, site: Site, n: int) -> FloatArray:
+        """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
+        array = np.asarray(getattr(self, site), dtype=np.float64)
+        if array.ndim == 0:
+            return cast(FloatArray, np.eye(n) * array)
+        if array.shape[0] != n:
+            raise ValueError(f"{site} must have one row for each of the {n} neurons; got shape {array.shape}")
+        return np.diag(array) if array.ndim == 1 else array
+
+    def covariance(self, site: Site, n: int) -> FloatArray:
+        """Covariance Σ = L Lᵀ, shape (n, n), of the noise at a site."""
+        factor = self.factor(site, n)
+        return cast(FloatArray, factor @ factor.T)
+
+    def std(self, site: Site, n: int) -> FloatArray:
+        """Standard deviation (n,) of the noise that each of n neurons gets at a site."""
+        return cast(FloatArray, np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1)))
+
+
+def check_gamma(gamma: float) -> float:
+    """Return `gamma` as a float, or raise a ValueError if it is outside (0, 1]."""
+    try:
+        value = float(gamma)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"gamma must be a number in (0, 1]; got {gamma!r}") from error
+    if not 0.0 < value <= 1.0:
+        raise ValueError(f"gamma must be in (0, 1]; got {gamma}")
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class CTRNN:
+    """A continuous-time recurrent network, stepped by Euler–Maruyama.
+
+    ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, output ``z = W_out h + b_out``.
+
+    Parameters
+    ----------
+    W
+        Recurrent weights (N, N); a row is a target.
+    b
+        Bias (N,); a number is given to every neuron.
+    activation
+        f: an :class:`~ctrnn_theory.Activation`, or what :func:`~ctrnn_theory.activation` takes.
+    gamma
+        Step over time constant, Δt/τ in (0, 1].
+    W_in
+        Input weights (N, K), or None for no input.
+    W_out, b_out
+        Readout (P, N) and its bias (P,), or None for no readout.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, values that are not finite, γ outside (0, 1] or an unknown activation.
+
+    Examples
+    --------
+    >>> net = CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], activation="tanh", gamma=0.2)
+    >>> net.n
+    2
+    >>> net.preactivation([1.0, 0.0])
+    array([0.1, 0.7])
+    """
+
+    W: FloatArray
+    """Recurrent weights (N, N)."""
+    b: FloatArray
+    """Bias (N,)."""
+    activation: Activation = field(default="relu")  # type: ignore[assignment]  # text is turned into an Activation
+    """Activation function f, the same for every neuron."""
+    gamma: float = 0.1
+    """Δt/τ in (0, 1]."""
+    W_in: FloatArray | None = None
+    """Input weights (N, K), or None."""
+    W_out: FloatArray | None = None
+    """Output weights (P, N), or None."""
+    b_out: FloatArray | None = None
+    """Output bias (P,), or None."""
+
+    def __post_init__(self) -> None:
+        W = real_array("W", self.W)
+        if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
+            raise ValueError(f"W must be a square matrix (N, N), N at least 1; got shape {W.shape}")
+        n = W.shape[0]
+        b = np.asarray(self.b)
+        values: dict[str, Any] = {
+            "W": W,
+            "b": real_array("b", np.full(n, self.b) if b.ndim == 0 else self.b, (n,)),
+            "activation": activation(self.activation),
+            "gamma": check_gamma(self.gamma),
+        }
+        if self.W_in is not None:
+            values["W_in"] = real_array("W_in", self.W_in, (n, None))
+        if self.W_out is not None:
+            values["W_out"] = real_array("W_out", self.W_out, (None, n))
+        if self.b_out is not None:
+            if self.W_out is None:
+                raise ValueError("b_out must come with W_out; got b_out alone")
+            values["b_out"] = real_array("b_out", self.b_out, (values["W_out"].shape[0],))
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def single(
+        cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1
+    ) -> CTRNN:
+        """One neuron with self-connection `w` and bias `b`.
+
+        Examples
+        --------
+        >>> CTRNN.single(w=0.5, b=0.1).W
+        array([[0.5]])
+        """
+        return cls(np.array([[w]]), np.array([b]), activation, gamma)  # type: ignore[arg-type]
+
+    @property
+    def n(self) -> int:
+        """Number of neurons N."""
+        return int(self.W.shape[0])
+
+    def drive(self, u: ArrayLike | None = None) -> FloatArray:
+        """Input current W_in u + b, shape (N,), for a constant input u of shape (K,)."""
+        if u is None:
+            return self.b
+        if self.W_in is None:
+            raise ValueError("u must be None for a network without W_in")
+        return cast(FloatArray, self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],)))
+
+    def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
+        """a = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
+        return cast(FloatArray, np.asarray(h, dtype=np.float64) @ self.W.T + self.drive(u))
+
+    def start_state(self, start: ArrayLike | None = None) -> FloatArray:
+        """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
+        return np.zeros(self.n) if start is None else real_array("start", np.atleast_1d(start), (self.n,))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to an ``.npz`` file of plain arrays and a JSON header, atomically.
+
+        A failure leaves a file that was there before as it was.
+
+        Parameters
+        ----------
+        path
+            File name; used as given.
+        """
+        target = Path(path)
+        header = {"format": FORMAT, "activation": self.activation.text, "gamma": self.gamma}
+        arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez(stream, header=np.array(json.dumps(header)), **arrays)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CTRNN:
+        """Read a network that :meth:`save` wrote. Nothing in the file is unpickled or evaluated.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read as a network; the message says why. The file is only read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                arrays = {name: file[name] for name in ARRAYS if name in file}
+            if header["format"] > FORMAT:
+                raise ValueError(f"it has format {header['format']}, this version reads up to {FORMAT}")
+            return cls(activation=header["activation"], gamma=header["gamma"], **arrays)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except KeyError as error:
+            reason = f"it lacks {error.args[0]}"
+        except Exception as error:  # zipfile, zlib, json and NumPy each raise their own on damaged bytes
+            reason = str(error) or type(error).__name__
+        raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {reason}")
+
+
+ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
