@@ -1,0 +1,93 @@
+"""The ladder of methods behind one signature: a stationary mean and covariance from each.
+
+Each method is a module of this package, named as in :data:`METHODS`, with a function
+``solve(net, noise, u, start, **options) -> StationaryLaw``. Adding one is adding a file and its name here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import replace
+from time import perf_counter
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
+
+__all__ = ["METHODS", "Divergence", "NotApplicable", "StationaryLaw", "predict", "summary"]
+
+METHODS = ("deterministic", "mean_field", "small_noise", "gaussian_closure", "exact", "simulation")
+"""Names of the methods, from the plainest to the most costly."""
+
+
+def predict(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    method: str = "gaussian_closure",
+    start: ArrayLike | None = None,
+    **options: Any,
+) -> StationaryLaw:
+    """Stationary mean and covariance of a network under noise, by one method.
+
+    Parameters
+    ----------
+    net
+        The network, N neurons.
+    noise
+        Its noise, standard deviations per step.
+    u
+        Constant input (K,), or None.
+    method
+        One of :data:`METHODS`.
+    start
+        State (N,) from which the network starts; decides between several attractors. Rest (zero) by default.
+    **options
+        Options of the method, such as ``target_se`` and ``rng`` for "simulation".
+
+    Returns
+    -------
+    StationaryLaw
+        Mean (N,), covariance (N, N), and what the method has to say about them.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or option, or a noise that does not fit the network.
+    NotApplicable
+        If the method cannot treat this network; the message gives the reason.
+    Divergence
+        If the state grows without bound.
+
+    Examples
+    --------
+    >>> net = CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
+    >>> law = predict(net, Noise(inside=0.5), method="exact")
+    >>> print(law.mean.round(6), law.std.round(6))
+    [0.377039] [0.108885]
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    for site in ("inside", "outside"):
+        noise.factor(site, net.n)  # type: ignore[arg-type]
+    solve = _module(method).solve
+    known = list(inspect.signature(solve).parameters)[4:]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
+    begin = perf_counter()
+    law: StationaryLaw = solve(net, noise, u, start, **options)
+    return replace(law, seconds=perf_counter() - begin)
+
+
+def summary(method: str) -> str:
+    """First line of what a method's module says of itself."""
+    return (_module(method).__doc__ or "").strip().splitlines()[0]
+
+
+def _module(method: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{method}")

@@ -1,0 +1,58 @@
+"""Whether noise can carry the state from one attractor to another, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.network import CTRNN
+from ctrnn_theory.stationary.fixed_points import FixedPoint
+from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
+
+FLOW_TIMES = 30.0  # time constants for which an end state is let go, to see where it settles
+MAX_STEPS = 5000
+
+
+def attractor_notes(
+    net: CTRNN, u: ArrayLike | None, base: StationaryLaw, laws: Mapping[str, StationaryLaw]
+) -> tuple[str, ...]:
+    """Sentences on the attractors of the noise-free network, for a report.
+
+    Parameters
+    ----------
+    net, u
+        The network and its constant input.
+    base
+        The "deterministic" law, with the fixed points found.
+    laws
+        The laws found, by method. The simulation's tells how many trajectories left the basin that they began in.
+    """
+    points: tuple[FixedPoint, ...] = base.details["fixed_points"]
+    stable = [point for point in points if point.stable]
+    if not base.converged:
+        return ("the noise-free network settles to no fixed point from this start: bias is from its time average",)
+    if len(stable) < 2:
+        return ()
+    states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:6])
+    more = f" and {len(stable) - 6} more" if len(stable) > 6 else ""
+    notes = [
+        f"{len(stable)} stable fixed points, {states}{more}: noise can carry the state from one to another;"
+        " small_noise, mean_field and gaussian_closure describe the one that the start flows to, exact averages over all"
+    ]
+    if "simulation" in laws and "final_states" in laws["simulation"].details:
+        final = np.asarray(laws["simulation"].details["final_states"])
+        share = 1.0 - np.mean(_basin(net, u, final, stable) == _basin(net, u, base.mean[None], stable)[0])
+        notes.append(f"{share:.1%} of the simulated trajectories ended in another basin than the start's")
+    return tuple(notes)
+
+
+def _basin(net: CTRNN, u: ArrayLike | None, states: FloatArray, stable: list[FixedPoint]) -> FloatArray:
+    """Index of the stable fixed point that each state (M, N) flows to, (M,)."""
+    h = np.array(states)
+    for _ in range(min(MAX_STEPS, int(np.ceil(FLOW_TIMES / net.gamma)))):
+        h = (1.0 - net.gamma) * h + net.gamma * net.activation(net.preactivation(h, u))
+    ends = np.array([point.state for point in stable])
+    nearest: FloatArray = np.argmin(np.max(np.abs(h[:, None] - ends), axis=2), axis=1)
+    return nearest

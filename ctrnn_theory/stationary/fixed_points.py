@@ -1,0 +1,119 @@
+"""Fixed points of the noise-free network, and their stability in discrete time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from ctrnn_theory.network import CTRNN
+from ctrnn_theory.stationary.flow import jacobian, newton, spectral_radius
+from ctrnn_theory.stationary.law import FloatArray
+
+STARTS = 256  # Newton starts for a network of several neurons
+RESIDUAL = 1e-9  # relative; a root of a jump (step) leaves more
+SAME = 1e-6  # relative distance below which two roots are one
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoint:
+    """A state h* = f(W h* + W_in u + b) and its linear stability under the step."""
+
+    state: FloatArray
+    """h*, shape (N,)."""
+    preactivation: FloatArray
+    """a* = W h* + W_in u + b, shape (N,)."""
+    eigenvalues: FloatArray
+    """Eigenvalues (N,) of (1-γ) I + γ D W, D = diag f'(a*), complex, largest modulus first."""
+    stable: bool
+    """Whether all of them lie inside the unit circle; at a kink, for the slope of either side."""
+
+
+def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ...]:
+    """Every fixed point of the noise-free network that is found.
+
+    One neuron: all sign changes of a - w f(a) - drive over a wide range of pre-activations, cut at the breakpoints
+    of f. Several neurons: Newton's method from 256 seeded starts, duplicates removed; some may be missed.
+
+    Parameters
+    ----------
+    net
+        The network, N neurons.
+    u
+        Constant input (K,), or None.
+
+    Returns
+    -------
+    tuple of FixedPoint
+        Sorted by their first coordinate, then the next.
+
+    Examples
+    --------
+    >>> bistable = CTRNN.single(w=1.5, b=0.0, activation="tanh")
+    >>> [(round(float(p.state[0]), 6), p.stable) for p in fixed_points(bistable)]
+    [(-0.858637, True), (0.0, False), (0.858637, True)]
+    """
+    drive = net.drive(u)
+    states = _scan(net, float(drive[0])) if net.n == 1 else _multistart(net, drive)
+    points = [fixed_point_at(net, state, drive) for state in states]
+    return tuple(sorted(points, key=lambda point: tuple(point.state)))
+
+
+def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoint:
+    """Describe the fixed point at a state (N,) known to be one, with `drive` the input current (N,)."""
+    a = net.W @ state + drive
+    eigenvalues = np.linalg.eigvals(jacobian(net.W, net.activation.derivative(a), net.gamma))
+    stable = bool(np.all(np.abs(eigenvalues) < 1.0))
+    kinks = np.array(net.activation.breakpoints)
+    nearby = np.abs(a[:, None] - kinks) <= 1e-12 * (1.0 + np.abs(a[:, None]))
+    if nearby.any():
+        shift = 1e-9 * (1.0 + np.abs(a)) * nearby.any(axis=1)
+        stable = stable and all(
+            spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
+            for side in (-1.0, 1.0)
+        )
+    order = np.argsort(-np.abs(eigenvalues))
+    return FixedPoint(state, a, eigenvalues[order], stable)
+
+
+def _scan(net: CTRNN, drive: float) -> list[FloatArray]:
+    """Roots of r(a) = a - w f(a) - drive for one neuron, as states (1,)."""
+    f, w = net.activation, float(net.W[0, 0])
+
+    def r(a: float) -> float:
+        return float(a - w * f(a) - drive)
+
+    reach = 10.0 * (1.0 + abs(drive) + abs(w) * float(np.max(np.abs(f(np.linspace(-10.0, 10.0, 201))))))
+    grid = np.sinh(np.linspace(-np.arcsinh(100.0 * reach), np.arcsinh(100.0 * reach), 4001)) / 100.0
+    step = 1e-12 * (1.0 + np.abs(f.breakpoints))
+    breaks = np.array(f.breakpoints)
+    grid = np.union1d(grid, np.concatenate([breaks - step, breaks, breaks + step]))
+    values = grid - w * f(grid) - drive
+    zero = values == 0.0
+    roots = list(grid[zero & ~(np.roll(zero, 1) & np.roll(zero, -1))])  # of a continuum, its ends
+    for i in np.flatnonzero(values[:-1] * values[1:] < 0.0):
+        roots.append(brentq(r, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15))
+    states = [np.atleast_1d(f(root)) for root in roots if abs(r(root)) <= RESIDUAL * (1.0 + abs(root))]
+    return _distinct(states)
+
+
+def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
+    rng = np.random.default_rng(0)
+    f, df = net.activation, net.activation.derivative
+    scale = 1.0 + np.max(np.abs(drive))
+    starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
+    starts[0] = 0.0
+    starts[1::2] = f(starts[1::2] @ net.W.T + drive)
+    states, residual = newton(cast("type", f), df, net.W, drive, starts)
+    return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
+
+
+def _distinct(states: list[FloatArray]) -> list[FloatArray]:
+    kept: list[FloatArray] = []
+    for state in states:
+        if all(np.max(np.abs(state - other)) > SAME * (1.0 + np.max(np.abs(other))) for other in kept):
+            kept.append(state)
+    return kept
