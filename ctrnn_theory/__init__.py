@@ -1,0 +1,10 @@
+"""Noise in recurrent neural networks, theory first: where does noise move the network, and by how much?
+
+The names below are imported when they are first used, so that importing the package costs little.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

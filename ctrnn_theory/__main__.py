@@ -1,0 +1,5 @@
+"""``python -m ctrnn_theory``: the command line."""
+
+from ctrnn_theory.cli import main
+
+main()

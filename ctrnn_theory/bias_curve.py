@@ -1,0 +1,132 @@
+"""The bias of one neuron as its fixed point is moved past the nonlinearity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary import Divergence, NotApplicable, predict
+from ctrnn_theory.stationary.fixed_points import fixed_point_at
+from ctrnn_theory.stationary.law import FloatArray
+
+SMOOTH_POINTS = 61
+SIMULATED_POINTS = 9
+SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
+
+
+@dataclass(frozen=True, eq=False)
+class BiasCurve:
+    """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
+
+    nonlinearity: float
+    """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any)."""
+    unit: float
+    """σ, from the noise of both sites, √(σ_in² + σ_out²)."""
+    distance: Mapping[str, FloatArray]
+    """ζ at which each method was evaluated, by method."""
+    bias: Mapping[str, FloatArray]
+    """δ = E[h] - h* there; NaN where the method does not apply or the fixed point is not stable."""
+    standard_error: FloatArray
+    """Standard error of the simulated points; empty without simulation."""
+
+
+def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Distance of each pre-activation to the nearest nonlinearity of f, in units of the neuron's noise.
+
+    Parameters
+    ----------
+    net, noise
+        Network of N neurons and its noise.
+    a
+        Pre-activations (N,).
+
+    Returns
+    -------
+    distance, nonlinearity, unit
+        ζ = (a - k)/σ, the nearest k, and σ = √(σ_in² + σ_out²), each (N,).
+
+    Raises
+    ------
+    ValueError
+        If a neuron gets no noise.
+
+    Examples
+    --------
+    >>> distance_to_nonlinearity(CTRNN.single(w=0.0, activation="hardtanh"), Noise(inside=0.5), [0.75])[0]
+    array([-0.5])
+    """
+    a = np.asarray(a, dtype=np.float64)
+    unit = np.hypot(noise.std("inside", net.n), noise.std("outside", net.n))
+    if np.any(unit == 0.0):
+        raise ValueError("noise must reach every neuron to measure distances in units of it; got 0")
+    places = np.array(net.activation.nonlinearities or (0.0,))
+    nearest = places[np.argmin(np.abs(a[:, None] - places), axis=1)]
+    return (a - nearest) / unit, nearest, unit
+
+
+def bias_curve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    methods: Iterable[str] = ("mean_field", "small_noise", "gaussian_closure", "exact", "simulation"),
+    rng: Any = 0,
+    reach: float = 4.0,
+) -> BiasCurve:
+    """Bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
+
+    The constant input is varied: with a* = k + ζσ the fixed point is h* = f(a*), and the input is a* - w h*.
+
+    Parameters
+    ----------
+    net, noise, u
+        One neuron, its noise and its input; the curve passes through it.
+    methods
+        Methods to evaluate; the simulation at few points, the others at many.
+    rng
+        Seed of the simulation.
+    reach
+        Largest |ζ|; made larger where the network itself lies further out.
+
+    Raises
+    ------
+    ValueError
+        For more than one neuron, or no noise.
+    """
+    if net.n != 1:
+        raise ValueError(f"net must have one neuron for a curve; got {net.n}")
+    own = predict(net, noise, u, "deterministic")
+    zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation(own.mean, u))
+    reach = min(max(reach, abs(float(zeta[0])) + 1.0), 12.0)
+    distance: dict[str, FloatArray] = {}
+    delta: dict[str, FloatArray] = {}
+    errors: FloatArray = np.array([])
+    for name in methods:
+        count = SIMULATED_POINTS if name == "simulation" else SMOOTH_POINTS
+        options = {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]} if name == "simulation" else {}
+        distance[name] = np.linspace(-reach, reach, count)
+        rows = [_bias_at(net, noise, float(place[0] + x * unit[0]), name, options) for x in distance[name]]
+        delta[name] = np.array([row[0] for row in rows])
+        if name == "simulation":
+            errors = np.array([row[1] for row in rows])
+    return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
+
+
+def _bias_at(
+    net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Bias and its standard error with the input moved so that a* = a; NaN where there is none."""
+    h = np.atleast_1d(net.activation(a))
+    moved = replace(net, b=a - net.W[0] * h)
+    if not fixed_point_at(moved, h, moved.b).stable:
+        return np.nan, np.nan
+    try:
+        law = predict(moved, noise, None, method, h, **options)
+    except (NotApplicable, Divergence):
+        return np.nan, np.nan
+    error = np.nan if law.standard_error is None else float(law.standard_error[0])
+    return (float(law.mean[0] - h[0]) if law.converged else np.nan), error

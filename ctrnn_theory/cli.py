@@ -1,0 +1,198 @@
+"""The command line: parses, calls, prints. No mathematics, and no heavy import before it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ctrnn_theory import __version__
+
+if TYPE_CHECKING:
+    from ctrnn_theory.bias_report import BiasReport
+    from ctrnn_theory.network import CTRNN
+
+PLOT_FORMATS = (".pdf", ".png", ".svg")
+DEFAULT_SIGMA = 0.5
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def cli() -> None:
+    """Noise in recurrent neural networks: where does it move the network, and by how much?"""
+
+
+@cli.command("bias")
+@click.argument("activation", required=False)
+@click.option("--w", type=float, help="Self-connection of the neuron.  [default: 0.5]")
+@click.option("--b", type=float, help="Bias of the neuron.  [default: 0]")
+@click.option("--gamma", type=float, help="Step over time constant, in (0, 1].  [default: 0.1]")
+@click.option("--sigma-in", type=float, help="Noise inside the activation, standard deviation per step.")
+@click.option("--sigma-out", type=float, help="Noise outside the activation, standard deviation per step.")
+@click.option("--network", type=click.Path(path_type=Path), help="Network file, as CTRNN.save writes it.")
+@click.option("--input", "input_", metavar="U", help="Constant input, numbers separated by commas.")
+@click.option("--methods", metavar="LIST", help="Methods, separated by commas.  [default: all]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
+@click.option("--target-se", type=float, help="Standard error that the simulation runs to.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the picture here (.pdf, .png or .svg).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+def bias_command(
+    activation: str | None,
+    w: float | None,
+    b: float | None,
+    gamma: float | None,
+    sigma_in: float | None,
+    sigma_out: float | None,
+    network: Path | None,
+    input_: str | None,
+    methods: str | None,
+    seed: int,
+    target_se: float | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Lay every prediction of the noise-induced bias beside the exact and the simulated value.
+
+    ACTIVATION is a built-in (see `ctrnn-theory list activations`) or an expression in x, such as
+    "log(1 + exp(2*x))/2". Without --network it is that of a single neuron. If neither --sigma-in nor
+    --sigma-out is given, the noise is inside, at 0.5.
+    """
+    if plot is not None:
+        _check_plot(plot)
+    if seed < 0:
+        raise ValueError(f"--seed must be at least 0; got {seed}")
+    from ctrnn_theory.bias_report import bias
+    from ctrnn_theory.network import Noise
+
+    net = _network(activation, w, b, gamma, network)
+    if sigma_in is None and sigma_out is None:
+        sigma_in = DEFAULT_SIGMA
+    noise = Noise(inside=sigma_in or 0.0, outside=sigma_out or 0.0)
+    u = None if input_ is None else _numbers("--input", input_)
+    chosen = None if methods is None else [name.strip() for name in methods.split(",")]
+    with _progress() as progress:
+        report = bias(net, noise, u, chosen, seed, target_se, progress=progress)
+        if plot is not None:
+            progress("picture")
+            _write_plot(report, plot)
+    click.echo(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["activations", "methods"]))
+def list_command(what: str) -> None:
+    """List what there is to choose from."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if what == "activations":
+        from ctrnn_theory.activations import BUILTIN, describe
+
+        rows = [(name, *describe(name)) for name in BUILTIN]
+    else:
+        from ctrnn_theory.stationary import METHODS, summary
+
+        rows = [(name, summary(name)) for name in METHODS]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=110, color_system=None, highlight=False).print(table)
+
+
+def _network(activation: str | None, w: float | None, b: float | None, gamma: float | None, file: Path | None) -> CTRNN:
+    """Build the network that the options name, or read it."""
+    from ctrnn_theory.activations import activation as find
+    from ctrnn_theory.network import CTRNN
+
+    if file is None:
+        if activation is None:
+            raise ValueError("ACTIVATION must be given unless --network is; see `ctrnn-theory list activations`")
+        return CTRNN.single(
+            w=0.5 if w is None else w, b=0.0 if b is None else b, activation=activation, gamma=0.1 if gamma is None else gamma
+        )
+    for name, value in (("--w", w), ("--b", b), ("--gamma", gamma)):
+        if value is not None:
+            raise ValueError(f"{name} must be left out with --network, whose file holds it; got {value:g}")
+    net = CTRNN.load(file)
+    if activation is not None and find(activation) != net.activation:
+        raise ValueError(f"ACTIVATION must be left out or be the file's, {net.activation.text}; got {activation}")
+    return net
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{name} must be numbers separated by commas; got {text!r}") from None
+
+
+def _check_plot(path: Path) -> None:
+    """Refuse a picture that could not be written, before any work is done."""
+    if path.suffix.lower() not in PLOT_FORMATS:
+        raise ValueError(f"--plot must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"--plot must lie in a folder that exists; got {path}")
+
+
+def _write_plot(report: BiasReport, path: Path) -> None:
+    """Draw the report and write it whole or not at all."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    figure = report.plot().figure
+    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, suffix=path.suffix.lower())
+    os.close(handle)
+    try:
+        figure.savefig(temporary, dpi=150)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show on standard error what is being done, if it is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda what: status.update(what.replace("_", " "))
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 2 bad input, 1 anything else; never with a traceback."""
+    code, message = _run(arguments)
+    if message:
+        click.echo(f"ctrnn-theory: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> tuple[int, str]:
+    try:
+        result: Any = cli.main(args=arguments, prog_name="ctrnn-theory", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0, ""
+    except click.ClickException as error:
+        return 2, error.format_message()
+    except (click.Abort, KeyboardInterrupt):
+        return 1, "interrupted"
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else the interpreter complains at exit
+        return 1, ""
+    except ValueError as error:
+        return 2, str(error)
+    except Exception as error:
+        return 1, f"{type(error).__name__}: {error}"
+    return (result if isinstance(result, int) else 0), ""

@@ -1,0 +1,95 @@
+import json
+
+import numpy as np
+import pytest
+
+import ctrnn_theory as ct
+
+
+@pytest.fixture(scope="module")
+def report():
+    net = ct.CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
+    return ct.bias(net, ct.Noise(inside=0.5), target_se=1e-4)
+
+
+def test_every_method_has_its_row(report):
+    assert tuple(report.laws) == ct.METHODS
+    assert report.fixed_point == pytest.approx([0.2])
+    assert report.bias["deterministic"] == pytest.approx([0.0])
+    assert report.reference == "exact"
+    table = report.table()
+    for name in ct.METHODS:
+        assert any(line.startswith(name) for line in table.splitlines())
+
+
+def test_methods_agree_as_the_theory_says(report):
+    exact = report.bias["exact"][0]
+    assert exact == pytest.approx(0.1770394962, abs=1e-9)
+    assert report.bias["gaussian_closure"][0] == pytest.approx(exact, rel=0.02)
+    assert report.bias["mean_field"][0] == pytest.approx(exact, rel=0.1)
+    simulation = report.laws["simulation"]
+    assert abs(simulation.mean[0] - report.laws["exact"].mean[0]) < 5 * simulation.standard_error[0]
+    assert simulation.standard_error[0] <= 1e-4
+
+
+def test_json_has_the_fields_of_the_contract(report):
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert data["activation"] == "relu"
+    assert data["network"] == {"W": [[0.5]], "b": [0.1], "gamma": 0.1}
+    assert data["noise"] == {"inside": 0.5, "outside": 0.0}
+    assert data["fixed_point"] == pytest.approx([0.2])
+    for name in ct.METHODS:
+        row = data["methods"][name]
+        assert set(row) == {"mean", "covariance", "bias", "standard_error", "converged", "message", "seconds"}
+    assert np.shape(data["methods"]["exact"]["covariance"]) == (1, 1)
+    assert data["methods"]["exact"]["standard_error"] is None
+
+
+def test_same_seed_same_report():
+    net, noise = ct.CTRNN.single(w=-1.0, b=0.2, activation="tanh"), ct.Noise(outside=0.5)
+    one, two = (ct.bias(net, noise, methods=["simulation"], rng=7, workers=w) for w in (1, 2))
+    np.testing.assert_array_equal(one.laws["simulation"].mean, two.laws["simulation"].mean)
+    other = ct.bias(net, noise, methods=["simulation"], rng=8)
+    assert other.laws["simulation"].mean != one.laws["simulation"].mean
+
+
+def test_a_refused_method_shows_its_reason():
+    report = ct.bias(ct.CTRNN(np.zeros((2, 2)), 0.1), ct.Noise(0.5), methods=["exact", "mean_field"])
+    assert "exact" in report.refused
+    assert f"exact: not applicable: {report.refused['exact']}" in report.table()
+    row = report.to_dict()["methods"]["exact"]
+    assert row["mean"] is None
+    assert not row["converged"]
+
+
+def test_one_row_for_each_neuron():
+    net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu")
+    lines = ct.bias(net, ct.Noise(0.5), methods=["mean_field", "gaussian_closure"]).table().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("gaussian_closure"))
+    assert lines[first].split()[1] == "0"
+    assert lines[first + 1].split()[0] == "1"
+
+
+def test_other_attractors_are_reported():
+    net = ct.CTRNN.single(w=1.5, b=0.0, activation="tanh")
+    report = ct.bias(net, ct.Noise(outside=1.0), methods=["simulation"], start=[0.5], target_se=1e-2)
+    assert "2 stable fixed points" in report.notes[0]
+    assert "of the simulated trajectories ended in another basin" in report.notes[1]
+    share = float(report.notes[1].split("%")[0])
+    assert 5 < share < 95  # this noise crosses the barrier often
+    quiet = ct.bias(net, ct.Noise(outside=0.01), methods=["simulation"], start=[0.5], target_se=1e-2)
+    assert quiet.notes[1].startswith("0.0%")
+
+
+def test_a_diverging_mean_is_refused():
+    with pytest.raises(ct.Divergence, match="W must"):
+        ct.bias(ct.CTRNN.single(w=1.5, b=0.1), ct.Noise(0.5))
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="methods must be out of .*; got 'magic'"):
+        ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(0.5), methods=["magic"])
+    with pytest.raises(ValueError, match="method must be one of"):
+        ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="magic")
+    with pytest.raises(ValueError, match="option of mean_field must be one of \\(none\\); got 'rng'"):
+        ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="mean_field", rng=0)

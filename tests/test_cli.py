@@ -1,0 +1,150 @@
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import ctrnn_theory as ct
+from ctrnn_theory.cli import main
+
+QUICK = ["--methods", "mean_field,gaussian_closure,exact"]
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return exit_.value.code, out, err
+
+
+def test_table(capsys):
+    code, out, err = run(capsys, "bias", "relu", "--w", 0.5, "--b", 0.1, "--sigma-in", 0.5, *QUICK)
+    assert (code, err) == (0, "")
+    assert "noise-free fixed point h* = 0.2" in out
+    assert re.search(r"^exact +0\.37703950 +\+0\.17703950 +0\.108885", out, re.M)
+
+
+def test_json(capsys):
+    code, out, _ = run(capsys, "bias", "relu", "--w", 0.5, "--b", 0.1, "--sigma-in", 0.5, "--json", *QUICK)
+    data = json.loads(out)
+    assert code == 0
+    assert data["methods"]["exact"]["mean"] == pytest.approx([0.3770394962], abs=1e-9)
+
+
+def test_an_expression_of_the_user(capsys):
+    code, out, _ = run(capsys, "bias", "log(1 + exp(2*x))/2", "--sigma-out", 0.3, *QUICK)
+    assert code == 0
+    assert "outside 0.3" in out
+
+
+def test_network_file_with_input(capsys, tmp_path):
+    path = tmp_path / "net.npz"
+    ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "tanh", W_in=[[1.0], [0.0]]).save(path)
+    code, out, err = run(capsys, "bias", "--network", path, "--input", "0.3", "--methods", "mean_field", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["input"] == [0.3]
+    assert run(capsys, "bias", "tanh", "--network", path, "--methods", "mean_field")[0] == 0
+
+
+def test_plot_is_written(capsys, tmp_path):
+    path = tmp_path / "bias.png"
+    assert run(capsys, "bias", "relu", "--plot", path, *QUICK)[0] == 0
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lists(capsys):
+    _, out, _ = run(capsys, "list", "activations")
+    assert [line.split()[0] for line in out.splitlines()][:2] == ["identity", "relu"]
+    assert len(out.splitlines()) == 16
+    _, out, _ = run(capsys, "list", "methods")
+    assert [line.split()[0] for line in out.splitlines()] == list(ct.METHODS)
+
+
+BAD = {
+    "no activation": (["bias"], "ACTIVATION must be given"),
+    "unknown activation": (["bias", "reluu"], "relu"),
+    "gamma": (["bias", "relu", "--gamma", 1.5], "gamma must be in (0, 1]; got 1.5"),
+    "nan weight": (["bias", "relu", "--w", "nan"], "W must be finite; it holds nan"),
+    "infinite bias": (["bias", "relu", "--b", "inf"], "b must be finite; it holds inf"),
+    "negative noise": (["bias", "relu", "--sigma-in", -1], "inside must be at least 0, a standard deviation; got -1"),
+    "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
+    "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
+    "unknown option": (["bias", "relu", "--colour", "red"], "No such option"),
+    "unknown command": (["bais"], "No such command"),
+    "seed": (["bias", "relu", "--seed", -1], "--seed must be at least 0; got -1"),
+    "input without weights": (["bias", "relu", "--input", "1"], "u must be None for a network without W_in"),
+    "input no numbers": (["bias", "relu", "--input", "1,b"], "--input must be numbers separated by commas"),
+    "plot format": (["bias", "relu", "--plot", "x.docx"], "--plot must end in one of"),
+    "plot folder": (["bias", "relu", "--plot", "/nowhere/x.png"], "--plot must lie in a folder that exists"),
+    "no file": (["bias", "--network", "missing.npz"], "missing.npz must be a network file"),
+    "file and weight": (["bias", "--network", "missing.npz", "--w", 1], "--w must be left out with --network"),
+    "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
+    "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
+    "import": (["bias", "__import__('os').system('id')"], "activation"),
+    "attribute": (["bias", "x.__class__"], "activation"),
+    "lambda": (["bias", "(lambda: 1)()"], "activation"),
+    "tower": (["bias", "9**9**9**9"], "activation"),
+    "huge": (["bias", "x+" * 500_000 + "x"], "activation"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_status_two(capsys, case):
+    arguments, message = BAD[case]
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("ctrnn-theory: ")
+    assert err.count("\n") == 1
+    assert len(err) < 400
+
+
+def test_a_truncated_network_is_left_as_it_was(capsys, tmp_path):
+    path = tmp_path / "net.npz"
+    ct.CTRNN.single(0.5).save(path)
+    half = path.read_bytes()[:150]
+    path.write_bytes(half)
+    code, _, err = run(capsys, "bias", "--network", path)
+    assert code == 2
+    assert "must be a network file" in err
+    assert path.read_bytes() == half
+
+
+def test_any_other_failure_is_status_one_without_traceback(capsys, monkeypatch):
+    import ctrnn_theory.bias_report as module
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(module, "bias", broken)
+    code, _, err = run(capsys, "bias", "relu")
+    assert (code, err) == (1, "ctrnn-theory: RuntimeError: out of luck\n")
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "numpy scipy sympy numba matplotlib rich".split()
+    script = f"""
+import sys
+from ctrnn_theory.cli import main
+try:
+    main(["bias", "--help"])
+except SystemExit as exit_:
+    assert exit_.code == 0
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_import_is_light():
+    script = "import sys, ctrnn_theory; print([m for m in ('numpy', 'sympy', 'numba', 'scipy') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_module_runs_as_the_command():
+    out = subprocess.run([sys.executable, "-m", "ctrnn_theory", "--version"], capture_output=True, text=True)
+    assert out.returncode == 0
+    assert ct.__version__ in out.stdout

@@ -1,0 +1,70 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import ctrnn_theory as ct
+from ctrnn_theory.bias_curve import bias_curve, distance_to_nonlinearity
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    from matplotlib import pyplot as plt
+
+    plt.close("all")
+
+
+def test_curve_passes_through_the_network():
+    net, noise = ct.CTRNN.single(w=0.5, b=0.1), ct.Noise(inside=0.5)
+    curve = bias_curve(net, noise, methods=["exact", "gaussian_closure"])
+    zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation([0.2]))
+    assert (zeta[0], place[0], unit[0]) == pytest.approx((0.4, 0.0, 0.5))
+    own = ct.bias(net, noise, methods=["exact"]).bias["exact"][0]
+    on_curve = np.interp(zeta[0], curve.distance["exact"], curve.bias["exact"])
+    assert on_curve == pytest.approx(own, rel=2e-3)  # between points 0.13 apart
+
+
+def test_curve_of_a_kink_without_recurrence_is_the_block():
+    net, noise = ct.CTRNN.single(w=0.0), ct.Noise(inside=0.5)
+    curve = bias_curve(net, noise, methods=["exact"])
+    z = curve.distance["exact"]
+    expected = 0.5 * (net.activation.smoothed(z, 1.0) - np.maximum(z, 0))
+    np.testing.assert_allclose(curve.bias["exact"], expected, atol=1e-12)
+
+
+def test_unstable_fixed_points_are_left_out_of_the_curve():
+    curve = bias_curve(ct.CTRNN.single(w=2.0, b=-2.0, activation="tanh"), ct.Noise(0.2), methods=["mean_field"])
+    a = curve.nonlinearity + curve.unit * curve.distance["mean_field"]
+    unstable = 2.0 / np.cosh(a) ** 2 >= 1.0
+    assert unstable.any()
+    assert np.all(np.isnan(curve.bias["mean_field"][unstable]))
+
+
+def test_picture_of_one_neuron_has_every_method_and_the_network():
+    net = ct.CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2)
+    ax = ct.bias(net, ct.Noise(inside=1.0)).plot()
+    labels = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert labels == {"mean field", "small noise", "gaussian closure", "exact", "simulation", "this network"}
+
+
+def test_picture_of_a_network_has_a_point_for_each_neuron():
+    net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu")
+    ax = ct.bias(net, ct.Noise(0.5), methods=["deterministic", "mean_field", "gaussian_closure"]).plot()
+    points = [line for line in ax.get_lines() if line.get_label() in ("mean field", "_nolegend_", "_child1")]
+    assert any(len(line.get_xdata()) == 2 for line in points) or ax.containers
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"mean field", "gaussian closure"}
+
+
+def test_no_noise_no_distance():
+    with pytest.raises(ValueError, match="noise must reach every neuron"):
+        ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(), methods=["deterministic"]).plot()
+
+
+def test_the_style_tells_all_methods_apart():
+    from ctrnn_theory.plotting import STYLE
+
+    assert set(STYLE) == set(ct.METHODS)
+    looks = [tuple(sorted(map(str, style.values()))) for style in STYLE.values()]
+    assert len(set(looks)) == len(looks)
