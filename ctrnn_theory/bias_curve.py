@@ -116,9 +116,7 @@ def bias_curve(
     return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
 
 
-def _bias_at(
-    net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]
-) -> tuple[float, float]:
+def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]) -> tuple[float, float]:
     """Bias and its standard error with the input moved so that a* = a; NaN where there is none."""
     h = np.atleast_1d(net.activation(a))
     moved = replace(net, b=a - net.W[0] * h)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import METHODS, NotApplicable, StationaryLaw, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray
@@ -92,7 +92,7 @@ class BiasReport:
         net, noise = self.network, self.noise
         size = f"w = {net.W[0, 0]:g}, b = {net.b[0]:g}" if net.n == 1 else f"{net.n} neurons"
         sites = []
-        for site in ("inside", "outside"):
+        for site in SITES:
             value = np.asarray(getattr(noise, site))
             if np.any(value):
                 sites.append(f"{site} {value:g}" if value.ndim == 0 else f"{site} {_brief(value)}")

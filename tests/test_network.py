@@ -144,7 +144,12 @@ def damaged_files(whole: bytes):
     np.savez(buffer, header=np.array("[1]"), W=np.eye(1))
     yield "odd header", buffer.getvalue()
     buffer = io.BytesIO()
-    np.savez(buffer, header=np.array('{"format": 1, "activation": "relu", "gamma": 0.1}'), W=np.array([{}]), b=[1.0])
+    np.savez(
+        buffer,
+        header=np.array('{"format": 1, "activation": "relu", "gamma": 0.1}'),
+        W=np.array([{}]),
+        b=[1.0],
+    )
     yield "pickle", buffer.getvalue()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
@@ -157,7 +162,7 @@ def test_damaged_files_are_refused_and_left_as_they_were(tmp_path):
     two().save(path)
     for kind, content in damaged_files(path.read_bytes()):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="must be a network file written by CTRNN.save") as info:
+        with pytest.raises(ValueError, match=r"must be a network file written by CTRNN\.save") as info:
             CTRNN.load(path)
         assert "\n" not in str(info.value), kind
         assert path.read_bytes() == content, kind

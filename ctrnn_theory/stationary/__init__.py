@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
 __all__ = ["METHODS", "Divergence", "NotApplicable", "StationaryLaw", "predict", "summary"]
@@ -72,8 +72,8 @@ def predict(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    for site in ("inside", "outside"):
-        noise.factor(site, net.n)  # type: ignore[arg-type]
+    for site in SITES:
+        noise.factor(site, net.n)
     solve = _module(method).solve
     known = list(inspect.signature(solve).parameters)[4:]
     for name in options:

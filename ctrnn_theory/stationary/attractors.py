@@ -38,8 +38,8 @@ def attractor_notes(
     states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:6])
     more = f" and {len(stable) - 6} more" if len(stable) > 6 else ""
     notes = [
-        f"{len(stable)} stable fixed points, {states}{more}: noise can carry the state from one to another;"
-        " small_noise, mean_field and gaussian_closure describe the one that the start flows to, exact averages over all"
+        f"{len(stable)} stable fixed points, {states}{more}: noise can carry the state from one to another; exact"
+        " averages over all of them, mean_field, small_noise and gaussian_closure stay with the one the start flows to"
     ]
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])

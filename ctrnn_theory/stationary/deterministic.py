@@ -29,7 +29,9 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     """
     f = net.activation
     end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, net.start_state(start))
-    message = "" if end.converged else "the noise-free network does not settle to a fixed point; its time average is given"
+    message = (
+        "" if end.converged else "the noise-free network does not settle to a fixed point; its time average is given"
+    )
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),

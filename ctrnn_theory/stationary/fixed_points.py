@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from ctrnn_theory.network import CTRNN
@@ -26,10 +25,10 @@ class FixedPoint:
     """h*, shape (N,)."""
     preactivation: FloatArray
     """a* = W h* + W_in u + b, shape (N,)."""
-    eigenvalues: FloatArray
+    eigenvalues: NDArray[np.complex128]
     """Eigenvalues (N,) of (1-γ) I + γ D W, D = diag f'(a*), complex, largest modulus first."""
     stable: bool
-    """Whether all of them lie inside the unit circle; at a kink, for the slope of either side."""
+    """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
 
 
 def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ...]:
@@ -54,7 +53,7 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ..
     --------
     >>> bistable = CTRNN.single(w=1.5, b=0.0, activation="tanh")
     >>> [(round(float(p.state[0]), 6), p.stable) for p in fixed_points(bistable)]
-    [(-0.858637, True), (0.0, False), (0.858637, True)]
+    [(-0.85856, True), (0.0, False), (0.85856, True)]
     """
     drive = net.drive(u)
     states = _scan(net, float(drive[0])) if net.n == 1 else _multistart(net, drive)
@@ -65,15 +64,21 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ..
 def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoint:
     """Describe the fixed point at a state (N,) known to be one, with `drive` the input current (N,)."""
     a = net.W @ state + drive
-    eigenvalues = np.linalg.eigvals(jacobian(net.W, net.activation.derivative(a), net.gamma))
+    A = jacobian(net.W, net.activation.derivative(a), net.gamma)
+    eigenvalues = np.linalg.eigvals(A).astype(np.complex128)
     stable = bool(np.all(np.abs(eigenvalues) < 1.0))
     kinks = np.array(net.activation.breakpoints)
     nearby = np.abs(a[:, None] - kinks) <= 1e-12 * (1.0 + np.abs(a[:, None]))
     if nearby.any():
         shift = 1e-9 * (1.0 + np.abs(a)) * nearby.any(axis=1)
-        stable = stable and all(
-            spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
-            for side in (-1.0, 1.0)
+        jumps = [kink.location for kink in net.activation.kinks if kink.value_jump]
+        stable = (
+            stable
+            and not np.any(np.isin(kinks[nearby.any(axis=0)], jumps))
+            and all(
+                spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
+                for side in (-1.0, 1.0)
+            )
         )
     order = np.argsort(-np.abs(eigenvalues))
     return FixedPoint(state, a, eigenvalues[order], stable)
@@ -94,7 +99,7 @@ def _scan(net: CTRNN, drive: float) -> list[FloatArray]:
     values = grid - w * f(grid) - drive
     zero = values == 0.0
     roots = list(grid[zero & ~(np.roll(zero, 1) & np.roll(zero, -1))])  # of a continuum, its ends
-    for i in np.flatnonzero(values[:-1] * values[1:] < 0.0):
+    for i in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0.0):
         roots.append(brentq(r, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15))
     states = [np.atleast_1d(f(root)) for root in roots if abs(r(root)) <= RESIDUAL * (1.0 + abs(root))]
     return _distinct(states)
@@ -107,7 +112,7 @@ def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
     starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
     starts[0] = 0.0
     starts[1::2] = f(starts[1::2] @ net.W.T + drive)
-    states, residual = newton(cast("type", f), df, net.W, drive, starts)
+    states, residual = newton(f, df, net.W, drive, starts)
     return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
 
 

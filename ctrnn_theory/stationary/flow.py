@@ -13,6 +13,7 @@ Curve = Callable[[FloatArray], FloatArray]
 """A function of the pre-activations (..., N), elementwise, such as f or F(·; σ)."""
 
 BOUND = 1e12  # a state beyond this is taken to grow for ever
+PATIENCE = 1000.0  # time constants
 CLOSE = 1e-3  # relative distance to a stable fixed point at which Newton's method may take over
 
 
@@ -38,7 +39,9 @@ def spectral_radius(A: FloatArray) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(A))))
 
 
-def newton(f: Curve, slope: Curve, W: FloatArray, drive: FloatArray, states: FloatArray) -> tuple[FloatArray, FloatArray]:
+def newton(
+    f: Curve, slope: Curve, W: FloatArray, drive: FloatArray, states: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Solve h = f(W h + drive) by damped Newton steps from each of many states (M, N).
 
     Returns the end states (M, N) and their residuals, the largest |f(W h + drive) - h| relative to 1 + |h|, (M,).
@@ -84,12 +87,12 @@ def settle(
     drive: FloatArray,
     gamma: float,
     start: FloatArray,
-    max_steps: int = 100_000,
 ) -> Settled:
     """Follow h' = (1-γ) h + γ f(W h + drive) from `start` to its end.
 
     Newton's method finishes the path once it is within a relative 1e-3 of a stable fixed point, so that the end is
-    the fixed point that the path flows to, and not another one.
+    the fixed point that the path flows to, and not another one. A path that does not end within 1000 time constants
+    is said not to.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def settle(
     h = np.array(start, dtype=np.float64)
     chunk, steps = 16, 0
     mean = h
-    while steps < max_steps:
+    while steps < PATIENCE / gamma:
         total = np.zeros_like(h)
         for _ in range(chunk):
             h = (1.0 - gamma) * h + gamma * f(W @ h + drive)

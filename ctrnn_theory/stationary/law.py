@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-class NotApplicable(ValueError):  # noqa: N818 - part of the public contract
+class NotApplicable(ValueError):
     """The method cannot treat this network or noise; the message gives the reason."""
 
 
-class Divergence(ValueError):  # noqa: N818
+class Divergence(ValueError):
     """The state grows without bound, so that no stationary law exists."""
 
 

@@ -41,7 +41,9 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     a = net.W @ end.state + drive
     innovation = covariance_matrix(f, a, noise.covariance("inside", net.n)) + noise.covariance("outside", net.n)
     V = linear_covariance(net.W, slope(a), net.gamma, innovation) if end.converged else None
-    message = "" if end.converged else "the smoothed network does not settle to a fixed point; its time average is given"
+    message = (
+        "" if end.converged else "the smoothed network does not settle to a fixed point; its time average is given"
+    )
     return StationaryLaw(
         mean=end.state,
         covariance=np.full((net.n, net.n), np.nan) if V is None else V,

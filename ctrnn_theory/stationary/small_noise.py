@@ -76,9 +76,7 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
     f, n = net.activation, net.n
     sigma_in = noise.covariance("inside", n)
     slope = f.smoothed(a, noise.std("inside", n), derivative=1)
-    V = linear_covariance(
-        net.W, slope, net.gamma, slope[:, None] * sigma_in * slope + noise.covariance("outside", n)
-    )
+    V = linear_covariance(net.W, slope, net.gamma, slope[:, None] * sigma_in * slope + noise.covariance("outside", n))
     S = sigma_in if V is None else sigma_in + net.W @ V @ net.W.T
     s = np.sqrt(np.maximum(np.diag(S), np.finfo(float).tiny))
     excess = np.zeros(n)

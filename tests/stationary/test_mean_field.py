@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from ctrnn_theory import CTRNN, Noise, predict
 
 
-@given(w=st.floats(-2, 0.9), b=st.floats(-2, 2), sigma=st.floats(0, 2), name=st.sampled_from(["relu", "tanh", "gelu"]))
+@given(
+    w=st.floats(-2, 0.9),
+    b=st.floats(-2, 2),
+    sigma=st.floats(0, 2),
+    name=st.sampled_from(["relu", "tanh", "gelu"]),
+)
 def test_mean_is_a_fixed_point_of_the_smoothed_map(w, b, sigma, name):
     net = CTRNN.single(w=w, b=b, activation=name, gamma=0.2)
     law = predict(net, Noise(inside=sigma), method="mean_field")

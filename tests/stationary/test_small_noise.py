@@ -43,7 +43,11 @@ def test_error_of_a_wrong_formula_does_not(monkeypatch):
 
 
 @given(
-    w=st.floats(-2, 0.9), b=st.floats(-1, 1), gamma=st.floats(0.05, 1), sigma=st.floats(0.01, 1), nu=st.floats(0, 1)
+    w=st.floats(-2, 0.9),
+    b=st.floats(-1, 1),
+    gamma=st.floats(0.05, 1),
+    sigma=st.floats(0.01, 1),
+    nu=st.floats(0, 1),
 )
 def test_one_neuron_closed_form(w, b, gamma, sigma, nu):
     net, noise = CTRNN.single(w=w, b=b, activation="tanh", gamma=gamma), Noise(inside=sigma, outside=nu)
@@ -95,7 +99,11 @@ def test_on_a_kink_it_refuses_and_gives_the_block():
     assert "block" not in str(info.value)
 
 
-@given(a=st.floats(-3, 3), sigma=st.floats(0.01, 2), name=st.sampled_from(["relu", "hardtanh", "leaky_relu", "step"]))
+@given(
+    a=st.floats(-3, 3),
+    sigma=st.floats(0.01, 2),
+    name=st.sampled_from(["relu", "hardtanh", "leaky_relu", "step"]),
+)
 def test_kink_block_without_recurrence_is_the_smoothing(a, sigma, name):
     net = CTRNN.single(w=0.0, b=a, activation=name)
     expected = net.activation.smoothed(a, sigma) - net.activation(a)

@@ -1,0 +1,9 @@
+"""Settings that every test shares."""
+
+from hypothesis import HealthCheck, settings
+
+# the same examples in every run, so that a failure is a change's and not the day's;
+# `--hypothesis-profile=explore` draws new ones, and more
+settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fixed")
