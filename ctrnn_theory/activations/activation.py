@@ -1,0 +1,294 @@
+"""An activation function: value, derivatives, kinks, compiled block function, Gaussian smoothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ctrnn_theory.activations.evaluate import numpy_function
+from ctrnn_theory.activations.expression import MAX_LENGTH, parse, refuse, to_text
+from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
+from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
+from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
+from ctrnn_theory.activations.stable import stable
+
+FloatArray = NDArray[np.float64]
+PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
+MANY_PIECES = 16  # beyond, values come from the expression as it was given
+CHECKED = np.linspace(-100.0, 100.0, 4001)  # where a value must be finite
+
+
+class Kink(NamedTuple):
+    """A point where the value or the slope jumps."""
+
+    location: float
+    """Where."""
+    value_jump: float
+    """f(location+) - f(location-)."""
+    slope_jump: float
+    """f'(location+) - f'(location-)."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation:
+    """An activation function f, made by :func:`activation`.
+
+    Calling it gives f(x) for x of any shape. At a point where f or a derivative jumps, f and its derivatives take
+    the mean of their one-sided limits, which is what Gaussian smoothing tends to as its width vanishes.
+
+    Two activations are equal if their texts are.
+
+    Examples
+    --------
+    >>> relu = activation("relu")
+    >>> relu([-1.0, 2.0])
+    array([0., 2.])
+    >>> relu.derivative([-1.0, 0.0, 2.0])
+    array([0. , 0.5, 1. ])
+    >>> relu.kinks
+    (Kink(location=0.0, value_jump=0.0, slope_jump=1.0),)
+    """
+
+    text: str
+    """What :func:`activation` turns into this activation again: the name of a built-in, or an expression in x."""
+    expression: Any
+    """SymPy expression in the real symbol x, in SymPy's own functions."""
+    pieces: tuple[Piece, ...]
+    """Smooth pieces, ordered, contiguous from -inf to inf."""
+    kinks: tuple[Kink, ...]
+    """Every point where the value or the slope jumps, ascending."""
+    form: Any
+    """Stable expression that values are computed from."""
+    steps: tuple[tuple[float, float], ...]
+    """(location, value) of the points where `form` does not give the value, in the middle of a jump."""
+
+    def __call__(self, x: ArrayLike) -> Any:
+        """f(x), of the shape of x."""
+        points = np.asarray(x, dtype=np.float64)
+        value = np.array(np.broadcast_to(self._function(points), points.shape), dtype=np.float64)
+        for location, middle in self.steps:
+            value[points == location] = middle
+        if len(self.pieces) > 1:
+            value[np.isnan(points)] = np.nan  # a comparison with NaN has picked some branch
+        return value[()]
+
+    def derivative(self, x: ArrayLike, order: int = 1) -> Any:
+        """f⁽ⁿ⁾(x), of the shape of x, for a derivative of any order n.
+
+        Jumps add no delta functions: between breakpoints it is the derivative of the smooth piece, at one the mean
+        of its neighbours'.
+
+        Raises
+        ------
+        ValueError
+            If the order is not an integer of at least 0.
+
+        Examples
+        --------
+        >>> activation("tanh").derivative(0.0, 3)
+        np.float64(-2.0)
+        """
+        if not isinstance(order, int | np.integer) or order < 0:
+            raise ValueError(f"order must be an integer of at least 0; got {order!r}")
+        if order == 0:
+            return self(x)
+        points = np.asarray(x, dtype=np.float64)
+        if len(self.pieces) == 1:
+            return self.pieces[0].value(points, int(order))
+        value = np.full(points.shape, np.nan)
+        index = np.searchsorted(self.breakpoints, points, side="right")
+        for i, piece in enumerate(self.pieces):
+            inside = index == i
+            if inside.any():
+                value[inside] = piece.value(points[inside], int(order))
+        for left, right in itertools.pairwise(self.pieces):
+            here = points == right.lower
+            if here.any():
+                value[here] = (left.limit(left.upper, int(order)) + right.limit(right.lower, int(order))) / 2
+        value[np.isnan(points)] = np.nan
+        return value[()]
+
+    def smoothed(self, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
+        """Gaussian smoothing F(a; s) = E f(a + s ξ), ξ standard normal, or a derivative of it in a.
+
+        Parameters
+        ----------
+        a, s
+            Mean and standard deviation (at least 0), broadcast against each other.
+        derivative
+            n in ∂ⁿF/∂aⁿ.
+
+        Examples
+        --------
+        >>> activation("relu").smoothed(0.0, [0.0, 1.0])
+        array([0.        , 0.39894228])
+        """
+        from ctrnn_theory.activations import smoothing
+
+        return smoothing.smoothed(self, a, s, derivative)
+
+    def smoothed_variance(self, a: ArrayLike, s: ArrayLike) -> Any:
+        """Var f(a + s ξ), ξ standard normal, with a and s broadcast against each other.
+
+        Examples
+        --------
+        >>> activation("identity").smoothed_variance(0.3, 0.5)
+        np.float64(0.25)
+        """
+        from ctrnn_theory.activations import smoothing
+
+        return smoothing.smoothed_variance(self, a, s)
+
+    @property
+    def name(self) -> str:
+        """Short label: the name of a built-in, else the text, cut."""
+        return self.text if len(self.text) <= 40 else self.text[:37] + "..."
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        """Every point where f is not smooth, that is, where some derivative jumps, ascending."""
+        return tuple(piece.lower for piece in self.pieces[1:])
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether every piece is a polynomial of degree 1 at most."""
+        return all(piece.polynomial is not None and len(piece.polynomial) <= 2 for piece in self.pieces)
+
+    @cached_property
+    def nonlinearities(self) -> tuple[float, ...]:
+        """Where f is most nonlinear: its kinks; without any, its breakpoints; else the local maxima of |f''|.
+
+        The maxima are looked for in [-20, 20], to about 1e-10.
+
+        Examples
+        --------
+        >>> activation("softplus").nonlinearities
+        (0.0,)
+        """
+        if self.breakpoints:
+            return tuple(kink.location for kink in self.kinks) or self.breakpoints
+        return curvature_maxima(self.pieces[0])
+
+    @cached_property
+    def limit_slopes(self) -> tuple[float, float]:
+        """Slope of f at -inf and +inf: the limit of f(x)/x, 0 if f is bounded, infinite if f grows faster.
+
+        Examples
+        --------
+        >>> activation("softplus").limit_slopes
+        (0.0, 1.0)
+        """
+        return limit_slope(self.pieces[0], -1), limit_slope(self.pieces[-1], 1)
+
+    @cached_property
+    def block(self) -> Callable[[FloatArray], None]:
+        """Compiled Numba function ``void(float64[::1])`` that applies f in place; compiled when first asked for."""
+        from ctrnn_theory.activations.compiled import block_function
+
+        return block_function(self.form, self.steps, len(self.pieces) > 1)
+
+    @cached_property
+    def _function(self) -> Callable[[FloatArray], Any]:
+        return numpy_function(self.form)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Activation) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Activation({self.text!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return activation, (self.text,)
+
+
+def activation(spec: Activation | str | Any) -> Activation:
+    """Activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
+
+    Text is parsed through a whitelist and never evaluated as Python. It may hold ``+ - * / **``, numbers, ``x``,
+    ``pi``, ``E``; ``exp log sqrt sin cos tan sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
+    and ``Piecewise((value, condition), ..., (value, True))``; and the built-ins as functions, ``relu(x - 1)``.
+    Kinks are found from the expression.
+
+    Parameters
+    ----------
+    spec
+        One of :data:`BUILTIN`, an expression in x, or an Activation, returned as it is.
+
+    Raises
+    ------
+    ValueError
+        For anything else, and for a function that is not real and finite, or has an infinite slope at a kink. One
+        sentence with the rule and the value.
+
+    Examples
+    --------
+    >>> activation("Abs(Abs(x) - 1)").breakpoints
+    (-1.0, 0.0, 1.0)
+    >>> activation("log(1 + exp(x))")
+    Activation('softplus')
+    >>> activation("1/x")
+    Traceback (most recent call last):
+    ValueError: activation must be real and finite from -100 to 100, and is not at x = 0; got '1/x'
+    """
+    if isinstance(spec, Activation):
+        return spec
+    if isinstance(spec, str):
+        return _from_text(spec if len(spec) > MAX_LENGTH else spec.strip())
+    if hasattr(spec, "free_symbols"):
+        return _from_text(to_text(spec))
+    raise refuse("must be a name, an expression in x, or a SymPy expression", spec)
+
+
+@lru_cache(maxsize=256)
+def _from_text(text: str) -> Activation:
+    builtins = builtin_expressions()
+    if text in BUILTIN:
+        return _build(text, builtins[text])
+    expression = parse(text, builtins)
+    for name, known in builtins.items():
+        if expression == known:
+            return _from_text(name)
+    canonical = to_text(expression)
+    if len(canonical) > MAX_LENGTH:
+        raise refuse(f"must be at most {MAX_LENGTH} characters long when written out", canonical)
+    return _build(canonical, expression) if canonical == text else _from_text(canonical)
+
+
+def _build(text: str, expression: Any) -> Activation:
+    values = np.broadcast_to(numpy_function(stable(expression))(CHECKED), CHECKED.shape)
+    if np.iscomplexobj(values) or not np.all(np.isfinite(values)):
+        bad = CHECKED[~np.isfinite(values)][0]
+        raise refuse(f"must be real and finite from -100 to 100, and is not at x = {bad:.6g}", text)
+    pieces = find_pieces(expression)
+    if text not in BUILTIN and (known := _as_builtin(expression, pieces)):
+        return known
+    kinks, steps = [], []
+    for left, right in itertools.pairwise(pieces):
+        value, value_jump, slope_jump = jumps(left, right, expression)
+        if value_jump or slope_jump:
+            kinks.append(Kink(right.lower, value_jump, slope_jump))
+        if value_jump or np.isnan(right.value(right.lower)):  # NaN: the border rounded to outside the piece
+            steps.append((right.lower, value + value_jump / 2))
+    few = len(pieces) <= MANY_PIECES and not any(piece.expression.has(*SWITCHING) for piece in pieces)
+    form = stable(joined(pieces) if few else expression)
+    return Activation(text, expression, pieces, tuple(kinks), form, tuple(steps))
+
+
+def _as_builtin(expression: Any, pieces: tuple[Piece, ...]) -> Activation | None:
+    """Find the built-in that is the same function written differently, such as x (1 + erf(x/√2))/2 for gelu."""
+    values = numpy_function(stable(expression))(PROBES)
+    for name, known in builtin_expressions().items():
+        if np.allclose(values, numpy_function(stable(known))(PROBES), rtol=1e-9, atol=1e-9):
+            candidate = _from_text(name)
+            if same_function(pieces, candidate.pieces):
+                return candidate
+    return None

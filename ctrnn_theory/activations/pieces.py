@@ -1,0 +1,201 @@
+"""The smooth pieces of an expression, and the jumps between them: found, not declared.
+
+The line is cut where a branch of the expression changes (see ``branches``); neighbours that are the same function
+are joined again, so that every border left is a point where some derivative jumps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.activations.branches import SWITCHING, TINY, guards, resolve, split
+from ctrnn_theory.activations.evaluate import DIGITS, numpy_function, precise
+from ctrnn_theory.activations.expression import rebuilt, refuse, to_text, x
+from ctrnn_theory.activations.roots import real_roots
+from ctrnn_theory.activations.stable import derivative, stable
+
+MAX_DEGREE = 16
+TESTED = (-91.7, -33.1, -9.37, -2.13, -0.33, 0.71, 3.9, 17.3, 61.9, 98.3)  # where rounding errors are looked at
+SMALL, HUGE = 1e-15, 1e15  # a jump that double precision cannot tell from none, a slope that is infinite
+LOOSE = 1e-6  # a rounding error beyond this is refused
+NEARBY = mpmath.mpf(2) ** -10  # nearer than the next of endless kinks
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One smooth function on an interval.
+
+    Examples
+    --------
+    >>> piece = find_pieces(sp.Max(0, x))[1]
+    >>> piece.lower, piece.upper, piece.expression, piece.polynomial
+    (0.0, inf, x, (0.0, 1.0))
+    >>> piece.value(2.0, order=1)
+    np.float64(1.0)
+    """
+
+    lower: float
+    """Lower end, -inf for the first piece."""
+    upper: float
+    """Upper end, inf for the last piece."""
+    expression: Any
+    """Smooth SymPy expression in x, in SymPy's own functions; the outermost two may hold endless kinks, see
+    :func:`find_pieces`."""
+    start: Any = field(repr=False, default=None)
+    """Lower end to 50 digits, an mpmath number."""
+
+    def value(self, at: ArrayLike, order: int = 0) -> Any:
+        """Value of the order-th derivative of the piece's function at points of any shape, also beyond its ends."""
+        points = np.asarray(at, dtype=np.float64)
+        value = np.asarray(self._function(order)(points), dtype=np.float64)
+        return value[()] if value.shape == points.shape else np.full(points.shape, value)[()]
+
+    def limit(self, end: float, order: int = 0) -> float:
+        """Value of the order-th derivative at an end of the interval, from inside.
+
+        Where the end rounds to a point at which the expression has no value, the next number inside is taken.
+        """
+        value = self.value(end, order)
+        return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
+
+    @property
+    def _middle(self) -> float:
+        return float(np.clip((max(self.lower, -1e300) + min(self.upper, 1e300)) / 2, self.lower, self.upper))
+
+    def _function(self, order: int) -> Any:
+        functions: dict[int, Any] = self._functions
+        if order not in functions:
+            functions[order] = numpy_function(derivative(stable(self.expression), order))
+        return functions[order]
+
+    @cached_property
+    def _functions(self) -> dict[int, Any]:
+        return {}
+
+    @cached_property
+    def polynomial(self) -> tuple[float, ...] | None:
+        """Coefficients, ascending in x, if the piece is a polynomial of degree 16 at most; else None."""
+        if not 0 <= degree(self.expression) <= MAX_DEGREE:
+            return None
+        return tuple(float(c) for c in reversed(sp.Poly(self.expression, x).all_coeffs()))
+
+
+def degree(expression: Any) -> int:
+    """Degree in x before cancellations, -1 for what is no polynomial. Nothing is multiplied out."""
+    if not expression.has(x):
+        return 0
+    if expression == x:
+        return 1
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return max(-1, degree(expression.base) * int(expression.exp))
+    if expression.is_Add or expression.is_Mul:
+        parts = [degree(part) for part in expression.args]
+        return -1 if -1 in parts else max(parts) if expression.is_Add else sum(parts)
+    return -1
+
+
+def find_pieces(expression: Any) -> tuple[Piece, ...]:
+    """Smooth pieces of an expression, ordered and contiguous from -inf to inf.
+
+    Where kinks recur without end, as in Abs(sin(x)), those in [-100, 100] are found, and the two outermost pieces
+    hold the whole expression: values and derivatives are right there too, kinks are not told.
+
+    Raises
+    ------
+    ValueError
+        For more than 500 pieces, and where a value or slope is infinite.
+    """
+    with mpmath.workdps(DIGITS):
+        found = sorted(split(expression), key=lambda part: part[0])
+        parts = [found[0]]
+        for part in found[1:]:
+            last = parts[-1]
+            if float(part[0]) == float(last[0]):
+                parts[-1] = (last[0], part[1])  # narrower than a float can tell
+            elif not _same(last[1], part[1], part[0]):
+                parts.append(part)
+        ends = [float(start) for start, _ in parts] + [math.inf]
+        pieces = tuple(Piece(ends[i], ends[i + 1], e, start) for i, (start, e) in enumerate(parts))
+        for piece in pieces:
+            _check_domain(piece, expression)
+            _check_rounding(piece, expression)
+    return pieces
+
+
+def joined(pieces: tuple[Piece, ...]) -> Any:
+    """One expression for the whole line, choosing the piece by comparisons of x with the breakpoints alone."""
+    if len(pieces) == 1:
+        return pieces[0].expression
+    half = len(pieces) // 2
+    condition = sp.StrictLessThan(x, sp.Float(pieces[half].lower, 17), evaluate=False)
+    return rebuilt(sp.Piecewise, [(joined(pieces[:half]), condition), (joined(pieces[half:]), sp.true)])
+
+
+def jumps(left: Piece, right: Piece, whole: Any) -> tuple[float, float, float]:
+    """Value left of a border, and jumps of the value and of the slope across it, evaluated to 50 digits."""
+    result: list[float] = []
+    with mpmath.workdps(DIGITS):
+        # resolving matters for the outermost pieces among endless kinks alone: the others are smooth
+        branches = [resolve(left.expression, right.start - NEARBY, [])]
+        branches += [resolve(right.expression, right.start + NEARBY, [])]
+        for order in (0, 1):
+            sides = [precise(sp.diff(branch, x, order), right.start) for branch in branches]
+            if not all(abs(side) < HUGE and abs(mpmath.im(side)) < SMALL for side in sides):  # false for NaN
+                rule = "must have a finite value and slope on both sides of every point, and has not"
+                raise refuse(f"{rule} at x = {right.lower:.6g}", to_text(whole))
+            jump = mpmath.re(sides[1] - sides[0])
+            jump = jump if abs(jump) > SMALL * (1 + abs(sides[0])) else 0
+            result += [float(mpmath.re(sides[0])), float(jump)]
+    return result[0], result[1], result[3]
+
+
+def same_function(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> bool:
+    """Whether two functions have the same pieces, compared to 50 digits."""
+    if [piece.lower for piece in first] != [piece.lower for piece in second]:
+        return False
+    with mpmath.workdps(DIGITS):
+        return all(
+            _same(a.expression, b.expression, mpmath.mpf(a.lower if math.isfinite(a.lower) else 0.5))
+            for a, b in zip(first, second, strict=True)
+        )
+
+
+def _same(first: Any, second: Any, border: Any) -> bool:
+    """Whether two analytic expressions are the same function, compared at points around a border."""
+    if first == second:
+        return True
+    for offset in (-0.7213, -0.3307, 0.2417, 0.6151, 1.3377):
+        a, b = (precise(e, border + mpmath.mpf(offset)) for e in (first, second))
+        if not abs(a - b) <= TINY * (abs(a) + abs(b) + TINY):
+            return False
+    return True
+
+
+def _check_rounding(piece: Piece, whole: Any) -> None:
+    """Refuse an expression that cancels, such as cosh(x) - sinh(x) at large x, whose values would be noise."""
+    for t in TESTED:
+        if piece.lower < t < piece.upper:
+            exact = precise(resolve(piece.expression, t, []), mpmath.mpf(t))
+            if abs(float(piece.value(t)) - exact) > LOOSE * (1 + abs(exact)):
+                rule = "must not lose its digits to cancellation in double precision, and does"
+                raise refuse(f"{rule} at x = {t:.6g}", to_text(whole))
+
+
+def _check_domain(piece: Piece, whole: Any) -> None:
+    """Refuse a division by zero, or the logarithm or fractional power of a negative number, inside a piece."""
+    if piece.expression.has(*SWITCHING):
+        return
+    for guard in guards(piece.expression):
+        for root in real_roots(guard, touching=True).points:
+            margin = SMALL * 100 * (1 + abs(root))  # the ends of the piece are rounded
+            if piece.lower + margin < root < piece.upper - margin:
+                rule = "must be finite and smooth between its kinks, and is not"
+                raise refuse(f"{rule} at x = {float(root):.6g}", to_text(whole))

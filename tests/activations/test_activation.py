@@ -1,0 +1,293 @@
+"""Values, derivatives, the block function, and an activation as an object."""
+
+import math
+import os
+import pickle
+import subprocess
+import sys
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+from ctrnn_theory.activations import BUILTIN, activation
+from ctrnn_theory.activations.evaluate import mpmath_function
+
+USER = [
+    "Abs(sin(x))",
+    "Piecewise((0, x < -1), (x**3 + 1, x < 1), (2*sin(x), True))",
+    "x*exp(-x**2)",
+    "x/(1 + abs(x))",
+    "log(1 + x**2)",
+    "log(1 + exp(2*x))/2",
+    "log(exp(3*x) + 2*exp(-x))",
+    "1/(3 + exp(x))",
+    "exp(x)/(1 + exp(x))**2",
+    "(exp(x) - exp(-x))/(exp(2*x) + 3)",
+    "sinh(x)/cosh(x)**2",
+    "atan(2*x)",
+    "asinh(x)",
+    "relu(x - 1) - 2*relu(x + 0.3)",
+    "sign(x)*sqrt(Abs(x) + 1)",
+    "max(0, x)**1.5",
+    "1 - erf(2*x)",
+    "x*(2 - erfc(x))",
+    "x**5/1e4 - 0.3*x + 7",
+    "2**(-x**2)",
+    "Piecewise((1, x < 0), (2, True))**(-2)",
+    "1e20*x/(1e20 + x**2)",
+]
+SMOOTH = ["gelu", "silu", "softplus", "sigmoid", "tanh", "erf", "probit", "sin", "log(1 + exp(2*x))/2", "x*exp(-x**2)"]
+SMOOTH += ["atan(2*x)", "sinh(x)/cosh(x)**2", "exp(x)/(1 + exp(x))**2", "log(exp(3*x) + 2*exp(-x))"]
+
+
+def exact(act, at, order=0):
+    """Value of the order-th derivative by mpmath, from differences of the elementary expression of the piece.
+
+    With a step of 1e-20 their error is 1e-40 of the next derivative but one. The digits are for expressions such as
+    2 - erfc(15) = 1e-99, and for what the differences lose, 80 at order 4.
+    """
+    with mpmath.workdps(220 if order else 400):
+        piece = next(p for p in act.pieces if p.lower <= at < p.upper)
+        return float(mpmath.diff(mpmath_function(piece.expression), mpmath.mpf(at), order, h=mpmath.mpf("1e-20")))
+
+
+def rounding(act, at):
+    """What 8 roundings do: to the value, to the argument, and to terms of order one of a user's sum."""
+    with np.errstate(invalid="ignore"):
+        size = np.abs(act(at)) + np.nan_to_num(np.abs(at * act.derivative(at))) + (act.text not in BUILTIN)
+    return 8 * np.finfo(float).eps * size + 1e-300
+
+
+@pytest.mark.parametrize("text", [*BUILTIN, *USER])
+def test_value_against_mpmath(text):
+    act = activation(text)
+    at = np.array([-31.4, -7.3, -2.2, -0.77, -1e-3, 1e-9, 0.031, 0.62, 1.7, 4.4, 18.9])
+    assert np.all(np.abs(act(at) - [exact(act, t) for t in at]) <= rounding(act, at))
+
+
+@pytest.mark.parametrize("text", [*SMOOTH, "relu2", "elu", "retanh", "leaky_relu"])
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_derivatives_against_mpmath(text, order):
+    act = activation(text)
+    at = np.array([-21.0, -5.3, -1.9, -0.61, 0.043, 0.52, 2.1, 9.7])
+    expected = np.array([exact(act, t, order) for t in at])
+    # rounding of the argument, and of the terms of the sum that a derivative is, which near a zero of it are larger
+    # than it, by about the next derivative
+    scale = np.abs(expected) + (1 + np.abs(at)) * np.abs([exact(act, t, order + 1) for t in at])
+    assert np.all(np.abs(act.derivative(at, order) - expected) <= 1e-14 * scale + 1e-100)
+
+
+@pytest.mark.parametrize("text", SMOOTH)
+def test_derivatives_in_the_tails_are_finite(text):
+    act = activation(text)
+    far = np.array([-1e5, -800.0, -300.0, 300.0, 800.0, 1e5])
+    for order in range(6):
+        values = act.derivative(far, order)
+        assert np.all(np.isfinite(values) | (np.abs(far) > 700)), order
+    if text in ("softplus", "silu", "tanh", "sigmoid", "gelu", "erf", "probit"):
+        assert np.all(np.isfinite(act.derivative(far, 4)))
+
+
+@pytest.mark.parametrize("name", ["softplus", "sigmoid", "tanh", "silu"])
+def test_tails_keep_their_digits(name):
+    """Derivatives at ±30 are of the size e^-30, and as precise as that: no cancellation."""
+    act = activation(name)
+    for at in (-30.0, 30.0):
+        for order in (2, 3):
+            assert act.derivative(at, order) == pytest.approx(exact(act, at, order), rel=1e-11, abs=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(SMOOTH), st.integers(0, 3), st.floats(-6, 6))
+def test_derivative_orders_add(text, order, at):
+    """A central difference of the n-th derivative is the (n+1)-th: error h²/6 of the (n+3)-th, plus rounding / h."""
+    act, h = activation(text), 1e-4
+    around = np.abs(act.derivative(at + h * np.arange(-2, 3), order + 3)).max()
+    difference = (act.derivative(at + h, order) - act.derivative(at - h, order)) / (2 * h)
+    rounding = 1e-14 * (1 + abs(at)) * 10**order / h
+    assert abs(difference - act.derivative(at, order + 1)) <= h**2 / 6 * around * 1.1 + rounding
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-50, 50), st.integers(0, 4))
+def test_reflections(at, order):
+    sign = (-1) ** order
+    close = {"rel": 1e-12, "abs": 1e-13}  # a derivative is a sum of terms of up to 50 here, which vanishes somewhere
+    for name in ("tanh", "erf", "sin", "hardtanh", "identity"):  # odd
+        act = activation(name)
+        assert act.derivative(-at, order) == pytest.approx(-sign * act.derivative(at, order), **close)
+    for name in ("sigmoid", "probit", "step"):  # f(-x) = 1 - f(x)
+        act = activation(name)
+        assert act.derivative(-at, order) == pytest.approx((order == 0) - sign * act.derivative(at, order), **close)
+    for name in ("relu", "softplus", "gelu", "silu"):  # f(x) - f(-x) = x
+        act = activation(name)
+        odd = act.derivative(at, order) - sign * act.derivative(-at, order)
+        assert odd == pytest.approx([at, 1.0][order] if order < 2 else 0.0, **close)
+
+
+def test_breakpoints_take_the_middle():
+    assert activation("step")(0.0) == 0.5
+    assert activation("step")(-0.0) == 0.5
+    assert activation("relu").derivative(0.0) == 0.5
+    assert activation("relu2").derivative(0.0, 2) == 1.0
+    assert activation("leaky_relu").derivative(0.0) == pytest.approx(0.505)
+    assert activation("hardtanh").derivative([-1.0, 1.0]) == pytest.approx([0.5, 0.5])
+    assert activation("elu").derivative(0.0, 2) == 0.5
+    assert activation("Piecewise((1, x < 2), (4, True))")(2.0) == 2.5
+    assert activation("Piecewise((1, x <= 2), (4, True))")(2.0) == 2.5
+
+
+@pytest.mark.parametrize("text", [*BUILTIN, *USER])
+def test_block_equals_the_function(text):
+    act = activation(text)
+    at = np.concatenate(
+        [np.linspace(-30, 30, 3001), np.array([0.0, -0.0, 1e-300, -1e-9, 1e-9, 50.0, -50.0]), act.breakpoints]
+    )
+    lanes = at.copy()
+    act.block(lanes)
+    assert np.all(np.abs(lanes - act(at)) <= rounding(act, at))
+
+
+@pytest.mark.parametrize("text", [*BUILTIN, *USER])
+def test_nan_and_infinity(text):
+    act = activation(text)
+    lanes = np.array([math.nan, 0.3, math.nan])
+    assert list(np.isnan(act(lanes))) == [True, False, True]
+    assert not np.isnan(act.derivative(lanes)[1])
+    act.block(lanes)
+    assert list(np.isnan(lanes)) == [True, False, True]
+    ends = np.array([-math.inf, math.inf])
+    act(ends)  # without a warning
+    act.derivative(ends)
+
+
+def test_bounded_functions_at_infinity():
+    for name, ends in {
+        "tanh": (-1, 1),
+        "sigmoid": (0, 1),
+        "probit": (0, 1),
+        "step": (0, 1),
+        "softplus": (0, math.inf),
+    }.items():
+        act = activation(name)
+        lanes = np.array([-math.inf, math.inf, -1e4, 1e4])
+        expected = np.array([*ends, ends[0], min(ends[1], 1e4)], dtype=float)
+        np.testing.assert_array_equal(act(lanes), expected)
+        act.block(lanes)
+        np.testing.assert_array_equal(lanes, expected)
+
+
+def test_primitives_over_the_whole_range_of_exp():
+    from ctrnn_theory.activations import primitives
+
+    u = np.concatenate(
+        [np.linspace(-707.9, 709.78, 20_001), np.geomspace(1e-300, 1, 301), -np.geomspace(1e-300, 1, 301)]
+    )
+    with np.errstate(under="ignore"):
+        expected = {
+            "exp": np.exp(u),
+            "expm1": np.expm1(u),
+            "tangent": np.tanh(u),
+            "logistic": special.expit(u),
+            "softplus": np.logaddexp(0, u),
+        }
+    for name, values in expected.items():
+        function = getattr(primitives, name)
+        ours = np.array([function(t) for t in u])
+        # 2 units in the last place each (what libm and SciPy state for theirs, and 1e-15 for these)
+        np.testing.assert_allclose(ours, values, rtol=1e-15 + 2 * np.finfo(float).eps, atol=2.3e-308, err_msg=name)
+        assert math.isnan(function(math.nan))
+    assert primitives.exp(709.79) == primitives.expm1(709.79) == math.inf
+    assert primitives.exp(-709.0) == 0.0  # where exp leaves the normal numbers
+    assert math.copysign(1, primitives.tangent(-0.0)) == -1
+
+
+def test_block_without_the_compiler_and_import_without_numba():
+    code = """
+import sys
+import ctrnn_theory.activations as a
+assert "numba" not in sys.modules
+import numpy as np
+for name in ("tanh", "softplus", "elu", "sigmoid", "hardtanh", "step"):
+    act = a.activation(name)
+    at = np.linspace(-9, 9, 37)
+    lanes = at.copy()
+    act.block(lanes)
+    np.testing.assert_allclose(lanes, act(at), rtol=1e-14, atol=1e-300)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_DISABLE_JIT": "1"})
+
+
+def test_shapes():
+    act = activation("relu")
+    assert isinstance(act(1.5), np.float64)
+    assert isinstance(act.derivative(0.0), np.float64)
+    assert isinstance(activation("5")(1.5), np.float64)
+    assert activation("5")(np.zeros((2, 3))).shape == (2, 3)
+    assert act(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+    assert act.derivative([[1, -1]]).tolist() == [[1.0, 0.0]]
+    for order in (-1, 1.5, "1"):
+        with pytest.raises(ValueError, match="order must be an integer of at least 0; got"):
+            act.derivative(0.0, order)
+
+
+def test_an_activation_is_its_text():
+    act = activation("log(exp(2*x) + 1)/2")
+    assert pickle.loads(pickle.dumps(act)) == act
+    assert {act: 1}[activation(act.text)] == 1
+    assert act != activation("relu")
+    assert activation(act) is act
+    assert repr(activation("relu")) == "Activation('relu')"
+    assert str(activation("relu").name) == "relu"
+    with pytest.raises(AttributeError):
+        act.text = "relu"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("softplus", [0.0]),
+        ("tanh", [-0.6584789484624084, 0.6584789484624084]),  # tanh² = 1/3
+        ("sigmoid", [-1.3169578969248166, 1.3169578969248166]),
+        ("erf", [-math.sqrt(0.5), math.sqrt(0.5)]),
+        ("gelu", [-2.0, 0.0, 2.0]),
+        ("sin", [math.pi * (k + 0.5) for k in range(-6, 6)]),
+        ("relu", [0.0]),
+        ("elu", [0.0]),  # no kink: the second derivative jumps
+        ("hardtanh", [-1.0, 1.0]),
+        ("identity", []),
+        ("x**2", []),
+    ],
+)
+def test_nonlinearities(text, expected):
+    np.testing.assert_allclose(activation(text).nonlinearities, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("text", "slopes"),
+    [
+        ("identity", (1, 1)),
+        ("relu", (0, 1)),
+        ("leaky_relu", (0.01, 1)),
+        ("relu2", (0, math.inf)),
+        ("softplus", (0, 1)),
+        ("gelu", (0, 1)),
+        ("tanh", (0, 0)),
+        ("sin", (0, 0)),
+        ("step", (0, 0)),
+        ("x**2", (-math.inf, math.inf)),
+        ("sqrt(1 + x**2)", (-1, 1)),
+        ("log(1 + x**2)", (0, 0)),
+        ("x*log(1 + x**2)", (math.inf, math.inf)),
+        ("exp(x)", (0, math.inf)),
+        ("x*atan(x)", (-math.pi / 2, math.pi / 2)),
+        ("Max(0, sin(x))", (0, 0)),
+        ("0.3*x + sin(x)", (0.3, 0.3)),
+    ],
+)
+def test_limit_slopes(text, slopes):
+    assert activation(text).limit_slopes == pytest.approx(slopes, rel=1e-12)
