@@ -13,10 +13,12 @@ from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
+from ctrnn_theory.stationary.small_noise import kink_shift
 
-SMOOTH_POINTS = 61
+SMOOTH_POINTS = 41
 SIMULATED_POINTS = 9
 SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
+EXACT_TOLERANCE = 1e-8  # likewise far below the width of a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class BiasCurve:
     distance: Mapping[str, FloatArray]
     """ζ at which each method was evaluated, by method."""
     bias: Mapping[str, FloatArray]
-    """δ = E[h] - h* there; NaN where the method does not apply or the fixed point is not stable."""
+    """δ = E[h] - h* there; NaN where the method does not apply or the fixed point is not stable. Under "kink_block",
+    for an activation with kinks, their leading shift."""
     standard_error: FloatArray
     """Standard error of the simulated points; empty without simulation."""
 
@@ -107,12 +110,21 @@ def bias_curve(
     errors: FloatArray = np.array([])
     for name in methods:
         count = SIMULATED_POINTS if name == "simulation" else SMOOTH_POINTS
-        options = {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]} if name == "simulation" else {}
+        options = {
+            "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
+            "exact": {"tolerance": EXACT_TOLERANCE},
+        }
         distance[name] = np.linspace(-reach, reach, count)
-        rows = [_bias_at(net, noise, float(place[0] + x * unit[0]), name, options) for x in distance[name]]
+        rows = [
+            _bias_at(net, noise, float(place[0] + x * unit[0]), name, options.get(name, {})) for x in distance[name]
+        ]
         delta[name] = np.array([row[0] for row in rows])
         if name == "simulation":
             errors = np.array([row[1] for row in rows])
+    if net.activation.kinks:
+        distance["kink_block"] = np.linspace(-reach, reach, SMOOTH_POINTS)
+        places = place[0] + distance["kink_block"] * unit[0]
+        delta["kink_block"] = np.array([kink_shift(net, noise, np.array([a]))[0] for a in places])
     return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
 
 

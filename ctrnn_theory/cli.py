@@ -103,7 +103,7 @@ def list_command(what: str) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in rows:
         table.add_row(*row)
-    Console(width=110, color_system=None, highlight=False).print(table)
+    Console(width=120, color_system=None, highlight=False).print(table)
 
 
 def _network(activation: str | None, w: float | None, b: float | None, gamma: float | None, file: Path | None) -> CTRNN:

@@ -17,7 +17,8 @@ STYLE: dict[str, dict[str, Any]] = {
     "mean_field": {"color": "#56B4E9", "linestyle": "--", "marker": "v"},
     "small_noise": {"color": "#E69F00", "linestyle": ":", "marker": "^"},
     "gaussian_closure": {"color": "#009E73", "linestyle": "-.", "marker": "s"},
-    "exact": {"color": "black", "linestyle": "-", "marker": "D"},
+    "exact": {"color": "0.78", "linestyle": "-", "marker": "D", "linewidth": 5.0, "zorder": 1.5},
+    "kink_block": {"color": "#0072B2", "linestyle": (0, (1, 2)), "marker": "x"},
     "simulation": {"color": "#D55E00", "linestyle": "none", "marker": "o"},
 }
 
@@ -60,7 +61,7 @@ def _curves(report: BiasReport, ax: Axes) -> None:
     net, noise = report.network, report.noise
     shown = [name for name in report.laws if name != "deterministic"]
     curve = bias_curve(net, noise, report.u, shown)
-    for name in shown:
+    for name in curve.bias:
         x, y = curve.distance[name], curve.bias[name]
         if name == "simulation":
             error = 2.0 * curve.standard_error

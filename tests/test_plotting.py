@@ -34,6 +34,13 @@ def test_curve_of_a_kink_without_recurrence_is_the_block():
     np.testing.assert_allclose(curve.bias["exact"], expected, atol=1e-12)
 
 
+def test_curve_of_a_kinked_activation_has_the_kink_block():
+    curve = bias_curve(ct.CTRNN.single(w=0.5), ct.Noise(inside=0.5), methods=["exact"])
+    assert set(curve.bias) == {"exact", "kink_block"}
+    np.testing.assert_allclose(curve.bias["kink_block"], curve.bias["exact"], atol=0.02)  # of at most 0.28
+    assert set(bias_curve(ct.CTRNN.single(0.5, 0.0, "tanh"), ct.Noise(0.5), methods=["exact"]).bias) == {"exact"}
+
+
 def test_unstable_fixed_points_are_left_out_of_the_curve():
     curve = bias_curve(ct.CTRNN.single(w=2.0, b=-2.0, activation="tanh"), ct.Noise(0.2), methods=["mean_field"])
     a = curve.nonlinearity + curve.unit * curve.distance["mean_field"]
@@ -65,6 +72,6 @@ def test_no_noise_no_distance():
 def test_the_style_tells_all_methods_apart():
     from ctrnn_theory.plotting import STYLE
 
-    assert set(STYLE) == set(ct.METHODS)
+    assert set(STYLE) == {*ct.METHODS, "kink_block"}
     looks = [tuple(sorted(map(str, style.values()))) for style in STYLE.values()]
     assert len(set(looks)) == len(looks)
