@@ -1,0 +1,265 @@
+"""Simulation of the map: an ensemble of trajectories, with control variates and standard errors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, positive, standard_error
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.flow import jacobian, spectral_radius
+from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
+
+WORK = 5e7  # neuron-steps of a run without a target: well under a second on one core for a small network
+PIECE = 2e8  # neuron-steps between looks at the table and the interrupt key
+DECAY = 30.0  # e-folds that the start is given to die away: e^-30 is 1e-13
+PILOT = 10.0  # relaxation times that a pilot run averages over
+PATIENCE = 2e8  # neuron-steps that the start is given at most, or
+LONGEST = 100.0  # time constants, where those are longer
+SAMPLED = 0.25  # time constants between samples: consecutive steps say nearly the same
+DRIFT = 5.0  # standard errors between two parts of a run that are taken for a drift
+WORTH = 0.9  # standard error with the control variate, relative to that without, at which it is used
+SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is settled before the measuring starts."""
+
+    M: FloatArray | None
+    """Matrix of the control variate (N, N), or None."""
+    pilot: Averages
+    """The run that it was settled from, no part of the result: M must not depend on what it multiplies."""
+    every: int
+    """Steps between samples."""
+    pilot_steps: int
+    """Steps of the pilot run."""
+    quiet: bool
+    """Whether there is no noise at all, so that one trajectory tells all."""
+
+
+def solve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    start: ArrayLike | None = None,
+    *,
+    target_se: float | None = None,
+    trajectories: int = 512,
+    steps: int | None = None,
+    max_steps: int = 10_000_000,
+    rng: Any = 0,
+    workers: int | None = None,
+    control_variate: bool = True,
+) -> StationaryLaw:
+    """Stationary mean and covariance by simulation of the map itself, with a control variate for the mean.
+
+    The mean is the average of ``h + M (F(W h + drive; σ_in) - h)``, with F the smoothed activation and
+    ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. What M multiplies has mean zero exactly, so that M
+    decides on the variance only. For a neuron whose variance the pilot sees it raise, M is zero.
+
+    A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the start die
+    away over 30 relaxation times, but for no more than 2e8 neuron-steps, or 100 time constants where that is
+    longer; a drift that remains is told. Memory does not grow with the number of steps. The same ``rng`` gives
+    the same numbers whatever the number of threads.
+
+    Parameters
+    ----------
+    net, noise, u, start
+        The network, its noise, constant input (K,) or None, and the state (N,) where trajectories start.
+    target_se
+        Run until the largest standard error of the mean is at most this. None: run `steps`.
+    trajectories
+        Independent ones, rounded up to a multiple of 64; standard errors are over them.
+    steps
+        Measured steps of each trajectory, when there is no `target_se`. None: 5e7 neuron-steps in all, about
+        half a second of one core, or 20 relaxation times where that is more.
+    max_steps
+        With `target_se`: measured steps of each trajectory, at most.
+    rng
+        int, SeedSequence, Generator, or None for fresh entropy.
+    workers
+        Threads; None for one a core.
+    control_variate
+        Whether the mean is taken with the control variate.
+
+    Returns
+    -------
+    StationaryLaw
+        ``converged`` is False if the target was not reached or the ensemble still drifted. In ``details``:
+        ``plain_mean``, ``plain_standard_error`` (without the control variate), ``variance_reduction`` (N,),
+        ``variance_standard_error`` (N,) of the diagonal of the covariance, ``trajectories``, ``steps``,
+        ``burn_in``, ``every``, ``table_error`` (of F, relative) and ``final_states`` (trajectories, N).
+
+    Raises
+    ------
+    Divergence
+        If the state grows without bound.
+    ValueError
+        For options out of range, or both `steps` and `target_se`.
+
+    Examples
+    --------
+    >>> net = CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
+    >>> law = solve(net, Noise(inside=0.5), target_se=1e-4, rng=0)
+    >>> bool(abs(law.mean[0] - 0.3770394962) < 5 * law.standard_error[0])
+    True
+    """
+    if target_se is not None and steps is not None:
+        raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
+    if target_se is not None and not (isinstance(target_se, int | float) and 0.0 < target_se < math.inf):
+        raise ValueError(f"target_se must be a positive number; got {target_se!r}")
+    limit = positive("max_steps", max_steps)
+    fixed = None if steps is None else positive("steps", steps)
+    count = positive("trajectories", trajectories)
+    drive = net.drive(u)
+    quiet = not (noise.std("inside", net.n).any() or noise.std("outside", net.n).any())
+    ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers)
+    try:
+        plan = _plan(net, noise, drive, ensemble, control_variate and not quiet, quiet)
+        burn_in = ensemble.steps
+        early, late = _run(ensemble, plan, target_se, fixed, limit)
+    except Unbounded as error:
+        raise Divergence(f"W must keep the state bounded; {error}") from None
+    _check_growth(net, noise, drive, early, late)
+    return _law(ensemble, plan, early, late, target_se, burn_in)
+
+
+def _plan(net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool) -> Plan:
+    """Let the start die away, and settle how to measure."""
+    every = max(1, int(SAMPLED / net.gamma))
+    time = math.ceil(PILOT / net.gamma)
+    ensemble.advance(time)
+    first = _measure(ensemble, time, every, ensemble.states.mean(axis=0))
+    slopes = _slopes(net, noise, drive, first)
+    rate = max(1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma)), 1e-12)
+    longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
+    ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
+    if control_variate:
+        ensemble.tabulate(first.low, first.high)
+    length = max(time, min(math.ceil(PILOT / rate), longest // 4))
+    pilot = _measure(ensemble, length, every, ensemble.states.mean(axis=0))
+    M = _control(net, noise, drive, pilot) if control_variate else None
+    return Plan(M, pilot, every, length, quiet)
+
+
+def _run(
+    ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int
+) -> tuple[Averages, Averages]:
+    """Measure, in two parts, for `steps` or until the target is reached."""
+    centre = plan.pilot.centre + plan.pilot.first.mean(axis=0)
+    least = 2 * plan.pilot_steps
+    if target_se is not None:
+        ratio = np.max(standard_error(plan.pilot.means(plan.M))) / target_se
+        steps = min(limit, max(least, math.ceil(min(SPARE * ratio**2, 1e12) * plan.pilot_steps)))
+    elif steps is None:
+        steps = least if plan.quiet else max(least, math.ceil(WORK / ensemble.h.size))
+    early = _measure(ensemble, steps // 2, plan.every, centre)
+    late = _measure(ensemble, steps - steps // 2, plan.every, centre)
+    while target_se is not None and steps < limit:
+        ratio = np.max(standard_error((early + late).means(plan.M))) / target_se
+        if ratio <= 1.0:
+            break
+        more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, 1e12) - 1.0) * steps)))
+        late = late + _measure(ensemble, more, plan.every, centre)
+        steps += more
+    return early, late
+
+
+def _measure(ensemble: Ensemble, steps: int, every: int, centre: FloatArray) -> Averages:
+    """Measure for about `steps` steps, in pieces."""
+    left = max(1, round(steps / every))
+    piece = max(1, int(PIECE / (ensemble.h.size * every)))
+    averages = ensemble.measure(min(piece, left), every, centre)
+    while (left := left - piece) > 0:
+        averages = averages + ensemble.measure(min(piece, left), every, centre)
+    return averages
+
+
+def _slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> FloatArray:
+    """Mean slope F'(W m + drive; s) of each neuron, (N,), s² the variance of its whole pre-activation."""
+    mean = averages.means().mean(axis=0)
+    variance = np.diag(net.W @ averages.covariance(mean) @ net.W.T)
+    std = np.sqrt(noise.std("inside", net.n) ** 2 + np.maximum(variance, 0.0))
+    slopes: FloatArray = np.nan_to_num(net.activation.smoothed(net.W @ mean + drive, std, 1), posinf=0.0, neginf=0.0)
+    return slopes
+
+
+def _control(net: CTRNN, noise: Noise, drive: FloatArray, pilot: Averages) -> FloatArray:
+    """M = (I - D̄ W)⁻¹, without the rows that would raise the variance."""
+    eye = np.eye(net.n)
+    A = eye - _slopes(net, noise, drive, pilot)[:, None] * net.W
+    M = cast(FloatArray, np.linalg.inv(A) if np.linalg.cond(A) < 1e8 else eye)
+    M[standard_error(pilot.means(M)) > WORTH * standard_error(pilot.means())] = 0.0
+    return M
+
+
+def _check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
+    """Raise a Divergence if nothing pulls the state back, and it has been growing.
+
+    Growth by a constant factor ends beyond every bound; this is for growth that is slower, as of a random walk.
+    """
+    if not any(net.activation.limit_slopes):
+        return
+    growth = late.squares(np.zeros(net.n)) - early.squares(np.zeros(net.n))
+    grown = np.any(growth.mean(axis=0) > DRIFT * standard_error(growth))
+    radius = spectral_radius(jacobian(net.W, _slopes(net, noise, drive, late), net.gamma))
+    if grown and radius > 1.0 - 1e-9:
+        raise Divergence(
+            "W must keep the state bounded; it grows steadily, and the step's slope does not pull it back"
+            f" (spectral radius {radius:.6g})"
+        )
+
+
+def _drifts(plan: Plan, early: Averages, late: Averages, mean: FloatArray) -> bool:
+    """Whether the two parts of the run differ by more than chance and rounding allow."""
+    pairs = (
+        (early.means(plan.M), late.means(plan.M), np.abs(mean)),
+        (early.squares(mean), late.squares(mean), mean**2),
+    )
+    return any(
+        bool(np.any(np.abs((b - a).mean(axis=0)) > DRIFT * standard_error(b - a) + 1e-10 * scale))
+        for a, b, scale in pairs
+    )
+
+
+def _law(
+    ensemble: Ensemble, plan: Plan, early: Averages, late: Averages, target_se: float | None, burn_in: int
+) -> StationaryLaw:
+    both = early + late
+    values, plain = both.means(plan.M), both.means()
+    mean, error, plain_error = values.mean(axis=0), standard_error(values), standard_error(plain)
+    if plan.quiet:
+        error, plain_error = np.zeros_like(mean), np.zeros_like(mean)
+    steps = both.samples * plan.every
+    messages = []
+    if target_se is not None and np.max(error) > target_se:
+        messages.append(f"standard error {np.max(error):.2g} after {steps} steps, the most allowed: raise max_steps")
+    if not plan.quiet and _drifts(plan, early, late, mean):
+        messages.append("the ensemble still drifted: relaxation is slower than the run")
+    reduction = np.ones_like(mean)
+    np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
+    return StationaryLaw(
+        mean,
+        both.covariance(mean),
+        "simulation",
+        converged=not messages,
+        message="; ".join(messages),
+        standard_error=error,
+        details={
+            "plain_mean": plain.mean(axis=0),
+            "plain_standard_error": plain_error,
+            "variance_reduction": reduction,
+            "variance_standard_error": standard_error(both.squares(mean)),
+            "trajectories": len(values),
+            "steps": steps,
+            "burn_in": burn_in,
+            "every": plan.every,
+            "table_error": ensemble.table.error,
+            "final_states": ensemble.states,
+        },
+    )

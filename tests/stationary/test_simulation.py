@@ -1,0 +1,215 @@
+"""The simulation method: exact cases, reference values, honest standard errors, and what it refuses."""
+
+import numpy as np
+import pytest
+from scipy.linalg import solve_discrete_lyapunov
+
+from ctrnn_theory.integrators import ensemble
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary import simulation
+from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.stationary.simulation import solve
+from tests.reference_cases import REFERENCE_CASES
+
+CASES = pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)
+FACTOR = np.array([[0.5, 0.0], [0.3, 0.2], [0.0, 0.4]])
+
+
+def neuron(case):
+    net = CTRNN.single(case.w, case.b, case.activation, case.gamma)
+    return net, Noise(inside=case.sigma) if case.site == "in" else Noise(outside=case.sigma)
+
+
+def network(activation, n=3, gamma=0.2, seed=1):
+    rng = np.random.default_rng(seed)
+    return CTRNN(rng.normal(size=(n, n)) * 0.7 / np.sqrt(n), rng.normal(size=n) * 0.3, activation, gamma)
+
+
+def check_reference(case, target_se):
+    net, noise = neuron(case)
+    law = solve(net, noise, target_se=target_se, rng=2)
+    error, details = law.standard_error[0], law.details
+    assert law.converged
+    assert law.message == ""
+    assert 0.0 < error <= target_se
+    assert abs(law.mean[0] - case.mean) < 5 * error
+    assert abs(details["plain_mean"][0] - case.mean) < 5 * details["plain_standard_error"][0]
+    assert abs(law.covariance[0, 0] - case.std**2) < 5 * details["variance_standard_error"][0]
+    assert details["variance_reduction"][0] > 5  # 7.6 is the least that was measured: hardtanh, noise outside
+
+
+@CASES
+def test_reference_values(case):
+    check_reference(case, 1e-4)
+
+
+@pytest.mark.slow
+@CASES
+def test_reference_values_closely(case):
+    check_reference(case, 1e-5)
+
+
+def test_negative_control_a_wrong_smoothed_activation_is_seen(monkeypatch):
+    """F for a noise that is 1 % off moves the mean by many standard errors; the plain mean stays."""
+    right = ensemble.tabulate
+    monkeypatch.setattr(ensemble, "tabulate", lambda act, std, low, high: right(act, 1.01 * std, low, high))
+    case = REFERENCE_CASES[0]
+    law = solve(*neuron(case), target_se=1e-4, rng=2)
+    assert abs(law.mean[0] - case.mean) > 5 * law.standard_error[0]
+    assert abs(law.details["plain_mean"][0] - case.mean) < 5 * law.details["plain_standard_error"][0]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Noise(inside=FACTOR), Noise(inside=0.4, outside=FACTOR), Noise(inside=[0.5, 0.0, 0.2], outside=0.3)],
+    ids=["common inside", "common outside", "some inside"],
+)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_control_variate_keeps_the_mean(activation, noise):
+    """The mean of one step needs only the marginals of correlated noise."""
+    law = solve(network(activation), noise, steps=4000, rng=3)
+    deviation = np.abs(law.mean - law.details["plain_mean"])
+    assert np.all(deviation < 5 * law.details["plain_standard_error"])
+    assert np.all(law.details["variance_reduction"] > 10)
+
+
+def test_linear_network_is_exact():
+    """Mean without error, since the control variate is then complete; covariance from replicates within 5 SE."""
+    net, noise = network("identity"), Noise(inside=0.3, outside=FACTOR)
+    laws = [solve(net, noise, steps=500, rng=seed) for seed in range(20)]
+    exact = np.linalg.solve(np.eye(3) - net.W, net.b)
+    for law in laws:
+        np.testing.assert_allclose(law.mean, exact, atol=1e-9)
+    A = (1 - net.gamma) * np.eye(3) + net.gamma * net.W
+    V = solve_discrete_lyapunov(A, net.gamma**2 * (0.09 * np.eye(3) + FACTOR @ FACTOR.T))
+    covariances = np.array([law.covariance for law in laws])
+    error = covariances.std(axis=0, ddof=1) / np.sqrt(len(laws))
+    assert np.all(np.abs(covariances.mean(axis=0) - V) < 5 * error)
+    assert np.all(np.abs(covariances.mean(axis=0) - 1.1 * V) > 5 * error)  # negative control
+    assert np.all(np.abs(laws[0].covariance - V)[np.diag_indices(3)] < 5 * laws[0].details["variance_standard_error"])
+
+
+@pytest.mark.parametrize("control_variate", [True, False])
+def test_standard_errors_are_honest(control_variate):
+    """Over 60 seeds the deviations from the exact mean are standard normal: χ² within 1e-6 tails."""
+    case = REFERENCE_CASES[2]
+    net, noise = neuron(case)
+    laws = [solve(net, noise, steps=200, rng=seed, control_variate=control_variate) for seed in range(60)]
+    z = np.array([(law.mean[0] - case.mean) / law.standard_error[0] for law in laws])
+    assert 20 < np.sum(z**2) < 128
+    assert abs(z.mean()) < 5 / np.sqrt(60)
+
+
+def test_same_seed_same_law():
+    net, noise = network("softplus"), Noise(inside=0.5)
+    options = {"steps": 500, "trajectories": 200}
+    one = solve(net, noise, rng=5, workers=1, **options)
+    two = solve(net, noise, rng=5, workers=2, **options)
+    other = solve(net, noise, rng=6, **options)
+    for name in ("mean", "covariance", "standard_error"):
+        assert np.array_equal(getattr(one, name), getattr(two, name))
+        assert not np.array_equal(getattr(one, name), getattr(other, name))
+    assert np.array_equal(one.details["final_states"], two.details["final_states"])
+    assert one.details["final_states"].shape == (256, 3)
+    assert one.details["trajectories"] == 256
+
+
+def test_generators_move_on():
+    net, noise = CTRNN.single(0.5, 0.1), Noise(inside=0.5)
+    generator = np.random.default_rng(1)
+    first, second = (solve(net, noise, steps=100, rng=generator).mean[0] for _ in range(2))
+    again = solve(net, noise, steps=100, rng=np.random.default_rng(1)).mean[0]
+    assert first == again
+    assert first != second
+
+
+@pytest.mark.parametrize("start", [-1.0, 1.0])
+def test_start_decides_between_attractors(start):
+    net = CTRNN.single(1.5, 0.0, "tanh", 0.1)
+    law = solve(net, Noise(inside=0.1), start=[start], steps=2000, rng=1)
+    assert law.mean[0] == pytest.approx(0.8547 * start, abs=1e-3)
+    assert np.all(np.sign(law.details["final_states"]) == start)
+
+
+def test_no_noise_is_the_fixed_point():
+    law = solve(network("tanh"), Noise())
+    assert law.converged
+    net = network("tanh")
+    np.testing.assert_allclose(net.activation(net.preactivation(law.mean)), law.mean, atol=1e-12)
+    assert np.array_equal(law.standard_error, np.zeros(3))
+    assert np.max(law.std) < 1e-12
+
+
+def test_no_noise_no_fixed_point_is_the_average():
+    law = solve(CTRNN.single(-5.0, 0.0, "tanh", 0.9), Noise(), start=[0.1])
+    assert abs(law.mean[0]) < 0.1
+    assert law.std[0] > 0.5
+
+
+def test_one_layer_is_exact():
+    """γ = 1, W = 0: every step is a draw; the control variate knows the mean."""
+    net = CTRNN(np.zeros((2, 2)), [0.1, -0.4], "gelu", 1.0)
+    law = solve(net, Noise(inside=0.7), steps=1000, rng=1)
+    np.testing.assert_allclose(law.mean, net.activation.smoothed(net.b, 0.7), atol=1e-11)
+    variance = net.activation.smoothed_variance(net.b, 0.7)
+    assert np.all(np.abs(np.diag(law.covariance) - variance) < 5 * law.details["variance_standard_error"])
+
+
+def test_target_that_is_not_reached_is_told():
+    net, noise = neuron(REFERENCE_CASES[9])
+    law = solve(net, noise, target_se=1e-6, max_steps=2000)
+    assert not law.converged
+    assert "after 2000 steps" in law.message
+    assert law.standard_error[0] > 1e-6
+
+
+def test_slow_relaxation_is_told():
+    """The state relaxes over 1e5 steps per e-fold, from far away: the law is still moving."""
+    net = CTRNN.single(0.9999, 0.0, "identity", 0.1)
+    law = solve(net, Noise(outside=1e-4), start=[1.0], steps=2000)
+    assert not law.converged
+    assert "drifted" in law.message
+
+
+@pytest.mark.parametrize(
+    ("activation", "w", "noise"),
+    [
+        ("relu", 1.5, Noise(inside=0.3)),
+        ("relu2", 1.5, Noise(inside=0.3)),
+        ("identity", 2.0, Noise(outside=0.1)),
+        ("identity", -30.0, Noise(outside=0.1)),
+        ("identity", 1.0, Noise(outside=0.3)),  # a random walk
+        ("exp(x)", 1.0, Noise(inside=0.3)),
+        ("relu", 1.5, Noise()),
+    ],
+)
+def test_divergence(activation, w, noise):
+    net = CTRNN.single(w, 0.3, activation, 0.1)
+    with pytest.raises(Divergence, match=r"^W must keep the state bounded; "):
+        solve(net, noise, steps=20_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_se": 0.0}, "target_se must be a positive number; got 0.0"),
+        ({"target_se": float("nan")}, "target_se must be a positive number; got nan"),
+        ({"target_se": 1e-3, "steps": 100}, "steps must be None when target_se is given; got 100"),
+        ({"steps": 0}, "steps must be an integer of at least 1; got 0"),
+        ({"max_steps": 1.5}, "max_steps must be an integer of at least 1; got 1.5"),
+        ({"trajectories": -1}, "trajectories must be an integer of at least 1; got -1"),
+        ({"workers": 0}, "workers must be an integer of at least 1; got 0"),
+        ({"rng": -1}, "rng must be"),
+        ({"start": [0.0, 1.0]}, "start must have shape"),
+        ({"u": [1.0]}, "u must be None"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(ValueError, match=r"^" + message):
+        solve(CTRNN.single(0.5), Noise(inside=0.1), **options)
+
+
+def test_default_is_modest():
+    law = solve(CTRNN.single(0.5, 0.1), Noise(inside=0.5))
+    steps = law.details["trajectories"] * law.details["steps"]
+    assert steps == pytest.approx(simulation.WORK, rel=0.01)
