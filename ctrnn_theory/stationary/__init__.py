@@ -6,11 +6,13 @@ Each method is a module of this package, named as in :data:`METHODS`, with a fun
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import inspect
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
-from types import ModuleType
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -74,7 +76,7 @@ def predict(
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     for site in SITES:
         noise.factor(site, net.n)
-    solve = _module(method).solve
+    solve = importlib.import_module(f"{__name__}.{method}").solve
     known = list(inspect.signature(solve).parameters)[4:]
     for name in options:
         if name not in known:
@@ -85,9 +87,7 @@ def predict(
 
 
 def summary(method: str) -> str:
-    """First line of what a method's module says of itself."""
-    return (_module(method).__doc__ or "").strip().splitlines()[0]
-
-
-def _module(method: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{method}")
+    """First line of what a method's module says of itself, without importing it."""
+    spec = importlib.util.find_spec(f"{__name__}.{method}")
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
