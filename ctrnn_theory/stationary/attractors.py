@@ -39,7 +39,8 @@ def attractor_notes(
     more = f" and {len(stable) - 6} more" if len(stable) > 6 else ""
     notes = [
         f"{len(stable)} stable fixed points, {states}{more}: noise can carry the state from one to another; exact"
-        " averages over all of them, mean_field, small_noise and gaussian_closure stay with the one the start flows to"
+        " averages over those that noise reaches more than once in 1e12 steps, simulation over those that its"
+        " trajectories reached, the other methods stay with the one that the start flows to"
     ]
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])

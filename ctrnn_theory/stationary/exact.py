@@ -1,0 +1,274 @@
+"""One neuron, exactly: the Poisson equation of the map, solved by collocation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import lu_factor, lu_solve
+
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.domain import (
+    END_PANEL,
+    choose_reach,
+    clip_to_image,
+    first_edges,
+    guess_range,
+    merge,
+    require_bounded,
+    resolve,
+)
+from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
+from ctrnn_theory.stationary.markov import Mesh, Step
+
+ROUNDS = 30  # of widening the domain and refining the mesh
+WIDENINGS = 10  # after which the leak that is left is rounding
+LEAK = 2e-12  # of the domain's half width: error of the mean by what leaves the domain, at most
+MAX_PANELS = 128
+CHECKS = np.cos(np.pi * (np.array([14, 13, 11, 9, 7, 5, 3, 1, 0]) + 0.5) / 15.0)
+"""Points of a panel, midway between its nodes, at which the Poisson equation is checked."""
+
+
+def solve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    start: ArrayLike | None = None,
+    *,
+    tolerance: float = 1e-10,
+) -> StationaryLaw:
+    """Stationary mean and variance of the map of one neuron, noise inside, outside or both.
+
+    The map is a Markov chain with the operator (P g)(h) = E g(h'). For φ = h and φ = (h - E h)² the Poisson equation
+    g - P g = φ - π(φ) is solved for g and the number π(φ) = E φ, by collocation on Chebyshev panels. No density is
+    needed, so that atoms of the law (relu) do no harm. Between the nodes the equation holds up to a residual r, and
+    the error is exactly E r: it is estimated from |r| with the weights of the law, and panels that hold too much of
+    it are halved. The domain is widened until the probability that leaves it does not count.
+
+    Parameters
+    ----------
+    net
+        A network of one neuron.
+    noise
+        Its noise, standard deviations per step.
+    u
+        Constant input (K,), or None.
+    start
+        State from which the network starts, rest by default. It matters where there is no noise, and where noise
+        leaves the basin of an attractor less than once in some 1e12 steps: the law is then that of this basin, which
+        ``details["domain"]`` does not go beyond.
+    tolerance
+        Largest estimated error of the mean and of the variance; relative to the state, and its square, above 1.
+
+    Returns
+    -------
+    StationaryLaw
+        ``details``: "error", the estimated absolute error of mean and variance (2,); "domain", the interval that
+        holds the law; "nodes", the number of nodes; "memory", the steps over which the state forgets; "points" and
+        "weights", a quadrature rule for the expectation of any smooth function of the state.
+
+    Raises
+    ------
+    NotApplicable
+        For more than one neuron, no noise and no fixed point, or an f that grows too fast for a variance.
+    Divergence
+        If noise carries the state away for ever, however rarely it does so.
+
+    Examples
+    --------
+    >>> law = solve(CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1), Noise(inside=0.5))
+    >>> print(f"{law.mean[0]:.10f} {law.std[0]:.9f}")
+    0.3770394962 0.108885239
+    """
+    if net.n != 1:
+        raise NotApplicable(f"the exact method is for one neuron; the network has {net.n}")
+    if not tolerance > 0.0:
+        raise ValueError(f"tolerance must be above 0; got {tolerance}")
+    drive, origin = float(net.drive(u)[0]), net.start_state(start)
+    inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
+    step = Step(net.activation, float(net.W[0, 0]), drive, net.gamma, inside, outside)
+    if inside == 0.0 and outside == 0.0:
+        return _point(net, u, origin, 0.0)
+    require_bounded(net, drive)
+    step = choose_reach(step, net.activation, float(origin[0]))
+    low, high = guess_range(step, net.activation, float(origin[0]))
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # f is flat wherever the noise reaches
+        return _point(net, u, origin, high - low)
+    return _law(_search(step, net.activation, low, high, tolerance), tolerance)
+
+
+def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) -> StationaryLaw:
+    """Law of a state that moves by no more than `width`: the fixed point that `origin` flows to."""
+    f = net.activation
+    end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, origin)
+    if not end.converged:
+        raise NotApplicable("without noise the state settles to no fixed point from this start")
+    h = float(end.state[0])
+    details = {"error": np.array([width, width**2]), "domain": (h, h), "nodes": 1, "memory": 0.0}
+    details |= {"points": end.state, "weights": np.ones(1)}
+    return StationaryLaw(end.state, np.zeros((1, 1)), "exact", details=details)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The stationary law of the map on a mesh, and how far it is to be trusted."""
+
+    mesh: Mesh
+    """Mesh of n nodes."""
+    weights: FloatArray
+    """π: E φ(h) = Σ π_j φ(h_j) for smooth φ, (n,)."""
+    mean: float
+    """E h."""
+    variance: float
+    """Var h."""
+    memory: float
+    """Range of the solution g of the Poisson equation for φ = h over that of h: the steps until it forgets, about."""
+    leak: FloatArray
+    """Error of the mean by the probability that leaves the mesh at either end, (2,)."""
+    kick: FloatArray
+    """Largest mean distance by which one step oversteps either end, (2,)."""
+    shares: FloatArray
+    """Each panel's share in the error of the mean and of the variance, (panels, 2)."""
+
+    @property
+    def error(self) -> FloatArray:
+        """Estimated absolute error of the mean and of the variance, (2,).
+
+        Twice the sum of its parts, since the residual is sampled and the leak counted to first order.
+        """
+        edges = self.mesh.edges
+        leak = float(np.sum(self.leak)) * np.array([1.0, 2.0 * (edges[-1] - edges[0])])
+        total: FloatArray = 2.0 * (np.sum(self.shares, axis=0) + leak)
+        return total
+
+
+def _chain(step: Step, mesh: Mesh, order: int) -> Chain:
+    """Solve for π, and the Poisson equations, on one mesh."""
+    x = mesh.nodes
+    middle, half = 0.5 * (mesh.edges[0] + mesh.edges[-1]), 0.5 * (mesh.edges[-1] - mesh.edges[0])
+    diffused = step.diffusion(mesh, x, order) if step.inside and step.outside else None
+    rows = step.rows(mesh, x, order, diffused)
+    n = len(x)
+    # Adding 1 uᵀ, u·1 = 1, makes I - P regular: πᵀ (I - P + 1 uᵀ) = uᵀ.
+    factors = lu_factor(np.eye(n) - rows[:, :-2] + 1.0 / n, check_finite=False)
+    weights = lu_solve(factors, np.full(n, 1.0 / n), trans=1)
+    z = (x - middle) / half
+    center = float(weights @ z)
+    variance = float(weights @ (z - center) ** 2)
+    phi = np.stack([z, (z - center) ** 2], axis=1)
+    g = lu_solve(factors, phi, check_finite=False)
+    memory = 0.5 * float(np.ptp(g[:, 0]))
+    leak = np.abs(weights @ rows[:, -2:]) * memory
+    residual = _residual(step, mesh, order + 6, diffused, g, center, np.array([center, variance]))
+    mass = mesh.mass(weights)
+    shares = mass[:, None] * residual * np.array([half, half**2])
+    kick = np.max(rows[:, -2:], axis=0)
+    return Chain(mesh, weights, middle + half * center, half**2 * variance, memory, leak, kick, shares)
+
+
+def _residual(
+    step: Step, mesh: Mesh, order: int, diffused: FloatArray | None, g: FloatArray, center: float, expected: FloatArray
+) -> FloatArray:
+    """Largest residual of the Poisson equations in each panel, off the nodes and by a finer quadrature, (panels, 2)."""
+    x = mesh.spread(CHECKS)
+    z = (2.0 * x - mesh.edges[0] - mesh.edges[-1]) / (mesh.edges[-1] - mesh.edges[0])
+    phi = np.stack([z, (z - center) ** 2], axis=1)
+    after = step.rows(mesh, x, order, diffused)[:, :-2] @ g
+    residual = np.abs(phi - expected - mesh.values(x, g) + after)
+    if diffused is not None:  # what interpolating the inner average on the mesh leaves out
+        inner = diffused[:, :-2] @ g
+        residual += np.abs(step.diffusion(mesh, x, order)[:, :-2] @ g - mesh.values(x, inner))
+    largest: FloatArray = np.max(residual.reshape(mesh.panels, -1, 2), axis=1)
+    return largest
+
+
+def _search(step: Step, f: Activation, low: float, high: float, tolerance: float) -> Chain:
+    """Widen the domain and refine the mesh until the error is below the tolerance, or no longer falls."""
+    step, edges = _prepare(step, f, *clip_to_image(step, low, high))
+    # Without noise inside, g jumps where f does.
+    discontinuous = [k.location for k in f.kinks if k.value_jump] if step.w and not step.inside else []
+    jumps = (np.array(discontinuous) - step.drive) / step.w if discontinuous else np.empty(0)
+    best: Chain | None = None
+    stalled = widenings = 0
+    for round_ in range(ROUNDS):
+        half = 0.5 * (edges[-1] - edges[0])
+        chain = _chain(step, Mesh(edges, jumps), min(16 + 2 * round_, 32))
+        width = max(np.sqrt(max(chain.variance, 0.0)), 0.03 * half)
+        rounding = 20.0 * np.finfo(float).eps * chain.memory  # what no mesh can undo
+        goal = np.maximum(tolerance * np.array([width, width**2]), rounding * np.array([half, half**2]))
+        tolerable = min(LEAK * half, 0.1 * goal[0], 0.1 * goal[1] / (4.0 * half))
+        widened = _widen(step, f, chain, tolerable) if widenings < WIDENINGS else None
+        if widened is not None:
+            step, edges = widened
+            best, widenings = None, widenings + 1
+            continue
+        excess = np.max(chain.error / goal)
+        stalled = stalled + 1 if best is not None and 0.3 * np.max(best.error / goal) < excess < 1e6 else 0
+        if best is None or excess < np.max(best.error / goal):
+            best = chain
+        panels = len(edges) - 1
+        coarse = np.max(chain.shares / goal, axis=1) > 0.3 / panels
+        coarse[[0, -1]] |= chain.leak > tolerable
+        if excess <= 1.0 or stalled == 3 or panels + np.sum(coarse) > MAX_PANELS:
+            break
+        edges = merge(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])[coarse]]), edges[0], edges[-1])
+    return chain if best is None else best
+
+
+def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[Step, FloatArray] | None:
+    """Step and edges for a wider domain, or None where no probability leaves this one.
+
+    A leak that is small beside the little probability in a wide outermost panel may be due to its coarseness.
+    """
+    edges = chain.mesh.edges
+    mass = chain.mesh.mass(chain.weights)[[0, -1]]
+    narrow = np.diff(edges)[[0, -1]] < 0.3 * END_PANEL * (edges[-1] - edges[0])
+    clear = narrow | (mass > 1e-3) | (chain.leak > 1e-3 * mass * chain.memory * chain.kick)
+    leaking = clear & (chain.leak > tolerable)
+    if not leaking.any():
+        return None
+    half = 0.5 * (edges[-1] - edges[0])
+    grow = np.where(leaking, np.where(chain.leak > 1e-5 * half, 1.5, 0.5), 0.0) * half
+    low, high = clip_to_image(step, edges[0] - grow[0], edges[-1] + grow[1])
+    low, high = min(low, edges[0]), max(high, edges[-1])
+    if high - low <= 2.001 * half:
+        return None
+    step, fresh = _prepare(step, f, low, high)
+    fresh = fresh[(fresh < edges[0]) | (fresh > edges[-1])]
+    return step, merge(np.concatenate([edges, fresh]), low, high)
+
+
+def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, FloatArray]:
+    """Breaks of f over the pre-activations that occur, and the edges of the first mesh."""
+    ends = sorted((step.w * low + step.drive, step.w * high + step.drive))
+    margin = step.reach * step.inside
+    breaks = resolve(f, ends[0] - margin, ends[1] + margin)
+    kinks = np.array([k for k in f.breakpoints if ends[0] - margin < k < ends[1] + margin])
+    return replace(step, breaks=breaks), first_edges(step, low, high, breaks, kinks)
+
+
+def _law(chain: Chain, tolerance: float) -> StationaryLaw:
+    """Put the chain into the form that all methods share."""
+    edges = chain.mesh.edges
+    domain = (float(edges[0]), float(edges[-1]))
+    size = max(1.0, abs(chain.mean) + np.sqrt(max(chain.variance, 0.0)))
+    converged = bool(np.all(chain.error <= tolerance * np.array([size, size**2])))
+    message = ""
+    if not converged:
+        message = f"estimated error of the mean {chain.error[0]:.1e}, of the variance {chain.error[1]:.1e}"
+        if chain.memory * np.finfo(float).eps > 0.01 * tolerance:
+            message += f"; the state forgets only over {chain.memory:.0e} steps, as it does between two attractors"
+    details: dict[str, Any] = {
+        "error": chain.error,
+        "domain": domain,
+        "nodes": len(chain.weights),
+        "memory": chain.memory,
+        "points": chain.mesh.nodes,
+        "weights": chain.weights,
+    }
+    covariance = np.array([[max(chain.variance, 0.0)]])
+    return StationaryLaw(np.array([chain.mean]), covariance, "exact", converged, message, details=details)
