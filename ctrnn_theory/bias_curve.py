@@ -15,10 +15,10 @@ from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.small_noise import kink_shift
 
-SMOOTH_POINTS = 41
+SMOOTH_POINTS = 33
 SIMULATED_POINTS = 9
 SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
-EXACT_TOLERANCE = 1e-8  # likewise far below the width of a line
+EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,13 +17,14 @@ def _close_figures():
 
 
 def test_curve_passes_through_the_network():
-    net, noise = ct.CTRNN.single(w=0.5, b=0.1), ct.Noise(inside=0.5)
+    net, noise = ct.CTRNN.single(w=0.5, b=0.125), ct.Noise(inside=0.5)  # h* = a* = 0.25
+    zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation([0.25]))
+    assert (zeta[0], place[0], unit[0]) == (0.5, 0.0, 0.5)
     curve = bias_curve(net, noise, methods=["exact", "gaussian_closure"])
-    zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation([0.2]))
-    assert (zeta[0], place[0], unit[0]) == pytest.approx((0.4, 0.0, 0.5))
-    own = ct.bias(net, noise, methods=["exact"]).bias["exact"][0]
-    on_curve = np.interp(zeta[0], curve.distance["exact"], curve.bias["exact"])
-    assert on_curve == pytest.approx(own, rel=2e-3)  # between points 0.13 apart
+    for name in curve.bias.keys() & set(ct.METHODS):
+        own = ct.bias(net, noise, methods=[name]).bias[name][0]
+        here = curve.distance[name] == 0.5
+        assert curve.bias[name][here] == pytest.approx([own], abs=2e-8)  # the tolerance of a curve
 
 
 def test_curve_of_a_kink_without_recurrence_is_the_block():

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from ctrnn_theory.network import CTRNN
 from ctrnn_theory.stationary.flow import jacobian, newton, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
 
 STARTS = 256  # Newton starts for a network of several neurons
+BISECTIONS = 80  # of an interval of the grid: down to neighbouring numbers
 RESIDUAL = 1e-9  # relative; a root of a jump (step) leaves more
 SAME = 1e-6  # relative distance below which two roots are one
 
@@ -88,21 +88,26 @@ def _scan(net: CTRNN, drive: float) -> list[FloatArray]:
     """Roots of r(a) = a - w f(a) - drive for one neuron, as states (1,)."""
     f, w = net.activation, float(net.W[0, 0])
 
-    def r(a: float) -> float:
-        return float(a - w * f(a) - drive)
+    def r(a: FloatArray) -> FloatArray:
+        return a - w * f(a) - drive
 
     reach = 10.0 * (1.0 + abs(drive) + abs(w) * float(np.max(np.abs(f(np.linspace(-10.0, 10.0, 201))))))
     grid = np.sinh(np.linspace(-np.arcsinh(100.0 * reach), np.arcsinh(100.0 * reach), 4001)) / 100.0
     step = 1e-12 * (1.0 + np.abs(f.breakpoints))
     breaks = np.array(f.breakpoints)
     grid = np.union1d(grid, np.concatenate([breaks - step, breaks, breaks + step]))
-    values = grid - w * f(grid) - drive
-    zero = values == 0.0
-    roots = list(grid[zero & ~(np.roll(zero, 1) & np.roll(zero, -1))])  # of a continuum, its ends
-    for i in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0.0):
-        roots.append(brentq(r, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15))
-    states = [np.atleast_1d(f(root)) for root in roots if abs(r(root)) <= RESIDUAL * (1.0 + abs(root))]
-    return _distinct(states)
+    sign = np.sign(r(grid))
+    zero = sign == 0.0
+    crossing = np.flatnonzero(sign[:-1] * sign[1:] < 0.0)
+    low, high = grid[crossing], grid[crossing + 1]
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        left = np.sign(r(middle)) == sign[crossing]
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    ends = grid[zero & ~(np.roll(zero, 1) & np.roll(zero, -1))]  # of a continuum of roots, its ends
+    roots = np.concatenate([ends, low, high])
+    good = np.abs(r(roots)) <= RESIDUAL * (1.0 + np.abs(roots))
+    return _distinct([np.atleast_1d(state) for state in f(roots[good])])
 
 
 def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
