@@ -15,7 +15,8 @@ from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.small_noise import kink_shift
 
-SMOOTH_POINTS = 33
+EVEN_POINTS = 33
+CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
 SIMULATED_POINTS = 9
 SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
 EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
@@ -105,27 +106,36 @@ def bias_curve(
     own = predict(net, noise, u, "deterministic")
     zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation(own.mean, u))
     reach = min(max(reach, abs(float(zeta[0])) + 1.0), 12.0)
+    grid = _grid(net, noise, u, reach, float(place[0]), float(unit[0]))
+    grid = np.union1d(grid, zeta[np.abs(zeta) <= reach])
+    options = {
+        "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
+        "exact": {"tolerance": EXACT_TOLERANCE},
+    }
     distance: dict[str, FloatArray] = {}
     delta: dict[str, FloatArray] = {}
     errors: FloatArray = np.array([])
     for name in methods:
-        count = SIMULATED_POINTS if name == "simulation" else SMOOTH_POINTS
-        options = {
-            "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
-            "exact": {"tolerance": EXACT_TOLERANCE},
-        }
-        distance[name] = np.linspace(-reach, reach, count)
-        rows = [
-            _bias_at(net, noise, float(place[0] + x * unit[0]), name, options.get(name, {})) for x in distance[name]
-        ]
+        distance[name] = np.linspace(-reach, reach, SIMULATED_POINTS) if name == "simulation" else grid
+        own_options = options.get(name, {})
+        rows = [_bias_at(net, noise, float(place[0] + x * unit[0]), name, own_options) for x in distance[name]]
         delta[name] = np.array([row[0] for row in rows])
         if name == "simulation":
             errors = np.array([row[1] for row in rows])
     if net.activation.kinks:
-        distance["kink_block"] = np.linspace(-reach, reach, SMOOTH_POINTS)
-        places = place[0] + distance["kink_block"] * unit[0]
+        distance["kink_block"] = grid
+        places = place[0] + grid * unit[0]
         delta["kink_block"] = np.array([kink_shift(net, noise, np.array([a]))[0] for a in places])
     return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
+
+
+def _grid(net: CTRNN, noise: Noise, u: ArrayLike | None, reach: float, place: float, unit: float) -> FloatArray:
+    """Distances ζ: evenly, and closer around each nonlinearity, on the scale of the pre-activation's deviation."""
+    law = predict(net, noise, u, "gaussian_closure")
+    spread = np.hypot(noise.std("inside", 1)[0], abs(net.W[0, 0]) * law.std[0])
+    centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
+    close = (centres[:, None] + spread / unit * CLOSE_POINTS).ravel()
+    return np.union1d(np.linspace(-reach, reach, EVEN_POINTS), close[np.abs(close) <= reach])
 
 
 def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]) -> tuple[float, float]:

@@ -74,11 +74,21 @@ def test_other_attractors_are_reported():
     net = ct.CTRNN.single(w=1.5, b=0.0, activation="tanh")
     report = ct.bias(net, ct.Noise(outside=1.0), methods=["simulation"], start=[0.5], target_se=1e-2)
     assert "2 stable fixed points" in report.notes[0]
-    assert "of the simulated trajectories ended in another basin" in report.notes[1]
-    share = float(report.notes[1].split("%")[0])
-    assert 5 < share < 95  # this noise crosses the barrier often
+    down, up = (float(share.strip(" %")) for share in report.notes[1].split("shares")[1].split(","))
+    assert min(down, up) > 5  # this noise crosses the barrier often
     quiet = ct.bias(net, ct.Noise(outside=0.01), methods=["simulation"], start=[0.5], target_se=1e-2)
-    assert quiet.notes[1].startswith("0.0%")
+    assert quiet.notes[1].endswith("in the shares 0.0%, 100.0%")
+
+
+def test_a_start_on_an_unstable_fixed_point_is_said():
+    net = ct.CTRNN.single(w=1.5, b=0.0, activation="tanh")
+    report = ct.bias(net, ct.Noise(inside=0.7), methods=["deterministic", "mean_field", "small_noise", "exact"])
+    assert report.fixed_point == [0.0]
+    assert "unstable fixed point" in report.laws["deterministic"].message
+    assert "not stable" in report.refused["small_noise"]
+    assert np.isnan(report.laws["mean_field"].covariance).all()
+    assert report.to_dict()["methods"]["mean_field"]["covariance"] == [[None]]
+    assert abs(report.laws["exact"].mean[0]) < 1e-10  # the law is symmetric
 
 
 def test_a_diverging_mean_is_refused():

@@ -44,8 +44,9 @@ def attractor_notes(
     ]
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])
-        share = 1.0 - np.mean(_basin(net, u, final, stable) == _basin(net, u, base.mean[None], stable)[0])
-        notes.append(f"{share:.1%} of the simulated trajectories ended in another basin than the start's")
+        basins = _basin(net, u, final, stable)
+        shares = ", ".join(f"{np.mean(basins == i):.1%}" for i in range(min(len(stable), 6)))
+        notes.append(f"simulated trajectories ended in the basins of these points in the shares {shares}")
     return tuple(notes)
 
 

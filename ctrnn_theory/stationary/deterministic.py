@@ -14,7 +14,8 @@ from ctrnn_theory.stationary.law import StationaryLaw
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
     """Fixed point that `start` flows to under the noise-free step; bias zero by definition.
 
-    ``details["fixed_points"]`` holds every fixed point found, stable or not, as :class:`FixedPoint`.
+    ``details["fixed_points"]`` holds every fixed point found, stable or not, as :class:`FixedPoint`;
+    ``details["stable"]`` says whether the one reached is stable.
 
     Raises
     ------
@@ -29,14 +30,16 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     """
     f = net.activation
     end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, net.start_state(start))
-    message = (
-        "" if end.converged else "the noise-free network does not settle to a fixed point; its time average is given"
-    )
+    message = ""
+    if not end.converged:
+        message = "the noise-free network does not settle to a fixed point; its time average is given"
+    elif not end.stable:
+        message = "the start lies on an unstable fixed point, which any noise leaves"
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),
         method="deterministic",
         converged=end.converged,
         message=message,
-        details={"fixed_points": fixed_points(net, u), "steps": end.steps},
+        details={"fixed_points": fixed_points(net, u), "stable": end.stable, "steps": end.steps},
     )

@@ -25,6 +25,8 @@ class Settled:
     """Fixed point (N,), or the time average if there is none."""
     converged: bool
     """Whether the path reached a fixed point."""
+    stable: bool
+    """Whether that is linearly stable; a path that starts on an unstable one stays there."""
     steps: int
     """Steps of the map taken."""
 
@@ -112,8 +114,10 @@ def settle(
         if not np.all(np.abs(h) < BOUND):
             raise Divergence(f"W must keep the state bounded; the noise-free state passes {BOUND:g} from this start")
         root, error = newton(f, slope, W, drive, h[None])
-        near = np.max(np.abs(root[0] - h)) <= CLOSE * (1.0 + np.max(np.abs(h)))
-        if error[0] < 1e-12 and near and spectral_radius(jacobian(W, slope(W @ root[0] + drive), gamma)) < 1.0:
-            return Settled(root[0], True, steps)
+        gap = np.max(np.abs(root[0] - h)) / (1.0 + np.max(np.abs(h)))
+        if error[0] < 1e-12 and gap <= CLOSE:
+            stable = spectral_radius(jacobian(W, slope(W @ root[0] + drive), gamma)) < 1.0
+            if stable or gap == 0.0:
+                return Settled(root[0], True, stable, steps)
         chunk = min(2 * chunk, 4096)
-    return Settled(mean, False, steps)
+    return Settled(mean, False, False, steps)

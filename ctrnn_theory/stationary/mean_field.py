@@ -27,7 +27,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     --------
     >>> law = solve(CTRNN.single(w=0.5, b=0.1), Noise(inside=0.5))
     >>> round(float(law.mean[0]), 4)
-    0.3691
+    0.3755
     """
     f, drive, std = net.activation, net.drive(u), noise.std("inside", net.n)
 
@@ -41,9 +41,13 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     a = net.W @ end.state + drive
     innovation = covariance_matrix(f, a, noise.covariance("inside", net.n)) + noise.covariance("outside", net.n)
     V = linear_covariance(net.W, slope(a), net.gamma, innovation) if end.converged else None
-    message = (
-        "" if end.converged else "the smoothed network does not settle to a fixed point; its time average is given"
-    )
+    message = ""
+    if not end.converged:
+        message = "the smoothed network does not settle to a fixed point; its time average is given"
+    elif V is None:
+        message = (
+            "the start lies on an unstable fixed point of the smoothed network, about which there is no covariance"
+        )
     return StationaryLaw(
         mean=end.state,
         covariance=np.full((net.n, net.n), np.nan) if V is None else V,
