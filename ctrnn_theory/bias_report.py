@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.network import CTRNN, SITES, Noise
-from ctrnn_theory.stationary import METHODS, NotApplicable, StationaryLaw, predict
+from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+EXACT_METHODS = ("deterministic", "exact", "simulation")
+"""Methods that follow the network itself, so that their divergence is the network's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +216,10 @@ def bias(
             laws[name] = base if name == "deterministic" else predict(net, noise, u, name, start, **options)
         except NotApplicable as reason:
             refused[name] = str(reason)
+        except Divergence as reason:
+            if name in EXACT_METHODS:
+                raise
+            refused[name] = f"its own state, not the network's, grows without bound: {reason}"
     notes = attractor_notes(net, u, base, laws)
     inputs = None if u is None else np.asarray(u, dtype=np.float64)
     return BiasReport(net, noise, inputs, base.mean, laws, refused, notes)

@@ -19,12 +19,15 @@ from ctrnn_theory.activations import Activation, activation
 FloatArray = NDArray[np.float64]
 Site = Literal["inside", "outside"]
 SITES: tuple[Site, ...] = ("inside", "outside")
+LARGEST = 1e100
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
 FORMAT = 1  # of the file; raised when older readers would misread it
 
 
 def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> FloatArray:
-    """Return `value` as a finite, C-contiguous, read-only float64 array, or raise a ValueError naming it.
+    """Return `value` as a C-contiguous, read-only float64 array, or raise a ValueError naming it.
+
+    Numbers must be finite and at most 1e100 in size, so that their squares are finite too.
 
     Parameters
     ----------
@@ -47,6 +50,8 @@ def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None
     if not np.all(np.isfinite(array)):
         bad = array[~np.isfinite(array)][0]
         raise ValueError(f"{name} must be finite; it holds {bad}")
+    if np.any(np.abs(array) > LARGEST):
+        raise ValueError(f"{name} must be at most {LARGEST:g} in size; it holds {array[np.abs(array) > LARGEST][0]:g}")
     array.setflags(write=False)
     return array
 

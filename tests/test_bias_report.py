@@ -96,6 +96,13 @@ def test_a_diverging_mean_is_refused():
         ct.bias(ct.CTRNN.single(w=1.5, b=0.1), ct.Noise(0.5))
 
 
+def test_an_approximation_that_diverges_alone_is_a_row_with_a_reason():
+    # strong negative feedback: relu cuts it off, so that a law exists; its Gaussian approximation explodes
+    report = ct.bias(ct.CTRNN.single(w=-30.0, gamma=0.5), ct.Noise(inside=0.5), methods=["gaussian_closure", "exact"])
+    assert "its own state, not the network's, grows without bound" in report.refused["gaussian_closure"]
+    assert report.laws["exact"].converged
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match=r"methods must be out of .*; got 'magic'"):
         ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(0.5), methods=["magic"])

@@ -21,6 +21,7 @@ def two(**changes):
     ("changes", "message"),
     [
         ({"W": [[np.nan, 0], [0, 0]]}, "W must be finite; it holds nan"),
+        ({"W": [[1e200, 0], [0, 0]]}, "W must be at most 1e\\+100 in size; it holds 1e\\+200"),
         ({"W": [[1.0, 2.0]]}, "W must be a square matrix"),
         ({"W": [["a", "b"], ["c", "d"]]}, "W must be an array of real numbers"),
         ({"b": [1.0]}, r"b must have shape \(2,\); got \(1,\)"),
