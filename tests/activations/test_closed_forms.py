@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.references import mp
 
 from ctrnn_theory.activations import activation, logistic
 from ctrnn_theory.activations.closed_forms import (
@@ -15,6 +14,7 @@ from ctrnn_theory.activations.closed_forms import (
     smoothed_powers,
     tail_moments,
 )
+from tests.references import mp
 
 
 @pytest.mark.parametrize("n", range(5))

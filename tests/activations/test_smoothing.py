@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.references import FUNCTIONS, builtin_reference, gaussian_reference, mp, sin_reference
 from scipy.special import ndtr, owens_t
 
 from ctrnn_theory.activations import BUILTIN, activation, quadrature
 from ctrnn_theory.activations.smoothing import smoothed, smoothed_variance
+from tests.references import FUNCTIONS, builtin_reference, gaussian_reference, mp, sin_reference
 
 USERS = {
     "tanh(5*x - 1)": (lambda x: mp.tanh(5 * x - 1), ()),
