@@ -147,7 +147,7 @@ class Closure:
             new = Moments(state.mean + move, V)
             residual, length = distance(state, new), float(np.max(np.abs(move)))
             first = length if n == 1 else first
-            if not np.isfinite(residual) or (n == 2 and length > NEAR * first and residual > ROUNDING):
+            if not np.isfinite(residual) or (n == 2 and length > NEAR * first and residual > tolerance):
                 return None
             state = new
             if residual <= tolerance or (residual <= ROUNDING and residual >= last):

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.network import CTRNN, Noise, real_array
-from ctrnn_theory.stationary.closure import Closure, Moments, distance, semidefinite
+from ctrnn_theory.stationary.closure import ROUNDING, Closure, Moments, distance, semidefinite
 from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 
+LIMITED = "rounding limits the relative residual to {:.1e}"
 FIRST_TRY = 8  # steps of the map before the first jump is tried; then at each doubling
 LARGE = 1e4  # a state that is so many times what is put in, and still unstable, is taken to grow for ever
 PATIENCE = 25.0  # time constants 1/γ; a stretch this long without progress ends the iteration
@@ -115,12 +116,13 @@ def solve(
                 break
         jump = closure.jump(state, tolerance)
         if jump is not None:
-            message = (
-                f"rounding limits the relative residual to {jump.residual:.1e}" if jump.residual > tolerance else ""
-            )
+            message = "" if jump.residual <= tolerance else LIMITED.format(jump.residual)
             return _law(closure, jump.state, True, message, residual=jump.residual, iterations=k, newton=jump.steps)
         if residual <= tolerance:
-            return _law(closure, state, True, "", residual=residual, iterations=k, newton=0)
+            message = "" if closure.radius(state) < 1.0 else "the state rests at an unstable fixed point"
+            return _law(closure, state, True, message, residual=residual, iterations=k, newton=0)
+    if residual <= ROUNDING:
+        return _law(closure, state, True, LIMITED.format(residual), residual=residual, iterations=k, newton=0)
     message = (
         f"the closure does not settle (relative change {residual:.1e} in a time constant after {k} steps); its average "
         f"over the last {path.steps} of them is given"

@@ -175,6 +175,12 @@ def test_without_noise_it_is_the_fixed_point(name):
     np.testing.assert_allclose(law.mean, iterate(net, Noise(), np.zeros(3), 1000).mean, atol=1e-10)
 
 
+def test_unstable_rest_is_named():
+    law = solve(CTRNN.single(1.8, 0.0, "tanh"), Noise())
+    assert law.mean[0] == 0.0
+    assert "unstable" in law.message
+
+
 def test_input_enters_as_a_bias_does():
     W, W_in, u = [[0.2, -0.4], [0.3, 0.1]], [[1.0, 0.5], [0.0, -1.0]], [0.3, 0.2]
     one = solve(CTRNN(W, [0.1, 0.2], "tanh", W_in=W_in), Noise(inside=0.4), u)
