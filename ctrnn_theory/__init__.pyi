@@ -1,4 +1,6 @@
+from . import derive as derive
 from . import plotting as plotting
+from . import testing as testing
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation

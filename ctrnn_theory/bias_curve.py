@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, Noise, positive_number
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
@@ -52,12 +52,13 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     Returns
     -------
     distance, nonlinearity, unit
-        ζ = (a - k)/σ, the nearest k, and σ = √(σ_in² + σ_out²), each (N,).
+        ζ = (a - k)/σ, the nearest k, and σ = √(σ_in² + σ_out²), each (N,). A neuron that gets no noise of its own is
+        measured in units of the largest.
 
     Raises
     ------
     ValueError
-        If a neuron gets no noise.
+        If there is no noise.
 
     Examples
     --------
@@ -66,8 +67,9 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     """
     a = np.asarray(a, dtype=np.float64)
     unit = np.hypot(noise.std("inside", net.n), noise.std("outside", net.n))
-    if np.any(unit == 0.0):
-        raise ValueError("noise must reach every neuron to measure distances in units of it; got 0")
+    if not np.any(unit):
+        raise ValueError("noise must be above 0 to measure distances in units of it; got 0")
+    unit = np.where(unit > 0.0, unit, np.max(unit))
     places = np.array(net.activation.nonlinearities or (0.0,))
     nearest = places[np.argmin(np.abs(a[:, None] - places), axis=1)]
     return (a - nearest) / unit, nearest, unit
@@ -80,6 +82,7 @@ def bias_curve(
     methods: Iterable[str] = ("mean_field", "small_noise", "gaussian_closure", "exact", "simulation"),
     rng: Any = 0,
     reach: float = 4.0,
+    start: ArrayLike | None = None,
 ) -> BiasCurve:
     """Bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
 
@@ -94,19 +97,22 @@ def bias_curve(
     rng
         Seed of the simulation.
     reach
-        Largest |ζ|; made larger where the network itself lies further out.
+        Largest |ζ|; made larger, up to 12, where the network itself lies further out.
+    start
+        State (1,) from which the network starts, which picks its fixed point; rest by default.
 
     Raises
     ------
     ValueError
-        For more than one neuron, or no noise.
+        For more than one neuron, no noise, or a reach that is not positive.
     """
     if net.n != 1:
         raise ValueError(f"net must have one neuron for a curve; got {net.n}")
-    own = predict(net, noise, u, "deterministic")
+    reach = positive_number("reach", reach)
+    own = predict(net, noise, u, "deterministic", start)
     zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation(own.mean, u))
-    reach = min(max(reach, abs(float(zeta[0])) + 1.0), 12.0)
-    grid = _grid(net, noise, u, reach, float(place[0]), float(unit[0]))
+    reach = max(reach, min(abs(float(zeta[0])) + 1.0, 12.0))
+    grid = _grid(net, noise, u, own.mean, reach, float(place[0]), float(unit[0]))
     grid = np.union1d(grid, zeta[np.abs(zeta) <= reach])
     options = {
         "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
@@ -125,13 +131,15 @@ def bias_curve(
     if net.activation.kinks:
         distance["kink_block"] = grid
         places = place[0] + grid * unit[0]
-        delta["kink_block"] = np.array([kink_shift(net, noise, np.array([a]))[0] for a in places])
+        delta["kink_block"] = np.array([_kink_block_at(net, noise, float(a)) for a in places])
     return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
 
 
-def _grid(net: CTRNN, noise: Noise, u: ArrayLike | None, reach: float, place: float, unit: float) -> FloatArray:
+def _grid(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, start: FloatArray, reach: float, place: float, unit: float
+) -> FloatArray:
     """Distances ζ: evenly, and closer around each nonlinearity, on the scale of the pre-activation's deviation."""
-    law = predict(net, noise, u, "gaussian_closure")
+    law = predict(net, noise, u, "gaussian_closure", start)
     spread = np.hypot(noise.std("inside", 1)[0], abs(net.W[0, 0]) * law.std[0])
     centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
     close = (centres[:, None] + spread / unit * CLOSE_POINTS).ravel()
@@ -140,9 +148,8 @@ def _grid(net: CTRNN, noise: Noise, u: ArrayLike | None, reach: float, place: fl
 
 def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]) -> tuple[float, float]:
     """Bias and its standard error with the input moved so that a* = a; NaN where there is none."""
-    h = np.atleast_1d(net.activation(a))
-    moved = replace(net, b=a - net.W[0] * h)
-    if not fixed_point_at(moved, h, moved.b).stable:
+    moved, h, stable = _moved(net, a)
+    if not stable:
         return np.nan, np.nan
     try:
         law = predict(moved, noise, None, method, h, **options)
@@ -150,3 +157,14 @@ def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[s
         return np.nan, np.nan
     error = np.nan if law.standard_error is None else float(law.standard_error[0])
     return (float(law.mean[0] - h[0]) if law.converged else np.nan), error
+
+
+def _kink_block_at(net: CTRNN, noise: Noise, a: float) -> float:
+    return float(kink_shift(net, noise, np.array([a]))[0]) if _moved(net, a)[2] else np.nan
+
+
+def _moved(net: CTRNN, a: float) -> tuple[CTRNN, FloatArray, bool]:
+    """The network with its input moved so that a* = a, its fixed point (1,), and whether that is stable."""
+    h = np.atleast_1d(net.activation(a))
+    moved = replace(net, b=a - net.W[0] * h)
+    return moved, h, fixed_point_at(moved, h, moved.b).stable

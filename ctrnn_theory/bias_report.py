@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.network import CTRNN, SITES, Noise, real_array
 from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray
@@ -39,6 +39,10 @@ class BiasReport:
     """What each method found, by name, in the order of the ladder."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """The reason of each method that does not apply."""
+    start: FloatArray | None = None
+    """State (N,) from which the network started; None for rest."""
+    rng: Any = 0
+    """Seed of the simulation."""
     notes: tuple[str, ...] = ()
     """What a reader must know about this network: several attractors, no fixed point, and the like."""
 
@@ -79,15 +83,18 @@ class BiasReport:
         return "\n".join([self.title(), fixed, "", *lines, *self._remarks()])
 
     def _row(self, name: str, law: StationaryLaw, i: int, several: bool) -> list[str]:
-        reference = self.reference
+        reference, laws = self.reference, self.laws.values()
+        fluctuation, shift = _places(law.std for law in laws), _places(self.bias.values())
+        place = ".9e" if np.max(np.abs(law.mean)) >= 1e6 else shift
         deviation = ""
         if reference is not None and name != reference:
             deviation = f"{law.mean[i] - self.laws[reference].mean[i]:+.2e}"
         error = law.standard_error
-        mean = f"{law.mean[i]:.8f}" if error is None else f"{law.mean[i]:.8f} ± {error[i]:.0e}"
+        mean = f"{law.mean[i]:{place}}" + ("" if error is None else f" ± {error[i]:.0e}")
         first = [name + ("" if law.converged else " (!)")] if i == 0 else [""]
         seconds = f"{law.seconds:.3f}" if i == 0 else ""
-        numbers = [mean, f"{law.mean[i] - self.fixed_point[i]:+.8f}", f"{law.std[i]:.6f}", deviation, seconds]
+        std = f"{law.std[i]:{fluctuation}}" if math.isfinite(law.std[i]) else ""
+        numbers = [mean, f"{law.mean[i] - self.fixed_point[i]:+{shift}}", std, deviation, seconds]
         return first + ([str(i)] if several else []) + numbers
 
     def title(self) -> str:
@@ -157,7 +164,7 @@ def bias(
     target_se: float | None = None,
     *,
     start: ArrayLike | None = None,
-    workers: int | None = None,
+    workers: int | Callable[..., Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BiasReport:
     """Noise-induced bias δ = E[h] - h* of a network, by every method that applies.
@@ -179,7 +186,7 @@ def bias(
     start
         State (N,) from which the network starts; rest by default.
     workers
-        Threads of the simulation; the numbers do not depend on it.
+        Threads of the simulation, or a function like ``map``, of this process; the numbers do not depend on it.
     progress
         Called with the name of each method as it begins.
 
@@ -201,7 +208,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen = METHODS if methods is None else tuple(methods)
+    chosen = METHODS if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
     for name in chosen:
         if name not in METHODS:
             raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {name!r}")
@@ -221,8 +228,9 @@ def bias(
                 raise
             refused[name] = f"its own state, not the network's, grows without bound: {reason}"
     notes = attractor_notes(net, u, base, laws)
-    inputs = None if u is None else np.asarray(u, dtype=np.float64)
-    return BiasReport(net, noise, inputs, base.mean, laws, refused, notes)
+    inputs = None if u is None else real_array("u", u)
+    begin = None if start is None else net.start_state(start)
+    return BiasReport(net, noise, inputs, base.mean, laws, refused, begin, rng, notes)
 
 
 def _brief(value: FloatArray) -> str:
@@ -242,3 +250,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _places(columns: Iterable[FloatArray]) -> str:
+    """Fixed-point format that gives the largest number of a column six digits at least."""
+    largest = max((float(np.nanmax(np.abs(x), initial=0.0)) for x in columns), default=0.0)
+    if largest >= 1e6:
+        return ".9e"
+    return f".{8 if largest == 0.0 else min(15, max(8, 5 - math.floor(math.log10(largest))))}f"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +71,13 @@ def bias_command(
     from ctrnn_theory.network import Noise
 
     net = _network(activation, w, b, gamma, network)
+    for name, value in (("--sigma-in", sigma_in), ("--sigma-out", sigma_out)):
+        if value is not None and not value >= 0.0:
+            raise ValueError(f"{name} must be at least 0, a standard deviation; got {value:g}")
     if sigma_in is None and sigma_out is None:
         sigma_in = DEFAULT_SIGMA
+    if plot is not None and not (sigma_in or sigma_out):
+        raise ValueError("--plot must come with noise, in units of which it is drawn; got none")
     noise = Noise(inside=sigma_in or 0.0, outside=sigma_out or 0.0)
     u = None if input_ is None else _numbers("--input", input_)
     chosen = None if methods is None else [name.strip() for name in methods.split(",")]
@@ -85,8 +89,28 @@ def bias_command(
     click.echo(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())
 
 
+@cli.command("derive")
+@click.argument("activation", required=False)
+@click.option("--formula", default="bias", show_default=True, help="What to derive; see `ctrnn-theory list formulas`.")
+@click.option("--order", type=int, default=4, show_default=True, help="Highest power of sigma, even.")
+@click.option("--site", default="in", show_default=True, help="Noise inside (in) or outside (out) the activation.")
+@click.option("--latex", is_flag=True, help="Print LaTeX.")
+def derive_command(activation: str | None, formula: str, order: int, site: str, latex: bool) -> None:
+    """Print a formula of the theory, with the assumptions under which it holds and the order of its error.
+
+    With an ACTIVATION the formula is written out for it, in its pre-activation a at the fixed point.
+    """
+    from ctrnn_theory.derive import derivation
+
+    with _progress() as progress:
+        progress(f"deriving {formula}")
+        result = derivation(formula, order, site, activation)
+        text = result.latex() if latex else result.text()
+    click.echo(text)
+
+
 @cli.command("list")
-@click.argument("what", type=click.Choice(["activations", "methods"]))
+@click.argument("what", type=click.Choice(["activations", "formulas", "methods"]))
 def list_command(what: str) -> None:
     """List what there is to choose from."""
     from rich.console import Console
@@ -96,6 +120,10 @@ def list_command(what: str) -> None:
         from ctrnn_theory.activations import BUILTIN, description
 
         rows = [(name, description(name)) for name in BUILTIN]
+    elif what == "formulas":
+        from ctrnn_theory.derive import FORMULAS
+
+        rows = [(name, about) for name, (about, _) in FORMULAS.items()]
     else:
         from ctrnn_theory.stationary import METHODS, summary
 
@@ -140,28 +168,24 @@ def _check_plot(path: Path) -> None:
     """Refuse a picture that could not be written, before any work is done."""
     if path.suffix.lower() not in PLOT_FORMATS:
         raise ValueError(f"--plot must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"--plot must lie in a folder that exists; got {path}")
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"--plot must be a file in a folder that exists and can be written; got {path}")
 
 
 def _write_plot(report: BiasReport, path: Path) -> None:
     """Draw the report and write it whole or not at all."""
     import matplotlib
 
+    from ctrnn_theory.files import atomically
+
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
     report.plot(ax)
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, suffix=path.suffix.lower())
-    os.close(handle)
-    try:
+    with atomically(path) as temporary:
         figure.savefig(temporary, dpi=150)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 @contextmanager

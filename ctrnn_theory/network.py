@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.files import atomically
 
 FloatArray = NDArray[np.float64]
 Site = Literal["inside", "outside"]
 SITES: tuple[Site, ...] = ("inside", "outside")
-LARGEST = 1e100
+LARGEST = 1e9
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
 FORMAT = 1  # of the file; raised when older readers would misread it
 
@@ -27,7 +27,7 @@ FORMAT = 1  # of the file; raised when older readers would misread it
 def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> FloatArray:
     """Return `value` as a C-contiguous, read-only float64 array, or raise a ValueError naming it.
 
-    Numbers must be finite and at most 1e100 in size, so that their squares are finite too.
+    Numbers must be finite and at most 1e9 in size, so that a state that passes 1e12 is one that grows without bound.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None
         The required shape; None in a place stands for any length.
     """
     try:
+        if value is None:
+            raise TypeError
         array = np.array(value, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be an array of real numbers; got {value!r}") from error
@@ -56,8 +58,18 @@ def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None
     return array
 
 
+class ReadOnly:
+    """Keeps the arrays of a frozen dataclass read-only when it is copied or unpickled."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+
 @dataclass(frozen=True, eq=False)
-class Noise:
+class Noise(ReadOnly):
     """Gaussian noise inside the activation, outside it, or both.
 
     One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` with ξ, η standard
@@ -162,7 +174,7 @@ def check_gamma(gamma: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class CTRNN:
+class CTRNN(ReadOnly):
     """A continuous-time recurrent network, stepped by Euler–Maruyama.
 
     ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, output ``z = W_out h + b_out``.
@@ -216,10 +228,9 @@ class CTRNN:
         if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
             raise ValueError(f"W must be a square matrix (N, N), N at least 1; got shape {W.shape}")
         n = W.shape[0]
-        b = np.asarray(self.b)
         values: dict[str, Any] = {
             "W": W,
-            "b": real_array("b", np.full(n, self.b) if b.ndim == 0 else self.b, (n,)),
+            "b": real_array("b", np.full(n, real_array("b", self.b)) if np.ndim(self.b) == 0 else self.b, (n,)),
             "activation": activation(self.activation),
             "gamma": check_gamma(self.gamma),
         }
@@ -275,18 +286,16 @@ class CTRNN:
         ----------
         path
             File name; used as given.
+
+        Raises
+        ------
+        ValueError
+            If it is a folder, or lies in one that does not exist.
         """
-        target = Path(path)
         header = {"format": FORMAT, "activation": self.activation.text, "gamma": self.gamma}
         arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, header=np.array(json.dumps(header)), **arrays)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with atomically(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, header=np.array(json.dumps(header)), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CTRNN:
@@ -299,19 +308,43 @@ class CTRNN:
         """
         try:
             with open(path, "rb") as stream:
-                if not zipfile.is_zipfile(stream):
-                    raise ValueError("it is not a whole .npz archive")
-                stream.seek(0)
-                file = np.load(stream, allow_pickle=False)
-                header = json.loads(str(file["header"]))
-                arrays = {name: file[name] for name in ARRAYS if name in file}
-            if header["format"] > FORMAT:
-                raise ValueError(f"it has format {header['format']}, this version reads up to {FORMAT}")
-            return cls(activation=header["activation"], gamma=header["gamma"], **arrays)
+                return cls(**_read(stream))
         except OSError as error:
             reason = error.strerror or str(error)
-        except KeyError as error:
-            reason = f"it lacks {error.args[0]}"
         except Exception as error:  # zipfile, zlib, json and NumPy each raise their own on damaged bytes
             reason = str(error) or type(error).__name__
         raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {reason}")
+
+
+def _read(stream: BinaryIO) -> dict[str, Any]:
+    """Arguments of a network out of the bytes of a file."""
+    if not zipfile.is_zipfile(stream):
+        raise ValueError("it is not a whole .npz archive")
+    stream.seek(0)
+    file = np.load(stream, allow_pickle=False)
+    for name in ("header", "W", "b"):
+        if name not in file:
+            raise ValueError(f"it lacks {name}")
+    header = json.loads(str(file["header"]))
+    kinds: dict[str, Any] = {"format": int, "activation": str, "gamma": float}
+    for name, kind in kinds.items():
+        if not isinstance(header, dict) or type(header.get(name)) is not kind:
+            raise ValueError(f"its header must hold {name}, of type {kind.__name__}")
+    if header["format"] > FORMAT:
+        raise ValueError(f"it has format {header['format']}, this version reads up to {FORMAT}")
+    arrays = {name: file[name] for name in ARRAYS if name in file}
+    return {"activation": header["activation"], "gamma": header["gamma"], **arrays}
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Return `value` as a float, or raise a ValueError if it is not a number above 0, and finite."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < math.inf:
+        raise ValueError(f"{name} must be a positive number; got {value!r}")
+    return float(value)
+
+
+def positive_integer(name: str, value: int) -> int:
+    """Return `value` as an int, or raise a ValueError if it is not an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
+    return int(value)

@@ -60,7 +60,7 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
 def _curves(report: BiasReport, ax: Axes) -> None:
     net, noise = report.network, report.noise
     shown = [name for name in report.laws if name != "deterministic"]
-    curve = bias_curve(net, noise, report.u, shown)
+    curve = bias_curve(net, noise, report.u, shown, report.rng, start=report.start)
     for name in curve.bias:
         x, y = curve.distance[name], curve.bias[name]
         if name == "simulation":
@@ -72,8 +72,10 @@ def _curves(report: BiasReport, ax: Axes) -> None:
     if report.reference is not None:
         zeta, _, _ = distance_to_nonlinearity(net, noise, net.preactivation(report.fixed_point, report.u))
         point = report.bias[report.reference][0]
-        style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5}
-        ax.plot(zeta, [point], color="#CC79A7", markeredgecolor="black", label="this network", **style)
+        edge = max(np.max(np.abs(x)) for x in curve.distance.values())
+        label = "this network" if abs(zeta[0]) <= edge else f"this network, at {zeta[0]:.3g}"
+        style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5, "label": label}
+        ax.plot(np.clip(zeta, -edge, edge), [point], color="#CC79A7", markeredgecolor="black", **style)
 
 
 def _neurons(report: BiasReport, ax: Axes) -> None:

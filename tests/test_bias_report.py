@@ -62,6 +62,12 @@ def test_a_refused_method_shows_its_reason():
     assert not row["converged"]
 
 
+def test_a_tiny_bias_is_shown_with_its_digits():
+    report = ct.bias(ct.CTRNN.single(-1.0, 0.0, "softplus"), ct.Noise(1e-4), methods=["small_noise", "exact"])
+    row = next(line for line in report.table().splitlines() if line.startswith("exact"))
+    assert float(row.split()[2]) == pytest.approx(report.bias["exact"][0], rel=1e-5)
+
+
 def test_one_row_for_each_neuron():
     net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu")
     lines = ct.bias(net, ct.Noise(0.5), methods=["mean_field", "gaussian_closure"]).table().splitlines()
@@ -85,7 +91,9 @@ def test_a_start_on_an_unstable_fixed_point_is_said():
     report = ct.bias(net, ct.Noise(inside=0.7), methods=["deterministic", "mean_field", "small_noise", "exact"])
     assert report.fixed_point == [0.0]
     assert "unstable fixed point" in report.laws["deterministic"].message
-    assert "not stable" in report.refused["small_noise"]
+    assert "unstable fixed point" in report.refused["small_noise"]
+    assert not report.laws["deterministic"].converged
+    assert not report.laws["mean_field"].converged
     assert np.isnan(report.laws["mean_field"].covariance).all()
     assert report.to_dict()["methods"]["mean_field"]["covariance"] == [[None]]
     assert abs(report.laws["exact"].mean[0]) < 1e-10  # the law is symmetric
@@ -108,5 +116,7 @@ def test_an_unknown_method_is_refused():
         ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(0.5), methods=["magic"])
     with pytest.raises(ValueError, match="method must be one of"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="magic")
+    with pytest.raises(ValueError, match=r"noise must be a Noise; got 0\.5"):
+        ct.predict(ct.CTRNN.single(w=0.5), 0.5)
     with pytest.raises(ValueError, match=r"option of mean_field must be one of \(none\); got 'rng'"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="mean_field", rng=0)

@@ -54,10 +54,22 @@ def test_plot_is_written(capsys, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_derive(capsys):
+    code, out, err = run(capsys, "derive", "--order", 2, "--site", "out")
+    assert (code, err) == (0, "")
+    assert out.startswith("delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)")
+    assert "h* is stable" in out
+    _, latex, _ = run(capsys, "derive", "tanh", "--order", 2, "--latex")
+    assert r"\tanh" in latex
+    assert run(capsys, "derive", "relu", "--formula", "smoothing")[1].startswith("F = ")
+
+
 def test_lists(capsys):
     _, out, _ = run(capsys, "list", "activations")
     assert [line.split()[0] for line in out.splitlines()][:2] == ["identity", "relu"]
     assert len(out.splitlines()) == 16
+    _, out, _ = run(capsys, "list", "formulas")
+    assert [line.split()[0] for line in out.splitlines()] == list(ct.derive.FORMULAS)
     _, out, _ = run(capsys, "list", "methods")
     assert [line.split()[0] for line in out.splitlines()] == list(ct.METHODS)
 
@@ -70,7 +82,7 @@ BAD = {
     "infinite bias": (["bias", "relu", "--b", "inf"], "b must be finite; it holds inf"),
     "negative noise": (
         ["bias", "relu", "--sigma-in", -1],
-        "inside must be at least 0, a standard deviation; got -1",
+        "--sigma-in must be at least 0, a standard deviation; got -1",
     ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
     "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
@@ -80,13 +92,18 @@ BAD = {
     "input without weights": (["bias", "relu", "--input", "1"], "u must be None for a network without W_in"),
     "input no numbers": (["bias", "relu", "--input", "1,b"], "--input must be numbers separated by commas"),
     "plot format": (["bias", "relu", "--plot", "x.docx"], "--plot must end in one of"),
-    "plot folder": (["bias", "relu", "--plot", "/nowhere/x.png"], "--plot must lie in a folder that exists"),
+    "plot folder": (["bias", "relu", "--plot", "/nowhere/x.png"], "--plot must be a file in a folder that exists"),
+    "plot without noise": (["bias", "relu", "--sigma-in", 0, "--plot", "x.png"], "--plot must come with noise"),
     "no file": (["bias", "--network", "missing.npz"], "missing.npz must be a network file"),
     "file and weight": (
         ["bias", "--network", "missing.npz", "--w", 1],
         "--w must be left out with --network",
     ),
     "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
+    "order": (["derive", "--order", 3], "order must be even and at least 2; got 3"),
+    "site": (["derive", "--site", "inside"], 'site must be "in" or "out"; got'),
+    "formula": (["derive", "--formula", "magic"], "formula must be one of"),
+    "no closed form": (["derive", "tanh", "--formula", "smoothing"], "tanh"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
     "import": (["bias", "__import__('os').system('id')"], "activation"),
     "attribute": (["bias", "x.__class__"], "activation"),

@@ -1,4 +1,6 @@
+import copy
 import io
+import pickle
 import zipfile
 
 import numpy as np
@@ -21,7 +23,8 @@ def two(**changes):
     ("changes", "message"),
     [
         ({"W": [[np.nan, 0], [0, 0]]}, "W must be finite; it holds nan"),
-        ({"W": [[1e200, 0], [0, 0]]}, "W must be at most 1e\\+100 in size; it holds 1e\\+200"),
+        ({"W": [[1e200, 0], [0, 0]]}, r"W must be at most 1e\+09 in size; it holds 1e\+200"),
+        ({"b": None}, "b must be an array of real numbers; got None"),
         ({"W": [[1.0, 2.0]]}, "W must be a square matrix"),
         ({"W": [["a", "b"], ["c", "d"]]}, "W must be an array of real numbers"),
         ({"b": [1.0]}, r"b must have shape \(2,\); got \(1,\)"),
@@ -130,6 +133,29 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_saved_file_keeps_the_mode_of_the_old_one(tmp_path):
+    path = tmp_path / "net.npz"
+    two().save(path)
+    path.chmod(0o640)
+    two(gamma=0.5).save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    link = tmp_path / "link.npz"
+    link.symlink_to(path)
+    two(gamma=0.7).save(link)
+    assert link.is_symlink()
+    assert CTRNN.load(path).gamma == 0.7
+    with pytest.raises(ValueError, match="path must be a file in a folder that exists"):
+        two().save(tmp_path / "missing" / "net.npz")
+    with pytest.raises(ValueError, match="path must be a file"):
+        two().save(tmp_path)
+
+
+def test_copies_stay_read_only():
+    for copied in (copy.deepcopy(two()), pickle.loads(pickle.dumps(two()))):
+        assert not copied.W.flags.writeable
+        np.testing.assert_array_equal(copied.W, two().W)
+
+
 def damaged_files(whole: bytes):
     yield "empty", b""
     yield "text", b"hello"
@@ -144,6 +170,13 @@ def damaged_files(whole: bytes):
     buffer = io.BytesIO()
     np.savez(buffer, header=np.array("[1]"), W=np.eye(1))
     yield "odd header", buffer.getvalue()
+    for header in (
+        '{"format": "1", "activation": "relu", "gamma": 0.1}',
+        '{"format": 1, "activation": "relu", "gamma": true}',
+    ):
+        buffer = io.BytesIO()
+        np.savez(buffer, header=np.array(header), W=np.eye(1), b=[0.0])
+        yield header, buffer.getvalue()
     buffer = io.BytesIO()
     np.savez(
         buffer,

@@ -59,15 +59,43 @@ def test_picture_of_one_neuron_has_every_method_and_the_network():
 
 def test_picture_of_a_network_has_a_point_for_each_neuron():
     net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu")
-    ax = ct.bias(net, ct.Noise(0.5), methods=["deterministic", "mean_field", "gaussian_closure"]).plot()
-    points = [line for line in ax.get_lines() if line.get_label() in ("mean field", "_nolegend_", "_child1")]
-    assert any(len(line.get_xdata()) == 2 for line in points) or ax.containers
+    report = ct.bias(net, ct.Noise(0.5), methods=["deterministic", "mean_field", "gaussian_closure"])
+    ax = report.plot()
+    assert len(ax.containers) == 2
+    for name, container in zip(("mean_field", "gaussian_closure"), ax.containers, strict=True):
+        drawn = np.sort(container.lines[0].get_ydata())
+        np.testing.assert_array_equal(drawn, np.sort(report.bias[name]))
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {"mean field", "gaussian closure"}
 
 
 def test_no_noise_no_distance():
-    with pytest.raises(ValueError, match="noise must reach every neuron"):
+    with pytest.raises(ValueError, match="noise must be above 0"):
         ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(), methods=["deterministic"]).plot()
+
+
+def test_the_picture_is_of_the_attractor_that_the_start_flows_to():
+    net = ct.CTRNN.single(1.5, 0.0, "hardtanh")
+    for side in (-1.0, 1.0):
+        report = ct.bias(net, ct.Noise(0.2), start=[side], methods=["gaussian_closure", "exact"])
+        star = next(line for line in report.plot().get_lines() if line.get_label() == "this network")
+        curve = bias_curve(net, report.noise, methods=["gaussian_closure"], start=[side])
+        assert curve.nonlinearity == side
+        here = curve.distance["gaussian_closure"] == star.get_xdata()[0]
+        assert curve.bias["gaussian_closure"][here] == pytest.approx(report.bias["gaussian_closure"], abs=1e-10)
+
+
+def test_the_kink_block_is_left_out_where_the_fixed_point_is_unstable():
+    curve = bias_curve(ct.CTRNN.single(1.5, 0.0, "hardtanh"), ct.Noise(0.2), methods=[], start=[1.0])
+    a = curve.nonlinearity + curve.unit * curve.distance["kink_block"]
+    assert np.all(np.isnan(curve.bias["kink_block"][np.abs(a) < 0.99]))
+    assert np.all(np.isfinite(curve.bias["kink_block"][np.abs(a) > 1.01]))
+
+
+def test_a_network_far_from_the_nonlinearity_is_marked_at_the_margin():
+    ax = ct.bias(ct.CTRNN.single(0.5, 10.0), ct.Noise(0.2), methods=["exact"]).plot()
+    assert any(label.get_text() == "this network, at 100" for label in ax.get_legend().get_texts())
+    with pytest.raises(ValueError, match="reach must be a positive number; got -1"):
+        bias_curve(ct.CTRNN.single(0.5), ct.Noise(0.2), reach=-1)
 
 
 def test_the_style_tells_all_methods_apart():

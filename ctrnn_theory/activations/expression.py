@@ -17,6 +17,7 @@ x = sp.Symbol("x", real=True)
 MAX_LENGTH = 1000  # characters, of what is typed and of what it stands for
 MAX_NODES = 400
 MAX_DEPTH = 40
+MAX_FUNCTIONS = 8
 MAX_EXPONENT = 64
 MAX_NUMBER = 1e100
 MAX_DIGITS = 10**150  # numerators and denominators, exact, are kept below
@@ -98,10 +99,19 @@ def parse(text: str, macros: Mapping[str, Any] | None = None) -> Any:
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise refuse(f"must have at most {MAX_NODES} parts", text)
     try:
-        return _Walk(text, macros or {}).expression(tree, 0)
+        expression = _Walk(text, macros or {}).expression(tree, 0)
+        if _function_depth(expression) > MAX_FUNCTIONS:
+            raise refuse(f"must have functions nested at most {MAX_FUNCTIONS} deep", text)
+        return expression
     except (ArithmeticError, TypeError, NotImplementedError, RecursionError, AttributeError) as error:
         # SymPy's own failures, on input that passes every rule above
         raise refuse("must be an expression that SymPy can build", text) from error
+
+
+def _function_depth(expression: Any) -> int:
+    """How many functions are nested in one another; derivatives grow exponentially with it."""
+    inner = max((_function_depth(part) for part in expression.args), default=0)
+    return inner + (isinstance(expression, sp.Function) and not isinstance(expression, sp.Max | sp.Min | sp.Piecewise))
 
 
 def to_text(expression: Any) -> str:

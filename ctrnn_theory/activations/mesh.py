@@ -22,7 +22,7 @@ def _interpolation(at: FloatArray) -> FloatArray:
     return np.asarray(terms / terms.sum(axis=1, keepdims=True))
 
 
-_PROBES = np.cos(np.pi * (np.arange(61) + 0.25) / 61)
+_PROBES = np.concatenate([[-1.0, 1.0], np.cos(np.pi * (np.arange(61) + 0.25) / 61)])  # ends: steps hide there
 _AT_PROBES = _interpolation(_PROBES)
 PRIMITIVE = np.array([0.5 * (t + 1.0) * WEIGHTS @ _interpolation(0.5 * (t + 1.0) * (NODES + 1.0) - 1.0) for t in NODES])
 """Values at the nodes -> values there of the integral from -1."""
@@ -37,7 +37,7 @@ class Mesh:
     """Edges of panels on which the n-th derivative of f is its interpolant at Gauss–Legendre nodes.
 
     Built once per activation and derivative, outwards from 0 in shells [2^j, 2^(j+1)] as far as asked. A panel is
-    halved until the interpolant agrees with the function at 61 other points, to 1e-14 of its size there, or to
+    halved until the interpolant agrees with the function at 63 other points, to 1e-14 of its size there, or to
     what rounding allows. Features narrower than 1/100 of their distance from 0 (or than 0.02) that do
     not show beyond themselves can be missed. Breakpoints are edges.
     """
@@ -82,7 +82,12 @@ class Mesh:
                 good = error <= (TOLERANCE + rounding) * size + TOLERANCE * FADED * self._largest[side]
                 good |= (error <= NOISE * root) & (error > 0.1 * before)
             good |= ~np.isfinite(error) & (half < 0.05 * np.abs(middle))  # overflow is told where it is met
-            good |= half < 1e-13 * outer
+            smallest = half < 1e-13 * outer
+            if np.any(smallest & (error > 1e-3 * size)):
+                raise ValueError(
+                    f"activation must vary over more than rounding; got {self.act.text!r} in [{lo:g}, {hi:g}]"
+                )
+            good |= smallest
             edges.append(middle[~good])
             before, root = np.tile(error[~good], 2), np.tile(root[~good], 2)
             left, right = (

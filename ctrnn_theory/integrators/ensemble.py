@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.table import tabulate
-from ctrnn_theory.network import CTRNN, Noise, Site
+from ctrnn_theory.network import CTRNN, Noise, Site, positive_integer
 
 FloatArray = NDArray[np.float64]
 BOUND = 1e12
@@ -126,7 +127,8 @@ class Ensemble:
     rng
         Seed, see :func:`~ctrnn_theory.integrators.normals.seed_words`.
     workers
-        Threads; None for one a core. The numbers do not depend on it.
+        Threads, None for one a core; or a function like ``map`` that works on them in this process, such as a thread
+        pool's. The numbers do not depend on it.
     """
 
     def __init__(
@@ -137,10 +139,11 @@ class Ensemble:
         start: ArrayLike | None = None,
         trajectories: int = LANES,
         rng: object = None,
-        workers: int | None = None,
+        workers: int | Callable[..., Any] | None = None,
     ) -> None:
-        blocks = -(-positive("trajectories", trajectories) // LANES)
-        self.workers = _cores() if workers is None else positive("workers", workers)
+        blocks = -(-positive_integer("trajectories", trajectories) // LANES)
+        self.map = workers if callable(workers) else None
+        self.workers = _cores() if workers is None or callable(workers) else positive_integer("workers", workers)
         self.activation = net.activation
         self.std_in = noise.std("inside", net.n)
         self.model = kernels.Model(
@@ -250,19 +253,12 @@ class Ensemble:
             kernels.run(f, self.model, panels, self.work[i], self.state[i], self.steps, times, every, sums[i], out[i])
 
         blocks = range(len(sums))
-        if min(self.workers, len(blocks)) == 1:
-            for i in blocks:
-                block(i)
+        threads = min(self.workers, len(blocks))
+        if self.map is not None or threads == 1:
+            list((self.map or map)(block, blocks))
             return
-        with ThreadPoolExecutor(min(self.workers, len(blocks))) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(block, blocks))
-
-
-def positive(name: str, value: int) -> int:
-    """Return `value` as an int, or raise a ValueError if it is not an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
-    return int(value)
 
 
 def _cores() -> int:

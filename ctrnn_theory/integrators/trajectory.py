@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.integrators.ensemble import Ensemble, positive
-from ctrnn_theory.network import CTRNN, Noise, real_array
+from ctrnn_theory.integrators.ensemble import Ensemble
+from ctrnn_theory.network import CTRNN, Noise, positive_integer, real_array
 
 FloatArray = NDArray[np.float64]
 
@@ -48,12 +50,13 @@ def simulate(
     record_every: int = 1,
     start: ArrayLike | None = None,
     rng: object = 0,
-    workers: int | None = None,
+    workers: int | Callable[..., Any] | None = None,
 ) -> Path:
     """Simulate trajectories of the map and record them.
 
     ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, ξ, η standard normal, independent between
-    steps and between trajectories. A state that grows without bound is recorded as it is, up to infinity.
+    steps and between trajectories. A state that grows without bound is recorded as it is: beyond the range of
+    numbers it is NaN.
 
     Parameters
     ----------
@@ -72,7 +75,7 @@ def simulate(
     rng
         int, SeedSequence, Generator, or None for fresh entropy. The same int gives the same numbers.
     workers
-        Threads; None for one a core. The numbers do not depend on it.
+        Threads, None for one a core; or a function like ``map``, of this process. The numbers do not depend on it.
 
     Returns
     -------
@@ -93,9 +96,9 @@ def simulate(
     >>> bool(abs(path.h[-10:].mean() - 0.377) < 0.02)
     True
     """
-    steps, every = positive("steps", steps), positive("record_every", record_every)
+    steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     ensemble = Ensemble(net, noise, _drive(net, u, steps), start, trajectories, rng, workers)
-    h = np.empty((steps // every + 1, positive("trajectories", trajectories), net.n))
+    h = np.empty((steps // every + 1, positive_integer("trajectories", trajectories), net.n))
     h[0] = ensemble.states[: h.shape[1]]
     h[1:] = ensemble.record(steps // every, every, h.shape[1])
     time = np.arange(len(h), dtype=np.float64) * every * net.gamma
@@ -104,8 +107,11 @@ def simulate(
 
 def _drive(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
     """W_in u + b, (N,) or (steps, N)."""
-    if u is None or np.ndim(u) < 2 or net.W_in is None:
+    if u is None or net.W_in is None:
         return net.drive(u)
-    inputs = real_array("u", u, (steps, net.W_in.shape[1]))
+    inputs = real_array("u", u)
+    if inputs.ndim < 2:
+        return net.drive(inputs)
+    inputs = real_array("u", inputs, (steps, net.W_in.shape[1]))
     drive: FloatArray = inputs @ net.W_in.T + net.b
     return drive

@@ -74,6 +74,9 @@ def predict(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    for argument, value, kind in (("net", net, CTRNN), ("noise", noise, Noise)):
+        if not isinstance(value, kind):
+            raise ValueError(f"{argument} must be a {kind.__name__}; got {value!r}")
     for site in SITES:
         noise.factor(site, net.n)
     solve = importlib.import_module(f"{__name__}.{method}").solve

@@ -31,7 +31,7 @@ def attractor_notes(
     """
     points: tuple[FixedPoint, ...] = base.details["fixed_points"]
     stable = [point for point in points if point.stable]
-    if not base.converged:
+    if not base.converged and not len(stable):
         return ("the noise-free network settles to no fixed point from this start: bias is from its time average",)
     if len(stable) < 2:
         return ()

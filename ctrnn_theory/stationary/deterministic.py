@@ -39,7 +39,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),
         method="deterministic",
-        converged=end.converged,
+        converged=end.converged and end.stable,
         message=message,
         details={"fixed_points": fixed_points(net, u), "stable": end.stable, "steps": end.steps},
     )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lu_factor, lu_solve
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, Noise, positive_number
 from ctrnn_theory.stationary.domain import (
     END_PANEL,
     choose_reach,
@@ -29,6 +29,8 @@ ROUNDS = 30  # of widening the domain and refining the mesh
 WIDENINGS = 10  # after which the leak that is left is rounding
 LEAK = 2e-12  # of the domain's half width: error of the mean by what leaves the domain, at most
 MAX_PANELS = 128
+TWO_ATTRACTORS = 1e4  # steps of memory that a message puts down to a second attractor
+LONGEST_MEMORY = 1e12  # steps: rounding, 1e-16 a step, weighs the attractors to 1e-4 at the most
 CHECKS = np.cos(np.pi * (np.array([14, 13, 11, 9, 7, 5, 3, 1, 0]) + 0.5) / 15.0)
 """Points of a panel, midway between its nodes, at which the Poisson equation is checked."""
 
@@ -86,8 +88,7 @@ def solve(
     """
     if net.n != 1:
         raise NotApplicable(f"the exact method is for one neuron; the network has {net.n}")
-    if not tolerance > 0.0:
-        raise ValueError(f"tolerance must be above 0; got {tolerance}")
+    tolerance = positive_number("tolerance", tolerance)
     drive, origin = float(net.drive(u)[0]), net.start_state(start)
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     step = Step(net.activation, float(net.W[0, 0]), drive, net.gamma, inside, outside)
@@ -253,6 +254,11 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
 
 def _law(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
+    if chain.memory > LONGEST_MEMORY:
+        raise NotApplicable(
+            f"noise takes the state from one attractor to another only once in some {chain.memory:.0e} steps,"
+            " too rarely for double precision to weigh them against each other"
+        )
     edges = chain.mesh.edges
     domain = (float(edges[0]), float(edges[-1]))
     size = max(1.0, abs(chain.mean) + np.sqrt(max(chain.variance, 0.0)))
@@ -260,7 +266,7 @@ def _law(chain: Chain, tolerance: float) -> StationaryLaw:
     message = ""
     if not converged:
         message = f"estimated error of the mean {chain.error[0]:.1e}, of the variance {chain.error[1]:.1e}"
-        if chain.memory * np.finfo(float).eps > 0.01 * tolerance:
+        if chain.memory > TWO_ATTRACTORS:
             message += f"; the state forgets only over {chain.memory:.0e} steps, as it does between two attractors"
     details: dict[str, Any] = {
         "error": chain.error,

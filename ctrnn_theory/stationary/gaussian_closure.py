@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise, real_array
+from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number, real_array
 from ctrnn_theory.stationary.closure import ROUNDING, Closure, Moments, distance, semidefinite
 from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
@@ -99,10 +99,10 @@ def solve(
     >>> print(law.mean.round(4), law.converged)
     [0.377] True
     """
-    if not tolerance > 0.0:
-        raise ValueError(f"tolerance must be positive; got {tolerance}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be at least 1; got {max_iterations}")
+    tolerance, max_iterations = (
+        positive_number("tolerance", tolerance),
+        positive_integer("max_iterations", max_iterations),
+    )
     closure = Closure(net, noise, u)
     state = Moments(net.start_state(start), np.zeros((net.n, net.n)))
     path, k, residual = _Path(net, closure.scale(state)), 0, np.inf

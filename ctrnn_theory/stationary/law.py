@@ -27,7 +27,7 @@ class StationaryLaw:
     mean: FloatArray
     """Stationary mean E[h], shape (N,)."""
     covariance: FloatArray
-    """Stationary covariance of h, shape (N, N), symmetric positive semi-definite."""
+    """Stationary covariance of h, shape (N, N), symmetric positive semi-definite; NaN where the method finds none."""
     method: str
     """Name of the method in ``METHODS``."""
     converged: bool = True

@@ -18,6 +18,8 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     The law of h as γ → 0 at fixed σ_in. The covariance is the linear response to the fluctuations about it:
     V = A V Aᵀ + γ² (C + Σ_out), A = (1-γ) I + γ diag(F') W, C = Cov f(a + σ_in ξ).
 
+    At an unstable fixed point, or without one, the covariance is NaN and ``converged`` False.
+
     Raises
     ------
     Divergence
@@ -52,7 +54,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         mean=end.state,
         covariance=np.full((net.n, net.n), np.nan) if V is None else V,
         method="mean_field",
-        converged=end.converged,
+        converged=V is not None,
         message=message,
         details={"steps": end.steps},
     )

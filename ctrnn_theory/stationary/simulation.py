@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, positive, standard_error
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
+from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number
 from ctrnn_theory.stationary.flow import jacobian, spectral_radius
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 
@@ -21,6 +22,8 @@ PILOT = 10.0  # relaxation times that a pilot run averages over
 PATIENCE = 2e8  # neuron-steps that the start is given at most, or
 LONGEST = 100.0  # time constants, where those are longer
 SAMPLED = 0.25  # time constants between samples: consecutive steps say nearly the same
+ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
+ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of rounding may leave in a mean
 DRIFT = 5.0  # standard errors between two parts of a run that are taken for a drift
 WORTH = 0.9  # standard error with the control variate, relative to that without, at which it is used
 SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
@@ -53,7 +56,7 @@ def solve(
     steps: int | None = None,
     max_steps: int = 10_000_000,
     rng: Any = 0,
-    workers: int | None = None,
+    workers: int | Callable[..., Any] | None = None,
     control_variate: bool = True,
 ) -> StationaryLaw:
     """Stationary mean and covariance by simulation of the map itself, with a control variate for the mean.
@@ -61,6 +64,9 @@ def solve(
     The mean is the average of ``h + M (F(W h + drive; σ_in) - h)``, with F the smoothed activation and
     ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. What M multiplies has mean zero exactly, so that M
     decides on the variance only. For a neuron whose variance the pilot sees it raise, M is zero.
+
+    What no trajectory has met has no part in the standard error: an event too rare for the run, such as a jump to
+    another attractor, biases the mean unseen.
 
     A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the start die
     away over 30 relaxation times, but for no more than 2e8 neuron-steps, or 100 time constants where that is
@@ -83,7 +89,7 @@ def solve(
     rng
         int, SeedSequence, Generator, or None for fresh entropy.
     workers
-        Threads; None for one a core.
+        Threads, None for one a core; or a function like ``map``, of this process.
     control_variate
         Whether the mean is taken with the control variate.
 
@@ -111,11 +117,11 @@ def solve(
     """
     if target_se is not None and steps is not None:
         raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
-    if target_se is not None and not (isinstance(target_se, int | float) and 0.0 < target_se < math.inf):
-        raise ValueError(f"target_se must be a positive number; got {target_se!r}")
-    limit = positive("max_steps", max_steps)
-    fixed = None if steps is None else positive("steps", steps)
-    count = positive("trajectories", trajectories)
+    if target_se is not None:
+        target_se = positive_number("target_se", target_se)
+    limit = positive_integer("max_steps", max_steps)
+    fixed = None if steps is None else positive_integer("steps", steps)
+    count = positive_integer("trajectories", trajectories)
     drive = net.drive(u)
     quiet = not (noise.std("inside", net.n).any() or noise.std("outside", net.n).any())
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers)
@@ -227,12 +233,20 @@ def _drifts(plan: Plan, early: Averages, late: Averages, mean: FloatArray) -> bo
     )
 
 
+def _remembers(early: FloatArray, late: FloatArray) -> bool:
+    """Whether means over two parts of the run, (K, N) each, are alike for each trajectory: it has not forgotten."""
+    a, b = early - early.mean(axis=0), late - late.mean(axis=0)
+    size = np.sqrt(np.mean(a**2, axis=0) * np.mean(b**2, axis=0))
+    return bool(np.any(np.mean(a * b, axis=0) > ALIKE * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))
+
+
 def _law(
     ensemble: Ensemble, plan: Plan, early: Averages, late: Averages, target_se: float | None, burn_in: int
 ) -> StationaryLaw:
     both = early + late
     values, plain = both.means(plan.M), both.means()
     mean, error, plain_error = values.mean(axis=0), standard_error(values), standard_error(plain)
+    error = np.maximum(error, ROUNDING * np.abs(mean))
     if plan.quiet:
         error, plain_error = np.zeros_like(mean), np.zeros_like(mean)
     steps = both.samples * plan.every
@@ -241,6 +255,10 @@ def _law(
         messages.append(f"standard error {np.max(error):.2g} after {steps} steps, the most allowed: raise max_steps")
     if not plan.quiet and _drifts(plan, early, late, mean):
         messages.append("the ensemble still drifted: relaxation is slower than the run")
+    if not plan.quiet and _remembers(early.means(), late.means()):
+        messages.append(
+            "the trajectories have not mixed, as with attractors that noise leaves seldom: each has its own mean"
+        )
     reduction = np.ones_like(mean)
     np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
     return StationaryLaw(

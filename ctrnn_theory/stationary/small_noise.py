@@ -1,70 +1,147 @@
-"""The leading order in σ: smooth activations through f'', slope jumps through the kink block."""
+"""Expansion in σ: smooth activations through the derivatives of f, slope jumps through the kink block."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import deterministic
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
 
 NEAR = 3.0  # standard deviations to a kink within which the expansion is said not to hold
+POOR = 0.1  # share of the last term in the shift above which the expansion is said to be poor
 
 
-def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
-    """Stationary mean and covariance to order σ², about the fixed point that `start` flows to.
+def solve(
+    net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None, *, order: int = 2
+) -> StationaryLaw:
+    """Stationary mean and covariance up to σ^order, about the fixed point that `start` flows to.
 
-    V = A V Aᵀ + γ² (D Σ_in D + Σ_out) with A = (1-γ) I + γ D W, D = diag f'(a*), and
-    δ = ½ (I - D W)⁻¹ [f''(a*) ∘ diag(Σ_in + W V Wᵀ)]; the error is of order σ⁴ where f is smooth.
+    To order 2, V = A V Aᵀ + γ² (D Σ_in D + Σ_out) with A = (1-γ) I + γ D W, D = diag f'(a*), and
+    δ = ½ (I - D W)⁻¹ [f''(a*) ∘ diag(Σ_in + W V Wᵀ)]. Higher orders, for one neuron, come from the moment hierarchy
+    of ``ctrnn_theory.derive``. The error is of order σ^(order+2) where f is smooth.
 
     Close to a kink the expansion fails. ``details["kink_shift"]`` then holds the leading shift by the kink block,
     (I - D̄ W)⁻¹ Δ s [ψ(ζ) - ζ₊], and the message says so.
 
+    Parameters
+    ----------
+    net, noise, u, start
+        As for every method.
+    order
+        Even, at least 2; for more than one neuron 2.
+
+    Returns
+    -------
+    StationaryLaw
+        ``details``: "order"; "fixed_point" (N,); "terms" (order/2, N), what σ², σ⁴, ... contribute to the bias;
+        "ratio", the size of the last term over that of their sum, None for order 2, where it tells nothing. The series
+        is asymptotic: its terms fall and then grow, the later the smaller σ. Above a ratio of 0.1 the message says so.
+
     Raises
     ------
+    ValueError
+        For another order.
     NotApplicable
-        If f'' does not exist at the fixed point, or there is no stable fixed point.
+        If f'' does not exist at the fixed point, there is no stable fixed point, or the order is for one neuron only.
     Divergence
         If the noise-free state grows without bound.
 
     Examples
     --------
-    >>> law = solve(CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2), Noise(inside=0.1))
-    >>> round(float(law.mean[0] - 0.5382543425), 7)
-    0.0008549
+    >>> net, noise = CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2), Noise(inside=0.5)
+    >>> for order in (2, 4, 6):                                    # exact: 0.0211409
+    ...     law = solve(net, noise, order=order)
+    ...     print(f"{law.mean[0] - law.details['fixed_point'][0]:.7f}")
+    0.0217519
+    0.0210952
+    0.0211461
     """
+    if not isinstance(order, int) or order < 2 or order % 2:
+        raise ValueError(f"order must be even and at least 2; got {order!r}")
     f, n = net.activation, net.n
+    if n > 1 and order > 2:
+        raise NotApplicable(
+            f"order {order} of small_noise is for one neuron, and the network has {n}; order 2 is for any"
+        )
     base = deterministic.solve(net, noise, u, start)
     if not base.converged:
-        raise NotApplicable("small_noise needs a stable fixed point; the noise-free network does not settle")
+        raise NotApplicable(f"small_noise needs a stable fixed point; {base.message}")
     a = net.preactivation(base.mean, u)
+    _refuse_breakpoints(net, noise, a)
     sigma_in, sigma_out = noise.covariance("inside", n), noise.covariance("outside", n)
-    on = [k for k in f.breakpoints if np.any(np.abs(a - k) <= 1e-10 * (1.0 + abs(k)))]
-    if on:
-        reason = f"f'' does not exist at the fixed point, where a* lies on the breakpoint of f at {on[0]:g}"
-        if on[0] in [kink.location for kink in f.kinks]:
-            reason += f"; the kink block gives a leading shift of {_numbers(kink_shift(net, noise, a))}"
-        raise NotApplicable(reason)
-    d, k = f.derivative(a, 1), f.derivative(a, 2)
+    d = f.derivative(a, 1)
     V = linear_covariance(net.W, d, net.gamma, d[:, None] * sigma_in * d + sigma_out)
     if V is None:
         raise NotApplicable("small_noise needs a stable fixed point; the linearised step is not stable")
     S = sigma_in + net.W @ V @ net.W.T
-    delta = np.linalg.solve(np.eye(n) - d[:, None] * net.W, 0.5 * k * np.diag(S))
-    details: dict[str, object] = {"order": 2, "fixed_point": base.mean}
-    message = ""
-    nearest = _nearest_kink(net, a, np.sqrt(np.diag(S)))
-    if nearest is not None:
-        location, distance = nearest
+    terms = np.linalg.solve(np.eye(n) - d[:, None] * net.W, 0.5 * f.derivative(a, 2) * np.diag(S))[None, :]
+    details: dict[str, object] = {"order": order, "fixed_point": base.mean, "ratio": None}
+    messages = []
+    if order > 2:
+        terms, V, variance_is_poor = _one_neuron(net, noise, a, order, V)
+        details["ratio"] = ratio = _ratio(terms)
+        if ratio > POOR:
+            messages.append(f"the term in σ{_raised(order)} is {ratio:.0%} of the shift: too much noise for this order")
+        if variance_is_poor:
+            messages.append("the series of the variance is negative, and order 2 is given for it")
+    details["terms"] = terms
+    s = np.sqrt(np.diag(S))
+    if (nearest := _nearest([kink.location for kink in f.kinks], a, s)) is not None:
         details["kink_shift"] = shift = kink_shift(net, noise, a)
-        message = (
-            f"a* is {distance:.2g} standard deviations from the kink at {location:g}, where the expansion fails;"
+        messages.append(
+            f"a* is {nearest[1]:.2g} standard deviations from the kink at {nearest[0]:g}, where the expansion fails;"
             f" the kink block gives a shift of {_numbers(shift)}"
         )
-    return StationaryLaw(base.mean + delta, V, "small_noise", True, message, details=details)
+    elif (nearest := _nearest(f.breakpoints, a, s)) is not None:
+        messages.append(
+            f"a* is {nearest[1]:.2g} standard deviations from the breakpoint at {nearest[0]:g}, where a derivative of f"
+            f" jumps: the expansion does not see that"
+        )
+    mean = base.mean + np.sum(terms, axis=0)
+    return StationaryLaw(mean, V, "small_noise", True, "; ".join(messages), details=details)
+
+
+def _refuse_breakpoints(net: CTRNN, noise: Noise, a: FloatArray) -> None:
+    """Raise NotApplicable if one of the pre-activations a* (N,) lies on a breakpoint of f."""
+    f = net.activation
+    on = [k for k in f.breakpoints if np.any(np.abs(a - k) <= 1e-10 * (1.0 + abs(k)))]
+    if not on:
+        return
+    reason = f"f'' does not exist at the fixed point, where a* lies on the breakpoint of f at {on[0]:g}"
+    if on[0] in [kink.location for kink in f.kinks]:
+        reason += f"; the kink block gives a leading shift of {_numbers(kink_shift(net, noise, a))}"
+    raise NotApplicable(reason)
+
+
+def _one_neuron(
+    net: CTRNN, noise: Noise, a: FloatArray, order: int, leading: FloatArray
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Terms of the bias (order/2, 1), covariance (1, 1), and whether that had to be the `leading` one."""
+    from ctrnn_theory.derive.hierarchy import numbers  # SymPy's derivations are not needed for order 2
+
+    derivatives = [float(net.activation.derivative(a, k)[0]) for k in range(1, order + 1)]
+    inside, outside = (float(noise.std(site, 1)[0]) for site in SITES)
+    parts = numbers(order, float(net.W[0, 0]), net.gamma, inside, outside, derivatives)
+    variance = sum(parts["variance"])
+    poor = variance < 0.0
+    return np.array(parts["bias"])[:, None], leading if poor else np.array([[variance]]), poor
+
+
+def _ratio(terms: FloatArray) -> float:
+    """Size of the last term over that of the sum; 0 if all vanish."""
+    last, total = float(np.max(np.abs(terms[-1]))), float(np.max(np.abs(np.sum(terms, axis=0))))
+    return last / total if total > 0.0 else (math.inf if last > 0.0 else 0.0)
+
+
+def _raised(order: int) -> str:
+    return str(order).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
@@ -90,13 +167,13 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
     return shift
 
 
-def _nearest_kink(net: CTRNN, a: FloatArray, s: FloatArray) -> tuple[float, float] | None:
-    """Location of the kink nearest to any neuron, and its distance in units of s, if that is below `NEAR`."""
+def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[float, float] | None:
+    """Of some points the nearest to any neuron, and its distance in units of s, if that is below `NEAR`."""
     pairs = [
-        (abs(x - kink.location) / scale, kink.location)
+        (abs(x - location) / scale, location)
         for x, scale in zip(a, s, strict=True)
         if scale > 0.0
-        for kink in net.activation.kinks
+        for location in locations
     ]
     if not pairs or min(pairs)[0] > NEAR:
         return None

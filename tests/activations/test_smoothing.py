@@ -8,6 +8,7 @@ from scipy.special import ndtr, owens_t
 
 from ctrnn_theory.activations import BUILTIN, activation, quadrature
 from ctrnn_theory.activations.smoothing import smoothed, smoothed_variance
+from ctrnn_theory.testing import activations, assert_smoothing
 from tests.references import FUNCTIONS, builtin_reference, gaussian_reference, mp, sin_reference
 
 USERS = {
@@ -221,6 +222,13 @@ def test_stein(text, at):
     f = act(a + s * xi)
     moment = np.sum(half * W * np.exp(-0.5 * xi**2) * xi * f) / math.sqrt(2 * math.pi)
     assert close(act.smoothed(a, s, 1), moment / s, 1e-12, abs(act(a)) / s)
+
+
+@settings(max_examples=6, deadline=None)
+@given(activations(lipschitz=True))
+def test_generated_activations(f):
+    """Values, the limit s → 0 and the heat equation, of sums of smooth functions and random kinks."""
+    assert_smoothing(f, f.smoothed, tolerance=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

@@ -409,7 +409,7 @@ def test_only_for_one_neuron():
 
 
 def test_the_tolerance_must_be_positive():
-    with pytest.raises(ValueError, match="tolerance must be above 0"):
+    with pytest.raises(ValueError, match="tolerance must be a positive number"):
         exact.solve(CTRNN.single(0.5), Noise(inside=1.0), tolerance=0.0)
 
 
@@ -447,3 +447,12 @@ def test_a_state_that_runs_away_has_no_law(f, w, b, gamma):
 )
 def test_a_state_that_returns_has_one(f, w, b, gamma):
     assert law_of(f, w, b, gamma, inside=0.3).converged
+
+
+@pytest.mark.parametrize("start", [-1.0, 0.0, 1.0])
+def test_attractors_that_rounding_cannot_weigh_are_refused(start):
+    net = CTRNN.single(2.0, 0.0, "tanh", 0.1)
+    with pytest.raises(NotApplicable, match="too rarely for double precision"):
+        exact.solve(net, Noise(0.5), start=[start])
+    up = exact.solve(net, Noise(0.2), start=[1.0])  # rarer still: the law of one basin
+    assert up.mean[0] > 0.9

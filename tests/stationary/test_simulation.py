@@ -213,3 +213,20 @@ def test_default_is_modest():
     law = solve(CTRNN.single(0.5, 0.1), Noise(inside=0.5))
     steps = law.details["trajectories"] * law.details["steps"]
     assert steps == pytest.approx(simulation.WORK, rel=0.01)
+
+
+def test_attractors_that_trajectories_do_not_leave_are_said():
+    law = solve(CTRNN.single(3.0, 0.0, "tanh"), Noise(inside=0.5))
+    assert not law.converged
+    assert "each has its own mean" in law.message
+    assert solve(CTRNN.single(1.5, 0.0, "tanh"), Noise(outside=1.5)).converged  # this noise mixes them
+
+
+def test_a_map_of_the_callers_serves_as_workers():
+    one, two = (solve(CTRNN.single(0.5, 0.1), Noise(0.5), steps=500, workers=w) for w in (map, 2))
+    np.testing.assert_array_equal(one.mean, two.mean)
+
+
+def test_standard_error_is_not_below_rounding():
+    law = solve(CTRNN.single(0.5, 1e8), Noise(0.1))
+    assert abs(law.mean[0] - 2e8) <= 5 * law.standard_error[0]

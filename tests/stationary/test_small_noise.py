@@ -1,45 +1,153 @@
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrnn_theory import CTRNN, Noise, NotApplicable, predict
+from ctrnn_theory import CTRNN, Divergence, Noise, NotApplicable, predict
+from ctrnn_theory.derive.hierarchy import numbers
 from ctrnn_theory.stationary.flow import jacobian
 from ctrnn_theory.stationary.small_noise import kink_shift
 
+NEURONS = {"softplus": (-1.0, 0.2, 0.2), "tanh": (0.8, 0.5, 0.1), "sigmoid": (-2.0, 0.6, 0.3)}
+"""w, b and γ of a neuron for each activation."""
+RANGES = {
+    ("softplus", "inside"): (0.08, 0.2),
+    ("softplus", "outside"): (0.24, 0.6),
+    ("softplus", "both"): (0.08, 0.2),
+    ("tanh", "inside"): (0.045, 0.1),
+    ("tanh", "outside"): (0.14, 0.32),
+    ("tanh", "both"): (0.045, 0.1),
+    ("sigmoid", "inside"): (0.06, 0.15),
+    ("sigmoid", "outside"): (0.1, 0.25),
+    ("sigmoid", "both"): (0.06, 0.15),
+}
+"""Of σ: little enough that the next term rules, enough that the error is far above that of the exact law."""
+SITES = ("inside", "outside", "both")
 
-def slope_of_error(activation, w, b, gamma, site):
-    """Regression slope of log |small_noise - exact| on log sigma."""
+
+def both_sites(site, sigma):
+    return Noise(inside=sigma, outside=sigma) if site == "both" else Noise(**{site: sigma})
+
+
+@cache
+def exact_laws(activation, site):
+    """Network, five noises and the exact law with each."""
+    w, b, gamma = NEURONS[activation]
     net = CTRNN.single(w=w, b=b, activation=activation, gamma=gamma)
-    sigmas = np.geomspace(0.05, 0.2, 6)
+    noises = [both_sites(site, sigma) for sigma in np.geomspace(*RANGES[activation, site], 5)]
+    return net, noises, [predict(net, noise, method="exact", tolerance=1e-14) for noise in noises]
+
+
+def slope(activation, site, errors):
+    """Regression slope of log |error| on log σ."""
+    return np.polyfit(np.log(np.geomspace(*RANGES[activation, site], len(errors))), np.log(np.abs(errors)), 1)[0]
+
+
+def slope_of_error(activation, site, order):
+    """Regression slope of log |small_noise - exact| on log σ, for the mean and for the variance."""
+    net, noises, exact = exact_laws(activation, site)
+    laws = [predict(net, noise, method="small_noise", order=order) for noise in noises]
+    mean = [law.mean[0] - true.mean[0] for law, true in zip(laws, exact, strict=True)]
+    variance = [law.covariance[0, 0] - true.covariance[0, 0] for law, true in zip(laws, exact, strict=True)]
+    for errors, k in ((mean, 0), (variance, 1)):  # else the slope is that of rounding
+        assert min(map(abs, errors)) > 100 * max(true.details["error"][k] for true in exact)
+    return slope(activation, site, mean), slope(activation, site, variance)
+
+
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("activation", NEURONS)
+def test_error_falls_with_the_next_power_of_sigma(activation, site, order):
+    assert slope_of_error(activation, site, order) == pytest.approx((order + 2, order + 2), abs=0.2)
+
+
+@pytest.mark.parametrize("order", [4, 6])
+@pytest.mark.parametrize("site", ["inside", "outside"])
+@pytest.mark.parametrize("activation", NEURONS)
+def test_error_of_the_third_cumulant_falls_no_slower(activation, site, order):
+    net, noises, exact = exact_laws(activation, site)
     errors = []
-    for sigma in sigmas:
-        noise = Noise(**{site: sigma})
-        exact = predict(net, noise, method="exact")
-        errors.append(abs(predict(net, noise, method="small_noise").mean[0] - exact.mean[0]))
-    assert min(errors) > 100 * exact.details["error"][0]  # else the slope is that of rounding
-    return np.polyfit(np.log(sigmas), np.log(errors), 1)[0]
+    for noise, law in zip(noises, exact, strict=True):
+        a = net.preactivation(predict(net, noise, method="deterministic").mean)
+        slopes = [float(net.activation.derivative(a, k)[0]) for k in range(1, order + 1)]
+        parts = numbers(order, net.W[0, 0], net.gamma, noise.inside, noise.outside, slopes)
+        true = law.details["weights"] @ (law.details["points"] - law.mean[0]) ** 3
+        errors.append(sum(parts["third_cumulant"]) - true)
+    assert slope(activation, site, errors) > order + 1.8
 
 
-@pytest.mark.parametrize(
-    ("activation", "w", "b", "gamma", "site"),
-    [
-        ("softplus", -1.0, 0.2, 0.2, "inside"),
-        ("softplus", -1.0, 0.2, 0.2, "outside"),
-        ("tanh", 0.8, 0.5, 0.1, "inside"),
-        ("tanh", 0.8, 0.5, 0.1, "outside"),
-    ],
-)
-def test_error_falls_with_the_fourth_power_of_sigma(activation, w, b, gamma, site):
-    assert slope_of_error(activation, w, b, gamma, site) == pytest.approx(4.0, abs=0.2)
-
-
-def test_error_of_a_wrong_formula_does_not(monkeypatch):
+@pytest.mark.parametrize("order", [2, 4])
+def test_error_of_a_wrong_formula_does_not(order, monkeypatch):
+    from ctrnn_theory.derive import hierarchy
     from ctrnn_theory.stationary import small_noise
 
-    whole = small_noise.linear_covariance
-    monkeypatch.setattr(small_noise, "linear_covariance", lambda *args: 2.0 * whole(*args))
-    assert slope_of_error("softplus", -1.0, 0.2, 0.2, "inside") < 3.0
+    whole, gaussian = small_noise.linear_covariance, hierarchy._gaussian
+    if order == 2:
+        monkeypatch.setattr(small_noise, "linear_covariance", lambda *args: 2.0 * whole(*args))
+    else:
+        monkeypatch.setattr(hierarchy, "_gaussian", lambda n: 2 if n == 4 else gaussian(n))
+    assert slope_of_error("softplus", "inside", order)[0] < order + 1
+
+
+@given(
+    w=st.floats(-2, 0.9),
+    b=st.floats(-1, 1),
+    gamma=st.floats(0.05, 1),
+    inside=st.floats(0, 1),
+    outside=st.floats(0, 1),
+    name=st.sampled_from(["tanh", "softplus", "gelu", "elu", "identity"]),
+)
+def test_first_term_of_a_higher_order_is_order_two(w, b, gamma, inside, outside, name):
+    net, noise = CTRNN.single(w=w, b=b, activation=name, gamma=gamma), Noise(inside=inside, outside=outside)
+    try:
+        two, four = (predict(net, noise, method="small_noise", order=order) for order in (2, 4))
+    except (NotApplicable, Divergence):
+        return
+    np.testing.assert_allclose(four.details["terms"][0], two.details["terms"][0], rtol=1e-9, atol=1e-15)
+    for law, count in ((two, 1), (four, 2)):
+        assert law.details["terms"].shape == (count, 1)
+        np.testing.assert_array_equal(law.details["fixed_point"] + law.details["terms"].sum(axis=0), law.mean)
+        assert law.covariance[0, 0] >= 0.0
+
+
+def test_it_says_how_far_it_is_to_be_trusted():
+    net = CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2)
+    good = predict(net, Noise(inside=0.5), method="small_noise", order=6)
+    first, _, last = good.details["terms"][:, 0]
+    assert good.details["ratio"] == pytest.approx(abs(last) / abs(good.mean[0] - good.details["fixed_point"][0]))
+    assert good.details["ratio"] < 0.01 * first / abs(last)
+    assert good.message == ""
+    poor = predict(net, Noise(inside=1.6), method="small_noise", order=6)
+    assert "the term in σ⁶ is" in poor.message
+    assert poor.details["ratio"] > 0.1
+    assert predict(net, Noise(inside=1.6), method="small_noise").details["ratio"] is None
+
+
+@pytest.mark.parametrize("order", [4, 6])
+def test_where_nothing_shifts_the_ratio_is_zero(order):
+    law = predict(CTRNN.single(w=0.0, b=0.3, activation="tanh"), Noise(outside=0.5), method="small_noise", order=order)
+    assert law.details["ratio"] == 0.0
+    assert law.message == ""
+
+
+def test_a_negative_variance_is_not_given():
+    net = CTRNN.single(w=0.0, b=0.0, activation="tanh", gamma=0.5)
+    law = predict(net, Noise(inside=1.5), method="small_noise", order=4)  # σ² - 2σ⁴ < 0, times γ/(2-γ)
+    np.testing.assert_allclose(law.covariance, [[1.5**2 / 3]])
+    assert "the series of the variance is negative" in law.message
+
+
+def test_orders_that_it_does_not_have():
+    one = CTRNN.single(w=0.5, b=0.1, activation="tanh")
+    for order in (1, 3, 0, 2.0):
+        with pytest.raises(ValueError, match="order must be even and at least 2; got"):
+            predict(one, Noise(inside=0.1), method="small_noise", order=order)
+    two = CTRNN(np.eye(2) / 4, 0.1, "tanh")
+    with pytest.raises(NotApplicable, match="order 4 of small_noise is for one neuron, and the network has 2"):
+        predict(two, Noise(inside=0.1), method="small_noise", order=4)
+    assert predict(two, Noise(inside=0.1), method="small_noise", order=2).details["terms"].shape == (1, 2)
 
 
 @given(
@@ -116,3 +224,10 @@ def test_near_a_kink_it_warns():
     assert law.details["kink_shift"][0] > 0.1
     far = predict(CTRNN.single(w=0.5, b=5.0), Noise(inside=0.5), method="small_noise")
     assert far.message == ""
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_near_a_breakpoint_it_warns(order):
+    law = predict(CTRNN.single(w=0.0, b=0.1, activation="elu"), Noise(inside=0.2), method="small_noise", order=order)
+    assert "0.5 standard deviations from the breakpoint at 0" in law.message
+    assert "kink_shift" not in law.details

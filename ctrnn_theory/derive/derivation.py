@@ -1,0 +1,239 @@
+"""What a derivation returns: the formula, when it holds, and how to print, evaluate and specialise it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import sympy
+
+from ctrnn_theory.activations import activation as as_activation
+from ctrnn_theory.activations.expression import x
+from ctrnn_theory.derive import symbols
+
+LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
+LONG = 60  # operations in an expression beyond which factors make it longer still
+POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
+@dataclass(frozen=True, eq=False)
+class Derivation:
+    r"""A formula with the assumptions under which it holds.
+
+    Examples
+    --------
+    >>> shift = Derivation("example", "delta", sympy.sympify("sigma**2*f2/(2*L)"), ("f is smooth at a*",), "O(σ⁴)",
+    ...     {"L": sympy.sympify("1 - f1*w")})
+    >>> print(shift.text())
+    delta = f2*sigma**2/(2*L) + O(σ⁴)
+    where
+      L = 1 - f1*w
+    if
+      f is smooth at a*
+    >>> shift.explicit
+    f2*sigma**2/(2*(-f1*w + 1))
+    >>> print(shift.latex().splitlines()[0])
+    \[ \delta = \frac{f_{2} \sigma^{2}}{2 L} + O(\sigma^{4}) \]
+    >>> shift.at(w=0, sigma=2)
+    2*f2
+    >>> shift.lambdified("w", "f1", "f2", "sigma")(0.5, 1.0, 1.0, 0.5)
+    0.25
+    >>> shift.specialise("sin").expression
+    -sigma**2*sin(a)/(2*L)
+    """
+
+    name: str
+    """Of the derivation, such as "small_noise_bias"."""
+    quantity: str
+    """Symbol of what is derived, the left-hand side: "delta"."""
+    expression: Any
+    """The formula: a SymPy expression, matrix expression or equation. It may use the names in `definitions`."""
+    assumptions: tuple[str, ...] = ()
+    """When it holds, a sentence each, without full stop."""
+    error: str = ""
+    """Order of what is left out, such as "O(σ⁶)"; empty if nothing is."""
+    definitions: Mapping[str, Any] = field(default_factory=dict)
+    """Abbreviations in `expression`: name to expression, each in terms of those after it. An equation, which defines
+    a quantity implicitly, is printed with them and not substituted."""
+
+    @cached_property
+    def explicit(self) -> Any:
+        """The formula with its abbreviations written out."""
+        expression = self.expression
+        for name, value in self.definitions.items():
+            if not isinstance(value, sympy.Equality):
+                expression = expression.xreplace({old: value for old in expression.free_symbols if str(old) == name})
+        return expression
+
+    @property
+    def symbols(self) -> dict[str, Any]:
+        """The symbols on which the formula depends, by name."""
+        return {str(symbol): symbol for symbol in sorted(self.explicit.free_symbols, key=str)}
+
+    def at(self, **values: Any) -> Any:
+        """Return the formula with values for some of its symbols; a symbol that it lacks is no error.
+
+        Limits are values: ``at(gamma=0)``, ``at(w=0)``, ``at(gamma=1)``.
+        """
+        known = self.symbols
+        return self.explicit.subs({known[name]: value for name, value in values.items() if name in known})
+
+    def lambdified(self, *names: str) -> Callable[..., Any]:
+        """NumPy function of the symbols named, in that order; by default of all, sorted by name.
+
+        It is compiled once for each formula and order of names.
+        """
+        known = self.symbols
+        missing = sorted(set(known) - set(names)) if names else []
+        if missing:
+            raise ValueError(f"names must hold every symbol of the formula; {', '.join(missing)} is missing")
+        return _compiled(self.explicit, tuple(known.get(name, sympy.Symbol(name)) for name in names or known))
+
+    def specialise(self, activation: Any) -> Derivation:
+        """Return the formula for one activation, as :func:`specialised` does."""
+        if len(as_activation(activation).pieces) > 1:
+            return replace(self, expression=specialised(self.explicit, activation), definitions={})
+        expression = specialised(self.expression, activation)
+        used = {name: specialised(value, activation) for name, value in self.definitions.items()}
+        return replace(self, expression=expression, definitions=used)
+
+    def text(self) -> str:
+        """Return formula, abbreviations and assumptions as plain text."""
+        lines = [_equation(self.quantity, self.expression, _text, self.error)]
+        if self.definitions:
+            lines += ["where", *("  " + _equation(*item, _text) for item in self.definitions.items())]
+        if self.assumptions:
+            lines += ["if", *("  " + sentence for sentence in self.assumptions)]
+        return "\n".join(lines)
+
+    def latex(self) -> str:
+        """Return the same in LaTeX, each equation as display mathematics."""
+        lines = [r"\[ " + _equation(self.quantity, self.expression, _latex, _latex_order(self.error)) + r" \]"]
+        if self.definitions:
+            lines += ["where", *(rf"\[ {_equation(*item, _latex)} \]" for item in self.definitions.items())]
+        if self.assumptions:
+            lines += ["if " + "; ".join(_latex_order(sentence, "$") for sentence in self.assumptions) + "."]
+        return "\n".join(lines)
+
+
+def specialised(expression: Any, activation: Any) -> Any:
+    """Return an expression in f0, f1, ... with the activation's value and derivatives at a*, each in a short form.
+
+    f0 is replaced by f(a), f1 by f'(a), and so on. For an activation of several pieces the result is a Piecewise in
+    a, one branch for each piece; on a breakpoint itself a derivative does not exist.
+
+    Examples
+    --------
+    >>> f1, f2 = symbols.f(1), symbols.f(2)
+    >>> specialised(f2 / (2 - f1), "exp(x)")
+    exp(a)/(2 - exp(a))
+    >>> specialised(f1 + f2, "relu2")
+    Piecewise((0, a < 0), (2*a + 2, True))
+    """
+    f = as_activation(activation)
+    names = {s for s in expression.free_symbols if str(s)[0] == "f" and str(s)[1:].isdigit()}
+    highest = max((int(str(s)[1:]) for s in names), default=0)
+    branches = []
+    for piece in f.pieces:
+        values = derivatives(piece.expression, highest)
+        branch = expression.xreplace({s: values[int(str(s)[1:])] for s in names})
+        branches.append(_short(branch).xreplace({x: symbols.a}))
+    if len(set(branches)) == 1:
+        return branches[0]
+    ends = [int(piece.upper) if piece.upper.is_integer() else piece.upper for piece in f.pieces[:-1]]
+    conditions = [*(symbols.a < end for end in ends), True]
+    return sympy.Piecewise(*zip(branches, conditions, strict=True))
+
+
+def derivatives(expression: Any, highest: int) -> list[Any]:
+    """Expression in x and its derivatives, in factors where that is shorter.
+
+    Factoring treats exp(x), tanh(x), ... as variables.
+
+    Examples
+    --------
+    >>> derivatives(sympy.tanh(x), 2)
+    [tanh(x), 1 - tanh(x)**2, -2*(1 - tanh(x)**2)*tanh(x)]
+    """
+    values = [expression]
+    for _ in range(highest):
+        derivative = sympy.factor_terms(sympy.diff(values[-1], x))
+        values.append(min(derivative, _in_factors(derivative), key=sympy.count_ops))
+    return values
+
+
+def _in_factors(expression: Any) -> Any:
+    """Expression in factors whose constant terms are positive."""
+    product, sign = sympy.S.One, 1
+    for factor in sympy.Mul.make_args(sympy.factor(expression)):
+        base, power = factor.as_base_exp()
+        if base.is_Add and power.is_Integer and base.as_coeff_Add()[0].is_negative:
+            product, sign = product * (-base) ** power, sign * (-1) ** power
+        else:
+            product *= factor
+    return sign * product
+
+
+def _short(expression: Any) -> Any:
+    """Form with each term of a sum in factors, if that is shorter; long expressions are left."""
+    if sympy.count_ops(expression) > LONG:
+        return expression
+    factored = sympy.Add(*map(_in_factors, sympy.Add.make_args(expression)))
+    return min(expression, factored, key=sympy.count_ops)
+
+
+def _equation(left: str, right: Any, show: Callable[[Any], str], error: str = "") -> str:
+    if isinstance(right, sympy.Equality):
+        start, terms = right.lhs, [right.rhs]
+    else:
+        start, terms = sympy.Symbol(left), [right]
+    if isinstance(terms[0], sympy.Add) and len(set(map(_noise_power, terms[0].args))) > 1:
+        terms = sorted(terms[0].args, key=_noise_power)  # σ² before σ⁴
+    body, *rest = [show(term) for term in terms] + [error] * bool(error)
+    for part in rest:
+        body += f" - {part[1:].strip()}" if part[0] == "-" else f" + {part}"
+    return f"{show(start)} = {body}"
+
+
+def _noise_power(expression: Any) -> Any:
+    """Lowest power of σ in an expression."""
+    if expression.is_Symbol:
+        return int(str(expression).startswith("sigma"))
+    if expression.is_Add:
+        return min(map(_noise_power, expression.args))
+    if expression.is_Mul:
+        return sum(map(_noise_power, expression.args))
+    return expression.exp * _noise_power(expression.base) if expression.is_Pow and expression.exp.is_Number else 0
+
+
+def _text(expression: Any) -> str:
+    return str(sympy.sstr(expression, order=_order(expression)))
+
+
+def _latex(expression: Any) -> str:
+    return str(sympy.latex(expression, order=_order(expression)))
+
+
+def _order(expression: Any) -> str | None:
+    """Order in which sums are printed: 1 - x rather than -x + 1, which is SymPy's own way with matrices."""
+    return None if getattr(expression, "is_Matrix", False) else "rev-grlex"
+
+
+def _latex_order(text: str, math: str = "") -> str:
+    """Greek letters and raised digits of a sentence in LaTeX, between `math` signs."""
+    result = ""
+    for character in text:
+        if character.translate(POWERS) != character:
+            result += f"{math}^{{{character.translate(POWERS)}}}{math}"
+        elif character in LATEX:
+            result += f"{math}{LATEX[character]}{math}"
+        else:
+            result += character
+    return result.replace("$$", "")
+
+
+@lru_cache(maxsize=64)
+def _compiled(expression: Any, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    return sympy.lambdify(arguments, expression, modules="numpy", cse=True)
