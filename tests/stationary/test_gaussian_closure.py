@@ -10,6 +10,7 @@ from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import Moments, distance
 from ctrnn_theory.stationary.gaussian_closure import solve, step
 from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.testing import assert_bias_formula, assert_stationary, networks, noises
 from tests.reference_cases import REFERENCE_CASES
 
 ACTIVATIONS = ["relu", "tanh", "softplus", "hardtanh", "erf", "step", "elu"]
@@ -223,8 +224,8 @@ def test_slow_but_stable_growth_is_not_taken_for_divergence():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tolerance": 0.0}, "tolerance must be positive; got 0.0"),
-        ({"max_iterations": 0}, "max_iterations must be at least 1"),
+        ({"tolerance": 0.0}, "tolerance must be a positive number; got 0.0"),
+        ({"max_iterations": 0}, "max_iterations must be an integer of at least 1"),
     ],
 )
 def test_refused_options(options, message):
@@ -260,3 +261,18 @@ def test_against_simulation(name):
     assert np.all(error <= allowed)
     wrong = solve(net, Noise(inside=1.1 * np.asarray(noise.inside)))  # negative control: ten percent more noise
     assert np.any(np.abs(wrong.mean - runs.mean(axis=0)) > allowed)
+
+
+@settings(max_examples=8)
+@given(networks(activations=["relu", "hardtanh", "erf", "Max(x/2, -x/4) + 1/4"]), st.data())
+def test_law_of_any_contracting_network(net, data):
+    noise = data.draw(noises(net.n))
+    assert_stationary(solve(net, noise), net, noise, tolerance=0.05)
+
+
+def test_its_error_is_of_fourth_order():
+    def bias(net, noise):
+        return solve(net, noise).mean - solve(net, Noise()).mean
+
+    for noise in (Noise(inside=0.4), Noise(outside=0.4), Noise(inside=0.3, outside=0.3)):
+        assert_bias_formula(bias, CTRNN.single(-1.0, 0.2, "softplus", 0.2), noise, order=2, precision=1e-12)

@@ -1,8 +1,10 @@
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Noise, predict
+from ctrnn_theory.testing import activations, assert_bias_formula, assert_stationary, networks, noises
 
 
 @given(
@@ -18,11 +20,50 @@ def test_mean_is_a_fixed_point_of_the_smoothed_map(w, b, sigma, name):
     np.testing.assert_allclose(net.activation.smoothed(w * law.mean + b, sigma), law.mean, atol=1e-11)
 
 
-@given(sigma=st.floats(0.01, 2), w=st.floats(-2, 0.9))
-def test_noise_outside_does_not_shift_it(sigma, w):
-    net = CTRNN.single(w=w, b=0.3, activation="tanh")
-    law, still = (predict(net, Noise(outside=s), method="mean_field") for s in (sigma, 0.0))
-    np.testing.assert_allclose(law.mean, still.mean, atol=1e-12)
+@settings(max_examples=25)
+@given(networks(), st.data())
+def test_mean_is_that_fixed_point_for_networks_too(net, data):
+    noise = data.draw(noises(net.n))
+    law = predict(net, noise, method="mean_field")
+    assert law.converged
+    smoothed = net.activation.smoothed(net.preactivation(law.mean), noise.std("inside", net.n))
+    np.testing.assert_allclose(smoothed, law.mean, rtol=1e-11, atol=1e-11)
+
+
+@settings(max_examples=25)
+@given(networks(), st.data())
+def test_noise_outside_does_not_shift_it(net, data):
+    noise = data.draw(noises(net.n, sites=["outside"]))
+    law, still = (predict(net, one, method="mean_field") for one in (noise, Noise()))
+    np.testing.assert_allclose(law.mean, still.mean, rtol=1e-11, atol=1e-11)
+
+
+def bias(net, noise):
+    """Bias by mean field, as a formula."""
+    return predict(net, noise, method="mean_field").mean - predict(net, noise, method="deterministic").mean
+
+
+@settings(max_examples=5)
+@given(activations(lipschitz=True), st.floats(-2, 2), noises(sites=["inside"]))
+def test_without_recurrence_the_mean_is_exact(f, b, noise):
+    assert assert_bias_formula(bias, CTRNN.single(0.0, b, f, 0.3), noise, precision=1e-12).is_exact
+
+
+def test_with_recurrence_it_is_no_formula_of_second_order():
+    net, noise = CTRNN.single(-1.0, 0.2, "softplus", 0.2), Noise(inside=0.5)
+    assert_bias_formula(bias, net, noise, order=0, precision=1e-12)
+    with pytest.raises(AssertionError, match=r"falls as σ\^2\.0"):
+        assert_bias_formula(bias, net, noise, order=2, precision=1e-12)
+
+
+def test_law_without_recurrence_is_stationary():
+    net = CTRNN(np.zeros((3, 3)), [0.1, -0.2, 0.5], "relu", gamma=0.3)
+    noise = Noise(inside=[[0.5, 0.0], [0.3, 0.4], [0.0, 0.7]], outside=0.2)
+    assert_stationary(predict(net, noise, method="mean_field"), net, noise)
+    with pytest.raises(AssertionError, match=r"E h\[0\] h\[1\] is off"):
+        assert_stationary(
+            predict(net, Noise(inside=noise.std("inside", 3), outside=0.2), method="mean_field"), net, noise
+        )
 
 
 def test_covariance_without_recurrence_is_exact():

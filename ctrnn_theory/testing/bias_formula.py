@@ -1,0 +1,184 @@
+"""A formula for the bias of one neuron against the exact law: by its order, not at one point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.stationary import predict
+from ctrnn_theory.stationary.law import FloatArray
+
+EPS = float(np.finfo(float).eps)
+RUNGS = 24  # halvings of the noise tried, until the error is lost in rounding
+CLEAR = 30.0  # times the accuracy of the comparison: an error above this is seen to 3 %
+WINDOW = 2.0 ** (np.arange(5) / 3.0)  # levels of noise in the regression, relative to the lowest
+
+
+@dataclass(frozen=True, eq=False)
+class Convergence:
+    """How fast the error of a formula for the bias falls with the noise."""
+
+    scale: FloatArray
+    """Levels of noise, as factors of the noise given, ascending."""
+    formula: FloatArray
+    """What the formula gives at each."""
+    exact: FloatArray
+    """The exact bias at each."""
+    accuracy: FloatArray
+    """Differences below this are rounding, or the exact law's own error."""
+    order: float
+    """p in error ∝ σᵖ, by regression; infinite for an exact formula."""
+
+    @property
+    def error(self) -> FloatArray:
+        """Formula less exact."""
+        return self.formula - self.exact
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no error could be seen at any level."""
+        return math.isinf(self.order)
+
+    def __str__(self) -> str:
+        rows = zip(self.scale, self.formula, self.exact, self.error, self.accuracy, strict=True)
+        head = f"{'noise ×':>12} {'formula':>22} {'exact':>22} {'difference':>12} {'accuracy':>9}"
+        return "\n".join([head, *(f"{a:12.5g} {b:22.14e} {c:22.14e} {d:12.3e} {e:9.1e}" for a, b, c, d, e in rows)])
+
+
+def assert_bias_formula(
+    formula: Callable[[CTRNN, Noise], ArrayLike],
+    net: CTRNN,
+    noise: Noise,
+    order: int = 2,
+    *,
+    tolerance: float = 0.3,
+    precision: float = 0.0,
+) -> Convergence:
+    """Assert that a formula for the bias E h - h* of one neuron is right to a given order in the noise.
+
+    The formula is compared with the exact law while the noise, as given, is scaled down: as far as the difference
+    stands clear of the accuracy of the comparison. There its order is measured by regression over a factor 2.5. A
+    formula with all terms to σ^order has an error ∝ σ^(order+2), since odd powers vanish for smooth f. On a kink
+    they do not, and σ^(order+1) is asked for. Not one value is taken for right because it looks close.
+
+    A wrong coefficient is found if it changes the formula by more than about a part in 10⁵; an error that is smaller
+    than rounding at every level of noise is not.
+
+    Parameters
+    ----------
+    formula
+        Called as formula(net, noise) with scaled noise; returns the bias, a number or an array of one number. It is
+        the bias about the fixed point that rest flows to.
+    net, noise
+        A network of one neuron, and its noise, at a level where the formula may still be rough.
+    order
+        Of the formula: the highest power of σ that it claims; 0 for a formula that says "no bias".
+    tolerance
+        How far the measured order may fall short.
+    precision
+        Absolute accuracy of the formula's own arithmetic beyond rounding, such as of an iteration it ends.
+
+    Returns
+    -------
+    Convergence
+        What was measured. ``is_exact`` is True if no error was seen at any level.
+
+    Raises
+    ------
+    AssertionError
+        If the error falls more slowly; with a table of what was compared.
+    ValueError
+        For more than one neuron, or no noise.
+    NotApplicable
+        Where the exact method cannot treat the network.
+
+    Examples
+    --------
+    >>> net = CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2)
+    >>> def without_recurrence(net, noise):
+    ...     a = net.preactivation(predict(net, noise, method="deterministic").mean)
+    ...     return 0.5 * noise.inside**2 * net.activation.derivative(a, 2)
+    >>> found = assert_bias_formula(without_recurrence, CTRNN.single(0.0, 0.2, "softplus"), Noise(inside=0.5))
+    >>> round(found.order, 1)
+    4.0
+    >>> assert_bias_formula(without_recurrence, net, Noise(inside=0.5))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: the error falls as σ^2.00, and that of a formula of order 2 must fall at least as σ^4
+    ...
+    """
+    if net.n != 1:
+        raise ValueError(f"net must have one neuron, for which an exact law is at hand; got {net.n}")
+    if not any(np.any(noise.factor(site, 1)) for site in SITES):
+        raise ValueError("noise must be above 0 inside or outside")
+    compare = _Comparison(formula, net, noise, precision)
+    lowest = compare.lowest()
+    if lowest is None:
+        return compare.convergence([2.0, 1.0, 0.5], fit=False)
+    found = compare.convergence(list(lowest * WINDOW), fit=True)
+    asked = order + (1 if compare.on_a_kink else 2)
+    if not found.order >= asked - tolerance:
+        raise AssertionError(
+            f"the error falls as σ^{found.order:.2f}, and that of a formula of order {order} must fall at least as "
+            f"σ^{asked}\n{found}"
+        )
+    return found
+
+
+class _Comparison:
+    """The formula beside the exact law, at any level of the noise."""
+
+    def __init__(self, formula: Callable[[CTRNN, Noise], ArrayLike], net: CTRNN, noise: Noise, precision: float):
+        self.formula, self.net, self.noise, self.precision = formula, net, noise, precision
+        base = predict(net, noise, method="deterministic")
+        if not base.converged:
+            raise ValueError("net must have a fixed point to which rest flows, for a bias about it")
+        f, self.h = net.activation, base.mean
+        a = net.preactivation(self.h)
+        self.on_a_kink = bool(np.any(np.abs(a - np.array(f.breakpoints)) <= 1e-10 * (1.0 + np.abs(a))))
+        stiffness = abs(1.0 - float(net.W[0, 0] * f.derivative(a)[0]))
+        self.rounding = 8.0 * EPS * float(np.max(np.abs([self.h[0], a[0]]))) / max(min(stiffness, 1.0), EPS)
+        self.known: dict[float, tuple[float, float, float]] = {}
+
+    def at(self, scale: float) -> tuple[float, float, float]:
+        """Formula, exact bias, and the accuracy of their difference, at a multiple of the noise."""
+        if scale not in self.known:
+            scaled = Noise(**{site: scale * np.asarray(getattr(self.noise, site)) for site in SITES})
+            law = predict(self.net, scaled, method="exact", tolerance=1e-12)
+            value = np.asarray(self.formula(self.net, scaled), dtype=np.float64).ravel()
+            if value.size != 1 or not np.isfinite(value[0]):
+                raise AssertionError(f"the formula must return one finite number; got {value} for {scaled}")
+            accuracy = float(law.details["error"][0]) + self.rounding + self.precision
+            self.known[scale] = float(value[0]), float(law.mean[0] - self.h[0]), accuracy
+        return self.known[scale]
+
+    def clear(self, scale: float) -> bool:
+        """Whether the difference stands clear of the accuracy."""
+        formula, exact, accuracy = self.at(scale)
+        return abs(formula - exact) > CLEAR * accuracy
+
+    def lowest(self) -> float | None:
+        """Lowest level of a ladder at which the difference is clear; None if it is at no level.
+
+        One level at which it is not may be a change of sign; two in a row end the ladder.
+        """
+        ladder, missed = [scale for scale in (1.0, 2.0) if self.clear(scale)][:1], 0
+        for k in range(1, RUNGS if ladder else 2):
+            missed = 0 if self.clear(0.5**k) else missed + 1
+            if not missed:
+                ladder.append(0.5**k)
+            if missed == 2:
+                break
+        return min(ladder, default=None)
+
+    def convergence(self, scales: list[float], fit: bool) -> Convergence:
+        """Everything at these levels, and the order by regression."""
+        scale = np.array(sorted(scales))
+        formula, exact, accuracy = np.array([self.at(x) for x in scale]).T
+        error = np.maximum(np.abs(formula - exact), accuracy)
+        order = float(np.polyfit(np.log(scale), np.log(error), 1)[0]) if fit else math.inf
+        return Convergence(scale, formula, exact, accuracy, order)

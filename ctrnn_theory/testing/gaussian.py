@@ -1,0 +1,121 @@
+"""Gaussian averages of an activation by quadrature, and a check of a formula for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.stationary.law import FloatArray
+
+T, WEIGHTS = np.polynomial.legendre.leggauss(20)
+REACH = 12.0  # φ(12) = 2e-32
+
+
+def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> tuple[FloatArray, FloatArray]:
+    """Nodes x = a + s ξ and weights (len(a), nodes) for averages over ξ: Gauss–Legendre panels, cut where f is."""
+    if s == 0.0:
+        return a[:, None], np.ones((len(a), 1))
+    grid = np.broadcast_to(np.linspace(-REACH, REACH, panels + 1), (len(a), panels + 1))
+    breaks = (np.array(f.breakpoints) - a[:, None]) / s
+    edges = np.sort(np.concatenate([grid, np.clip(breaks, -REACH, REACH)], axis=1), axis=1)
+    half = 0.5 * np.diff(edges, axis=1)[:, :, None]
+    xi = (0.5 * (edges[:, 1:] + edges[:, :-1])[:, :, None] + half * T).reshape(len(a), -1)
+    weight = (half * WEIGHTS).reshape(len(a), -1) * np.exp(-0.5 * xi * xi) / math.sqrt(2.0 * math.pi)
+    return a[:, None] + s * xi, weight
+
+
+def assert_smoothing(
+    f: Activation | str,
+    F: Callable[[float, float], ArrayLike],
+    *,
+    points: Sequence[tuple[float, float]] | None = None,
+    tolerance: float = 1e-10,
+) -> float:
+    """Assert that F(a, s) is the Gaussian smoothing E f(a + s ξ) of an activation, ξ standard normal.
+
+    Three things are tested, in this order: the values, against quadrature of f itself in panels cut at its kinks and
+    halved until they agree; the limit s → 0, where F tends to f (at a jump to the mean of both sides); and the heat
+    equation ∂F/∂(s²) = F''/2 in its integrated form, E F(a + t ξ; s) = F(a; √(s² + t²)), which involves F alone.
+    Nothing of ``f.smoothed`` is used.
+
+    Parameters
+    ----------
+    f
+        The activation.
+    F
+        Called as F(a, s) with two numbers, s > 0.
+    points
+        Pairs (a, s) to test at; None for the kinks of f and places near and far, s from 0.05 to 2.
+    tolerance
+        Largest error allowed, relative to 1 + E|f|.
+
+    Returns
+    -------
+    float
+        The largest error found.
+
+    Raises
+    ------
+    AssertionError
+        If one is larger than the tolerance; with the point, what F gives and what it should.
+
+    Examples
+    --------
+    >>> from scipy.special import erf
+    >>> assert_smoothing("erf", lambda a, s: erf(a / (1 + 2 * s**2) ** 0.5)) < 1e-14
+    True
+    >>> assert_smoothing("erf", lambda a, s: erf(a / (1 + s**2) ** 0.5))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: F(-3, 2) is -0.942..., and quadrature of erf gives -0.842...
+    """
+    f = activation(f)
+    centres = sorted({*f.nonlinearities, 0.0, 1.0})
+    some = [(a, s) for s in (2.0, 1.0, 0.3, 0.05) for a in (-3.0, -0.4, 2.2, *centres, *(k + s for k in centres))]
+    pairs = some if points is None else list(points)
+    worst = 0.0
+    for a, s in pairs:
+        worst = max(worst, _same(F, a, s, _smoothing(f, a, s), f"quadrature of {f.name} gives", tolerance))
+    for a in sorted({a for a, _ in pairs}):
+        for s in (1e-4, 1e-8):
+            worst = max(
+                worst, _same(F, a, s, _smoothing(f, a, s), f"as s → 0, where f is {f(a):.10g}, it is", tolerance)
+            )
+    for a, s in pairs:
+        if s >= 0.3:
+            h = 0.4  # trapezoidal rule: e^(-2π²/(h² (1 + t²/s²))) = 4e-27 for t = s
+            xi = h * np.arange(-30, 31)
+            inner = np.array([float(np.asarray(F(a + s * x, s))) for x in xi])
+            twice = h / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * xi**2)
+            value = float(twice @ inner), 1.0 + float(twice @ np.abs(inner))
+            worst = max(
+                worst, _same(F, a, math.sqrt(2.0) * s, value, "by the heat equation from s/√2 it is", tolerance)
+            )
+    return worst
+
+
+def _same(
+    F: Callable[[float, float], ArrayLike], a: float, s: float, true: tuple[float, float], source: str, tolerance: float
+) -> float:
+    """Relative error of F(a, s), asserted to be within the tolerance; `true`, value and size."""
+    value = float(np.asarray(F(a, s)))
+    error = abs(value - true[0]) / true[1]
+    if not error <= tolerance:
+        raise AssertionError(f"F({a:.10g}, {s:.10g}) is {value:.12g}, and {source} {true[0]:.12g}")
+    return error
+
+
+def _smoothing(f: Activation, a: float, s: float) -> tuple[float, float]:
+    """E f(a + s ξ) and 1 + E |f(a + s ξ)|, by quadrature, halved until it agrees with itself."""
+    before, panels = math.nan, 24
+    while panels <= 6144:
+        x, weight = gaussian_rule(f, np.array([a]), s, panels)
+        values = f(x)
+        value, size = float(np.sum(weight * values)), 1.0 + float(np.sum(weight * np.abs(values)))
+        if abs(value - before) <= 1e-14 * size:
+            break
+        before, panels = value, 2 * panels
+    return value, size

@@ -1,0 +1,158 @@
+"""The map in plain NumPy, run on to judge states, or the mean and covariance of a law."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.stationary.flow import jacobian, spectral_radius
+from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
+
+FORGOTTEN = 12.0  # relaxation times after which a start is forgotten, to e^-12 = 6e-6
+MEASURED = 60.0  # relaxation times that a run averages over to judge a law
+CARRIED = 6.0  # the same to judge states, whose own number limits what is seen
+LONGEST = 100_000  # steps of a run
+TRAJECTORIES = 512
+ERRORS = 5.0  # standard errors
+
+
+class Identity(NamedTuple):
+    """One identity that the stationary law of the map obeys, in units of the standard deviation of the state."""
+
+    name: str
+    """What is compared: an expectation before and after steps of the map."""
+    deviation: float
+    """By how much the law is off."""
+    allowed: float
+    """By how much it may be off."""
+
+
+class Map:
+    """The map, in plain NumPy, and its linear response about a law."""
+
+    def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, mean: FloatArray, V: FloatArray):
+        self.net, self.drive, self.mean = net, drive, mean
+        self.inside, self.outside = (noise.factor(site, net.n) for site in SITES)
+        self.s_in = noise.std("inside", net.n)
+        self.Q_in, self.Q_out = (noise.covariance(site, net.n) for site in SITES)
+        f, W, a = net.activation, net.W, net.W @ mean + drive
+        s = np.sqrt(np.maximum(np.diag(self.Q_in + W @ V @ W.T), 0.0))
+        kick = net.gamma**2 * (f.smoothed_variance(a, self.s_in) + np.diag(self.Q_out))
+        self.scale = np.sqrt(np.maximum(np.diag(V), kick))  # the noise of one step alone does the latter
+        if not np.any(self.scale > 0.0):
+            raise ValueError("noise must reach the state")
+        self.scale[self.scale == 0.0] = float(np.max(self.scale))
+        slope = f.smoothed(a, s, 1)
+        response = np.eye(net.n) - slope[:, None] * W
+        self.M = np.linalg.inv(response) if np.linalg.cond(response) < 1e6 else np.eye(net.n)
+        self.rate = 1.0 - spectral_radius(jacobian(W, slope, net.gamma))
+
+    def step(self, h: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """h' for states (M, N)."""
+        net, L_in, L_out = self.net, self.inside, self.outside
+        x = h @ net.W.T + self.drive + rng.standard_normal((len(h), L_in.shape[1])) @ L_in.T
+        y = net.activation(x) + rng.standard_normal((len(h), L_out.shape[1])) @ L_out.T
+        after: FloatArray = (1.0 - net.gamma) * h + net.gamma * y
+        return after
+
+    def standard(self, h: FloatArray) -> FloatArray:
+        """States in standard deviations from the mean."""
+        z: FloatArray = (h - self.mean) / self.scale
+        return z
+
+    def corrected(self, h: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Functions of states (M, N) with the stationary mean of z (M, N) and of z_i z_j (M, pairs), z standardised.
+
+        For z it is that of h + M (F(a; σ_in) - h). For z_i z_j the noise of the next step is averaged out, so that no
+        variance is missed that comes from rare noise: from E z_i' z_j' = E z_i z_j,
+        γ (2-γ) E z_i z_j = E [γ (1-γ) (z_i F_j + F_i z_j) + γ² (F_i F_j + C_ij + Σ_ij)], C_ij for i = j alone.
+        """
+        net, a = self.net, h @ self.net.W.T + self.drive
+        F = net.activation.smoothed(a, self.s_in)
+        z, zF = self.standard(h), self.standard(F)
+        i, j = np.triu_indices(net.n)
+        noise = np.broadcast_to((self.Q_out / np.outer(self.scale, self.scale))[i, j], (len(h), len(i))).copy()
+        noise[:, i == j] += net.activation.smoothed_variance(a, self.s_in) / self.scale**2
+        pairs = (1.0 - net.gamma) * (z[:, i] * zF[:, j] + zF[:, i] * z[:, j]) + net.gamma * (
+            zF[:, i] * zF[:, j] + noise
+        )
+        return z + ((F - h) @ self.M.T) / self.scale, pairs / (2.0 - net.gamma)
+
+
+def _functions(z: FloatArray) -> FloatArray:
+    """Test functions of standardised states (M, N), (M, functions); see `_names`."""
+    i, j = np.triu_indices(z.shape[1])
+    return np.concatenate([z, z[:, i] * z[:, j], np.cos(z), np.sin(z)], axis=1)
+
+
+def names(n: int) -> list[str]:
+    """What `_functions` are the expectations of."""
+    pairs = [f"E h[{i}] h[{j}]" for i, j in zip(*np.triu_indices(n), strict=True)]
+    return [*(f"E h[{i}]" for i in range(n)), *pairs, *(f"E {f} h[{i}]" for f in ("cos", "sin") for i in range(n))]
+
+
+def of_states(chain: Map, states: FloatArray, rng: np.random.Generator) -> list[Identity]:
+    """Averages over states (M, N) against those some time later; the change of each state is one sample."""
+
+    def functions(h: FloatArray) -> FloatArray:
+        return _functions(chain.standard(h))
+
+    later = _averages(chain, states, rng, CARRIED, functions)
+    return _vanishing(chain, names(chain.net.n), functions(states) - later)
+
+
+def of_moments(chain: Map, states: FloatArray, law: StationaryLaw, rng: np.random.Generator) -> list[Identity]:
+    """Mean and covariance of the law against those of a run from any states (M, N)."""
+    n, titles = chain.net.n, names(chain.net.n)
+    i, j = np.triu_indices(n)
+
+    def functions(h: FloatArray) -> FloatArray:
+        z = chain.standard(h)
+        return np.concatenate([*chain.corrected(h), z[:, i] * z[:, j]], axis=1)
+
+    mean, second, sampled = np.split(_averages(chain, states, rng, MEASURED, functions), [n, n + len(i)], axis=1)
+    own = np.zeros(n) if law.standard_error is None else law.standard_error / chain.scale
+    spread = np.sqrt(np.asarray(law.details.get("variance_standard_error", np.zeros(n)))) / chain.scale
+    target = (law.covariance / np.outer(chain.scale, chain.scale))[i, j]
+    common = (i != j) & (chain.Q_in[i, j] != 0.0)
+    second[:, common] = sampled[:, common]
+    # by Cauchy and Schwarz, what a sampled covariance may lack by variance that the samples have not seen
+    size, seen = second[:, i == j].mean(axis=0), sampled[:, i == j].mean(axis=0)
+    lacking = np.sqrt(np.abs(np.outer(size - seen, size)))
+    missed = np.where(common, (lacking + lacking.T)[i, j], 0.0)
+    pairs = _vanishing(chain, titles[n : n + len(i)], target - second, spread[i] * spread[j])
+    return _vanishing(chain, titles[:n], -mean, own) + [
+        pair._replace(allowed=pair.allowed + float(more)) for pair, more in zip(pairs, missed, strict=True)
+    ]
+
+
+def _averages(
+    chain: Map, h: FloatArray, rng: np.random.Generator, times: float, functions: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Averages (M, K) over `times` relaxation times, for each trajectory, of functions of its state."""
+    if not chain.rate > (FORGOTTEN + MEASURED) / LONGEST:
+        raise ValueError(
+            f"net must relax within {LONGEST / (FORGOTTEN + MEASURED):.0f} steps to be judged by a run; its linear "
+            f"response has spectral radius {1.0 - chain.rate:.9g}"
+        )
+    for _ in range(math.ceil(FORGOTTEN / chain.rate)):
+        h = chain.step(h, rng)
+    total, every = functions(h), max(1, round(1.0 / chain.net.gamma))
+    count = math.ceil(times / chain.rate / every)
+    for _ in range(count - 1):
+        for _ in range(every):
+            h = chain.step(h, rng)
+        total += functions(h)
+    return total / count
+
+
+def _vanishing(chain: Map, titles: list[str], samples: FloatArray, own: FloatArray | float = 0.0) -> list[Identity]:
+    """Identities from independent samples (M, K) of mean zero; `own` (K,), standard errors of the law in them."""
+    error = np.sqrt(samples.var(axis=0, ddof=1) / len(samples) + np.square(own))
+    rounding = 1e-12 * (1.0 + float(np.max(np.abs(chain.mean) / chain.scale)))
+    numbers = zip(titles, samples.mean(axis=0), ERRORS * error + rounding, strict=True)
+    return [Identity(name, float(deviation), float(allowed)) for name, deviation, allowed in numbers]

@@ -1,0 +1,207 @@
+"""Hypothesis strategies for activations, networks and noise."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ctrnn_theory.activations import BUILTIN, Activation, activation
+from ctrnn_theory.network import CTRNN, SITES, Noise, Site
+
+SATURATING = ("tanh", "sigmoid", "erf")  # smooth, bounded, strictly increasing
+SMOOTH_BOUNDED = (*SATURATING, "probit", "sin")
+SMOOTH_UNBOUNDED = ("softplus", "gelu", "silu")
+QUARTERS = st.integers(-8, 8).map(lambda k: Fraction(k, 4))
+NONZERO = st.sampled_from([Fraction(s * k, 4) for k in (4, 2, 1, 3, 6, 8) for s in (1, -1)])
+
+
+@st.composite
+def activations(
+    draw: st.DrawFn,
+    *,
+    smooth: bool | None = None,
+    bounded: bool | None = None,
+    kinks: int | None = None,
+    lipschitz: bool | None = None,
+) -> Activation:
+    """Activations: the built-in ones, and expressions made up of smooth functions, kinks and jumps.
+
+    Parameters
+    ----------
+    smooth
+        True: every derivative exists everywhere. False: somewhere one does not. None: either.
+    bounded
+        True: f is bounded. False: it is not. None: either.
+    kinks
+        Number of points where the value or the slope jumps; None for any.
+    lipschitz
+        True: the slope is bounded, so that no value jumps and f grows no faster than linearly. False: it is not.
+        None: either.
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> @given(activations(smooth=True, bounded=True))
+    ... def stays_within_bounds(f):
+    ...     assert np.ptp(f(np.linspace(-1e3, 1e3))) < 20
+    >>> stays_within_bounds()
+    """
+    if smooth and kinks:
+        raise ValueError(f"kinks must be 0 or None where smooth is True; got {kinks}")
+    wanted = (smooth, bounded, kinks, lipschitz)
+    known = [name for name in BUILTIN if _fits(activation(name), *wanted)]
+    made = st.builds(activation, _expressions(*wanted)).filter(lambda f: _fits(f, *wanted))
+    return draw(st.one_of(st.sampled_from(known).map(activation), made) if known else made)
+
+
+_all_activations = activations
+
+
+def _fits(f: Activation, smooth: bool | None, bounded: bool | None, kinks: int | None, lipschitz: bool | None) -> bool:
+    return (
+        smooth in (None, not f.breakpoints)
+        and bounded in (None, f.limit_slopes == (0.0, 0.0))
+        and kinks in (None, len(f.kinks))
+        and lipschitz in (None, math.isfinite(largest_slope(f)))
+    )
+
+
+@st.composite
+def _expressions(draw: st.DrawFn, smooth: bool | None, bounded: bool | None, kinks: int | None, lipschitz: Any) -> str:
+    """Text of an activation that mostly has the properties asked for."""
+    count = kinks if kinks is not None else 0 if smooth else draw(st.integers(int(smooth is False), 3))
+    names = SMOOTH_BOUNDED if bounded else SMOOTH_BOUNDED + SMOOTH_UNBOUNDED
+    jumping = count > 0 and (lipschitz is False or (lipschitz is None and draw(st.booleans())))
+    if count == 0:
+        steep = "" if bounded or not draw(st.booleans()) else f" + ({draw(NONZERO)})*x"
+        power = f" + ({draw(NONZERO)})*x**2" if lipschitz is False else ""
+        if smooth is False:  # a jump of f'' alone
+            inner = f"elu(({draw(NONZERO)})*x + ({draw(QUARTERS)}))"
+            return f"{draw(st.sampled_from(SATURATING))}({inner})" if bounded else inner + power
+        return _smooth_term(draw, names) + steep + power
+    at = sorted(draw(st.lists(QUARTERS, min_size=count, max_size=count, unique=True)))
+    slopes = [draw(QUARTERS)]
+    for _ in at:
+        slopes.append(draw(QUARTERS.filter(lambda s: s != slopes[-1])))
+    jumps = [b - a for a, b in itertools.pairwise(slopes)]
+    text = f"({slopes[0]})*x" + "".join(f" + ({d})*Max(0, x - ({k}))" for k, d in zip(at, jumps, strict=True))
+    if jumping:
+        text += f" + ({draw(NONZERO)})*Heaviside(x - ({draw(st.sampled_from(at))}))"
+    if bounded:
+        return f"{draw(st.sampled_from(SATURATING))}({text})"
+    return f"{text} + {_smooth_term(draw, SMOOTH_BOUNDED)}" if draw(st.booleans()) else text
+
+
+def _smooth_term(draw: st.DrawFn, names: Sequence[str]) -> str:
+    name, scale, slope, shift = draw(st.sampled_from(names)), draw(NONZERO), draw(NONZERO), draw(QUARTERS)
+    return f"({scale})*{name}(({slope})*x + ({shift}))"
+
+
+@lru_cache(maxsize=256)
+def largest_slope(f: Activation) -> float:
+    """Lipschitz constant of f, to 1e-4; infinite where the value jumps or f grows faster than linearly."""
+    if any(kink.value_jump for kink in f.kinks) or not np.all(np.isfinite(f.limit_slopes)):
+        return math.inf
+    grid = np.concatenate([[k - 1e-9, k + 1e-9] for k in f.breakpoints] + [np.linspace(-40.0, 40.0, 16001)])
+    return float(max(np.max(np.abs(f.derivative(grid))), *np.abs(f.limit_slopes)))
+
+
+@st.composite
+def networks(
+    draw: st.DrawFn,
+    n: int | None = None,
+    *,
+    stable: bool = True,
+    activations: st.SearchStrategy[Activation] | Sequence[Activation | str] | None = None,
+) -> CTRNN:
+    """Networks without input and readout.
+
+    With `stable`, ‖W‖₂ max|f'| is at most 0.9. Two paths under the same noise then approach each other at least as
+    fast as (1 - 0.1 γ)ᵏ, so that one stationary law exists, with all its moments, whatever the noise, and all methods
+    must agree on it. An activation of unbounded slope is passed over then. Without `stable` the weights are any in
+    [-2, 2].
+
+    Parameters
+    ----------
+    n
+        Number of neurons; None for 1 to 4.
+    stable
+        Whether one stationary law exists for certain.
+    activations
+        Strategy of activations, or a sequence to choose from; None for :func:`activations`.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> net = find(networks(2), lambda net: net.W[0, 1] > 0)
+    >>> net.n, net.activation
+    (2, Activation('identity'))
+    """
+    size = draw(st.integers(1, 4)) if n is None else n
+    if activations is None:
+        chosen: Any = _all_activations(lipschitz=True if stable else None)
+    elif isinstance(activations, st.SearchStrategy):
+        chosen = activations
+    else:
+        chosen = st.sampled_from([activation(f) for f in activations])
+    f = draw(chosen.filter(lambda f: math.isfinite(largest_slope(f))) if stable else chosen)
+    entries = st.lists(st.floats(-2.0, 2.0), min_size=size, max_size=size)
+    W = np.array(draw(st.lists(entries, min_size=size, max_size=size)))
+    if stable:
+        strength = draw(st.integers(0, 9)) / 10.0
+        W *= min(1.0, strength / (largest_slope(f) * float(np.linalg.norm(W, 2)) + 1e-300))
+    return CTRNN(W, np.array(draw(entries)), f, draw(st.floats(0.05, 1.0)))
+
+
+@st.composite
+def noises(
+    draw: st.DrawFn,
+    n: int = 1,
+    *,
+    sites: Sequence[Site] = SITES,
+    correlated: bool | None = None,
+    least: float = 0.05,
+    most: float = 1.0,
+) -> Noise:
+    """Noise for n neurons: a number, a standard deviation for each, or a factor.
+
+    Parameters
+    ----------
+    n
+        Number of neurons that the noise must fit.
+    sites
+        Where noise may be, of "inside" and "outside"; at one of them it is.
+    correlated
+        True: at least one site has a factor (n, R). False: none. None: either.
+    least, most
+        Bounds of the standard deviations; of a factor, bounds of the largest.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(noises(2, sites=["outside"], correlated=False), lambda noise: True)
+    Noise(inside=0.0, outside=1.0)
+    """
+    if not sites or not set(sites) <= set(SITES):
+        raise ValueError(f'sites must hold "inside", "outside" or both; got {sites!r}')
+    used = draw(st.lists(st.sampled_from(sites), min_size=1, max_size=len(sites), unique=True))
+    level = st.floats(least, most)
+    independent = level | st.lists(level, min_size=n, max_size=n).map(np.array) if n > 1 else level
+    entries = st.integers(-4, 4)
+    factor = st.integers(1, n + 1).flatmap(
+        lambda r: st.builds(
+            lambda rows, size: np.array(rows) * (size / np.max(np.linalg.norm(rows, axis=1))),
+            st.lists(st.lists(entries, min_size=r, max_size=r), min_size=n, max_size=n).filter(np.any),
+            level,
+        )
+    )
+    either = independent | factor
+    kinds = {True: (factor, either), False: (independent, independent), None: (either, either)}[correlated]
+    return Noise(**{site: draw(kind) for site, kind in zip(used, kinds, strict=False)})
