@@ -15,7 +15,7 @@ from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.small_noise import kink_shift
 
-EVEN_POINTS = 33
+EVEN_POINTS = 25
 CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
 SIMULATED_POINTS = 9
 SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker

@@ -102,14 +102,14 @@ def settle(
         If the state grows beyond 1e12.
     """
     h = np.array(start, dtype=np.float64)
-    chunk, steps = 16, 0
+    chunk, steps = 0, 0  # the start may be the end
     mean = h
     while steps < PATIENCE / gamma:
         total = np.zeros_like(h)
         for _ in range(chunk):
             h = (1.0 - gamma) * h + gamma * f(W @ h + drive)
             total += h
-        mean = total / chunk
+        mean = total / max(chunk, 1)
         steps += chunk
         if not np.all(np.abs(h) < BOUND):
             raise Divergence(f"W must keep the state bounded; the noise-free state passes {BOUND:g} from this start")
@@ -119,5 +119,5 @@ def settle(
             stable = spectral_radius(jacobian(W, slope(W @ root[0] + drive), gamma)) < 1.0
             if stable or gap == 0.0:
                 return Settled(root[0], True, stable, steps)
-        chunk = min(2 * chunk, 4096)
+        chunk = min(max(16, 2 * chunk), 4096)
     return Settled(mean, False, False, steps)
