@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Noise, activation, predict
-from ctrnn_theory.derive import kinks
+from ctrnn_theory.derive import kinks, symbols
 from ctrnn_theory.derive.kink_values import kink_bias_value
 from ctrnn_theory.derive.small_noise import small_noise_bias
 
@@ -269,14 +269,18 @@ def test_far_from_the_kink_it_is_the_outer_solution(site):
     assert kinks.kink_bias("outer", site) == small_noise_bias(2, site)
 
 
-def test_inner_equations_hold_at_the_composite_of_relu():
+@pytest.mark.parametrize(("left", "jump"), [(sp.Integer(0), sp.Integer(1)), (-sp.Rational(1, 5), sp.Rational(17, 10))])
+def test_inner_equations_hold_at_the_composite_of_two_lines(left, jump):
     inner, composite = (kinks.describe(part, "in") for part in ("inner", "composite"))
-    relu = {kinks.slope(kinks.x): sp.Heaviside(kinks.y), kinks.bend(kinks.x): 0, kinks.J: 0, kinks.d: 0, kinks.Delta: 1}
-    relu |= {kinks.f(kinks.x): sp.Max(kinks.y, 0), kinks.f(kinks.a): sp.Max(kinks.A, 0)}
-    two_lines = {kinks.d: 0, kinks.Delta: 1}
-    assert sp.expand(composite.expression.rhs.subs(relu) - inner.expression.rhs.subs(two_lines)) == 0
+    slopes = {kinks.d: left, kinks.Delta: jump}
+    lines = {kinks.slope(kinks.x): left + jump * sp.Heaviside(kinks.y), kinks.bend(kinks.x): 0, kinks.J: 0, **slopes}
+    lines |= {  # x = a + w δ, y = A + w δ
+        kinks.f(kinks.x): left * (kinks.A + symbols.w * kinks.delta) + jump * sp.Max(kinks.y, 0),
+        kinks.f(kinks.a): left * kinks.A + jump * sp.Max(kinks.A, 0),
+    }
+    assert sp.expand(composite.expression.rhs.subs(lines) - inner.expression.rhs.subs(slopes)) == 0
     for name in ("V", "kappa_3", "R"):
-        difference = composite.definitions[name].subs(relu), inner.definitions[name].subs(two_lines)
+        difference = composite.definitions[name].subs(lines), inner.definitions[name].subs(slopes)
         sides = [side.rhs if isinstance(side, sp.Equality) else side for side in difference]
         assert sp.simplify(sides[0] - sides[1]) == 0
 
@@ -309,3 +313,15 @@ def test_it_refuses():
         kink_bias_value("Max(3*x, x)", -1.0, -7.0, 0.1, 1.0, "out")
     with pytest.raises(ValueError, match="w must pull the state back on either side of the kink"):
         kink_bias_value("relu", -1.0, 1.5, 0.1, 1.0, "out")
+
+
+def test_the_composite_outside_is_the_layer_plus_the_smooth_part():
+    composite, inner = (kinks.describe(part, "out").explicit for part in ("composite", "inner"))
+    assert sp.simplify(composite - inner - small_noise_bias(2, "out")) == 0
+
+
+@pytest.mark.parametrize("a", [-1.02, -0.97, 0.97, 1.02])
+@pytest.mark.parametrize(("site", "bound"), [("in", 1e-4), ("out", 1e-2)])
+def test_of_two_kinks_the_nearer_one_counts(a, site, bound):
+    value, exact = kink_bias_value("hardtanh", a, 0.4, 0.1, 0.05, site), exact_bias("hardtanh", a, 0.4, 0.1, 0.05, site)
+    assert value == pytest.approx(exact, rel=bound, abs=1e-6 * 0.05)
