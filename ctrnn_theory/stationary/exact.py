@@ -71,7 +71,7 @@ def solve(
     StationaryLaw
         ``details``: "error", the estimated absolute error of mean and variance (2,); "domain", the interval that
         holds the law; "nodes", the number of nodes; "memory", the steps over which the state forgets; "points" and
-        "weights", a quadrature rule for the expectation of any smooth function of the state.
+        "weights", a quadrature rule for the expectation of functions of the state as slow as h and h².
 
     Raises
     ------
