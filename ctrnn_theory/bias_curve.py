@@ -13,7 +13,7 @@ from ctrnn_theory.network import CTRNN, Noise, positive_number
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
-from ctrnn_theory.stationary.small_noise import kink_shift
+from ctrnn_theory.stationary.small_noise import kink_shift, preactivation_std
 
 EVEN_POINTS = 25
 CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
@@ -110,9 +110,10 @@ def bias_curve(
         raise ValueError(f"net must have one neuron for a curve; got {net.n}")
     reach = positive_number("reach", reach)
     own = predict(net, noise, u, "deterministic", start)
-    zeta, place, unit = distance_to_nonlinearity(net, noise, net.preactivation(own.mean, u))
+    a = net.preactivation(own.mean, u)
+    zeta, place, unit = distance_to_nonlinearity(net, noise, a)
     reach = max(reach, min(abs(float(zeta[0])) + 1.0, 12.0))
-    grid = _grid(net, noise, u, own.mean, reach, float(place[0]), float(unit[0]))
+    grid = _grid(net, noise, a, reach, float(place[0]), float(unit[0]))
     grid = np.union1d(grid, zeta[np.abs(zeta) <= reach])
     options = {
         "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
@@ -135,14 +136,11 @@ def bias_curve(
     return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
 
 
-def _grid(
-    net: CTRNN, noise: Noise, u: ArrayLike | None, start: FloatArray, reach: float, place: float, unit: float
-) -> FloatArray:
+def _grid(net: CTRNN, noise: Noise, a: FloatArray, reach: float, place: float, unit: float) -> FloatArray:
     """Distances ζ: evenly, and closer around each nonlinearity, on the scale of the pre-activation's deviation."""
-    law = predict(net, noise, u, "gaussian_closure", start)
-    spread = np.hypot(noise.std("inside", 1)[0], abs(net.W[0, 0]) * law.std[0])
+    spread = preactivation_std(net, noise, a) / unit
     centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
-    close = (centres[:, None] + spread / unit * CLOSE_POINTS).ravel()
+    close = (centres[:, None] + spread * CLOSE_POINTS).ravel()
     return np.union1d(np.linspace(-reach, reach, EVEN_POINTS), close[np.abs(close) <= reach])
 
 

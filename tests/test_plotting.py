@@ -98,6 +98,12 @@ def test_a_network_far_from_the_nonlinearity_is_marked_at_the_margin():
         bias_curve(ct.CTRNN.single(0.5), ct.Noise(0.2), reach=-1)
 
 
+def test_a_picture_needs_no_method_that_diverges():
+    # the Gaussian closure explodes under this feedback, the network does not
+    ax = ct.bias(ct.CTRNN.single(w=-30.0, gamma=0.5), ct.Noise(0.5), methods=["gaussian_closure", "exact"]).plot()
+    assert "this network" in {text.get_text() for text in ax.get_legend().get_texts()}
+
+
 def test_the_style_tells_all_methods_apart():
     from ctrnn_theory.plotting import STYLE
 

@@ -151,11 +151,7 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
     of the pre-activation (the noise inside and the recurrent fluctuations), then δ = (I - D̄ W)⁻¹ e.
     """
     f, n = net.activation, net.n
-    sigma_in = noise.covariance("inside", n)
-    slope = f.smoothed(a, noise.std("inside", n), derivative=1)
-    V = linear_covariance(net.W, slope, net.gamma, slope[:, None] * sigma_in * slope + noise.covariance("outside", n))
-    S = sigma_in if V is None else sigma_in + net.W @ V @ net.W.T
-    s = np.sqrt(np.maximum(np.diag(S), np.finfo(float).tiny))
+    s = np.maximum(preactivation_std(net, noise, a), math.sqrt(np.finfo(float).tiny))
     excess = np.zeros(n)
     for kink in f.kinks:
         z = np.abs(a - kink.location) / s  # both blocks are even or odd in ζ
@@ -165,6 +161,19 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
     smoothed_slope = f.smoothed(a, s, derivative=1)
     shift: FloatArray = np.linalg.solve(np.eye(n) - smoothed_slope[:, None] * net.W, excess)
     return shift
+
+
+def preactivation_std(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
+    """Standard deviation (N,) of the pre-activation about a* (N,): noise inside, and linear recurrent fluctuations.
+
+    S = Σ_in + W V Wᵀ, with V from the slopes F'(a*; σ_in); of the noise inside alone where that is not stable.
+    """
+    n = net.n
+    sigma_in = noise.covariance("inside", n)
+    slope = net.activation.smoothed(a, noise.std("inside", n), derivative=1)
+    V = linear_covariance(net.W, slope, net.gamma, slope[:, None] * sigma_in * slope + noise.covariance("outside", n))
+    std: FloatArray = np.sqrt(np.diag(sigma_in if V is None else sigma_in + net.W @ V @ net.W.T))
+    return std
 
 
 def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[float, float] | None:
