@@ -210,7 +210,7 @@ def test_on_a_kink_it_refuses_and_gives_the_block():
 @given(
     a=st.floats(-3, 3),
     sigma=st.floats(0.01, 2),
-    name=st.sampled_from(["relu", "hardtanh", "leaky_relu", "step"]),
+    name=st.sampled_from(["relu", "hardtanh", "leaky_relu", "step", "Heaviside(x - 3/4) - Max(0, x - 3/4)"]),
 )
 def test_kink_block_without_recurrence_is_the_smoothing(a, sigma, name):
     net = CTRNN.single(w=0.0, b=a, activation=name)
