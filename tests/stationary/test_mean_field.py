@@ -87,3 +87,13 @@ def test_limit_of_small_gamma():
         exact, smooth = (predict(net, Noise(inside=1.0), method=m).mean[0] for m in ("exact", "mean_field"))
         gap.append(abs(exact - smooth))
     np.testing.assert_allclose([gap[0] / gap[1], gap[1] / gap[2]], 2.0, atol=0.1)
+
+
+@given(w=st.floats(-2, 0.9), b=st.floats(-2, 2), sigma=st.floats(0.1, 2), nu=st.floats(0, 1))
+def test_covariance_of_one_neuron_is_the_linear_response_at_the_mean(w, b, sigma, nu):
+    net = CTRNN.single(w=w, b=b, activation="softplus", gamma=0.2)
+    law = predict(net, Noise(inside=sigma, outside=nu), method="mean_field")
+    a = w * law.mean[0] + b
+    A = 0.8 + 0.2 * w * net.activation.smoothed(a, sigma, 1)
+    V = 0.04 * (net.activation.smoothed_variance(a, sigma) + nu**2) / (1 - A**2)
+    np.testing.assert_allclose(law.covariance[0, 0], V, rtol=1e-9)
