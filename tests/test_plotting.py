@@ -110,3 +110,26 @@ def test_the_style_tells_all_methods_apart():
     assert set(STYLE) == {*ct.METHODS, "kink_block"}
     looks = [tuple(sorted(map(str, style.values()))) for style in STYLE.values()]
     assert len(set(looks)) == len(looks)
+
+
+def test_the_points_of_a_curve_resolve_every_nonlinearity():
+    sigma, net = 0.3, ct.CTRNN.single(0.0, 0.9, "hardtanh")  # without recurrence the pre-activation has deviation σ
+    curve = bias_curve(net, ct.Noise(sigma), methods=["mean_field", "simulation"], reach=8.0)
+    z = curve.distance["mean_field"]
+    assert (z[0], z[-1]) == (-8.0, 8.0)
+    for kink in (-1.0, 1.0):
+        near = z[np.abs(z - (kink - curve.nonlinearity) / sigma) < 2.5]
+        assert np.max(np.diff(near)) < 0.61
+        assert np.min(np.abs(near - (kink - curve.nonlinearity) / sigma)) < 1e-12
+    assert np.all(curve.standard_error <= 1e-3 * sigma)
+
+
+def test_the_points_are_closer_where_the_noise_reaches_less_far():
+    net = ct.CTRNN.single(0.5, 0.0, "relu", 0.01)  # noise outside is filtered: the pre-activation has deviation 0.05 σ
+    z = bias_curve(net, ct.Noise(outside=1.0), methods=["mean_field"]).distance["mean_field"]
+    assert 0.01 < np.min(np.diff(z)) < 0.05
+
+
+def test_a_curve_reaches_past_its_network():
+    curve = bias_curve(ct.CTRNN.single(0.0, 3.0), ct.Noise(0.5), methods=["mean_field"])  # ζ = 6
+    assert curve.distance["mean_field"][-1] > 6.0
