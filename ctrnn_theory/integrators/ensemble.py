@@ -171,6 +171,12 @@ class Ensemble:
         """Where the trajectories are, (K, N)."""
         return np.ascontiguousarray(self.h.transpose(0, 2, 1)).reshape(-1, self.h.shape[1])
 
+    def place(self, states: FloatArray) -> None:
+        """Put the first M trajectories at states (M, N), and those beyond at the same ones again."""
+        blocks, n, lanes = self.h.shape
+        everyone = states[np.arange(blocks * lanes) % len(states)]
+        self.h[:] = everyone.reshape(blocks, lanes, n).transpose(0, 2, 1)
+
     def tabulate(self, low: FloatArray, high: FloatArray) -> None:
         """Prepare F(a; σ_in) for residuals, for a in [low, high], (N,) each, and somewhat beyond."""
         margin = WIDEN * (high - low) + self.std_in

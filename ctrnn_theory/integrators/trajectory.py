@@ -71,7 +71,7 @@ def simulate(
     record_every
         Steps between recorded states.
     start
-        State (N,) where each trajectory starts; None for rest (zero).
+        State (N,) where every trajectory starts, or (M, N), one for each; None for rest (zero).
     rng
         int, SeedSequence, Generator, or None for fresh entropy. The same int gives the same numbers.
     workers
@@ -97,16 +97,20 @@ def simulate(
     True
     """
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
-    ensemble = Ensemble(net, noise, _drive(net, u, steps), start, trajectories, rng, workers)
-    h = np.empty((steps // every + 1, positive_integer("trajectories", trajectories), net.n))
+    trajectories = positive_integer("trajectories", trajectories)
+    drive, alike = drive_rows(net, u, steps), start is None or np.ndim(start) < 2
+    ensemble = Ensemble(net, noise, drive, start if alike else None, trajectories, rng, workers)
+    if start is not None and not alike:
+        ensemble.place(real_array("start", start, (trajectories, net.n)))
+    h = np.empty((steps // every + 1, trajectories, net.n))
     h[0] = ensemble.states[: h.shape[1]]
     h[1:] = ensemble.record(steps // every, every, h.shape[1])
     time = np.arange(len(h), dtype=np.float64) * every * net.gamma
     return Path(time, h, net)
 
 
-def _drive(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
-    """W_in u + b, (N,) or (steps, N)."""
+def drive_rows(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
+    """W_in u + b for an input u, None or (K,): shape (N,); (steps, K): shape (steps, N)."""
     if u is None or net.W_in is None:
         return net.drive(u)
     inputs = real_array("u", u)

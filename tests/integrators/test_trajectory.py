@@ -74,3 +74,16 @@ def test_no_readout_no_output():
         _ = path.output
     with pytest.raises(ValueError, match=r"^u must be None"):
         simulate(CTRNN.single(0.5), Noise(inside=0.1), np.zeros((3, 1)), steps=3)
+
+
+def test_each_trajectory_may_have_its_own_start():
+    starts = np.random.default_rng(0).normal(size=(130, 2))  # more than two blocks of 64
+    path = simulate(NET, Noise(), steps=5, trajectories=130, start=starts)
+    assert np.array_equal(path.h[0], starts)
+    for k in (0, 63, 64, 129):
+        alone = simulate(NET, Noise(), steps=5, start=starts[k])
+        assert np.array_equal(path.h[:, k], alone.h[:, 0])
+    noisy = simulate(NET, Noise(inside=0.1), steps=5, trajectories=130, start=np.tile(starts[0], (130, 1)))
+    assert np.array_equal(noisy.h, simulate(NET, Noise(inside=0.1), steps=5, trajectories=130, start=starts[0]).h)
+    with pytest.raises(ValueError, match=r"^start must have shape \(3, 2\); got \(2, 2\)"):
+        simulate(NET, Noise(), steps=5, trajectories=3, start=np.zeros((2, 2)))
