@@ -77,7 +77,10 @@ def semidefinite(V: FloatArray) -> FloatArray:
 
 
 class Closure:
-    """The map of the Gaussian closure for a network, its noise and a constant input."""
+    """The map of the Gaussian closure for a network, its noise and an input.
+
+    The attribute `drive`, W_in u + b (N,), may be set anew before a step.
+    """
 
     def __init__(self, net: CTRNN, noise: Noise, u: ArrayLike | None) -> None:
         self.f, self.W, self.gamma, self.drive = net.activation, net.W, net.gamma, net.drive(u)
