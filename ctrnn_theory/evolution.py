@@ -283,9 +283,9 @@ def _fokker_planck(
     cells: int | Sequence[int] | None = None,
     tolerance: float = 1e-4,
 ) -> Course:
-    from ctrnn_theory.stationary import fokker_planck
+    from ctrnn_theory.stationary import density_path
 
-    path = fokker_planck.evolve(net, noise, u, steps, every, start, cells=cells, tolerance=tolerance)
+    path = density_path.evolve(net, noise, u, steps, every, start, cells=cells, tolerance=tolerance)
     details = {"densities": path.densities, "error": path.error, "border": path.border}
     return Course(path.mean, path.covariance, details=details)
 

@@ -60,7 +60,7 @@ def refuse(rule: str, value: object) -> ValueError:
     return ValueError(f"activation {rule}; got {text if len(text) <= 60 else text[:56] + '...' + text[0]}")
 
 
-def parse(text: str, macros: Mapping[str, Any] | None = None) -> Any:
+def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[str, Any] | None = None) -> Any:
     """SymPy expression in :data:`x` for a text, through a whitelist of syntax and of functions.
 
     Allowed are ``+ - * / **``, numbers, ``x``, ``pi``, ``E``, the functions in :data:`FUNCTIONS`, ``Piecewise``
@@ -72,6 +72,8 @@ def parse(text: str, macros: Mapping[str, Any] | None = None) -> Any:
         What a user typed, at most 1000 characters.
     macros
         Expressions in x that the text may call by name, as in ``relu(x - 1)``.
+    symbols
+        Variables that the text may hold, by name, instead of x alone.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def parse(text: str, macros: Mapping[str, Any] | None = None) -> Any:
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise refuse(f"must have at most {MAX_NODES} parts", text)
     try:
-        expression = _Walk(text, macros or {}).expression(tree, 0)
+        expression = _Walk(text, macros or {}, symbols or {"x": x}).expression(tree, 0)
         if _function_depth(expression) > MAX_FUNCTIONS:
             raise refuse(f"must have functions nested at most {MAX_FUNCTIONS} deep", text)
         return expression
@@ -147,9 +149,10 @@ class TextPrinter(StrPrinter):
 class _Walk:
     """Walk over the syntax tree of one text, building SymPy objects from the bottom up."""
 
-    def __init__(self, text: str, macros: Mapping[str, Any]) -> None:
+    def __init__(self, text: str, macros: Mapping[str, Any], symbols: Mapping[str, Any]) -> None:
         self.text = text
         self.macros = macros
+        self.symbols = symbols
 
     def expression(self, node: ast.AST, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -187,8 +190,8 @@ class _Walk:
         return sp.Integer(value) if isinstance(value, int) else sp.Rational(repr(value))  # 0.1 is a tenth, exactly
 
     def on_Name(self, node: ast.Name, depth: int) -> Any:
-        if node.id == "x":
-            return x
+        if node.id in self.symbols:
+            return self.symbols[node.id]
         if node.id in CONSTANTS:
             return CONSTANTS[node.id]
         if node.id in self.macros or node.id in FUNCTIONS or node.id == "Piecewise":
@@ -265,7 +268,7 @@ class _Walk:
         raise refuse("must give Piecewise conditions made of < <= > >= & | or True", self.text)
 
     def unknown(self, name: str) -> ValueError:
-        known = ["x", *CONSTANTS, *FUNCTIONS, "Piecewise", *self.macros]
+        known = [*self.symbols, *CONSTANTS, *FUNCTIONS, "Piecewise", *self.macros]
         close = difflib.get_close_matches(name[:40], known, n=1)
         hint = f'did you mean "{close[0]}"? ' if close else ""
         return refuse(f'must use known names only ({hint}see "ctrnn-theory list activations")', name)

@@ -22,7 +22,16 @@ from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
 __all__ = ["METHODS", "Divergence", "NotApplicable", "StationaryLaw", "predict", "summary"]
 
-METHODS = ("deterministic", "mean_field", "small_noise", "gaussian_closure", "exact", "simulation")
+METHODS = (
+    "deterministic",
+    "mean_field",
+    "small_noise",
+    "gaussian_closure",
+    "cumulant_closure",
+    "fokker_planck",
+    "exact",
+    "simulation",
+)
 """Names of the methods, from the plainest to the most costly."""
 
 

@@ -156,6 +156,27 @@ def test_numbers_are_exact():
     assert parse("pi*x + e - E") == sp.pi * x
 
 
+def test_other_variables():
+    """By the names that are given, and by no others: x is one of them only where it is named."""
+    a, b = sp.symbols("a b", real=True)
+    known = {"a": a, "b": b}
+    assert parse("a*b**2 - 0.5 + 2**b", symbols=known) == a * b**2 - sp.Rational(1, 2) + 2**b
+    assert parse("Piecewise((a, (a < b) & (b < 1)), (pi, True))", symbols=known).free_symbols == {a, b}
+    assert parse("twice(a + 1)", {"twice": 2 * x}, known) == 2 * a + 2  # a macro's own x is its argument
+    assert parse("Max(a, b)", symbols=known) == sp.Max(a, b)
+    for text, name in (("x + a", "x"), ("a + c", "c")):
+        with pytest.raises(ValueError, match=f"must use known names only .*; got '{name}'"):
+            parse(text, symbols=known)
+    with pytest.raises(ValueError, match='did you mean "first"'):
+        parse("firts + 1", symbols={"first": a})
+    for text in ("a**b", "(-2)**a", "a.__class__", "a < b", "__import__('os')"):
+        with pytest.raises(ValueError, match=r"^activation m"):
+            parse(text, symbols=known)
+    assert parse("x + 1") == x + 1
+    with pytest.raises(ValueError, match="known names"):
+        parse("a + 1")
+
+
 def test_builtins_are_functions():
     assert parse("relu(x - 1)", {"relu": sp.Max(0, x)}) == sp.Max(0, x - 1)
     assert activation("sigmoid(2*x)") == activation("1/(1 + exp(-2*x))")

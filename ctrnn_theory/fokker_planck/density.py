@@ -1,0 +1,131 @@
+"""A probability density on a tensor grid, and what can be read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A probability density in N dimensions, on the nodes of a tensor grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0.05, 0.95, 10)
+    >>> uniform = Density((x,), (np.full(10, 0.1),), np.ones(10))
+    >>> print(uniform.mean, uniform.expectation(lambda h: h[:, 0] < 0.5))
+    [0.5] 0.5
+    """
+
+    axes: tuple[FloatArray, ...]
+    """Nodes of each axis, ascending: centres of cells, or nodes of a quadrature rule (one dimension)."""
+    widths: tuple[FloatArray, ...]
+    """Quadrature weight of each node, the width of its cell."""
+    values: FloatArray
+    """p at the nodes, (n₁, ..., n_N)."""
+    current: FloatArray | None = None
+    """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it was not asked for."""
+
+    def __post_init__(self) -> None:
+        shape = tuple(np.shape(axis)[0] if np.ndim(axis) == 1 else None for axis in self.axes)
+        if not shape or np.shape(self.values) != shape or tuple(map(np.shape, self.widths)) != tuple(zip(shape)):
+            raise ValueError(
+                f"values must have a shape (n₁, ..., n_N) that axes and widths fit; got {self.values.shape}"
+            )
+
+    @property
+    def n(self) -> int:
+        """Number of dimensions N."""
+        return len(self.axes)
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Probability of each node, (n₁, ..., n_N)."""
+        weights = self.values
+        for axis, width in enumerate(self.widths):
+            weights = weights * width.reshape(-1, *(1,) * (self.n - 1 - axis))
+        return weights
+
+    @property
+    def mass(self) -> float:
+        """Total probability."""
+        return float(self.weights.sum())
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """Nodes as states, (n₁ ⋯ n_N, N), in the order of ``values.ravel()``."""
+        return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, self.n)
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """E[h], (N,)."""
+        return np.array([axis @ self._sum(i) for i, axis in enumerate(self.axes)]) / self.mass
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Cov h, (N, N)."""
+        deviation = [axis - m for axis, m in zip(self.axes, self.mean, strict=True)]
+        V = np.empty((self.n, self.n))
+        for i in range(self.n):
+            V[i, i] = deviation[i] ** 2 @ self._sum(i)
+            for j in range(i):
+                V[i, j] = V[j, i] = deviation[j] @ self._sum(j, i) @ deviation[i]
+        return V / self.mass
+
+    def expectation(self, function: Callable[[FloatArray], ArrayLike]) -> Any:
+        """E φ(h) for a function φ of states (M, N) with values (M,) or (M, K): a number or (K,)."""
+        values = np.asarray(function(self.points), dtype=np.float64)
+        if values.shape[:1] != (len(self.points),):
+            raise ValueError(f"function must return a value for each of {len(self.points)} states; got {values.shape}")
+        return np.tensordot(self.weights.ravel(), values, axes=1)[()] / self.mass
+
+    def marginal(self, axes: int | Sequence[int]) -> Density:
+        """Density of some of the coordinates, the others integrated out.
+
+        Parameters
+        ----------
+        axes
+            Numbers of the coordinates to keep, from 0, in the order that they are to have.
+
+        Raises
+        ------
+        ValueError
+            For a number that is no coordinate, or comes twice.
+        """
+        keep = tuple(int(i) for i in np.atleast_1d(np.asarray(axes)))
+        if not keep or len(set(keep)) != len(keep) or not set(keep) <= set(range(self.n)):
+            raise ValueError(f"axes must be different numbers out of 0 to {self.n - 1}; got {axes!r}")
+        nodes, widths = tuple(self.axes[i] for i in keep), tuple(self.widths[i] for i in keep)
+        current = None
+        if self.current is not None:
+            current = np.stack([self._integrated(self.current[i], keep) for i in keep])
+        return Density(nodes, widths, self._integrated(self.values, keep), current)
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw it: a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
+        from ctrnn_theory import plotting
+
+        return plotting.density(self, ax, **options)
+
+    def _sum(self, *keep: int) -> FloatArray:
+        """Probabilities summed over all axes but those in ascending `keep`."""
+        return np.asarray(self.weights.sum(axis=tuple(i for i in range(self.n) if i not in keep)))
+
+    def _integrated(self, values: FloatArray, keep: tuple[int, ...]) -> FloatArray:
+        others = [i for i in range(self.n) if i not in keep]
+        for i in reversed(others):
+            values = np.tensordot(values, self.widths[i], axes=(i, 0))
+        left = [i for i in range(self.n) if i in keep]
+        return np.ascontiguousarray(np.transpose(values, [left.index(i) for i in keep]))

@@ -1,0 +1,230 @@
+"""Densities in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import make_interp_spline
+
+from ctrnn_theory.fokker_planck.density import Density
+from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
+from ctrnn_theory.fokker_planck.generator import generator
+from ctrnn_theory.fokker_planck.grid import Grid, require_memory
+from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed, probability
+from ctrnn_theory.fokker_planck.stepping import Stepper
+
+FloatArray = NDArray[np.float64]
+FIRST_STEP = 1e-3  # of the whole time
+VARYING_STEPS = 200  # over the whole time, at least, for coefficients that vary
+LOST = 1e-6  # probability of a start that may lie outside the domain
+
+
+@dataclass(frozen=True, eq=False)
+class DensityPath:
+    """Densities at T times, with moments free of most of the grid's error."""
+
+    time: FloatArray
+    """Times (T,)."""
+    densities: tuple[Density, ...]
+    """The density at each of them, on the finer grid."""
+    mean: FloatArray
+    """E[h] (T, N), extrapolated from two grids."""
+    covariance: FloatArray
+    """Cov h (T, N, N), likewise."""
+    error: FloatArray
+    """Most that the two grids differ by, in the mean and in the covariance, (2,): above the error that the grids leave,
+    even where drift so outweighs diffusion in a cell that they converge at order one. That of the steps in time is for
+    the tolerance to keep small."""
+    border: FloatArray
+    """Largest probability seen in the outermost cells at the lower and upper end of each axis, (N, 2)."""
+
+
+def evolve(
+    drift: Any,
+    diffusion: Any,
+    domain: Sequence[Any],
+    start: Any,
+    times: ArrayLike,
+    *,
+    cells: int | Sequence[int] | None = None,
+    tolerance: float = 1e-4,
+    border: float = 1e-6,
+) -> DensityPath:
+    """Follow a density under ∂p/∂t = - Σ ∂ᵢ(Aᵢ p) + ½ Σ ∂ᵢ∂ⱼ(Bᵢⱼ p), by implicit steps.
+
+    Mass is conserved to rounding and, where the diffusion is diagonal, no density is negative.
+
+    Parameters
+    ----------
+    drift, diffusion
+        As :func:`solve` takes them; they may depend on the time ``t`` too. A step then takes them in its middle, and
+        there are at least 200 steps, however large the tolerance: an error of second order in their length.
+    domain
+        (low, high) of each coordinate; nothing passes its ends.
+    start
+        The density at the first time: a state (N,), known exactly; a :class:`Density`; or a function of the
+        coordinates, arrays (M,), or an expression in them, that is normalised here.
+    times
+        Ascending times (T,); the first is that of `start`.
+    cells
+        Cells along each axis: 512, 128 and 48 by default, for one, two and three dimensions.
+    tolerance
+        Largest error of a step in time, in total variation, in (0, 1].
+    border
+        Most probability that may come to lie in the outermost cells; 1 for walls.
+
+    Raises
+    ------
+    ValueError
+        For arguments that are not of the form, a domain that cuts off mass, or a grid too large for memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> path = evolve("-x", 0.5, (-3, 4), [1.0], [0.0, 1.0])       # Ornstein and Uhlenbeck: mean 1/e
+    >>> print(path.mean[1].round(5), path.covariance[1].round(5), bool(path.densities[1].values.min() >= 0))
+    [0.36788] [[0.21617]] True
+    """
+    low, high = corners(domain)
+    moments = _numbers("times", times)
+    if moments.size < 2 or not np.all(np.diff(moments) > 0.0):
+        raise ValueError(f"times must be two ascending numbers at least; got {times!r}")
+    tolerance, border = probability("tolerance", tolerance), probability("border", border)
+    problem = equation(drift, diffusion, len(low))
+    counts = cell_counts(cells, len(low))
+    path = follow([problem] * (moments.size - 1), low, high, counts, start, moments, tolerance)
+    check_border(path.border, border, low, high)
+    return path
+
+
+def follow(
+    problems: Sequence[Equation],
+    low: FloatArray,
+    high: FloatArray,
+    cells: tuple[int, ...],
+    start: Any,
+    times: FloatArray,
+    tolerance: float,
+    keep: Callable[[int], bool] = lambda k: True,
+) -> DensityPath:
+    """Follow a density from each time to the next by an equation of its own; the times for which `keep` are kept."""
+    require_memory(cells, 3.0 * needed(cells))
+    grids = [Grid(low, high, cells).coarser(factor) for factor in (2, 1)]
+    paths = [_follow(problems, grid, start, times, tolerance, keep) for grid in grids]
+    coarse, fine = (np.array([d.mean for d in path]) for path, _ in paths)
+    wide, narrow = (np.array([d.covariance for d in path]) for path, _ in paths)
+    error = np.array([np.abs(fine - coarse).max(), np.abs(narrow - wide).max()])
+    kept = times[[k for k in range(len(times)) if keep(k)]]
+    densities, border = paths[1]
+    return DensityPath(
+        kept, tuple(densities), fine + (fine - coarse) / 3.0, narrow + (narrow - wide) / 3.0, error, border
+    )
+
+
+def _follow(
+    problems: Sequence[Equation],
+    grid: Grid,
+    start: Any,
+    times: FloatArray,
+    tolerance: float,
+    keep: Callable[[int], bool],
+) -> tuple[list[Density], FloatArray]:
+    p = start_mass(start, grid)
+    whole = float(times[-1] - times[0])
+    step = FIRST_STEP * whole
+    densities, border = [as_density(p, grid)] if keep(0) else [], grid.border(p)
+    current: Equation | None = None
+    stepper: Stepper | None = None
+    for k, problem in enumerate(problems):
+        begin, end = float(times[k]), float(times[k + 1])
+        parts = 1 if problem.steady else int(np.ceil(VARYING_STEPS * (end - begin) / whole))
+        length = (end - begin) / parts
+        for i in range(parts):
+            if stepper is None or problem is not current or not problem.steady:
+                stepper, current = Stepper(generator(problem, grid, begin + (i + 0.5) * length)), problem
+            p, step = stepper.advance(p, length, step, tolerance)
+        border = np.maximum(border, grid.border(p))
+        if keep(k + 1):
+            densities.append(as_density(p, grid))
+    return densities, border
+
+
+class Gaussian(NamedTuple):
+    """A start that is known to a covariance."""
+
+    mean: FloatArray
+    covariance: FloatArray
+
+
+def start_mass(start: Any, grid: Grid) -> FloatArray:
+    """Probabilities of the cells at the start.
+
+    A state is spread over three cells along each axis by the quadratic spline: the mean is exact, and the variance
+    Δ²/4 wherever in a cell it lies, which extrapolation to Δ = 0 removes. So it does the Δ² that is added to the
+    variances of a Gaussian, which would fall between the cells if it were narrow.
+    """
+    if isinstance(start, Density):
+        values = _regridded(start, grid)
+    elif isinstance(start, Gaussian):
+        precision = np.linalg.inv(start.covariance + np.diag(grid.spacing**2))
+        away = grid.points - start.mean
+        values = np.exp(-0.5 * np.einsum("mi,ij,mj->m", away, precision, away))
+    elif callable(start) or isinstance(start, str | sp.Expr):
+        values = np.broadcast_to(entry("start", start, grid.n)[0](grid.points, 0.0), (grid.size,)).astype(np.float64)
+    else:
+        return _point(_numbers("start", np.atleast_1d(start)), grid)
+    if not np.all(np.isfinite(values)) or values.min() < 0.0 or not values.sum() > 0.0:
+        raise ValueError("start must be a density, not negative, finite, and with mass in the domain")
+    mass: FloatArray = values / values.sum()
+    return mass
+
+
+def _regridded(start: Density, grid: Grid) -> FloatArray:
+    """Values at the centres of a grid: cubic splines along the axes, cut at zero, and nothing beyond the old cells."""
+    if start.n != grid.n:
+        raise ValueError(f"start must be a density in {grid.n} dimensions; got one in {start.n}")
+    outside = np.any((start.points < grid.low) | (start.points > grid.high), axis=1)
+    lost = float(start.weights.ravel()[outside].sum()) / start.mass
+    if lost > LOST:
+        raise ValueError(f"start must lie in the domain; {lost:.2g} of its probability does not")
+    values = start.values
+    for i, (old, width, new) in enumerate(zip(start.axes, start.widths, grid.axes, strict=True)):
+        inside = (new >= old[0] - 0.5 * width[0]) & (new <= old[-1] + 0.5 * width[-1])
+        shape = (-1, *(1,) * (grid.n - 1 - i))
+        values = make_interp_spline(old, values, k=3, axis=i)(new) * inside.reshape(shape)
+    return np.asarray(np.maximum(values, 0.0)).ravel()
+
+
+def _numbers(name: str, value: Any) -> FloatArray:
+    """Return `value` as an array (M,), or raise a ValueError unless it is one of finite numbers."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers; got {value!r}") from None
+    if array.ndim != 1 or not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite numbers in one row; got {value!r}")
+    return array
+
+
+def _point(state: FloatArray, grid: Grid) -> FloatArray:
+    inner = state.shape == (grid.n,) and bool(
+        np.all((grid.low + 1.5 * grid.spacing <= state) & (state <= grid.high - 1.5 * grid.spacing))
+    )
+    if not inner:
+        raise ValueError(
+            f"start must be a state of {grid.n} numbers, inside the domain by 1.5 cells or more; got {state.tolist()}"
+        )
+    mass = np.ones(())
+    for axis, x in enumerate(state):
+        place = (x - grid.low[axis]) / grid.spacing[axis] - 0.5
+        near = int(np.rint(place))
+        t = place - near
+        weights = np.zeros(grid.cells[axis])
+        weights[near - 1 : near + 2] = 0.5 * (0.5 - t) ** 2, 0.75 - t**2, 0.5 * (0.5 + t) ** 2
+        mass = np.multiply.outer(mass, weights)
+    return mass.ravel()

@@ -1,0 +1,69 @@
+"""A box cut into equal cells."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.memory import SHARE, free_memory
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Equal cells of the box low < h < high."""
+
+    low: FloatArray
+    """Lower corner, (N,)."""
+    high: FloatArray
+    """Upper corner, (N,)."""
+    cells: tuple[int, ...]
+    """Number of cells along each axis."""
+
+    @property
+    def n(self) -> int:
+        """Number of dimensions N."""
+        return len(self.cells)
+
+    @property
+    def size(self) -> int:
+        """Number of cells in all."""
+        return math.prod(self.cells)
+
+    @cached_property
+    def spacing(self) -> FloatArray:
+        """Width of a cell along each axis, (N,)."""
+        return (self.high - self.low) / np.array(self.cells)
+
+    @cached_property
+    def axes(self) -> tuple[FloatArray, ...]:
+        """Centres along each axis."""
+        return tuple(a + d * (np.arange(k) + 0.5) for a, d, k in zip(self.low, self.spacing, self.cells, strict=True))
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """Centres of the cells (size, N), the last axis fastest."""
+        return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, self.n)
+
+    def coarser(self, factor: int) -> Grid:
+        """Cells `factor` times as wide."""
+        return Grid(self.low, self.high, tuple(k // factor for k in self.cells))
+
+    def border(self, mass: FloatArray) -> FloatArray:
+        """Probability in the outermost cells below and above along each axis, (N, 2), from that of each cell."""
+        p = mass.reshape(self.cells)
+        return np.array([[p.take(end, axis=i).sum() for end in (0, -1)] for i in range(self.n)])
+
+
+def require_memory(cells: tuple[int, ...], needed: float) -> None:
+    """Raise a ValueError if a computation on `cells` needs more bytes than there are."""
+    free = free_memory()
+    if needed > SHARE * free:
+        shape = " x ".join(str(k) for k in cells)
+        size = f"{shape} need about {needed / 1e9:.3g} GB, {free / 1e9:.3g} are free"
+        raise ValueError(f"cells must fit into memory; {size}")

@@ -1,0 +1,211 @@
+"""The Fokker–Planck equation of the diffusion approximation: densities of up to three neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.fokker_planck.equation import Equation
+from ctrnn_theory.fokker_planck.generator import generator
+from ctrnn_theory.fokker_planck.grid import Grid
+from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, null_vector, stationary
+from ctrnn_theory.network import CTRNN, Noise, positive_number
+from ctrnn_theory.stationary import gaussian_closure
+from ctrnn_theory.stationary.closure import semidefinite
+from ctrnn_theory.stationary.deterministic import solve as deterministic
+from ctrnn_theory.stationary.diffusion import network_equation
+from ctrnn_theory.stationary.domain import require_bounded
+from ctrnn_theory.stationary.fixed_points import fixed_points
+from ctrnn_theory.stationary.law import Divergence, FloatArray, NotApplicable, StationaryLaw
+
+MOST_NEURONS = 3
+FIRST_CELLS = {2: 64, 3: 32}
+MOST_CELLS = {2: 256, 3: 48}
+WIDTHS = 6.5  # standard deviations of the closure to either side of its mean, to begin with
+LINE_WIDTHS = 40.0  # in one dimension, where a domain too wide costs nothing
+CLOSURE_STEPS = 300  # for the box: of a closure that does not settle, its average will do
+BORDER = 1e-9  # probability in the outermost cells at which the domain is wide enough
+WIDENED = 0.3  # of the width, on a side that is not
+MOST_WIDENINGS = 20
+BELOW = 1e-6  # probability below zero that goes without saying
+
+
+def solve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    start: ArrayLike | None = None,
+    *,
+    tolerance: float = 1e-3,
+    cells: int | Sequence[int] | None = None,
+) -> StationaryLaw:
+    """Stationary law of the diffusion approximation, with its density: one, two or three neurons.
+
+    Drift F(W h + W_in u + b; σ_in) - h and diffusion γ (Cov f + Σ_out), in units of τ: the limit of the map for γ → 0.
+    What is solved is that equation: its own distance from the map is of order γ and no part of the error that is told
+    here. One neuron: the density of no flux, by quadrature. Two and three: finite volumes, see
+    :func:`ctrnn_theory.fokker_planck.solve`, on a box of 6.5 standard deviations of the Gaussian closure to either side
+    of every stable fixed point, widened until less than 1e-9 of the probability lies in the outermost cells. The law is
+    that of all wells together, wherever the network starts.
+
+    Parameters
+    ----------
+    net, noise, u, start
+        See :func:`ctrnn_theory.predict`.
+    tolerance
+        Largest estimated error of the mean, in units of the standard deviation, and of the covariance, in units of the
+        variance; cells are halved for it, up to 256 and 48 along an axis.
+    cells
+        Cells along each axis, instead.
+
+    Returns
+    -------
+    StationaryLaw
+        ``details``: "density" (a :class:`~ctrnn_theory.fokker_planck.Density`), "error" (estimated, of mean and
+        covariance, (2,)), "domain" (corners, (N, 2)), "cells", "order" (of convergence, seen), "border" (largest
+        probability in the outermost cells along an axis), "negative" (probability below zero, for correlated noise).
+
+    Raises
+    ------
+    NotApplicable
+        For more than three neurons, a neuron that does not fluctuate, or a law that is a point to rounding.
+    Divergence
+        If the state grows without bound.
+    ValueError
+        For a grid too large for memory.
+
+    Examples
+    --------
+    >>> law = solve(CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1), Noise(inside=0.5))
+    >>> print(law.mean.round(5), law.std.round(5))      # the map itself: 0.37704 and 0.10889
+    [0.37699] [0.10697]
+    """
+    tolerance = positive_number("tolerance", tolerance)
+    require_few(net)
+    if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
+        law = deterministic(net, noise, u, start)
+        return StationaryLaw(law.mean, law.covariance, "fokker_planck", law.converged, law.message)
+    low, high = _box(net, noise, u, start)
+    if net.n == 1:
+        solution, low, high = _line(net, noise, u, low, high)
+    else:
+        low, high = _widened(net, noise, u, low, high)
+        for counts in _refinements(net.n, cells):
+            solution = stationary(network_equation(net, noise, u, (low, high)), low, high, counts)
+            if np.all(_relative(solution) <= tolerance):
+                break
+    return _law(solution, low, high, tolerance)
+
+
+def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+    """Box of the closure's laws about the fixed points that the start and every attractor flow to."""
+    if net.n == 1:
+        require_bounded(net, float(net.drive(u)[0]))
+    starts: list[Any] = [point.state for point in fixed_points(net, u) if point.stable] or [start]
+    laws = []
+    for begin in starts:
+        try:
+            laws.append(gaussian_closure.solve(net, noise, u, begin, tolerance=1e-3, max_iterations=CLOSURE_STEPS))
+        except Divergence:
+            if len(starts) == 1:
+                raise
+    if not laws:
+        raise Divergence("W must keep the state bounded; under noise it grows from every fixed point of the network")
+    width = (LINE_WIDTHS if net.n == 1 else WIDTHS) * np.array([law.std for law in laws])
+    mean = np.array([law.mean for law in laws])
+    return open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
+
+
+def require_few(net: CTRNN) -> None:
+    """Raise NotApplicable for more than three neurons."""
+    if net.n > MOST_NEURONS:
+        raise NotApplicable(f"Fokker–Planck is for one to three neurons; the network has {net.n}")
+
+
+def open_box(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a box, or raise NotApplicable for one of no width."""
+    still = high - low <= 1e-9 * (np.maximum(np.abs(low), np.abs(high)) + 1e-300)
+    if still.any():
+        raise NotApplicable(f"Fokker–Planck is for neurons that fluctuate; neuron {int(np.argmax(still))} does not")
+    return low, high
+
+
+def _line(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, low: FloatArray, high: FloatArray
+) -> tuple[Solution, FloatArray, FloatArray]:
+    """One neuron, on a domain widened until the density at its ends is negligible."""
+    w, drive = float(net.W[0, 0]), float(net.drive(u)[0])
+    breaks = [(k - drive) / w for k in net.activation.breakpoints] if w and not np.any(noise.inside) else []
+    given = network_equation(net, noise, u)
+
+    def floored(points: FloatArray, t: float) -> FloatArray:  # where f is flat noise inside may underflow: not zero
+        return np.maximum(given.diffusion(points, t), np.finfo(float).tiny)
+
+    problem = Equation(1, given.drift, floored)
+    for _ in range(MOST_WIDENINGS):
+        try:
+            solution = stationary(problem, low, high, (), breaks)
+        except ValueError as error:
+            raise NotApplicable(str(error)) from None
+        leaking = solution.border[0] > BORDER
+        if not leaking.any():
+            break
+        width = high - low
+        low, high = low - np.where(leaking[0], width, 0.0), high + np.where(leaking[1], width, 0.0)
+    return solution, low, high
+
+
+def _widened(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Widen a box until little probability lies in the outermost cells of a coarse grid."""
+    for _ in range(MOST_WIDENINGS):
+        grid = Grid(low, high, (FIRST_CELLS[net.n] // 2,) * net.n)
+        mass, _ = null_vector(generator(network_equation(net, noise, u, (low, high)), grid))
+        leaking = grid.border(mass) > BORDER
+        if not leaking.any():
+            break
+        grow = WIDENED * (high - low)
+        low, high = np.where(leaking[:, 0], low - grow, low), np.where(leaking[:, 1], high + grow, high)
+    return low, high
+
+
+def _refinements(n: int, cells: int | Sequence[int] | None) -> Iterator[tuple[int, ...]]:
+    """Cells to try, one after the other."""
+    if cells is not None:
+        yield cell_counts(cells, n)
+        return
+    count = FIRST_CELLS[n]
+    while count <= MOST_CELLS[n]:
+        yield (count,) * n
+        count = 2 * count if n == 2 else count + 16
+
+
+def _relative(solution: Solution) -> FloatArray:
+    """Errors of mean and covariance, in units of the largest standard deviation and variance, (2,)."""
+    size = float(np.max(np.diag(solution.covariance)))
+    return solution.error / np.array([np.sqrt(size), size])
+
+
+def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float) -> StationaryLaw:
+    message, border = "", float(solution.border.max())
+    if border > BORDER:
+        message = f"the domain cuts the law off: {border:.1e} of the probability lies at one of its ends"
+    elif not np.all(_relative(solution) <= tolerance):
+        message = f"estimated error of the mean {solution.error[0]:.1e}, of the covariance {solution.error[1]:.1e}"
+    elif solution.negative > BELOW:
+        message = f"{solution.negative:.1e} of the probability is below zero, in cells too wide for noise so correlated"
+    details = {
+        "density": solution.density,
+        "error": solution.error,
+        "domain": np.stack([low, high], axis=1),
+        "cells": solution.cells,
+        "order": solution.order,
+        "border": border,
+        "negative": solution.negative,
+    }
+    covariance = semidefinite(solution.covariance)
+    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message, details=details)

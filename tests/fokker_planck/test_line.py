@@ -1,0 +1,138 @@
+"""One dimension: densities that are known, to ten digits and more."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import truncnorm
+
+from ctrnn_theory.fokker_planck import solve
+from ctrnn_theory.fokker_planck.equation import equation
+from ctrnn_theory.fokker_planck.line import line
+
+TEN = 1e-10
+
+
+def moments(log_density, low, high, points=()):
+    """Mean and variance by adaptive quadrature."""
+    x = np.linspace(low, high, 20001)
+    top = max(log_density(at) for at in x)
+    inner = [*points, *x[1:-1:1000]]
+
+    def integral(g):
+        return quad(
+            lambda h: g(h) * np.exp(log_density(h) - top), low, high, points=inner, epsabs=0.0, epsrel=1e-12, limit=400
+        )[0]
+
+    mass = integral(lambda h: 1.0)
+    mean = integral(lambda h: h - low) / mass + low
+    return mean, integral(lambda h: (h - mean) ** 2) / mass
+
+
+def check(found, mean, variance, tolerance=TEN):
+    std = np.sqrt(variance)
+    assert found.mean[0] == pytest.approx(mean, rel=0.0, abs=tolerance * std)
+    assert found.covariance[0, 0] == pytest.approx(variance, rel=tolerance)
+    assert abs(found.mean[0] - mean) <= found.error[0] + 1e-12 * (std + abs(mean))  # the error that is told holds
+    assert found.density.mass == pytest.approx(1.0, abs=1e-14)
+    assert np.all(found.density.values >= 0.0)
+    assert not found.density.current.any()
+
+
+@given(rate=st.floats(0.01, 100.0), centre=st.floats(-5.0, 5.0), std=st.floats(1e-6, 1.0), wide=st.floats(8.0, 1e6))
+def test_straight_drift_is_a_gaussian(rate, centre, std, wide):
+    """However narrow in its domain."""
+    found = solve(lambda x: rate * (centre - x), 2.0 * rate * std**2, (centre - 1.1 * wide * std, centre + wide * std))
+    check(found, centre, std**2, TEN + 1e-15 * (1.0 + abs(centre)) / std)
+
+
+@given(a=st.floats(-0.5, 0.5), c=st.floats(-2.0, 2.0), B=st.floats(0.1, 2.0))
+def test_cubic_drift(a, c, B):
+    """One well or two."""
+    found = solve(lambda x: a + c * x - x**3, B, (-6, 6))
+    check(found, *moments(lambda h: (2 * a * h + c * h**2 - h**4 / 2) / B, -6.0, 6.0))
+
+
+@given(power=st.floats(20.0, 200.0))
+def test_diffusion_that_depends_on_the_state(power):
+    """dX = -X dt + √(s²(1 + X²)) dW has p ∝ (1 + x²)^-m, m = 1 + 1/s²: of variance 1/(2m - 3)."""
+    found = solve("-x", lambda x: (1.0 + x**2) / (power - 1.0), (-30, 40))
+    check(found, 0.0, 1.0 / (2.0 * power - 3.0))
+
+
+def test_the_rule_of_ito():
+    """With the other rule of Stratonovich the density would lack 1/B: here, m = 1/s²."""
+    found = solve("-x", lambda x: (1.0 + x**2) / 20.0, (-30, 40))
+    assert abs(found.covariance[0, 0] - 1.0 / 37.0) > 1e-3
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("w", [-1.0, 0.5])
+def test_kinked_drift(w, told):
+    """w max(x, 0) + 0.1 - x, with the kink at an edge of the panels, or found by halving them."""
+    problem = equation(lambda x: w * np.maximum(x, 0.0) + 0.1 - x, 0.2, 1)
+    density, error = line(problem, -4.0, 5.0, (0.0,) if told else ())
+    mean, variance = moments(lambda h: (0.2 * h - h * h + w * max(h, 0.0) ** 2) / 0.2, -4.0, 5.0, (0.0,))
+    assert density.mean[0] == pytest.approx(mean, abs=1e-12)
+    assert density.covariance[0, 0] == pytest.approx(variance, rel=1e-11)
+    assert np.all(error < 1e-11)
+
+
+def test_a_diffusion_that_jumps():
+    """B p is continuous: p = exp(-x²) on the left, 2 exp(-2 x²) on the right."""
+    found = solve("-x", lambda x: np.where(x < 0.0, 1.0, 0.5), (-6, 6))
+    root = np.sqrt(2.0)
+    assert found.mean[0] == pytest.approx(0.0, abs=1e-11)
+    assert found.covariance[0, 0] == pytest.approx((1.0 + 1.0 / root) / (2.0 + 4.0 / root), rel=1e-10)
+
+
+@pytest.mark.parametrize("B", [1e-3, 1e-5, 1e-6])
+def test_narrow_wells_of_equal_depth(B):
+    """A = -U', U = (x² - 1)² (1 + x/2): wells at ±1 of curvature 12 and 4, filled as 12^-½ to 4^-½, to order B."""
+    found = solve(lambda x: -4 * x * (x * x - 1) * (1 + x / 2) - (x * x - 1) ** 2 / 2, B, (-1.9, 2.2))
+    ratio = np.sqrt(4.0 / 12.0)
+    assert found.mean[0] == pytest.approx((ratio - 1.0) / (ratio + 1.0), abs=0.1 * B + 1e-8)
+
+
+def test_a_cliff_beside_the_law_costs_no_digits():
+    """No diffusion to the left of -0.3, and a drift to the right: a Gaussian cut off there."""
+    problem = equation("-x", lambda x: np.where(x < -0.3, 1e-300, 0.02), 1)
+    density, _ = line(problem, -3.0, 2.0, (-0.3,))
+    cut = truncnorm(-3.0, np.inf, scale=0.1)
+    assert density.mean[0] == pytest.approx(cut.mean(), rel=1e-11)
+    assert density.covariance[0, 0] == pytest.approx(cut.var(), rel=1e-11)
+
+
+def test_walls():
+    box = solve(0, 1, (0, 2), border=1)
+    check(box, 1.0, 1.0 / 3.0)
+    assert box.border[0] == pytest.approx([1 / 128, 1 / 128], rel=0.3)  # as the nodes near the ends have it
+    ramp = solve(0.5, 1, (0, 1), border=1)  # p ∝ e^x
+    mean = 1.0 / (np.e - 1.0)
+    check(ramp, mean, (np.e - 2.0) / (np.e - 1.0) - mean**2)
+
+
+def test_what_it_says_of_itself():
+    found = solve("-x", 1, (-6, 6))
+    assert np.isnan(found.order)
+    assert (found.negative, found.cells) == (0.0, (len(found.density.axes[0]),))
+
+
+@pytest.mark.parametrize(
+    ("drift", "diffusion", "domain", "message"),
+    [
+        ("-x", 0, (-1, 1), r"diffusion must be positive in one dimension; at -1 it is 0"),
+        ("-x", "x**2", (-1, 1), r"diffusion must be positive in one dimension; at 0 it is 0"),
+        ("-x", -1, (-1, 1), r"diffusion must be positive semi-definite; at \(-1\) an eigenvalue is -1"),
+        ("-x", "1 - x", (-1, 2), r"diffusion must be positive semi-definite; at \(1.016\) an eigenvalue is -0.0156"),
+        ("0.3 - x", 1e-40, (-1, 2), r"diffusion must spread the law; at 0.3 it is a point to rounding"),
+        ("1000000*sin(1000000*x)", 1, (-1, 1), r"drift and diffusion must be resolved by 4096 panels; not so near "),
+        ("-x", 1, (-6, 1), r"domain must hold the law; 0.0\d* of the probability lies at the upper end of axis 0, 1$"),
+        ("-x", 1, (-1, 6), r"domain must hold the law; 0.0\d* of the probability lies at the lower end of axis 0, -1$"),
+        ("log(x)", 1, (-1, 6), r"drift must be finite in the domain; at \(-1\) it is not"),
+    ],
+)
+def test_refused(drift, diffusion, domain, message):
+    with pytest.raises(ValueError, match="^" + message):
+        solve(drift, diffusion, domain)
