@@ -54,7 +54,7 @@ def test_same_seed_same_report():
 
 
 def test_a_refused_method_shows_its_reason():
-    report = ct.bias(ct.CTRNN(np.zeros((2, 2)), 0.1), ct.Noise(0.5), methods=["exact", "mean_field"])
+    report = ct.bias(ct.CTRNN(np.zeros((4, 4)), 0.1), ct.Noise(0.5), methods=["exact", "mean_field"])
     assert "exact" in report.refused
     assert f"exact: not applicable: {report.refused['exact']}" in report.table()
     row = report.to_dict()["methods"]["exact"]

@@ -133,3 +133,72 @@ def test_the_points_are_closer_where_the_noise_reaches_less_far():
 def test_a_curve_reaches_past_its_network():
     curve = bias_curve(ct.CTRNN.single(0.0, 3.0), ct.Noise(0.5), methods=["mean_field"])  # ζ = 6
     assert curve.distance["mean_field"][-1] > 6.0
+
+
+@pytest.fixture(scope="module")
+def bistable():
+    net, noise = ct.CTRNN([[1.5, -0.2], [0.2, 1.5]], [0.0, 0.05], "tanh", 0.1), ct.Noise(outside=0.6)
+    return net, noise, ct.predict(net, noise, method="fokker_planck", cells=64).details["density"]
+
+
+def test_map_of_a_density_marks_every_fixed_point(bistable):
+    net, noise, density = bistable
+    ax = density.plot(net=net, noise=noise)
+    lines = {line.get_label(): np.column_stack(line.get_data()) for line in ax.get_lines()}
+    points = ct.fixed_points(net)
+    for label, stable in (("stable fixed point", True), ("unstable fixed point", False)):
+        expected = [point.state for point in points if point.stable is stable]
+        np.testing.assert_allclose(lines[label], expected, atol=1e-12)
+    # without noise inside mean field has the same fixed points; with it, others
+    np.testing.assert_allclose(lines["mean-field fixed point"], lines["stable fixed point"], atol=1e-6)
+    moved = density.plot(net=net, noise=ct.Noise(inside=0.2))
+    others = next(line for line in moved.get_lines() if line.get_label() == "mean-field fixed point")
+    assert np.abs(np.column_stack(others.get_data()) - lines["stable fixed point"]).max() > 0.005
+
+
+def test_map_of_a_density_is_the_right_way_up(bistable):
+    _, _, density = bistable
+    image = density.plot().collections[0]
+    drawn = image.get_array().reshape(len(density.axes[1]), len(density.axes[0]))
+    np.testing.assert_array_equal(drawn, density.values.T)
+
+
+def test_curve_of_a_density_lies_on_the_histogram_of_its_simulation():
+    net, noise = ct.CTRNN.single(w=0.5, b=0.1, activation="tanh", gamma=0.05), ct.Noise(outside=0.5)
+    density = ct.predict(net, noise, method="fokker_planck").details["density"]
+    states = ct.simulate(net, noise, steps=400, trajectories=20_000, record_every=400, rng=0).h[-1]
+    ax = density.plot(states=states)
+    (curve,) = ax.get_lines()
+    x, p = curve.get_data()
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_width(), bar.get_height()) for bar in ax.patches]
+    centre, width, height = np.array(bars).T
+    expected = np.interp(centre, x, p)
+    error = np.sqrt(np.maximum(expected, 1e-3) / (len(states) * width))  # of a count, as a density
+    assert np.all(np.abs(height - expected) < 5.0 * error + 0.06 * p.max())  # the approximation: O(γ) of the variance
+    assert not np.all(np.abs(height - np.interp(centre + 0.1, x, p)) < 5.0 * error + 0.06 * p.max())
+
+
+def test_density_of_three_dimensions_asks_for_a_marginal():
+    axis = np.linspace(-1.0, 1.0, 4)
+    density = ct.fokker_planck.Density((axis,) * 3, (np.full(4, 0.5),) * 3, np.full((4, 4, 4), 0.125))
+    with pytest.raises(ValueError, match="one or two dimensions to be drawn; got 3: take a marginal"):
+        density.plot()
+    density.marginal((0, 2)).plot()
+    with pytest.raises(ValueError, match="net must have the 2 dimensions of the density; got 1 neurons"):
+        density.marginal((0, 2)).plot(net=ct.CTRNN.single(w=0.5))
+
+
+def test_picture_in_time_has_a_band_for_a_prediction_and_points_for_a_simulation():
+    net = ct.CTRNN([[0.0, -0.8], [0.8, 0.0]], [0.3, 0.1], "relu", 0.1, W_in=[[1.0], [0.0]])
+    u = np.sin(0.1 * np.arange(60))[:, None]
+    predicted = ct.evolve(net, ct.Noise(inside=0.5), u, steps=60)
+    ax = predicted.plot()
+    assert len(ax.collections) == 2  # a band for each neuron
+    band = ax.collections[0].get_paths()[0].vertices
+    mean, std = predicted.mean[:, 0], predicted.std[:, 0]
+    assert band[:, 1].max() == pytest.approx(np.max(mean + std))
+    assert band[:, 1].min() == pytest.approx(np.min(mean - std))
+    simulated = ct.evolve(net, ct.Noise(inside=0.5), u, steps=60, method="simulation", rng=0)
+    simulated.plot(ax)
+    labels = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert labels == {f"$h_{{{i}}}$, {name}" for i in (1, 2) for name in ("gaussian closure", "simulation")}
