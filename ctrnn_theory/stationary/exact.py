@@ -1,4 +1,4 @@
-"""One neuron, exactly: the Poisson equation of the map, solved by collocation."""
+"""Up to three neurons, exactly: the Poisson equation of the map, solved by collocation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from ctrnn_theory.stationary.domain import (
 from ctrnn_theory.stationary.flow import settle
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh, Step
+from ctrnn_theory.stationary.tensor import few_law
+from ctrnn_theory.stationary.verdict import verdict
 
+TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # by the number of neurons
 ROUNDS = 30  # of widening the domain and refining the mesh
 WIDENINGS = 10  # after which the leak that is left is rounding
 LEAK = 2e-12  # of the domain's half width: error of the mean by what leaves the domain, at most
 MAX_PANELS = 128
-TWO_ATTRACTORS = 1e4  # steps of memory that a message puts down to a second attractor
-LONGEST_MEMORY = 1e12  # steps: rounding, 1e-16 a step, weighs the attractors to 1e-4 at the most
 CHECKS = np.cos(np.pi * (np.array([14, 13, 11, 9, 7, 5, 3, 1, 0]) + 0.5) / 15.0)
 """Points of a panel, midway between its nodes, at which the Poisson equation is checked."""
 
@@ -41,44 +42,53 @@ def solve(
     u: ArrayLike | None = None,
     start: ArrayLike | None = None,
     *,
-    tolerance: float = 1e-10,
+    tolerance: float | None = None,
 ) -> StationaryLaw:
-    """Stationary mean and variance of the map of one neuron, noise inside, outside or both.
+    """Stationary mean and covariance of the map of one to three neurons, noise inside, outside or both.
 
     The map is a Markov chain with the operator (P g)(h) = E g(h'). For φ = h and φ = (h - E h)² the Poisson equation
-    g - P g = φ - π(φ) is solved for g and the number π(φ) = E φ, by collocation on Chebyshev panels. No density is
-    needed, so that atoms of the law (relu) do no harm. Between the nodes the equation holds up to a residual r, and
-    the error is exactly E r: it is estimated from |r| with the weights of the law, and panels that hold too much of
-    it are halved. The domain is widened until the probability that leaves it does not count.
+    g - P g = φ - π(φ) is solved for g and the number π(φ) = E φ, by collocation: for one neuron on Chebyshev panels,
+    for two and three on a tensor grid, one polynomial an axis. No density is needed, so that atoms of the law (relu)
+    do no harm. Between the nodes the equation holds up to a residual r, and the error is exactly E r; it is estimated
+    from r with the weights of the law, and the mesh is made finer where that asks for it. The domain is widened until
+    the probability that leaves it does not count.
+
+    Two neurons with noise outside alone and an f with kinks are followed from before the noise to before the next
+    noise, where all functions are smooth. A neuron of a network with a kink in f and no noise of its own inside is
+    otherwise not resolved well, and ``converged`` says so.
 
     Parameters
     ----------
     net
-        A network of one neuron.
+        A network of one neuron, two, or three.
     noise
-        Its noise, standard deviations per step.
+        Its noise, standard deviations per step; for three neurons independent at each.
     u
         Constant input (K,), or None.
     start
         State from which the network starts, rest by default. It matters where there is no noise, and where noise
-        leaves the basin of an attractor less than once in some 1e12 steps: the law is then that of this basin, which
-        ``details["domain"]`` does not go beyond.
+        leaves the basin of an attractor less than once in some 1e12 steps (of several neurons, more rarely than a
+        tolerance of 1e-8 shows): the law is then that of this basin, which ``details["domain"]`` does not go beyond.
     tolerance
-        Largest estimated error of the mean and of the variance; relative to the state, and its square, above 1.
+        Largest estimated error of the mean and of the covariance; relative to the state, and its square, above 1.
+        By default 1e-10 for one neuron, 1e-8 for two, 1e-6 for three.
 
     Returns
     -------
     StationaryLaw
-        ``details``: "error", the estimated absolute error of mean and variance (2,); "domain", the interval that
-        holds the law; "nodes", the number of nodes; "memory", the steps over which the state forgets; "points" and
-        "weights", a quadrature rule for the expectation of functions of the state as slow as h and h².
+        ``details``: "error", the estimated largest absolute error of mean and covariance (2,); "domain", the interval
+        that holds the law, or the box (N, 2); "nodes", the number of nodes; "memory", the steps over which the state
+        forgets; "points" and "weights", a quadrature rule for the expectation of functions of the state as slow as h
+        and h², which :meth:`StationaryLaw.expectation` uses.
 
     Raises
     ------
     NotApplicable
-        For more than one neuron, no noise and no fixed point, or an f that grows too fast for a variance.
+        For more than three neurons, three with correlated noise, no noise and no fixed point, or an f that grows too
+        fast for a variance; if what is to be solved does not fit into memory.
     Divergence
-        If noise carries the state away for ever, however rarely it does so.
+        If noise carries the state away for ever, however rarely it does so; of several neurons, as far as the
+        Gaussian closure sees it.
 
     Examples
     --------
@@ -86,20 +96,31 @@ def solve(
     >>> print(f"{law.mean[0]:.10f} {law.std[0]:.9f}")
     0.3770394962 0.108885239
     """
-    if net.n != 1:
-        raise NotApplicable(f"the exact method is for one neuron; the network has {net.n}")
-    tolerance = positive_number("tolerance", tolerance)
-    drive, origin = float(net.drive(u)[0]), net.start_state(start)
+    if net.n > 3:
+        raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
+    tolerance = positive_number("tolerance", TOLERANCES[net.n] if tolerance is None else tolerance)
+    origin = net.start_state(start)
+    if not np.any(noise.std("inside", net.n)) and not np.any(noise.std("outside", net.n)):
+        return _point(net, u, origin, 0.0)
+    if net.n > 1:
+        return few_law(net, noise, u, origin, tolerance)
+    found = search_one(net, noise, u, origin, tolerance)
+    return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)
+
+
+def search_one(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, tolerance: float
+) -> Chain | StationaryLaw:
+    """Chain of one neuron; the law itself if the state does not move."""
+    drive = float(net.drive(u)[0])
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     step = Step(net.activation, float(net.W[0, 0]), drive, net.gamma, inside, outside)
-    if inside == 0.0 and outside == 0.0:
-        return _point(net, u, origin, 0.0)
     require_bounded(net, drive)
     step = choose_reach(step, net.activation, float(origin[0]))
     low, high = guess_range(step, net.activation, float(origin[0]))
     if high - low <= 1e-12 * max(abs(low), abs(high)):  # f is flat wherever the noise reaches
         return _point(net, u, origin, high - low)
-    return _law(_search(step, net.activation, low, high, tolerance), tolerance)
+    return _search(step, net.activation, low, high, tolerance)
 
 
 def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) -> StationaryLaw:
@@ -108,16 +129,21 @@ def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) ->
     end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, origin)
     if not end.converged:
         raise NotApplicable("without noise the state settles to no fixed point from this start")
-    h = float(end.state[0])
-    details = {"error": np.array([width, width**2]), "domain": (h, h), "nodes": 1, "memory": 0.0}
-    details |= {"points": end.state, "weights": np.ones(1)}
-    return StationaryLaw(end.state, np.zeros((1, 1)), "exact", details=details)
+    domain: Any = np.stack([end.state, end.state], axis=1)
+    points = end.state[None]
+    if net.n == 1:
+        domain, points = (float(end.state[0]), float(end.state[0])), end.state
+    details = {"error": np.array([width, width**2]), "domain": domain, "nodes": 1, "memory": 0.0}
+    details |= {"points": points, "weights": np.ones(1)}
+    return StationaryLaw(end.state, np.zeros((net.n, net.n)), "exact", details=details)
 
 
 @dataclass(frozen=True)
 class Chain:
     """The stationary law of the map on a mesh, and how far it is to be trusted."""
 
+    step: Step
+    """The map."""
     mesh: Mesh
     """Mesh of n nodes."""
     weights: FloatArray
@@ -168,7 +194,7 @@ def _chain(step: Step, mesh: Mesh, order: int) -> Chain:
     mass = mesh.mass(weights)
     shares = mass[:, None] * residual * np.array([half, half**2])
     kick = np.max(rows[:, -2:], axis=0)
-    return Chain(mesh, weights, middle + half * center, half**2 * variance, memory, leak, kick, shares)
+    return Chain(step, mesh, weights, middle + half * center, half**2 * variance, memory, leak, kick, shares)
 
 
 def _residual(
@@ -252,29 +278,16 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
     return replace(step, breaks=breaks), first_edges(step, low, high, breaks, kinks)
 
 
-def _law(chain: Chain, tolerance: float) -> StationaryLaw:
+def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
-    if chain.memory > LONGEST_MEMORY:
-        raise NotApplicable(
-            f"noise takes the state from one attractor to another only once in some {chain.memory:.0e} steps,"
-            " too rarely for double precision to weigh them against each other"
-        )
-    edges = chain.mesh.edges
-    domain = (float(edges[0]), float(edges[-1]))
-    size = max(1.0, abs(chain.mean) + np.sqrt(max(chain.variance, 0.0)))
-    converged = bool(np.all(chain.error <= tolerance * np.array([size, size**2])))
-    message = ""
-    if not converged:
-        message = f"estimated error of the mean {chain.error[0]:.1e}, of the variance {chain.error[1]:.1e}"
-        if chain.memory > TWO_ATTRACTORS:
-            message += f"; the state forgets only over {chain.memory:.0e} steps, as it does between two attractors"
+    mean, variance = np.array([chain.mean]), max(chain.variance, 0.0)
+    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory)
     details: dict[str, Any] = {
         "error": chain.error,
-        "domain": domain,
+        "domain": (float(chain.mesh.edges[0]), float(chain.mesh.edges[-1])),
         "nodes": len(chain.weights),
         "memory": chain.memory,
         "points": chain.mesh.nodes,
         "weights": chain.weights,
     }
-    covariance = np.array([[max(chain.variance, 0.0)]])
-    return StationaryLaw(np.array([chain.mean]), covariance, "exact", converged, message, details=details)
+    return StationaryLaw(mean, np.array([[variance]]), "exact", converged, message, details=details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,3 +46,43 @@ class StationaryLaw:
         """Standard deviation of each state, shape (N,)."""
         std: FloatArray = np.sqrt(np.diag(self.covariance))
         return std
+
+    def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """E φ(h) under the law, for a method that holds the law itself: exact, or one with a density.
+
+        Parameters
+        ----------
+        function
+            φ: takes states (M, N), returns (M,) or (M, K). The exact method integrates the function that interpolates
+            φ at its nodes, so that φ should be smooth on the scale of the law's standard deviation; that of a
+            ``density`` integrates what its mesh resolves.
+
+        Returns
+        -------
+        FloatArray
+            E φ, () or (K,).
+
+        Raises
+        ------
+        ValueError
+            For a law that has moments only.
+
+        Examples
+        --------
+        >>> from ctrnn_theory import CTRNN, Noise, predict
+        >>> law = predict(CTRNN.single(w=-1.0, b=0.2, activation="softplus"), Noise(1.0), method="exact")
+        >>> third = law.expectation(lambda h: (h[:, 0] - law.mean[0]) ** 3)
+        >>> print(f"skewness {third / law.std[0] ** 3:.4f}")
+        skewness 0.3763
+        """
+        if "density" in self.details:
+            found: FloatArray = self.details["density"].expectation(function)
+            return found
+        if "points" not in self.details or "weights" not in self.details:
+            raise ValueError(
+                f"expectation must be asked of a law that is held as a whole; {self.method} has its moments only"
+            )
+        points = np.asarray(self.details["points"], dtype=np.float64)
+        values = np.asarray(function(points.reshape(len(points), -1)), dtype=np.float64)
+        weighted: FloatArray = np.asarray(self.details["weights"]) @ values
+        return weighted

@@ -220,6 +220,11 @@ class Step:
         after[:, -2:] += matrix[:, -2:]
         return after
 
+    def matrix(self, mesh: Mesh, order: int) -> FloatArray:
+        """P at the nodes of a mesh, (n, n)."""
+        diffused = self.diffusion(mesh, mesh.nodes, order) if self.inside and self.outside else None
+        return self.rows(mesh, mesh.nodes, order, diffused)[:, :-2]
+
     def diffusion(self, mesh: Mesh, y: FloatArray, order: int) -> FloatArray:
         """Rows of g -> E g(y + γ σ_out η) at the points y (M,), with the overstep, (M, n + 2)."""
         s = self.gamma * self.outside

@@ -403,9 +403,9 @@ def test_input_and_noise_of_any_form():
 # --- refusals --------------------------------------------------------------------------------------------------
 
 
-def test_only_for_one_neuron():
-    with pytest.raises(NotApplicable, match="one neuron"):
-        exact.solve(CTRNN(np.zeros((2, 2)), np.zeros(2)), Noise(inside=1.0))
+def test_only_for_few_neurons():
+    with pytest.raises(NotApplicable, match="up to three neurons"):
+        exact.solve(CTRNN(np.zeros((4, 4)), np.zeros(4)), Noise(inside=1.0))
 
 
 def test_the_tolerance_must_be_positive():
