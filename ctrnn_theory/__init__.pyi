@@ -1,13 +1,18 @@
 from . import derive as derive
+from . import fokker_planck as fokker_planck
 from . import plotting as plotting
 from . import testing as testing
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation
+from .basins import EscapeTimes as EscapeTimes
+from .basins import escape_times as escape_times
 from .bias_curve import BiasCurve as BiasCurve
 from .bias_curve import bias_curve as bias_curve
 from .bias_report import BiasReport as BiasReport
 from .bias_report import bias as bias
+from .evolution import Evolution as Evolution
+from .evolution import evolve as evolve
 from .integrators import Path as Path
 from .integrators import simulate as simulate
 from .network import CTRNN as CTRNN
@@ -19,5 +24,7 @@ from .stationary import StationaryLaw as StationaryLaw
 from .stationary import predict as predict
 from .stationary.fixed_points import FixedPoint as FixedPoint
 from .stationary.fixed_points import fixed_points as fixed_points
+from .stationary.spectrum import Spectrum as Spectrum
+from .stationary.spectrum import spectrum as spectrum
 
 __version__: str
