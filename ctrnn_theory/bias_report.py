@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXACT_METHODS = ("deterministic", "exact", "simulation")
 """Methods that follow the network itself, so that their divergence is the network's."""
+SLOW = 3  # neurons for which the exact method is slow
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +179,7 @@ def bias(
     u
         Constant input (K,), or None.
     methods
-        Names out of :data:`METHODS`; all by default.
+        Names out of :data:`METHODS`; all by default, but for "exact" of three neurons, which may take minutes.
     rng
         Seed of the simulation: an int, a SeedSequence or a Generator.
     target_se
@@ -216,6 +217,9 @@ def bias(
     laws: dict[str, StationaryLaw] = {}
     refused: dict[str, str] = {}
     for name in (m for m in METHODS if m in chosen):
+        if methods is None and name == "exact" and net.n == SLOW:
+            refused[name] = "it may take minutes for three neurons, and is left out unless methods name it"
+            continue
         if progress is not None:
             progress(name)
         options = {"rng": rng, "target_se": target_se, "workers": workers} if name == "simulation" else {}

@@ -62,6 +62,14 @@ def test_a_refused_method_shows_its_reason():
     assert not row["converged"]
 
 
+def test_exact_of_three_neurons_waits_to_be_asked_for():
+    net, noise = ct.CTRNN(np.zeros((3, 3)), 0.1, "identity"), ct.Noise(0.5)
+    report = ct.bias(net, noise)
+    assert set(report.laws) == set(ct.METHODS) - {"exact"}
+    assert "unless methods name it" in report.table()
+    assert set(ct.bias(net, noise, methods=["exact"]).laws) == {"exact"}
+
+
 def test_a_tiny_bias_is_shown_with_its_digits():
     report = ct.bias(ct.CTRNN.single(-1.0, 0.0, "softplus"), ct.Noise(1e-4), methods=["small_noise", "exact"])
     row = next(line for line in report.table().splitlines() if line.startswith("exact"))
