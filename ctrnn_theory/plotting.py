@@ -34,6 +34,7 @@ NEAR_EXACT = {"cumulant_closure", "fokker_planck"}  # their curve is exact's, ab
 NEURONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 VISIBLE = 1e-4  # of the largest density: what a picture shows
 BINS = 40
+ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend beside the data
 MOST_POINTS = 25  # of a simulation along time
 
 
@@ -159,8 +160,7 @@ def density(
     if net is not None:
         _mark_fixed_points(ax, net, noise, u)
     if ax.get_legend_handles_labels()[0]:
-        above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # beside the map
-        ax.legend(frameon=False, fontsize="small", **(above if density.n == 2 else {}))
+        ax.legend(frameon=False, fontsize="small", **(ABOVE if density.n == 2 else {}))
     return ax
 
 
@@ -260,7 +260,7 @@ def evolution(evolution: Evolution, ax: Axes | None = None) -> Axes:
                 )
     ax.set_xlabel(r"time  $t/\tau$")
     ax.set_ylabel("state  $h$, mean ± standard deviation")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, fontsize="small", **ABOVE)
     return ax
 
 
