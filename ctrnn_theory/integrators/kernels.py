@@ -102,14 +102,42 @@ reduction = jit(fastmath={"contract", "reassoc"})  # sums over lanes, in any ord
 
 
 @inline
-def add_product(A, x, at, out):  # type: ignore[no-untyped-def]
-    """Add A x to out, x from row `at` on.
+def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
+    """Add whole fours of rows of A x to out, and return how many: a state is loaded once for four rows."""
+    rows, columns = A.shape[0] - A.shape[0] % 4, A.shape[1]
+    whole = columns - columns % 4
+    for i in range(0, rows, 4):
+        for j in range(0, whole, 4):
+            a0, a1, a2, a3 = A[i, j], A[i, j + 1], A[i, j + 2], A[i, j + 3]
+            b0, b1, b2, b3 = A[i + 1, j], A[i + 1, j + 1], A[i + 1, j + 2], A[i + 1, j + 3]
+            c0, c1, c2, c3 = A[i + 2, j], A[i + 2, j + 1], A[i + 2, j + 2], A[i + 2, j + 3]
+            d0, d1, d2, d3 = A[i + 3, j], A[i + 3, j + 1], A[i + 3, j + 2], A[i + 3, j + 3]
+            for k in range(LANES):
+                x0, x1, x2, x3 = x[j, k], x[j + 1, k], x[j + 2, k], x[j + 3, k]
+                out[i, k] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+                out[i + 1, k] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+                out[i + 2, k] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
+                out[i + 3, k] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+        for j in range(whole, columns):
+            a0, b0, c0, d0 = A[i, j], A[i + 1, j], A[i + 2, j], A[i + 3, j]
+            for k in range(LANES):
+                x0 = x[j, k]
+                out[i, k] += a0 * x0
+                out[i + 1, k] += b0 * x0
+                out[i + 2, k] += c0 * x0
+                out[i + 3, k] += d0 * x0
+    return rows
+
+
+@inline
+def add_product(A, first, x, at, out):  # type: ignore[no-untyped-def]
+    """Add A x to out, rows from `first` on; x from row `at` on.
 
     Four columns at a time: a sum is loaded and stored once for four products.
     """
     columns = A.shape[1]
     whole = columns - columns % 4
-    for i in range(A.shape[0]):
+    for i in range(first, A.shape[0]):
         for j in range(0, whole, 4):
             c0, c1, c2, c3 = A[i, j], A[i, j + 1], A[i, j + 2], A[i, j + 3]
             for k in range(LANES):
@@ -130,7 +158,7 @@ def preactivation(W, drive, step, h, a):  # type: ignore[no-untyped-def]
         constant = drive[row, i]
         for k in range(LANES):
             a[i, k] = constant
-    add_product(W, h, np.int64(0), a)  # typed: a literal would compile the callee once more
+    add_product(W, add_tiles(W, h, a), h, np.int64(0), a)  # typed: a literal would compile the callee once more
 
 
 @inline
@@ -141,7 +169,7 @@ def add_noise(sigma, factor, z, at, out):  # type: ignore[no-untyped-def]
         for k in range(LANES):
             out[i, k] += s * z[at + i, k]
     if factor.shape[1] > 0:
-        add_product(factor, z, at, out)
+        add_product(factor, np.int64(0), z, at, out)
 
 
 @inline
