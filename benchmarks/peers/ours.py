@@ -1,0 +1,29 @@
+"""Ours: what a simulation measures with, the covariance matrix and the residual of the control variate included."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.simulation import EVERY, Moments, Work
+from ctrnn_theory import CTRNN, Noise
+from ctrnn_theory.integrators.ensemble import Ensemble
+
+SITE = "inside"
+PACKAGES = ("ctrnn-theory", "numba", "llvmlite")
+
+
+def prepare(work: Work, workers: int = 1, control_variate: bool = True) -> dict[str, Callable[[], Moments]]:
+    """The ensemble that `simulation` runs, after the short run that tells the range of its table."""
+    net = CTRNN(work.W, work.b, work.activation, work.gamma)
+    noise = Noise(**{work.site: work.sigma})
+    ensemble = Ensemble(net, noise, net.b, None, work.trajectories, rng=1, workers=workers)
+    zero = np.zeros(work.n)
+    if control_variate:
+        seen = ensemble.measure(50, EVERY, zero)
+        ensemble.tabulate(seen.low, seen.high)
+
+    def advance() -> Moments:
+        averages = ensemble.measure(work.steps // EVERY, EVERY, zero)
+        return Moments(averages.first, averages.second)
+
+    return {"Ensemble.measure": advance}

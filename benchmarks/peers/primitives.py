@@ -1,0 +1,110 @@
+"""Variates and elementary functions alone, on arrays that stay in the cache: what no step can be faster than."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.with_numpy import softplus
+from ctrnn_theory.activations import primitives
+from ctrnn_theory.integrators import normals
+from ctrnn_theory.jit import jit
+
+ROWS = 16
+SIZE = ROWS * normals.LANES
+
+
+def nanoseconds(call: Callable[[], Any], count: int) -> float:
+    """Time a call takes for each of `count` values, the best of five."""
+    call()  # compiles
+    found = []
+    for _ in range(5):
+        begin = perf_counter()
+        call()
+        found.append(perf_counter() - begin)
+    return 1e9 * min(found) / count
+
+
+@jit
+def words(state: Any, out: Any, repeats: int) -> None:
+    """Fill `out` with ours' random words, repeatedly."""
+    half = normals.HALF
+    for _ in range(repeats):
+        for row in range(ROWS):
+            for i in range(half):
+                first, second, a, b, c, d = normals.next_words(
+                    state[i], state[half + i], state[2 * half + i], state[3 * half + i]
+                )
+                state[i], state[half + i], state[2 * half + i], state[3 * half + i] = a, b, c, d
+                out[row, i], out[row, half + i] = first, second
+
+
+@jit
+def variates(state: Any, out: Any, constants: Any, bits: Any, repeats: int) -> None:
+    """Fill `out` with ours' normal variates, repeatedly."""
+    for _ in range(repeats):
+        normals.fill(state, out, constants, bits)
+
+
+def applied(f: Any) -> Callable[..., None]:
+    """Loop over an array, compiled for one function."""
+
+    @jit(fastmath={"contract"})
+    def loop(x: Any, out: Any, repeats: int) -> None:
+        for _ in range(repeats):
+            for i in range(SIZE):
+                out[i] = f(x[i])
+
+    return loop
+
+
+def report(quick: bool) -> dict[str, dict[str, float]]:
+    """ns a value: ours, NumPy, and the C library one value at a time, from Numba."""
+    repeats = 1_000 if quick else 10_000
+    x = np.random.default_rng(9).standard_normal(SIZE)
+    out, spare, raw = np.empty(SIZE), np.empty(SIZE), np.empty((ROWS, normals.LANES), np.uint64)
+    rng, state = np.random.Generator(np.random.SFC64(9)), normals.seed_block(normals.seed_words(9), 0)
+    count = repeats * SIZE
+
+    def again(call: Callable[[], Any]) -> float:
+        return nanoseconds(lambda: [call() for _ in range(repeats)], count)
+
+    def compiled(f: Any) -> float:
+        loop = applied(f)
+        return nanoseconds(lambda: loop(x, out, repeats), count)
+
+    def numpy_softplus() -> None:
+        np.copyto(out, x)
+        softplus(out, spare)
+
+    z = out.reshape(ROWS, -1)
+    return {
+        "64-bit word": {
+            "ours": nanoseconds(lambda: words(state, raw, repeats), count),
+            "numpy": again(lambda: rng.integers(0, 2**64, size=SIZE, dtype=np.uint64)),
+        },
+        "normal": {
+            "ours": nanoseconds(lambda: variates(state, z, normals.CONSTANTS, normals.BITS, repeats), count),
+            "numpy": again(lambda: rng.standard_normal(out=out)),
+            "one at a time": compiled(jit(lambda _: np.random.normal())),  # noqa: NPY002
+        },
+        "exp": {
+            "ours": compiled(primitives.exp),
+            "numpy": again(lambda: np.exp(x, out=out)),
+            "one at a time": compiled(jit(lambda u: math.exp(u))),
+        },
+        "tanh": {
+            "ours": compiled(primitives.tangent),
+            "numpy": again(lambda: np.tanh(x, out=out)),
+            "one at a time": compiled(jit(lambda u: math.tanh(u))),
+        },
+        "softplus": {
+            "ours": compiled(primitives.softplus),
+            "numpy": again(numpy_softplus),
+            "one at a time": compiled(jit(lambda u: max(u, 0.0) + math.log1p(math.exp(-abs(u))))),
+        },
+    }
