@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, positive_number
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.milestones import count_passages, find_cores, smoothed_centres
@@ -122,6 +122,7 @@ def escape_times(
     """
     if method not in ESCAPE_METHODS:
         raise ValueError(f"method must be one of {', '.join(ESCAPE_METHODS)}; got {method!r}")
+    check_model(net, noise)
     goal = positive_number("relative_error", relative_error)
     limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
     basins = tuple(point for point in fixed_points(net, u) if point.stable)
@@ -205,7 +206,7 @@ def _exact(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoi
     count = len(basins)
     found = spectrum(net, noise, u, count=count + 1)
     points = np.array([point.state for point in basins])
-    centres = smoothed_centres(net, noise, net.drive(u), points)
+    centres, merged = smoothed_centres(net, noise, net.drive(u), points)
     values = found.functions(centres)[:, :count]
     size = np.abs(found.eigenvalues)
     with np.errstate(divide="ignore"):
@@ -218,6 +219,8 @@ def _exact(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoi
     if np.min(rates) < -BELOW * np.max(rates) or not np.any(rates):
         rates = np.full((count, count), np.nan)
         message = "the slowest motion of the state is not between the basins: no chain describes it"
+    elif merged:
+        message = "noise inside smooths the activation so much that basins merge: the rates are rough"
     elif separation < SEPARATED:
         message = (
             f"noise leaves the basins only {separation:.2g} times more slowly than the state relaxes within them:"

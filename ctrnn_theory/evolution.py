@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
-from ctrnn_theory.network import CTRNN, SITES, Noise, positive_integer, real_array
+from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, real_array
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
@@ -22,6 +22,8 @@ from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+COARSE = 0.1
+"""Estimated error of the mean by the grid, in standard deviations, that counts as not converged."""
 CHUNK = 2**22
 """Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
 
@@ -138,7 +140,8 @@ def evolve(
         Steps between recorded times.
     start
         State (N,) at time 0, known exactly, None for rest (zero); or a stationary law, for a Gaussian state of its
-        mean and covariance ("cumulant_closure" takes the third cumulants of its own law as well).
+        mean and covariance ("cumulant_closure" takes the third cumulants of its own law as well, "fokker_planck" the
+        density of its own).
     **options
         "simulation" takes ``trajectories`` (4096), ``rng`` (0) and ``workers``, as :func:`ctrnn_theory.simulate`
         does; "fokker_planck" takes ``cells`` and ``tolerance``, as :func:`ctrnn_theory.fokker_planck.evolve` does.
@@ -168,11 +171,7 @@ def evolve(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    for argument, value, kind in (("net", net, CTRNN), ("noise", noise, Noise)):
-        if not isinstance(value, kind):
-            raise ValueError(f"{argument} must be a {kind.__name__}; got {value!r}")
-    for site in SITES:
-        noise.factor(site, net.n)
+    check_model(net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     follow = METHODS[method]
     known = list(inspect.signature(follow).parameters)[6:]
@@ -287,7 +286,13 @@ def _fokker_planck(
 
     path = density_path.evolve(net, noise, u, steps, every, start, cells=cells, tolerance=tolerance)
     details = {"densities": path.densities, "error": path.error, "border": path.border}
-    return Course(path.mean, path.covariance, details=details)
+    width = float(np.sqrt(np.max(path.covariance)))
+    message = ""
+    if path.border.max() > density_path.BORDER:
+        message = f"the domain cuts the density off: {path.border.max():.1e} of the probability came to lie at an end"
+    elif path.error[0] > COARSE * width:
+        message = f"estimated error of the mean by the grid {path.error[0]:.1e}: raise cells"
+    return Course(path.mean, path.covariance, None, not message, message, details)
 
 
 METHODS: dict[str, Callable[..., Course]] = {

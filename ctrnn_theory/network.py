@@ -336,6 +336,15 @@ def _read(stream: BinaryIO) -> dict[str, Any]:
     return {"activation": header["activation"], "gamma": header["gamma"], **arrays}
 
 
+def check_model(net: Any, noise: Any) -> None:
+    """Raise a ValueError unless these are a network, and a noise that fits it."""
+    for argument, value, kind in (("net", net, CTRNN), ("noise", noise, Noise)):
+        if not isinstance(value, kind):
+            raise ValueError(f"{argument} must be a {kind.__name__}; got {value!r}")
+    for site in SITES:
+        noise.factor(site, net.n)
+
+
 def positive_number(name: str, value: Any) -> float:
     """Return `value` as a float, or raise a ValueError if it is not a number above 0, and finite."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < math.inf:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrnn_theory import CTRNN, Noise, NotApplicable, predict
+from ctrnn_theory import CTRNN, Noise, NotApplicable, predict, spectrum
 from ctrnn_theory.basins import EscapeTimes, coarse_rates, escape_times, occupation
 from ctrnn_theory.stationary.milestones import _last_visited, find_cores
 from ctrnn_theory.stationary.passage import diffusion_of
@@ -268,6 +268,9 @@ def test_basins_that_noise_joins_are_no_basins():
     simulated = escape_times(TANH, noise, method="simulation", relative_error=0.2, workers=1)
     assert not simulated.converged
     assert "usual fluctuations" in simulated.message
+    for found in (exact, simulated, escape_times(TANH, Noise(inside=2.0))):  # the neuron is odd: no well is the better
+        error = 0.0 if found.standard_error is None else 5.0 * np.hypot(*found.standard_error)
+        assert abs(found.time[1] - found.time[0]) <= error + 1e-6 * found.time[0]
     with pytest.raises(NotApplicable, match="fewer wells"):
         escape_times(TANH, noise, method="kramers")
 
@@ -283,3 +286,11 @@ def test_what_does_not_apply():
         escape_times(TANH, Noise(outside=0.5), method="simulation", relative_error=-1)
     with pytest.raises(NotApplicable, match="smooth drift"):
         escape_times(CTRNN.single(1.0, -0.5, "step"), Noise(outside=0.2), method="kramers")
+
+
+def test_arguments_of_the_wrong_kind():
+    for call in (escape_times, spectrum):
+        with pytest.raises(ValueError, match="net must be a CTRNN; got 'x'"):
+            call("x", Noise(0.5))
+        with pytest.raises(ValueError, match=r"noise must be a Noise; got 0.5"):
+            call(TANH, 0.5)

@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 Field = Callable[[FloatArray, float], FloatArray]
 """A function of states (M, N) and the time."""
 
+HINT = 'see "ctrnn-theory list activations"'
 COORDINATES = ("x", "y", "z")
 
 
@@ -73,6 +74,8 @@ def equation(drift: Any, diffusion: Any, n: int) -> Equation:
 def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tuple[Field, bool]:
     """Function of (M, N) and t, with values (M, N) or (M, N, N), and whether it is free of t."""
     value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if isinstance(value, sp.MatrixBase):
+        value = list(value) if 1 in value.shape else value.tolist()
     shape = _shape(name, value)
     whole = shape == () and callable(value)  # its values may have any of the shapes
     if shape not in shapes and not whole:
@@ -82,17 +85,22 @@ def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tupl
 
     def field(points: FloatArray, t: float) -> FloatArray:
         with np.errstate(all="ignore"):  # what is not finite is told below
-            values = {index: part(points, t) for index, (part, _) in parts.items()}
+            try:
+                values = {index: part(points, t) for index, (part, _) in parts.items()}
+            except TypeError as error:
+                raise ValueError(f"{name} must be a function of arrays (M,) of coordinates; {error}") from error
         for form in shapes if whole else [shape]:
             out = np.empty((len(points), *(form or (n,))))
             try:
                 for index in np.ndindex(form):
                     part = _at(values[()], index, n) if whole else values[index]
+                    if np.iscomplexobj(part):
+                        raise TypeError
                     _column(out, index)[:] = np.broadcast_to(np.asarray(part, dtype=np.float64), len(points))[:, None]
             except (TypeError, ValueError, IndexError):
                 continue
             return _finite(name, out, points)
-        raise ValueError(f"{name} must return {n} values for {n} coordinates, each a number or of their shape (M,)")
+        raise ValueError(f"{name} must return {n} values for {n} coordinates, each real and a number or of shape (M,)")
 
     return field, all(steady for _, steady in parts.values())
 
@@ -134,7 +142,7 @@ def _symbolic(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, floa
         try:
             expression = parse(value, symbols=known)
         except ValueError as error:
-            reason = str(error).removeprefix("activation ")
+            reason = str(error).removeprefix("activation ").replace(f" ({HINT})", "").replace(f" {HINT}", "")
             raise ValueError(f"{name} must be an expression in {', '.join(known)}: it {reason}") from None
     else:
         expression = value.subs({s: known[s.name] for s in value.free_symbols if s.name in known})

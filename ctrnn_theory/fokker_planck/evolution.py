@@ -19,6 +19,7 @@ from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_b
 from ctrnn_theory.fokker_planck.stepping import Stepper
 
 FloatArray = NDArray[np.float64]
+LEAST_TOLERANCE = 1e-8
 FIRST_STEP = 1e-3  # of the whole time
 VARYING_STEPS = 200  # over the whole time, at least, for coefficients that vary
 LOST = 1e-6  # probability of a start that may lie outside the domain
@@ -74,7 +75,7 @@ def evolve(
     cells
         Cells along each axis: 512, 128 and 48 by default, for one, two and three dimensions.
     tolerance
-        Largest error of a step in time, in total variation, in (0, 1].
+        Largest error of a step in time, in total variation, between 1e-8 and 1.
     border
         Most probability that may come to lie in the outermost cells; 1 for walls.
 
@@ -94,12 +95,20 @@ def evolve(
     moments = _numbers("times", times)
     if moments.size < 2 or not np.all(np.diff(moments) > 0.0):
         raise ValueError(f"times must be two ascending numbers at least; got {times!r}")
-    tolerance, border = probability("tolerance", tolerance), probability("border", border)
+    tolerance, border = step_tolerance(tolerance), probability("border", border)
     problem = equation(drift, diffusion, len(low))
     counts = cell_counts(cells, len(low))
     path = follow([problem] * (moments.size - 1), low, high, counts, start, moments, tolerance)
     check_border(path.border, border, low, high)
     return path
+
+
+def step_tolerance(tolerance: float) -> float:
+    """Return a tolerance of a step in time, or raise a ValueError if it is beyond what rounding lets be reached."""
+    value = probability("tolerance", tolerance)
+    if value < LEAST_TOLERANCE:
+        raise ValueError(f"tolerance must be at least {LEAST_TOLERANCE:g}, far below the grid's error; got {value:g}")
+    return value
 
 
 def follow(

@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LEAST = 1e-12  # of the largest diffusion: less is no diffusion
+NONE = 1e-200  # where there is none at all: small, and its inverse no overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def _in_cells(equation: Equation, t: float, grid: Grid) -> FloatArray:
     """S = ½ B in units of cells, (M, N) or (M, N, N), the diagonal kept off zero."""
     B = equation.diffusion(grid.points, t)
     diagonal = 0.5 * (B if B.ndim == 2 else np.einsum("mii->mi", B)) / grid.spacing**2
-    diagonal = np.maximum(diagonal, max(LEAST * float(diagonal.max()), np.finfo(float).tiny))
+    diagonal = np.maximum(diagonal, max(LEAST * float(diagonal.max()), NONE))
     if B.ndim == 2:
         return diagonal
     S = 0.5 * B / np.outer(grid.spacing, grid.spacing)

@@ -189,10 +189,14 @@ def null_vector(scheme: Generator, peak: int | None = None) -> tuple[FloatArray,
 
 def factors(M: sp.csc_matrix, monotone: bool) -> Any:
     """Sparse LU factors; of an M-matrix, diagonally dominant by columns, without pivoting."""
-    if not monotone:
-        return splu(M)
-    # with few entries to a column, SuperLU is faster without panels: 1.6 times
-    return splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, panel_size=1, options={"SymmetricMode": True})
+    try:
+        if not monotone:
+            return splu(M)
+        # with few entries to a column, SuperLU is faster without panels: 1.6 times
+        options = {"SymmetricMode": True}
+        return splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, panel_size=1, options=options)
+    except RuntimeError:
+        raise ValueError("diffusion must connect the cells; it is so small that their equations are singular") from None
 
 
 def _resolvent(L: sp.csc_matrix, monotone: bool) -> FloatArray:

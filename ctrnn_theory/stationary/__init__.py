@@ -17,7 +17,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
 __all__ = ["METHODS", "Divergence", "NotApplicable", "StationaryLaw", "predict", "summary"]
@@ -83,11 +83,7 @@ def predict(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    for argument, value, kind in (("net", net, CTRNN), ("noise", noise, Noise)):
-        if not isinstance(value, kind):
-            raise ValueError(f"{argument} must be a {kind.__name__}; got {value!r}")
-    for site in SITES:
-        noise.factor(site, net.n)
+    check_model(net, noise)
     solve = importlib.import_module(f"{__name__}.{method}").solve
     known = list(inspect.signature(solve).parameters)[4:]
     for name in options:

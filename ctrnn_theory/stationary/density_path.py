@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.fokker_planck.density import Density
-from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow
-from ctrnn_theory.fokker_planck.solution import cell_counts, probability
+from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
+from ctrnn_theory.fokker_planck.solution import cell_counts
 from ctrnn_theory.network import CTRNN, Noise, positive_integer, real_array
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.diffusion import network_equation
@@ -18,6 +18,8 @@ from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few
 from ctrnn_theory.stationary.law import Divergence, FloatArray, NotApplicable, StationaryLaw
 
+CELLS = {2: 64, 3: 32}
+TAIL = 1e-9  # probability of a density to start from that may lie outside the domain on either side
 BORDER = 1e-6  # probability in the outermost cells at which the domain is wide enough
 
 
@@ -34,6 +36,9 @@ def evolve(
 ) -> DensityPath:
     """Density of the diffusion approximation in time, along an input that may vary from step to step.
 
+    Continuous time takes the place of the steps, which moves the mean of a transient by O(γ); that is no part of the
+    error that is told.
+
     Parameters
     ----------
     net, noise
@@ -45,7 +50,8 @@ def evolve(
     start
         State (N,), known exactly; a StationaryLaw, whose density (or Gaussian) is taken; None for rest.
     cells
-        Cells along each axis: 512, 128 or 48 by default.
+        Cells along each axis: 512, 64 or 32 by default. With an input that varies from step to step two neurons take
+        some 0.05 s a step on 64 cells, since the equations change.
     tolerance
         Largest error of a step in time, in total variation.
 
@@ -71,7 +77,7 @@ def evolve(
     """
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     require_few(net)
-    tolerance, counts = probability("tolerance", tolerance), cell_counts(cells, net.n)
+    tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
     if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
         raise NotApplicable("Fokker–Planck is for a network with noise; without, the density is a point")
     times, inputs = _schedule(net, u, steps, every)
@@ -134,7 +140,18 @@ def _path_box(
     )
     if not np.all(np.abs(mean) + width < BOUND):
         raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
-    return open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
+    low, high = (mean - width).min(axis=0), (mean + width).max(axis=0)
+    if isinstance(law, Density):  # whose tails, and wells, its moments do not tell
+        ends = np.array([_quantiles(law.marginal(i)) for i in range(net.n)])
+        low, high = np.minimum(low, ends[:, 0]), np.maximum(high, ends[:, 1])
+    return open_box(low, high)
+
+
+def _quantiles(density: Density) -> tuple[float, float]:
+    """Ends of what holds all but TAIL of a density of one dimension, on either side."""
+    x, below = density.axes[0], np.cumsum(density.weights) / density.mass
+    first, last = int(np.searchsorted(below, TAIL)), min(int(np.searchsorted(below, 1.0 - TAIL)), x.size - 1)
+    return float(x[first] - density.widths[0][first]), float(x[last] + density.widths[0][last])
 
 
 def _start(net: CTRNN, start: Any) -> FloatArray | Density | Gaussian:

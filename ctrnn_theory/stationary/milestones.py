@@ -29,6 +29,7 @@ HELD = 0.8  # share of a Gaussian law of the attractor's that its core holds
 SMALLEST = 0.05  # standard deviation that a core is given at least, as a part of the distance to the next
 REACH = 2.0  # times the core that lies within the basin too: a state on the core's edge seldom leaves at once
 SHRINK = 0.9
+MERGED = 0.25  # of the distance of two attractors: nearer than that, smoothing has made one of them
 WELL_INSIDE = 0.6  # share of the core's first radius below which the barrier is in the bulk of the law
 DIRECTIONS = 64  # in which a core is checked to lie in its basin
 FLOW_TIMES = 30.0  # time constants of the noise-free flow that decides on the basin
@@ -73,14 +74,14 @@ class Passages:
 
 def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) -> Cores:
     """Cores of the stable fixed points (B, N): the Gaussian law of the local linear step, cut to the basin."""
-    centres = smoothed_centres(net, noise, drive, points)
-    gaps = np.sqrt(np.sum((centres[:, None] - centres) ** 2, axis=2)) + np.diag(np.full(len(points), np.inf))
+    centres, merged = smoothed_centres(net, noise, drive, points)
+    gaps = _distances(centres)
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((DIRECTIONS, net.n))
     directions = np.concatenate([directions, np.eye(net.n), -np.eye(net.n)])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     first = math.sqrt(chi2.ppf(HELD, net.n))
-    whiten, clear = [], True
+    whiten, clear = [], not merged
     for i, centre in enumerate(centres):
         V = _local_covariance(net, noise, drive, centre) + (SMALLEST * np.min(gaps[i])) ** 2 * np.eye(net.n)
         root = np.linalg.cholesky(V)
@@ -94,18 +95,26 @@ def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) 
     return Cores(centres, np.array(whiten), clear)
 
 
-def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) -> FloatArray:
-    """Where the noise-smoothed network settles from each stable point (B, N), (B, N).
+def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) -> tuple[FloatArray, bool]:
+    """Where the noise-smoothed network settles from each stable point (B, N), and whether smoothing merges some.
 
-    A point that it settles to outside the point's own basin is left as it is.
+    A point that it settles to outside the point's own basin is left as it is; where some merge, all are.
     """
     f, sigma = net.activation, noise.std("inside", net.n)
     if not sigma.any():
-        return points
+        return points, False
     F, slope = (lambda a: f.smoothed(a, sigma)), (lambda a: f.smoothed(a, sigma, 1))
     ends = np.array([settle(F, slope, net.W, drive, net.gamma, point).state for point in points])
+    if np.any(_distances(ends) < MERGED * _distances(points)):
+        return points, True
     own = basin_of(net, drive, ends, points) == np.arange(len(points))
-    return np.where(own[:, None], ends, points)
+    return np.where(own[:, None], ends, points), False
+
+
+def _distances(points: FloatArray) -> FloatArray:
+    """Distance of each pair of points (B, N), infinite on the diagonal, (B, B)."""
+    gaps: FloatArray = np.sqrt(np.sum((points[:, None] - points) ** 2, axis=2)) + np.diag(np.full(len(points), np.inf))
+    return gaps
 
 
 def _local_covariance(net: CTRNN, noise: Noise, drive: FloatArray, centre: FloatArray) -> FloatArray:

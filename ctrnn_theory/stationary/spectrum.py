@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, positive_number
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh
@@ -77,6 +77,7 @@ def spectrum(
     >>> print(found.eigenvalues.real.round(8), round(found.relaxation_time, 4))
     [1.    0.9   0.81  0.729] 9.4912
     """
+    check_model(net, noise)
     count, tolerance = positive_integer("count", count), positive_number("tolerance", tolerance)
     if count < 2:
         raise ValueError(f"count must be at least 2; got {count}")

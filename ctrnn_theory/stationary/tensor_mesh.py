@@ -98,7 +98,7 @@ class Grid:
         return Product(tuple(factor for factor, _ in found), np.stack([over for _, over in found], axis=1))
 
 
-@jit("Tuple((float64[:,::1], float64[:,::1]))(int64[::1], float64[::1], float64[::1], int64, int64)", cache=True)
+@jit(cache=True)
 def average_chebyshev(rows, t, weights, count, degree):  # type: ignore[no-untyped-def]
     """Σ weight · T_k(t) over each row's points, t moved into [-1, 1], (count, degree), and the overstep, (count, 2)."""
     moments = np.zeros((count, degree))

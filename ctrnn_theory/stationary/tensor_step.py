@@ -16,7 +16,6 @@ from ctrnn_theory.stationary.domain import LAYER
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.markov import gaussian_nodes
 from ctrnn_theory.stationary.tensor_mesh import Grid, Matrix, Product, Rows, from_coefficients
-from ctrnn_theory.stationary.tensor_pairs import average_pairs, rules_for
 
 EXTRA = 16  # nodes more along an axis for what noise outside makes of a function than for the function
 PANELS = 4  # of a Gaussian's range, in which 3 + order / 4 points of a quadrature over two variates lie
@@ -150,6 +149,8 @@ class NetworkStep:
 
         C is lower triangular. With `moving` False the step is none, and h itself is what is averaged over.
         """
+        from ctrnn_theory.stationary.tensor_pairs import average_pairs, rules_for  # compiled when imported
+
         a = points @ self.W.T + self.drive
         outer, lines = [np.empty((len(a), 0))], [np.empty((len(a), 0, 2))]
         for i in range(2):

@@ -1,5 +1,7 @@
 """Whatever a user writes for a drift and a diffusion, it is the same field; what is none is refused in one sentence."""
 
+import math
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -120,7 +122,7 @@ def test_refused(drift, diffusion, message):
 @pytest.mark.parametrize(
     ("drift", "diffusion", "message"),
     [
-        (lambda x, y: x, 1, r"drift must return 2 values for 2 coordinates, each a number or of their shape \(M,\)"),
+        (lambda x, y: x, 1, r"drift must return 2 values for 2 coordinates, each real and a number or of shape \(M,\)"),
         (lambda x, y: (x, y, x), 1, "drift must return 2 values"),
         (lambda x, y: ((x, y), (y, x)), 1, "drift must return 2 values"),
         (lambda x, y: (x, y[:3]), 1, "drift must return 2 values"),
@@ -143,3 +145,18 @@ def test_refused_when_evaluated(drift, diffusion, message):
 def test_a_matrix_singular_to_rounding_is_taken():
     root = np.array([[0.1], [0.7]])
     equation([0, 0], (root @ root.T).tolist(), 2).diffusion(POINTS[:, :2], 0.0)
+
+
+def test_sympy_matrices_complex_values_and_scalar_functions():
+    x, y = sp.symbols("x y")
+    field = equation(sp.Matrix([-x, x - y]), sp.Matrix([[1, 0], [0, 2]]), 2)
+    at = np.array([[1.0, 3.0]])
+    np.testing.assert_array_equal(field.drift(at, 0.0), [[-1.0, -2.0]])
+    np.testing.assert_array_equal(field.diffusion(at, 0.0), [[[1.0, 0.0], [0.0, 2.0]]])
+    with pytest.raises(ValueError, match="each real and a number"):
+        equation(lambda x: -x + 1j, 1.0, 1).drift(np.ones((3, 1)), 0.0)
+    with pytest.raises(ValueError, match="drift must be a function of arrays"):
+        equation(math.sin, 1.0, 1).drift(np.ones((3, 1)), 0.0)
+    with pytest.raises(ValueError, match=r"unknown|known names only") as refused:
+        equation("foo(x)", 1.0, 1)
+    assert "activations" not in str(refused.value)

@@ -192,3 +192,8 @@ def test_refused(options, message):
     arguments = {"start": [0.5], "times": [0.0, 1.0], "cells": 64, **options}
     with pytest.raises(ValueError, match="^" + message):
         evolve("-x", 0.2, (-2, 2), arguments.pop("start"), arguments.pop("times"), **arguments)
+
+
+def test_a_tolerance_out_of_reach_is_refused():
+    with pytest.raises(ValueError, match=r"^tolerance must be at least 1e-08, far below the grid's error; got 1e-10$"):
+        evolve("-x", 0.5, (-4, 4), [1.0], [0.0, 1.0], tolerance=1e-10)

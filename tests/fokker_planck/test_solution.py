@@ -272,3 +272,8 @@ def test_refused(arguments, options, message):
 def test_cells_are_rounded_up():
     found = solve(["-x", "-y"], 0.5, BOX, cells=(17, 20), border=1)
     assert (found.cells, found.density.values.shape) == ((20, 20), (20, 20))
+
+
+def test_no_diffusion_at_all_is_refused():
+    with pytest.raises(ValueError, match=r"^diffusion must connect the cells; it is so small"):
+        solve(["-x", "-y"], 0, [(-3, 3)] * 2)

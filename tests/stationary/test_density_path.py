@@ -101,3 +101,11 @@ def moments_of_the_map(net, sigma, steps):
         values = np.stack([chebyshev.chebval(after, fit @ phi) @ weight for phi in values.T], axis=1)
     mean, square = (float(chebyshev.chebval(-1.0 / 1.5, fit @ phi)) for phi in values.T)
     return mean, square - mean**2
+
+
+def test_a_law_with_a_small_second_well_stays_where_it_is():
+    """The well lies further out than six deviations of the whole law."""
+    net, noise = CTRNN.single(1.5, -0.1, "tanh", 0.1), Noise(outside=0.5)
+    law = solve(net, noise)
+    path = evolve(net, noise, None, 20, 20, start=law)
+    np.testing.assert_allclose(path.mean, np.tile(law.mean, (2, 1)), atol=1e-5)
