@@ -70,7 +70,7 @@ def own(n: int, extrapolated: bool) -> list[float]:
         return ct.fokker_planck.solve(drift, 2.0 * DIFFUSION, box, cells=n).mean.tolist()
     grid = Grid(np.full(2, -SIZE), np.full(2, SIZE), (n, n))
     centre = grid.size // 2 + n // 2
-    mass = null_vector(generator(equation(drift, 2.0 * DIFFUSION, 2), grid), centre)
+    mass, _ = null_vector(generator(equation(drift, 2.0 * DIFFUSION, 2), grid), centre)
     return (mass @ grid.points).tolist()
 
 
@@ -79,7 +79,7 @@ def beside(peer: str | None) -> None:
     reference = np.array(ct.fokker_planck.solve(drift, 2.0 * DIFFUSION, [(-SIZE, SIZE)] * 2, cells=512).mean)
     print(f"stationary law of two tanh neurons, constant diffusion; mean {reference}")
     print(f"{'':26}{'cells':>6}{'seconds':>10}{'error of the mean':>20}{'MB':>8}")
-    for n in (100, 200, 400):
+    for n in (64, 100, 200, 400):
         for name, command in (
             ("one grid", [sys.executable, "-c", OWN, str(n), "one"]),
             ("extrapolated", [sys.executable, "-c", OWN, str(n), "extrapolated"]),
