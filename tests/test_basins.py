@@ -275,6 +275,14 @@ def test_basins_that_noise_joins_are_no_basins():
         escape_times(TANH, noise, method="kramers")
 
 
+def test_basins_left_almost_as_fast_as_the_state_relaxes_have_rough_rates():
+    found = escape_times(TANH, Noise(inside=0.75))
+    assert 4.5 < found.separation < 5.0
+    assert not found.converged
+    assert "4.9 times more slowly" in found.message
+    assert escape_times(TANH, Noise(inside=0.621)).converged
+
+
 def test_what_does_not_apply():
     pair = CTRNN(1.5 * np.eye(2), np.zeros(2), "tanh", 0.1)
     for method in ("kramers", "fokker_planck"):

@@ -155,7 +155,6 @@ def count_passages(
     ensemble = Ensemble(net, noise, drive, None, max(trajectories, count), rng, workers)
     blocks, n, lanes = ensemble.h.shape
     home = np.arange(blocks * lanes) % count
-    last = np.array(home)
     ensemble.place(cores.centres)
     every = max(1, round(CHECKED / net.gamma))
     counts, time, steps = np.zeros((count, count)), np.zeros(count), 0
@@ -164,7 +163,7 @@ def count_passages(
         path = ensemble.record(times, every, len(home))
         if not np.all(np.abs(path[-1]) < BOUND):  # also for NaN
             raise Divergence(f"W must keep the state bounded; a state has passed {BOUND:g}")
-        belongs = _last_visited(last, cores.labels(path))
+        belongs = _last_visited(home, cores.labels(path))
         before, after = belongs[:-1].ravel(), belongs[1:].ravel()
         time += every * np.bincount(before, minlength=count)
         np.add.at(counts, (before[before != after], after[before != after]), 1.0)
@@ -172,7 +171,6 @@ def count_passages(
         away = belongs[-1] != home
         by_lane = ensemble.h.transpose(0, 2, 1)
         by_lane[away.reshape(blocks, lanes)] = cores.centres[home[away]]
-        last = home
     return Passages(counts, time, steps)
 
 
