@@ -22,8 +22,9 @@ from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COARSE = 0.1
-"""Estimated error of the mean by the grid, in standard deviations, that counts as not converged."""
+COARSE = 0.2
+"""Difference of the mean on two grids, in standard deviations, that counts as not converged; it is above the error
+that their extrapolation leaves."""
 CHUNK = 2**22
 """Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
 
