@@ -133,7 +133,7 @@ def escape_times(
         return _exact(net, noise, u, basins)
     if method == "simulation":
         return _simulation(net, noise, u, basins, goal, limit, count, rng, workers)
-    process = diffusion_of(net, noise, net.drive(u))
+    process = diffusion_of(net, noise, u)
     bottoms, tops = wells(process, np.array([float(point.state[0]) for point in basins]))
     per_tau = (first_passage if method == "fokker_planck" else kramers)(process, bottoms, tops)
     return _result(net, basins, method, net.gamma * per_tau)

@@ -93,7 +93,7 @@ def birth_and_death(net: CTRNN, noise: Noise, wells: np.ndarray, low: float, hig
     Steps up and down at the rates of a second-order scheme for the generator A ∂ + ½ B ∂², upwinded exponentially so
     that they are positive; times and splitting probabilities from two linear systems.
     """
-    process = diffusion_of(net, noise, net.b)
+    process = diffusion_of(net, noise, None)
     x = np.linspace(low, high, n)
     dx = x[1] - x[0]
     force = process.force(0.5 * (x[1:] + x[:-1])) * dx  # the climb of Φ from node to node

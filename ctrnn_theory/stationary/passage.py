@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.diffusion import network_equation
 from ctrnn_theory.stationary.flow import settle
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable
 from ctrnn_theory.stationary.markov import legendre
@@ -42,13 +45,12 @@ class Diffusion:
     """Δt/τ."""
     inside: float
     """σ_in."""
-    outside: float
-    """σ_out."""
+    equation: Equation
+    """Its Fokker–Planck equation."""
 
     def drift(self, h: FloatArray) -> FloatArray:
         """A(h)."""
-        value: FloatArray = self.f.smoothed(self.w * h + self.drive, self.inside) - h
-        return value
+        return self.equation.drift(np.reshape(h, (-1, 1)), 0.0).reshape(np.shape(h))
 
     def slope(self, h: FloatArray) -> FloatArray:
         """A'(h)."""
@@ -57,9 +59,7 @@ class Diffusion:
 
     def diffusion(self, h: FloatArray) -> FloatArray:
         """B(h)."""
-        v = self.f.smoothed_variance(self.w * h + self.drive, self.inside) if self.inside else np.zeros_like(h)
-        value: FloatArray = self.gamma * (v + self.outside**2)
-        return value
+        return self.equation.diffusion(np.reshape(h, (-1, 1)), 0.0).reshape(np.shape(h))
 
     def force(self, h: FloatArray) -> FloatArray:
         """Φ'(h) = -2A/B."""
@@ -75,14 +75,15 @@ class Diffusion:
         return np.sort((np.array(self.f.breakpoints) - self.drive) / self.w)
 
 
-def diffusion_of(net: CTRNN, noise: Noise, drive: FloatArray) -> Diffusion:
+def diffusion_of(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Diffusion:
     """Diffusion approximation of one neuron, or NotApplicable for several or for no noise."""
     if net.n != 1:
         raise NotApplicable(f"the diffusion approximation of escape is for one neuron; the network has {net.n}")
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     if not inside and not outside:
         raise NotApplicable("without noise no basin is left")
-    return Diffusion(net.activation, float(net.W[0, 0]), float(drive[0]), net.gamma, inside, outside)
+    equation = network_equation(net, noise, u)
+    return Diffusion(net.activation, float(net.W[0, 0]), float(net.drive(u)[0]), net.gamma, inside, equation)
 
 
 def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArray]:
