@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, positive_number
+from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.milestones import count_passages, find_cores, smoothed_centres

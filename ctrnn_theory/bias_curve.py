@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise, positive_number
+from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray

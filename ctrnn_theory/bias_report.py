@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, SITES, Noise, real_array
+from ctrnn_theory.arguments import real_array
+from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
-from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, real_array
+from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.table import tabulate
-from ctrnn_theory.network import CTRNN, Noise, Site, positive_integer
+from ctrnn_theory.network import CTRNN, Noise, Site
 
 FloatArray = NDArray[np.float64]
 BOUND = 1e12

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.integrators.ensemble import Ensemble
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, real_array
+from ctrnn_theory.network import CTRNN, Noise
 
 FloatArray = NDArray[np.float64]
 

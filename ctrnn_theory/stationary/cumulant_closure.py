@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number
+from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure import ROUNDING
 from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants, change, mix

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
 from ctrnn_theory.fokker_planck.solution import cell_counts
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, real_array
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.diffusion import network_equation
 from ctrnn_theory.stationary.flow import BOUND

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lu_factor, lu_solve
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.network import CTRNN, Noise, positive_number
+from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.domain import (
     END_PANEL,
     choose_reach,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import positive_number
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, null_vector, stationary
-from ctrnn_theory.network import CTRNN, Noise, positive_number
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic

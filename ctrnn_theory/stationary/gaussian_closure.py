@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number, real_array
+from ctrnn_theory.arguments import positive_integer, positive_number, real_array
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import ROUNDING, Closure, Moments, distance, semidefinite
 from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw

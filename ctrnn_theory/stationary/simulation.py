@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import positive_integer, positive_number
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
-from ctrnn_theory.network import CTRNN, Noise, positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.flow import jacobian, spectral_radius
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
-from ctrnn_theory.network import CTRNN, Noise, check_model, positive_integer, positive_number
+from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh
