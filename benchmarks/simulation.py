@@ -1,7 +1,7 @@
 """The work that every peer does, how it is timed, and how its result is checked.
 
 The work is the map with noise inside, or outside for solvers that know no other, with running averages of h and h² of
-each trajectory from every second step. A *peer* is a module of ``benchmarks/peers/`` with
+each trajectory from every `EVERY`-th step. A *peer* is a module of ``benchmarks/peers/`` with
 
 * ``SITE``: where it puts the noise,
 * ``PACKAGES``: what it is made of, for their versions,
@@ -37,7 +37,7 @@ SIZES = {1: 10_240, 2: 10_240, 16: 1_024, 128: 128}
 """Trajectories of networks of each size: whole blocks of ours, so that no peer does more than another."""
 STEPS, QUICK_STEPS = 1_000, 250
 """Of a call; ten times what the start takes to die away, at the least."""
-EVERY = 2
+EVERY = 5
 """Steps between samples, what a simulation takes at γ = 0.1."""
 REPEATS, PATIENCE = 5, 2.0
 """Timed calls of each way, and the seconds after which no other one starts; two at least, or one of a slow way."""

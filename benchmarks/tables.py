@@ -94,7 +94,7 @@ def show(found: Found) -> None:
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}\n"
         "One core, float64. ns a neuron-step, and how many times ours. The first and second moments of each of K\n"
-        f"trajectories, from every {EVERY}nd of {found['works'][0]['steps']} steps; ours has the covariance matrix and"
+        f"trajectories, from every {EVERY}th of {found['works'][0]['steps']} steps; ours has the covariance matrix and"
         " the control variate besides."
     )
     if found["quick"]:

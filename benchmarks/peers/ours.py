@@ -1,4 +1,4 @@
-"""Ours: what a simulation measures with, the covariance matrix and the residual of the control variate included."""
+"""Ours: what a simulation measures with, the covariance matrix and what both control variates need included."""
 
 from collections.abc import Callable
 
@@ -20,10 +20,10 @@ def prepare(work: Work, workers: int = 1, control_variate: bool = True) -> dict[
     zero = np.zeros(work.n)
     if control_variate:
         seen = ensemble.measure(50, EVERY, zero)
-        ensemble.tabulate(seen.low, seen.high)
+        ensemble.tabulate(seen.low, seen.high, variance=True)
 
     def advance() -> Moments:
-        averages = ensemble.measure(work.steps // EVERY, EVERY, zero)
+        averages = ensemble.measure(work.steps // EVERY, EVERY, zero, control_variate)
         return Moments(averages.first, averages.second)
 
     return {"Ensemble.measure": advance}

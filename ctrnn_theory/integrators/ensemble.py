@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.integrators.observation import Sums
 from ctrnn_theory.integrators.table import tabulate
 from ctrnn_theory.network import CTRNN, Noise, Site
 
@@ -24,7 +25,8 @@ WIDEN = 0.5
 """By how much of its width a table reaches beyond what was seen, on either side."""
 
 
-NO_SUMS = kernels.Sums(np.zeros(0), *np.zeros((6, 0, LANES)))
+WIDE = 512
+"""Neurons times trajectories of a group: enough to share what a loop costs to begin, little enough for the cache."""
 NO_RECORD = np.zeros((0, 0, 0))
 
 
@@ -34,22 +36,24 @@ class Unbounded(ArithmeticError):
 
 @dataclass(frozen=True, eq=False)
 class Averages:
-    """Time averages over each of K trajectories, of N neurons."""
+    """Time averages over each of K trajectories (or pairs) of N neurons, and over each of their blocks; d = h - c."""
 
     samples: int
     """Times averaged over."""
     centre: FloatArray
     """Point c that moments are taken about, (N,)."""
     first: FloatArray
-    """Average of h - c, (K, N)."""
+    """Average of d, (K, N)."""
     second: FloatArray
-    """Average of (h - c)², (K, N)."""
-    residual: FloatArray
-    """Average of F(W h + drive; σ_in) - h, (K, N): its stationary mean is zero."""
+    """Average of d², (K, N)."""
     cross: FloatArray
-    """Average of (h - c)(h - c)ᵀ over all trajectories, (N, N)."""
+    """Average of d dᵀ over a block, (blocks, N, N)."""
+    residual: FloatArray
+    """Average of r = F(W h + drive; σ_in) - h, (K, N): its stationary mean is zero. Empty if not asked for."""
+    ahead: FloatArray
+    """Average of E[d' d'ᵀ | h], d' a step later, (blocks, N, N): its stationary mean is that of `cross`. Likewise."""
     low: FloatArray
-    """Smallest pre-activation without its noise, W h + drive, (N,)."""
+    """Smallest pre-activation without its noise, W h + drive, (N,). Likewise."""
     high: FloatArray
     """Largest one, (N,)."""
 
@@ -57,24 +61,13 @@ class Averages:
         """Averages over both runs, of the same trajectories about the same centre."""
         total = self.samples + other.samples
         share = other.samples / total
-
-        def mix(name: str) -> FloatArray:
-            mine: FloatArray = getattr(self, name)
-            return mine + share * (getattr(other, name) - mine)
-
-        return Averages(
-            samples=total,
-            centre=self.centre,
-            first=mix("first"),
-            second=mix("second"),
-            residual=mix("residual"),
-            cross=mix("cross"),
-            low=np.minimum(self.low, other.low),
-            high=np.maximum(self.high, other.high),
-        )
+        names = ("first", "second", "cross", "residual", "ahead")
+        mixed = {name: (1.0 - share) * getattr(self, name) + share * getattr(other, name) for name in names}
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Averages(samples=total, centre=self.centre, low=low, high=high, **mixed)
 
     def means(self, M: FloatArray | None = None) -> FloatArray:
-        """Average of h over each trajectory, or of h + M (F - h) for a matrix M (N, N); shape (K, N)."""
+        """Average of h over each trajectory, or of h + M r for a matrix M (N, N); shape (K, N)."""
         plain: FloatArray = self.centre + self.first
         return plain if M is None else plain + self.residual @ M.T
 
@@ -87,7 +80,8 @@ class Averages:
     def covariance(self, mean: FloatArray) -> FloatArray:
         """Average of (h - mean)(h - mean)ᵀ over all, (N, N): positive semi-definite whatever the mean."""
         shift, first = mean - self.centre, self.first.mean(axis=0)
-        covariance: FloatArray = self.cross - np.outer(shift, first) - np.outer(first, shift) + np.outer(shift, shift)
+        moment = self.cross.mean(axis=0)
+        covariance: FloatArray = moment - np.outer(shift, first) - np.outer(first, shift) + np.outer(shift, shift)
         return covariance
 
 
@@ -130,6 +124,9 @@ class Ensemble:
     workers
         Threads, None for one a core; or a function like ``map`` that works on them in this process, such as a thread
         pool's. The numbers do not depend on it.
+    antithetic
+        Trajectories come in pairs that start alike, with the noise of opposite sign: the later half of the blocks
+        mirrors the first. K is then a multiple of 2 `LANES`, and averages are over the pairs.
     """
 
     def __init__(
@@ -141,47 +138,62 @@ class Ensemble:
         trajectories: int = LANES,
         rng: object = None,
         workers: int | Callable[..., Any] | None = None,
+        antithetic: bool = False,
     ) -> None:
-        blocks = -(-positive_integer("trajectories", trajectories) // LANES)
+        self.copies = 2 if antithetic else 1
+        blocks = self.copies * -(-positive_integer("trajectories", trajectories) // (self.copies * LANES))
         self.map = workers if callable(workers) else None
         self.workers = _cores() if workers is None or callable(workers) else positive_integer("workers", workers)
         self.activation = net.activation
-        self.std_in = noise.std("inside", net.n)
+        self.noise = noise
         self.model = kernels.Model(
             np.array(net.W),
             np.array(np.atleast_2d(drive)),
             net.gamma,
             *_site(noise, "inside", net.n),
             *_site(noise, "outside", net.n),
+            normals.seed_words(rng),
             normals.CONSTANTS,
             normals.BITS,
         )
-        words = normals.seed_words(rng)
-        self.state = np.stack([normals.seed_block(words, block) for block in range(blocks)])
-        self.work = np.zeros((blocks, 3, net.n, LANES))
-        self.h = self.work[:, 0]
-        """States (blocks, N, LANES)."""
+        self.mirror = self.model._replace(
+            **{name: -getattr(self.model, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
+        )
+        self.h = np.empty((net.n, blocks * LANES))
+        """States (N, K)."""
         self.h[:] = net.start_state(start)[:, None]
+        self.streams = np.empty((blocks, 4 * normals.HALF), np.uint64)
         self.steps = 0
         """Steps taken."""
         self.table = tabulate(net.activation, np.zeros(net.n), np.zeros(net.n), np.zeros(net.n))
         """Smoothed activation for the residuals; until `tabulate` is called, f itself."""
 
     @property
+    def distinct(self) -> int:
+        """Blocks that have variates of their own."""
+        return len(self.streams) // self.copies
+
+    @property
     def states(self) -> FloatArray:
-        """Where the trajectories are, (K, N)."""
-        return np.ascontiguousarray(self.h.transpose(0, 2, 1)).reshape(-1, self.h.shape[1])
+        """Where the trajectories are, (K, N), a copy."""
+        return np.array(self.h.T, order="C")
 
     def place(self, states: FloatArray) -> None:
         """Put the first M trajectories at states (M, N), and those beyond at the same ones again."""
-        blocks, n, lanes = self.h.shape
-        everyone = states[np.arange(blocks * lanes) % len(states)]
-        self.h[:] = everyone.reshape(blocks, lanes, n).transpose(0, 2, 1)
+        self.h[:] = states[np.arange(self.h.shape[1]) % len(states)].T
 
-    def tabulate(self, low: FloatArray, high: FloatArray) -> None:
-        """Prepare F(a; σ_in) for residuals, for a in [low, high], (N,) each, and somewhat beyond."""
-        margin = WIDEN * (high - low) + self.std_in
-        self.table = tabulate(self.activation, self.std_in, low - margin, high + margin)
+    def seek(self, step: int) -> None:
+        """Go on with the variates of a step, as if `step` steps had been taken."""
+        rows = sum(part.shape[-1] for part in self.model[3:7])
+        for block, stream in enumerate(self.streams):
+            normals.seek(self.model.key, block % self.distinct, step, rows, stream)
+        self.steps = step
+
+    def tabulate(self, low: FloatArray, high: FloatArray, variance: bool = False) -> None:
+        """Prepare F(a; σ_in) for residuals, for a in [low, high], (N,) each, and somewhat beyond; or v too."""
+        std = self.noise.std("inside", len(self.h))
+        margin = WIDEN * (high - low) + std
+        self.table = tabulate(self.activation, std, low - margin, high + margin, variance)
 
     def advance(self, steps: int) -> None:
         """Take steps.
@@ -191,81 +203,111 @@ class Ensemble:
         Unbounded
             If a state has passed `BOUND` at their end.
         """
-        self.record(1, steps, 0)
+        self._run(1, steps, self._sums(np.zeros(0), False), NO_RECORD)
+        self.steps += steps
         self._check()
 
-    def record(self, times: int, every: int, trajectories: int) -> FloatArray:
+    def record(self, times: int, every: int, trajectories: int, out: FloatArray | None = None) -> FloatArray:
         """Take times × every steps, and return the states of the first trajectories after each `every`.
 
-        Shape (times, trajectories, N). States are not checked: they may be infinite.
+        Shape (times, trajectories, N), written to `out` where it is given. States are not checked: they may be
+        infinite.
         """
-        widths = [min(LANES, max(0, trajectories - block * LANES)) for block in range(len(self.h))]
-        parts = [np.empty((times, self.h.shape[1], width)) for width in widths]
-        self._run(times, every, [NO_SUMS] * len(parts), parts)
+        out = np.empty((times, trajectories, len(self.h))) if out is None else out
+        self._run(times, every, self._sums(np.zeros(0), False), out)
         self.steps += times * every
-        return np.ascontiguousarray(np.concatenate(parts, axis=2).transpose(0, 2, 1))
+        return out
 
-    def measure(self, samples: int, every: int, centre: FloatArray) -> Averages:
+    def measure(self, samples: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
         """Take samples × every steps and average over the states after each `every`.
 
         Where the table of F proves too narrow, it is widened and the steps are taken again with the same
         variates.
+
+        Parameters
+        ----------
+        samples, every
+            How many, and steps between them.
+        centre
+            Point that moments are taken about (N,).
+        residual
+            Whether what control variates need is averaged too; of second order if the table has v.
 
         Raises
         ------
         Unbounded
             If a state has passed `BOUND` at their end.
         """
-        saved = self.h.copy(), self.state.copy()
+        saved = self.h.copy(), self.streams.copy()
         while True:
-            averages = self._measure(samples, every, centre)
+            sums = self._sums(np.array(centre), residual)
+            self._run(samples, every, sums, NO_RECORD)
             self._check()
-            if self.table.covers(averages.low, averages.high):
+            low, high = sums.low.min(axis=0), sums.high.max(axis=0)
+            if not residual or self.table.covers(low, high):
                 self.steps += samples * every
-                return averages
-            self.h[:], self.state[:] = saved
-            self.tabulate(averages.low, averages.high)
+                return self._averages(sums, samples)
+            self.h[:], self.streams[:] = saved
+            self.tabulate(low, high, self.table.has_variance)
 
-    def _measure(self, samples: int, every: int, centre: FloatArray) -> Averages:
-        n = self.h.shape[1]
-        shape = (len(self.h), n, LANES)
-        first, second, residual = np.zeros((3, *shape))
-        low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
-        cross = np.zeros((len(self.h), n, n))
-        centre = np.array(centre)
-        sums = [kernels.Sums(centre, *arrays) for arrays in zip(first, second, residual, low, high, cross, strict=True)]
-        self._run(samples, every, sums, [NO_RECORD] * len(sums))
-        by_trajectory = [a.transpose(0, 2, 1).reshape(-1, n) / samples for a in (first, second, residual)]
-        lower = np.tril(cross.sum(axis=0), -1) / (samples * len(by_trajectory[0]))
-        return Averages(
-            samples,
+    def _sums(self, centre: FloatArray, residual: bool) -> Sums:
+        (n, trajectories), blocks = self.h.shape, len(self.streams)
+        measured = trajectories if centre.size else 0
+        controlled, ahead = (trajectories, blocks * self.table.has_variance) if residual else (0, 0)
+        return Sums(
             centre,
-            first=by_trajectory[0],
-            second=by_trajectory[1],
-            residual=by_trajectory[2],
-            cross=lower + lower.T + np.diag(by_trajectory[1].mean(axis=0)),
-            low=low.min(axis=(0, 2)),
-            high=high.max(axis=(0, 2)),
+            np.zeros((n, measured)),
+            np.zeros((n, measured)),
+            np.zeros((blocks if centre.size else 0, n, n)),
+            np.zeros((n, controlled)),
+            np.full((blocks, n), np.inf),
+            np.full((blocks, n), -np.inf),
+            np.zeros((ahead, n, n)),
+        )
+
+    def _averages(self, sums: Sums, samples: int) -> Averages:
+        def each(values: FloatArray) -> FloatArray:
+            """Average over partners."""
+            average: FloatArray = values.reshape(self.copies, -1, *values.shape[1:]).mean(axis=0)
+            return average
+
+        cross, ahead = (each(np.tril(a) + np.tril(a, -1).transpose(0, 2, 1)) for a in (sums.cross, sums.ahead))
+        if ahead.size:
+            ahead = ahead / (samples * LANES) + self.model.gamma**2 * self.noise.covariance("outside", len(self.h))
+        return Averages(
+            samples=samples,
+            centre=sums.centre,
+            first=each(sums.first.T / samples),
+            second=each(sums.second.T / samples),
+            cross=cross / (samples * LANES),
+            residual=each(sums.residual.T / samples),
+            ahead=ahead,
+            low=sums.low.min(axis=0),
+            high=sums.high.max(axis=0),
         )
 
     def _check(self) -> None:
         if not np.all(np.abs(self.h) < BOUND):  # also for NaN
             raise Unbounded(f"a state has passed {BOUND:g} within {self.steps} steps")
 
-    def _run(self, times: int, every: int, sums: list[kernels.Sums], out: list[FloatArray]) -> None:
-        """Run the kernel over the blocks, on threads."""
-        f, panels = self.activation.block, self.table.panels
+    def _run(self, times: int, every: int, sums: Sums, out: FloatArray) -> None:
+        """Run the kernel over groups of blocks, on threads."""
+        f, panels, distinct = self.activation.block, self.table.panels, self.distinct
+        width = max(1, min(WIDE // (LANES * len(self.h)), -(-len(self.streams) // self.workers)))
 
-        def block(i: int) -> None:
-            kernels.run(f, self.model, panels, self.work[i], self.state[i], self.steps, times, every, sums[i], out[i])
+        def group(begin: tuple[int, int]) -> None:
+            copy, block = begin
+            model, blocks = (self.mirror if copy else self.model), min(width, distinct - block)
+            at, shift = copy * distinct + block, copy * distinct
+            kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, self.steps, times, every, sums, out)
 
-        blocks = range(len(sums))
-        threads = min(self.workers, len(blocks))
+        groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, width)]
+        threads = min(self.workers, len(groups))
         if self.map is not None or threads == 1:
-            list((self.map or map)(block, blocks))
+            list((self.map or map)(group, groups))
             return
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(block, blocks))
+            list(pool.map(group, groups))
 
 
 def _cores() -> int:

@@ -1,11 +1,11 @@
-"""The stepping loops, compiled: one block of `LANES` trajectories at a time, lanes innermost.
+"""The stepping loops, compiled: a group of blocks of `LANES` trajectories at a time, lanes innermost.
 
     h' = (1-γ) h + γ (f(W h + drive + L_in ξ) + L_out η)
 
-Arrays of state are (N, LANES). The activation comes as a first-class function that works in place on a whole
-buffer, so that the kernel is compiled once, for every activation, and cached on disk. Each loop body is short
-and runs over the lanes, whose number is known to the compiler: it vectorises. Variates are drawn in the order
-(step, site, row).
+Arrays of state are (N, lanes). The activation comes as a first-class function that works in place on a whole buffer,
+so that the kernel is compiled once, for every activation, and cached on disk. Each loop body is short and runs over the
+lanes: it vectorises. What a loop costs to begin is shared by the blocks of a group, of which small networks take
+several. Variates are drawn in the order (step, site, row).
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ctrnn_theory.integrators.normals import LANES, fill
+from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed
+from ctrnn_theory.integrators.observation import PANELS, SUMS, add_moments, add_residual
 from ctrnn_theory.jit import jit
 
 FloatArray = NDArray[np.float64]
-DEGREE = 7
-"""Degree of the pieces that represent the smoothed activation."""
-VARIATES = 16
+VARIATES = 8
 """Rows of variates that are drawn at a time, where a step needs fewer."""
 
 
@@ -43,68 +42,26 @@ class Model(NamedTuple):
     """(N,) or (0,)."""
     factor_out: FloatArray
     """(N, R) or (N, 0)."""
+    key: NDArray[np.uint64]
+    """Of the variates (2,)."""
     constants: FloatArray
     """Of the variates."""
     bits: NDArray[np.uint64]
     """Of the variates."""
 
 
-class Panels(NamedTuple):
-    """Smoothed activation F(a; σ_in,i) in pieces: some tables, laid one after the other."""
-
-    which: NDArray[np.int64]
-    """Table of each neuron (N,); -1 for F = f."""
-    low: FloatArray
-    """Where each table begins."""
-    density: FloatArray
-    """Uniform cells to a unit of each table; the search for a panel starts from a cell."""
-    first: NDArray[np.int64]
-    """First cell of each table, and the end of the last."""
-    panel: NDArray[np.int64]
-    """Panel at the left end of each cell."""
-    hops: NDArray[np.int64]
-    """Most panels that may end within a cell of each table."""
-    right: FloatArray
-    """Right end of each panel; infinite for the last one of a table."""
-    pieces: FloatArray
-    """Centre, 1 / half width, and coefficients in powers of the distance to the centre in half widths."""
-
-
-class Sums(NamedTuple):
-    """What `measure` adds up, by trajectory (N, LANES) except where said; d = h - centre."""
-
-    centre: FloatArray
-    """(N,), near the mean: small variances beside a large mean do not cancel."""
-    first: FloatArray
-    """Σ d."""
-    second: FloatArray
-    """Σ d²."""
-    residual: FloatArray
-    """Σ F(W h + drive) - h."""
-    low: FloatArray
-    """Smallest W h + drive."""
-    high: FloatArray
-    """Largest W h + drive."""
-    cross: FloatArray
-    """Σ d_i d_j over trajectories too, (N, N), below the diagonal."""
-
-
-f8, f8_1, f8_2 = types.float64, types.float64[::1], types.float64[:, ::1]
-f8_3 = types.float64[:, :, ::1]
-i8, i8_1 = types.int64, types.int64[::1]
+f8, f8_1, f8_2, f8_3 = types.float64, types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
+i8, u8_1, u8_2 = types.int64, types.uint64[::1], types.uint64[:, ::1]
 FUNCTION = types.FunctionType(types.void(f8_1))
-MODEL = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, f8_1, types.uint64[::1]], Model)
-SUMS = types.NamedTuple([f8_1, f8_2, f8_2, f8_2, f8_2, f8_2, f8_2], Sums)
-PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2], Panels)
+MODEL = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Model)
 
 inline = jit(fastmath={"contract"})  # multiply-add; nothing that would hide a NaN
-reduction = jit(fastmath={"contract", "reassoc"})  # sums over lanes, in any order
 
 
 @inline
 def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
     """Add whole fours of rows of A x to out, and return how many: a state is loaded once for four rows."""
-    rows, columns = A.shape[0] - A.shape[0] % 4, A.shape[1]
+    rows, columns, lanes = A.shape[0] - A.shape[0] % 4, A.shape[1], x.shape[1]
     whole = columns - columns % 4
     for i in range(0, rows, 4):
         for j in range(0, whole, 4):
@@ -112,15 +69,15 @@ def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
             b0, b1, b2, b3 = A[i + 1, j], A[i + 1, j + 1], A[i + 1, j + 2], A[i + 1, j + 3]
             c0, c1, c2, c3 = A[i + 2, j], A[i + 2, j + 1], A[i + 2, j + 2], A[i + 2, j + 3]
             d0, d1, d2, d3 = A[i + 3, j], A[i + 3, j + 1], A[i + 3, j + 2], A[i + 3, j + 3]
-            for k in range(LANES):
+            for k in range(lanes):
                 x0, x1, x2, x3 = x[j, k], x[j + 1, k], x[j + 2, k], x[j + 3, k]
-                out[i, k] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
-                out[i + 1, k] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
-                out[i + 2, k] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
-                out[i + 3, k] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+                out[i, k] = (((out[i, k] + a0 * x0) + a1 * x1) + a2 * x2) + a3 * x3  # four multiply-adds, no more
+                out[i + 1, k] = (((out[i + 1, k] + b0 * x0) + b1 * x1) + b2 * x2) + b3 * x3
+                out[i + 2, k] = (((out[i + 2, k] + c0 * x0) + c1 * x1) + c2 * x2) + c3 * x3
+                out[i + 3, k] = (((out[i + 3, k] + d0 * x0) + d1 * x1) + d2 * x2) + d3 * x3
         for j in range(whole, columns):
             a0, b0, c0, d0 = A[i, j], A[i + 1, j], A[i + 2, j], A[i + 3, j]
-            for k in range(LANES):
+            for k in range(lanes):
                 x0 = x[j, k]
                 out[i, k] += a0 * x0
                 out[i + 1, k] += b0 * x0
@@ -135,144 +92,122 @@ def add_product(A, first, x, at, out):  # type: ignore[no-untyped-def]
 
     Four columns at a time: a sum is loaded and stored once for four products.
     """
-    columns = A.shape[1]
+    columns, lanes = A.shape[1], x.shape[1]
     whole = columns - columns % 4
     for i in range(first, A.shape[0]):
         for j in range(0, whole, 4):
             c0, c1, c2, c3 = A[i, j], A[i, j + 1], A[i, j + 2], A[i, j + 3]
-            for k in range(LANES):
-                out[i, k] += (c0 * x[at + j, k] + c1 * x[at + j + 1, k]) + (
-                    c2 * x[at + j + 2, k] + c3 * x[at + j + 3, k]
+            for k in range(lanes):
+                out[i, k] = (((out[i, k] + c0 * x[at + j, k]) + c1 * x[at + j + 1, k]) + c2 * x[at + j + 2, k]) + (
+                    c3 * x[at + j + 3, k]
                 )
         for j in range(whole, columns):
             c0 = A[i, j]
-            for k in range(LANES):
+            for k in range(lanes):
                 out[i, k] += c0 * x[at + j, k]
 
 
 @inline
-def preactivation(W, drive, step, h, a):  # type: ignore[no-untyped-def]
-    """Set a = W h + drive."""
+def preactivation(model, step, h, sigma, z, at, a):  # type: ignore[no-untyped-def]
+    """Set a = W h + drive + sigma z, z from row `at` on; no noise where sigma is empty."""
+    W, drive, lanes = model.W, model.drive, h.shape[1]
     row = min(step, drive.shape[0] - 1)
     for i in range(W.shape[0]):
         constant = drive[row, i]
-        for k in range(LANES):
-            a[i, k] = constant
+        if sigma.size > 0:
+            s = sigma[i]
+            for k in range(lanes):
+                a[i, k] = constant + s * z[at + i, k]
+        else:
+            for k in range(lanes):
+                a[i, k] = constant
     add_product(W, add_tiles(W, h, a), h, np.int64(0), a)  # typed: a literal would compile the callee once more
 
 
 @inline
-def add_noise(sigma, factor, z, at, out):  # type: ignore[no-untyped-def]
-    """Add L z to out, z from row `at` on, for a diagonal L or a factor."""
+def advance(f, model, step, z, at, h, a):  # type: ignore[no-untyped-def]
+    """One step of h, with variates z from row `at` on; a: room of h's shape."""
+    gamma, sigma, lanes = model.gamma, model.sigma_out, h.shape[1]
+    preactivation(model, step, h, model.sigma_in, z, at, a)
+    add_product(model.factor_in, np.int64(0), z, at, a)
+    f(a.reshape(a.size))
+    at += model.sigma_in.size + model.factor_in.shape[1]
     for i in range(sigma.size):
         s = sigma[i]
-        for k in range(LANES):
-            out[i, k] += s * z[at + i, k]
-    if factor.shape[1] > 0:
-        add_product(factor, np.int64(0), z, at, out)
+        for k in range(lanes):
+            a[i, k] += s * z[at + i, k]
+    add_product(model.factor_out, np.int64(0), z, at, a)
+    for i in range(h.shape[0]):
+        for k in range(lanes):
+            h[i, k] += gamma * (a[i, k] - h[i, k])
 
 
 @inline
-def look_up(panels, table, x, p):  # type: ignore[no-untyped-def]
-    """Replace x (LANES,) by F(x); p: (LANES,) to work in. No branches: a cell, then a few comparisons."""
-    low, density, first = panels.low[table], panels.density[table], panels.first[table]
-    last = float(panels.first[table + 1] - first - 1)
-    panel, right, pieces = panels.panel, panels.right, panels.pieces
-    for k in range(LANES):
-        cell = (x[k] - low) * density
-        cell = cell if cell > 0.0 else 0.0  # also for NaN
-        cell = cell if cell < last else last
-        p[k] = panel[first + int(cell)]
-    for _ in range(panels.hops[table]):
-        for k in range(LANES):
-            p[k] += np.int64(x[k] >= right[p[k]])
-    for k in range(LANES):
-        c = p[k]
-        t = (x[k] - pieces[c, 0]) * pieces[c, 1]
-        t2 = t * t
-        lower = (pieces[c, 2] + t * pieces[c, 3]) + t2 * (pieces[c, 4] + t * pieces[c, 5])
-        upper = (pieces[c, 6] + t * pieces[c, 7]) + t2 * (pieces[c, 8] + t * pieces[c, 9])
-        x[k] = lower + (t2 * t2) * upper
-
-
-@reduction
-def add_cross(d, cross):  # type: ignore[no-untyped-def]
-    """cross_ij += Σ_lanes d_i d_j, below the diagonal."""
-    for i in range(d.shape[0]):
-        for j in range(i):
-            total = 0.0
-            for k in range(LANES):
-                total += d[i, k] * d[j, k]
-            cross[i, j] += total
-
-
-@inline
-def observe(f, panels, h, a, d, p, sums):  # type: ignore[no-untyped-def]
-    """Add a state to the sums. a: (N, LANES) W h + drive; d: (N, LANES) and p: (LANES,) to work in."""
-    centre, first, second, residual, low, high, cross = sums
-    for i in range(centre.size):
-        c = centre[i]
-        for k in range(LANES):
-            d[i, k] = h[i, k] - c
-        for k in range(LANES):
-            first[i, k] += d[i, k]
-        for k in range(LANES):
-            second[i, k] += d[i, k] * d[i, k]
-        for k in range(LANES):
-            low[i, k] = min(low[i, k], a[i, k])
-        for k in range(LANES):
-            high[i, k] = max(high[i, k], a[i, k])
-    add_cross(d, cross)
-    for i in range(centre.size):
-        table = panels.which[i]
-        if table < 0:
-            f(a[i])
-        else:
-            look_up(panels, table, a[i], p)
-        for k in range(LANES):
-            residual[i, k] += a[i, k] - h[i, k]
+def copy_lanes(source, at, lanes, target, to):  # type: ignore[no-untyped-def]
+    """Copy columns of an array to another one."""
+    for i in range(source.shape[0]):
+        for k in range(lanes):
+            target[i, to + k] = source[i, at + k]
 
 
 @jit(
-    types.void(FUNCTION, MODEL, PANELS, f8_3, types.uint64[::1], i8, i8, i8, SUMS, f8_3),
+    types.void(FUNCTION, MODEL, PANELS, f8_2, u8_2, i8, i8, i8, i8, i8, i8, SUMS, f8_3),
     cache=True,
     fastmath={"contract"},
 )
-def run(f, model, panels, work, state, first, times, every, sums, out):  # type: ignore[no-untyped-def]
-    """Advance a block by times × every steps, the first one numbered `first`, and look at it after each `every`.
+def run(f, model, panels, states, streams, block, blocks, shift, first, times, every, sums, out):  # type: ignore[no-untyped-def]
+    """Advance blocks by times × every steps, the first one numbered `first`, and look at them after each `every`.
 
-    work: h, and room for two more (N, LANES). If `sums` are not empty, add the state to them; if `out` (times, N,
-    lanes) is not, record the first lanes there. One kernel for all, since it is compiling that takes time.
+    states: (N, K), of which this is about `blocks` from `block` on; streams: their generators (K / LANES, 4 HALF), at
+    step `first`. A block's variates are those of the block `shift` before it. If `sums` are not empty, add the states
+    to them; if `out` (times, M, N) is not, record the trajectories below M there. One kernel for all, since it is
+    compiling that takes time.
     """
-    W, drive, gamma, sigma_in, factor_in, sigma_out, factor_out, constants, bits = model
-    h, a, d, p = work[0], work[1], work[2], np.empty(LANES, np.int64)
-    flat = a.reshape(a.size)
-    inside = sigma_in.size + factor_in.shape[1]
-    rows = inside + sigma_out.size + factor_out.shape[1]
+    n, lanes, lane = states.shape[0], blocks * LANES, block * LANES
+    h, a, d = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))
+    copy_lanes(states, lane, lanes, h, np.int64(0))
+    measured, controlled = sums.centre.size > 0, sums.residual.size > 0
+    totals = np.zeros((5, n if measured else 0, lanes))
+    totals[3], totals[4] = np.inf, -np.inf
+    x, p = np.empty(lanes), np.empty(lanes, np.int64)
+    rows = model.sigma_in.size + model.factor_in.shape[1] + model.sigma_out.size + model.factor_out.shape[1]
     together = max(1, VARIATES // max(rows, 1))
-    z = np.empty((together * rows, LANES))
+    z3 = np.empty((together * rows, blocks, LANES))
+    z = z3.reshape(together * rows, lanes)
     at, drawn, due, time = np.int64(0), np.int64(0), every, 0
     end = first + times * every
+    recorded = min(lanes, out.shape[1] - lane)
     for step in range(first, end):
         if at == drawn:
-            at, drawn = np.int64(0), rows * min(together, end - step)
-            fill(state, z[:drawn], constants, bits)
-        preactivation(W, drive, step, h, a)
-        add_noise(sigma_in, factor_in, z, at, a)
-        f(flat)
-        add_noise(sigma_out, factor_out, z, at + inside, a)
+            within = step % EPOCH
+            at, drawn = np.int64(0), rows * min(together, end - step, EPOCH - within)
+            for i in range(blocks):
+                if within == 0:
+                    seed(model.key, block + i - shift, step // EPOCH, streams[block + i])
+                fill(streams[block + i], z3, drawn, i, model.constants, model.bits)
+        advance(f, model, step, z, at, h, a)
         at += rows
-        for i in range(W.shape[0]):
-            for k in range(LANES):
-                h[i, k] += gamma * (a[i, k] - h[i, k])
         due -= 1
         if due == 0:
             due = every
-            if sums.centre.size > 0:
-                preactivation(W, drive, step + 1, h, a)
-                observe(f, panels, h, a, d, p, sums)
-            if out.size > 0:
-                for i in range(W.shape[0]):
-                    for k in range(out.shape[2]):
-                        out[time, i, k] = h[i, k]
+            if measured:
+                add_moments(h, sums.centre, d, totals[0], totals[1], sums.cross[block : block + blocks])
+            if controlled:
+                preactivation(model, step + 1, h, model.sigma_in[:0], z, at, a)
+                ahead = sums.ahead[block : block + blocks]
+                add_residual(f, panels, model.gamma, h, a, d, x, p, totals[2], totals[3], totals[4], ahead)
+            for i in range(n):
+                for k in range(recorded):
+                    out[time, lane + k, i] = h[i, k]
             time += 1
+    copy_lanes(h, np.int64(0), lanes, states, lane)
+    if measured:
+        copy_lanes(totals[0], np.int64(0), lanes, sums.first, lane)
+        copy_lanes(totals[1], np.int64(0), lanes, sums.second, lane)
+    if controlled:
+        copy_lanes(totals[2], np.int64(0), lanes, sums.residual, lane)
+        for j in range(blocks):
+            for i in range(n):
+                for k in range(LANES):
+                    sums.low[block + j, i] = min(sums.low[block + j, i], totals[3, i, j * LANES + k])
+                    sums.high[block + j, i] = max(sums.high[block + j, i], totals[4, i, j * LANES + k])

@@ -1,13 +1,15 @@
 """Standard normal variates for the stepping loops: sfc64 and Box–Muller, in a form that LLVM vectorises.
 
-A *block* is `LANES` trajectories. Each of its `LANES // 2` generators is an sfc64 (C. Doty-Humphrey,
-PractRand): 64-bit additions, shifts and exclusive ors only. It gives one Box–Muller pair a row. A row of
-variates belongs to one (step, neuron); rows are drawn in order and the state is kept, so the numbers
-depend neither on the number of threads nor on how a run is cut into pieces.
+A *block* is `LANES` trajectories. Each of its `LANES // 2` generators is an sfc64 (C. Doty-Humphrey, PractRand): 64-bit
+additions, shifts and exclusive ors only, a quarter of the time of a counter-based Philox. It gives one Box–Muller pair
+a row; a step takes some rows, one for each neuron and site.
 
-Box–Muller has no branches: the logarithm of a bit-cast mantissa by a polynomial, the angle within a
-quarter turn, the two signs from bits that the 52-bit fractions leave over. The error is below 1e-9,
-|variate| < 8.5.
+Variates are keyed by (seed, block, step): every `EPOCH` steps the generators start anew from (seed, block, epoch), so
+that any step is reached by drawing less than an epoch. The numbers depend neither on the number of threads, nor on the
+order of the blocks, nor on how a run is cut into pieces.
+
+Box–Muller has no branches: the logarithm of a bit-cast mantissa by a polynomial, the angle within a quarter turn, the
+two signs from bits that the 52-bit fractions leave over. The error is below 1e-9, |variate| < 8.5.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ LANES = 64
 """Trajectories in a block: a compile-time constant, so that loops over lanes have a known length."""
 HALF = LANES // 2
 """Generators in a block."""
+EPOCH = 256
+"""Steps after which the generators of a block are seeded again."""
 WARM_UP = 16
 """Rounds of sfc64 before the first variate; NumPy's SFC64 takes 12."""
 
@@ -105,15 +109,29 @@ def polynomial5(y, c0, c1, c2, c3, c4):  # type: ignore[no-untyped-def]
 
 
 @inline
-def fill(state, out, c, k):  # type: ignore[no-untyped-def]
-    """Fill `out` (rows, LANES) with R cos θ and R sin θ: R = sqrt(-2 ln u), θ = π/4 + π w/2, and signs."""
+def seed(key, block, epoch, state):  # type: ignore[no-untyped-def]
+    """Set a block's generators (4 HALF,) for an epoch: two key words, number of the generator and epoch, counter.
+
+    The states of two generators differ and carry the same counter. sfc64 permutes its states, so they never meet; that
+    one is a later part of the other is as likely as a collision of 192-bit numbers.
+    """
+    for i in range(HALF):
+        a, b, c, d = key[0], key[1], (U(epoch) << U(32)) | U(block * HALF + i), U(1)
+        for _ in range(WARM_UP // 2):
+            _, _, a, b, c, d = next_words(a, b, c, d)
+        state[i], state[HALF + i], state[2 * HALF + i], state[3 * HALF + i] = a, b, c, d
+
+
+@inline
+def fill(state, out, rows, at, c, k):  # type: ignore[no-untyped-def]
+    """Set out[:rows, at] (LANES,) to R cos θ and R sin θ: R = sqrt(-2 ln u), θ = π/4 + π w/2, and signs."""
     k0, k1, k2, k3, k4 = k[0], k[1], k[2], k[3], k[4]
     l0, l1, l2, l3, l4, l5, l6 = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
     l7, l8, l9, l10, l11, l12 = c[7], c[8], c[9], c[10], c[11], c[12]
     c0, c1, c2, c3, c4 = c[13], c[14], c[15], c[16], c[17]
     s0, s1, s2, s3, s4 = c[18], c[19], c[20], c[21], c[22]
     two, offset, ln2, one, three_halves = c[23], c[24], c[25], c[26], c[27]
-    for row in range(out.shape[0]):
+    for row in range(rows):
         for i in range(HALF):
             first, second, sa, sb, sc, sd = next_words(
                 state[i], state[HALF + i], state[2 * HALF + i], state[3 * HALF + i]
@@ -132,14 +150,30 @@ def fill(state, out, c, k):  # type: ignore[no-untyped-def]
             cosine = polynomial5(w * w, c0, c1, c2, c3, c4)
             sine = w * polynomial5(w * w, s0, s1, s2, s3, s4)
             # sqrt(2) cos(π/4 + φ) = cos φ - sin φ supplies the 2 of -2 ln u; signs from the lowest bits
-            out[row, i] = to_float(to_bits(radius * (cosine + sine)) ^ (first << U(63)))
-            out[row, HALF + i] = to_float(to_bits(radius * (cosine - sine)) ^ (second << U(63)))
+            out[row, at, i] = to_float(to_bits(radius * (cosine + sine)) ^ (first << U(63)))
+            out[row, at, HALF + i] = to_float(to_bits(radius * (cosine - sine)) ^ (second << U(63)))
 
 
 @jit(cache=True)
-def draw(state, out, c, k):  # type: ignore[no-untyped-def]
-    """`fill`, for a call from Python."""
-    fill(state, out, c, k)
+def seek(key, block, step, rows, state):  # type: ignore[no-untyped-def]
+    """Set a block's generators to what they are before a step, of so many rows each."""
+    seed(key, block, step // EPOCH, state)
+    for _ in range(step % EPOCH * rows):
+        for i in range(HALF):
+            _, _, a, b, c, d = next_words(state[i], state[HALF + i], state[2 * HALF + i], state[3 * HALF + i])
+            state[i], state[HALF + i], state[2 * HALF + i], state[3 * HALF + i] = a, b, c, d
+
+
+@jit(cache=True)
+def draw(key, block, first, out, c, k):  # type: ignore[no-untyped-def]
+    """Set out (steps, rows, 1, LANES) to the variates of a block, from step `first` on."""
+    steps, rows = out.shape[0], out.shape[1]
+    state = np.empty(4 * HALF, np.uint64)
+    seek(key, block, first, rows, state)
+    for step in range(first, first + steps):
+        if step % EPOCH == 0:
+            seed(key, block, step // EPOCH, state)
+        fill(state, out[step - first], rows, np.int64(0), c, k)
 
 
 def seed_words(rng: object = None) -> Words:
@@ -168,31 +202,30 @@ def seed_words(rng: object = None) -> Words:
     return cast(Words, rng.generate_state(2, np.uint64))
 
 
-def seed_block(words: Words, block: int) -> Words:
-    """State (4 LANES // 2,) of a block's generators: two key words, number of the generator, counter.
+def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: int = 0) -> NDArray[np.float64]:
+    """Variates of a block that the kernels see in `steps` steps from step `first` on, (steps, rows, LANES).
 
-    The states of two generators of a run differ and carry the same counter. sfc64 permutes its states, so
-    they never meet; that one is a later part of the other is as likely as a collision of 192-bit numbers.
-    """
-    a, b, d = (np.full(HALF, word, np.uint64) for word in (words[0], words[1], 1))
-    c = np.arange(HALF, dtype=np.uint64) + U(block * HALF)
-    for _ in range(WARM_UP // 2):
-        _, _, a, b, c, d = getattr(next_words, "py_func", next_words)(a, b, c, d)
-    return np.concatenate([a, b, c, d])
-
-
-def standard_normals(state: Words, rows: int) -> NDArray[np.float64]:
-    """Draw the next `rows` rows of a block, shape (rows, LANES), moving `state` on.
+    Parameters
+    ----------
+    key
+        Two words, see :func:`seed_words`.
+    block
+        Number of the block, from 0.
+    steps, first
+        How many steps, and the number of the first one.
+    rows
+        Rows of variates that a step takes.
 
     Examples
     --------
-    >>> state = seed_block(seed_words(0), block=0)
-    >>> z = standard_normals(state, 1000)
+    >>> z = standard_normals(seed_words(0), block=0, steps=1000)
     >>> z.shape
-    (1000, 64)
+    (1000, 1, 64)
     >>> bool(abs(z.mean()) < 0.02)
     True
+    >>> bool(np.all(z[900:] == standard_normals(seed_words(0), block=0, steps=100, first=900)))
+    True
     """
-    out = np.empty((rows, LANES))
-    draw(state, out, CONSTANTS, BITS)
-    return out
+    out = np.empty((steps, rows, 1, LANES))
+    draw(key, block, first, out, CONSTANTS, BITS)
+    return out[:, :, 0]

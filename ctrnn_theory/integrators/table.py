@@ -11,24 +11,31 @@ from numpy.polynomial.polynomial import polyvander
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.integrators.kernels import DEGREE, Panels
+from ctrnn_theory.integrators.observation import DEGREE, Panels
 
 FloatArray = NDArray[np.float64]
 TOLERANCE = 1e-12
 """Error of a panel, relative to the largest value in its table."""
+VARIANCE_TOLERANCE = 1e-9
+"""Likewise, of the variance."""
 START_PANELS = 16
 """Panels that a table starts with, before they are halved where they must."""
 FINEST = 1 / 16
 """Width in units of s at which a panel is accepted: F is a polynomial there, any error is its own."""
-SEEDS = np.array([-10.0, -4.0, 0.0, 4.0, 10.0])
-"""Panel ends around a nonlinearity of f, in units of s: beyond ten s, F - f is below 1e-22 of the jump."""
+NEAR, WIDEST = 4.0, 2.0
+"""Within `NEAR` s of a nonlinearity of f a panel is at most `WIDEST` s wide: what is narrower might slip through its
+nodes."""
+MOST_UNIFORM = 2**11
+"""Panels up to which all of a table are made equally wide: then a division finds the panel."""
 MOST_CELLS = 2**14
-"""Cells of a table, at most: the panel of a place is found from its cell by a fixed, small number of comparisons."""
+"""Cells of any other table, at most: the panel of a place is found from its cell by some comparisons."""
 
 NODES = chebyshev.chebpts1(DEGREE + 1)
 CHECKS = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))  # where the node polynomial peaks
 TO_POWERS = np.linalg.inv(polyvander(NODES, DEGREE))
 TO_CHECKS = polyvander(CHECKS, DEGREE)
+HALVES = [np.linalg.solve(polyvander(NODES, DEGREE), polyvander(0.5 * (NODES + side), DEGREE)).T for side in (-1, 1)]
+"""Matrices that give the coefficients of a panel's left and right half from its own, to their right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,8 @@ class SmoothedTable:
     """Where it ends, (N,)."""
     error: float
     """Largest error seen between the nodes, relative to the largest value."""
+    has_variance: bool
+    """Whether it holds v(a; s_i) besides."""
 
     def covers(self, low: FloatArray, high: FloatArray) -> bool:
         """Whether each neuron's table holds all between low and high, (N,) each."""
@@ -54,40 +63,68 @@ class Fit(NamedTuple):
 
     edges: FloatArray
     coefficients: FloatArray
-    """In powers of the distance to a panel's centre in half widths, (panels, DEGREE + 1)."""
+    """Of F in powers of the distance to a panel's centre in half widths, (panels, DEGREE + 1)."""
+    variance: FloatArray
+    """Of v likewise, (0, DEGREE + 1) if not wanted."""
     error: float
 
 
-def fit(act: Activation, s: float, low: float, high: float) -> Fit:
-    """Fit F(·; s) on [low, high], halving panels until each is good to `TOLERANCE` or `FINEST`."""
+def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> Fit:
+    """Fit F(·; s), and v(·; s), on [low, high], halving panels until each is good to its tolerance or to `FINEST`."""
     places = np.array([*act.breakpoints, *act.nonlinearities])
-    seeds = (places[:, None] + s * SEEDS).ravel()
-    edges = np.union1d(np.linspace(low, high, START_PANELS + 1), seeds[(seeds > low) & (seeds < high)])
-    edges = edges[np.append(True, np.diff(edges) > 1e-3 * s)]
-    edges[-1] = high
+    edges = np.linspace(low, high, START_PANELS + 1)
+    functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
+    tolerances = (TOLERANCE, VARIANCE_TOLERANCE)[: len(functions)]
     left, right = edges[:-1], edges[1:]
-    lefts, coefficients, error, scale = [], [], 0.0, 0.0
+    lefts, coefficients, errors, scales = [], [], np.zeros(len(functions)), np.zeros((len(functions), 1))
     while left.size:
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
-        power = act.smoothed(centre + half * NODES, s) @ TO_POWERS.T
-        checks = act.smoothed(centre + half * CHECKS, s)
-        scale = max(scale, float(np.abs(checks).max()))
-        seen = np.abs(power @ TO_CHECKS.T - checks).max(axis=1)
-        good = (seen <= TOLERANCE * scale) | (right - left <= FINEST * s)
+        power = np.array([f(centre + half * NODES, s) @ TO_POWERS.T for f in functions])
+        checks = np.array([f(centre + half * CHECKS, s) for f in functions])
+        scales = np.maximum(scales, np.abs(checks).max(axis=(1, 2))[:, None])
+        seen = np.abs(power @ TO_CHECKS.T - checks).max(axis=2)
+        near = np.any(np.abs(centre - places) < half + NEAR * s, axis=1) & (right - left > WIDEST * s)
+        good = np.all(seen <= np.array(tolerances)[:, None] * scales, axis=0) & ~near | (right - left <= FINEST * s)
         lefts.append(left[good])
-        coefficients.append(power[good])
-        error = max(error, float(np.max(seen[good], initial=0.0)))
+        coefficients.append(power[:, good])
+        errors = np.maximum(errors, seen[:, good].max(axis=1, initial=0.0))
         middle = centre[~good, 0]
         left, right = np.concatenate([left[~good], middle]), np.concatenate([middle, right[~good]])
     order = np.argsort(np.concatenate(lefts))
+    edges, found = equalise(
+        np.append(np.concatenate(lefts)[order], high), np.concatenate(coefficients, axis=1)[:, order]
+    )
     return Fit(
-        np.append(np.concatenate(lefts)[order], high),
-        np.concatenate(coefficients)[order],
-        error / scale if scale > 0 else 0.0,
+        edges,
+        found[0],
+        found[1] if variance else np.empty((0, DEGREE + 1)),
+        float(errors[0] / scales[0, 0]) if scales[0, 0] > 0 else 0.0,
     )
 
 
-def tabulate(act: Activation, std: FloatArray, low: FloatArray, high: FloatArray) -> SmoothedTable:
+def cells_of(edges: FloatArray) -> int:
+    """How many of the narrowest panel fill the range, a power of two: panels are halves of halves."""
+    return int(2 ** round(np.log2((edges[-1] - edges[0]) / np.diff(edges).min())))
+
+
+def equalise(edges: FloatArray, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Halve panels, coefficients (functions, panels, DEGREE + 1), until all are as narrow, if that makes few."""
+    cells = cells_of(edges)
+    while cells <= MOST_UNIFORM and len(edges) <= cells:
+        wide = np.diff(edges) > 1.5 * (edges[-1] - edges[0]) / cells
+        copies = 1 + wide
+        first = np.cumsum(copies) - copies
+        halved = np.repeat(coefficients, copies, axis=1)
+        for side, half in enumerate(HALVES):
+            halved[:, first[wide] + side] = coefficients[:, wide] @ half
+        middles = 0.5 * (edges[:-1] + edges[1:])[wide]
+        edges, coefficients = np.sort(np.append(edges, middles)), halved
+    return edges, coefficients
+
+
+def tabulate(
+    act: Activation, std: FloatArray, low: FloatArray, high: FloatArray, variance: bool = False
+) -> SmoothedTable:
     """Tabulate F(a; s_i) for a in [low_i, high_i]; neurons with the same s share a table.
 
     Parameters
@@ -98,33 +135,36 @@ def tabulate(act: Activation, std: FloatArray, low: FloatArray, high: FloatArray
         s (N,), standard deviation of the noise inside; 0 for no table, F = f.
     low, high
         Range of a (N,), low < high.
+    variance
+        Whether v is tabulated besides.
     """
     levels = np.unique(std[std > 0.0])
     which = np.where(std > 0.0, np.searchsorted(levels, std), -1)
     groups = [which == number for number in range(levels.size)]
     fits = [
-        fit(act, float(s), float(low[mine].min()), float(high[mine].max()))
+        fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
         for s, mine in zip(levels, groups, strict=True)
     ]
     reach_low, reach_high = np.full(std.size, -np.inf), np.full(std.size, np.inf)
     for mine, one in zip(groups, fits, strict=True):
         reach_low[mine], reach_high[mine] = one.edges[0], one.edges[-1]
-    return SmoothedTable(_join(which, fits), reach_low, reach_high, max((one.error for one in fits), default=0.0))
+    error = max((one.error for one in fits), default=0.0)
+    return SmoothedTable(_join(which, fits), reach_low, reach_high, error, variance)
 
 
 def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
     """Lay the tables one after the other, each with its cells."""
     low, density, first, hops = [], [], [0], []
     panel, right, pieces = [np.empty(0)], [np.empty(0)], [np.empty((0, DEGREE + 3))]
+    variance = [np.empty((0, DEGREE + 1)), *(one.variance for one in fits)]
     before = 0
     for one in fits:
         a, b, widths = one.edges[0], one.edges[-1], np.diff(one.edges)
-        cells = int(min(max(np.ceil((b - a) / widths.min()), widths.size), MOST_CELLS))
+        cells = min(cells_of(one.edges), MOST_CELLS if widths.size < cells_of(one.edges) else MOST_UNIFORM)
         corners = a + (b - a) * np.arange(cells + 1) / cells
-        # half a cell of room on either side, for what rounding does to a place next to a corner
-        slack = 0.5 * (b - a) / cells
-        left = np.searchsorted(one.edges[1:-1], corners[:-1] - slack, side="right")
-        hops.append(np.max(np.searchsorted(one.edges[1:-1], corners[1:] + slack, side="right") - left))
+        slack = 1e-6 * (b - a) / cells  # beyond what rounding does to an end; a panel reaches that much further
+        left, end = (np.searchsorted(one.edges[1:-1], c) for c in (corners[:-1] + slack, corners[1:] - slack))
+        hops.append(-1 if cells == widths.size else np.max(end - left))
         panel.append(before + left)
         right.append(np.append(one.edges[1:-1], np.inf))
         pieces.append(np.column_stack([one.edges[:-1] + 0.5 * widths, 2.0 / widths, one.coefficients]))
@@ -141,4 +181,5 @@ def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
         np.array(hops, np.int64),
         np.concatenate(right),
         np.ascontiguousarray(np.concatenate(pieces)),
+        np.ascontiguousarray(np.concatenate(variance)),
     )

@@ -153,8 +153,8 @@ def count_passages(
     """
     count = len(cores.centres)
     ensemble = Ensemble(net, noise, drive, None, max(trajectories, count), rng, workers)
-    blocks, n, lanes = ensemble.h.shape
-    home = np.arange(blocks * lanes) % count
+    n, followed = ensemble.h.shape
+    home = np.arange(followed) % count
     ensemble.place(cores.centres)
     every = max(1, round(CHECKED / net.gamma))
     counts, time, steps = np.zeros((count, count)), np.zeros(count), 0
@@ -169,8 +169,7 @@ def count_passages(
         np.add.at(counts, (before[before != after], after[before != after]), 1.0)
         steps += times * every
         away = belongs[-1] != home
-        by_lane = ensemble.h.transpose(0, 2, 1)
-        by_lane[away.reshape(blocks, lanes)] = cores.centres[home[away]]
+        ensemble.h[:, away] = cores.centres[home[away]].T
     return Passages(counts, time, steps)
 
 

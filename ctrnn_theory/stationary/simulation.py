@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import solve_discrete_lyapunov
 
 from ctrnn_theory.arguments import positive_integer, positive_number
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
@@ -22,11 +26,14 @@ DECAY = 30.0  # e-folds that the start is given to die away: e^-30 is 1e-13
 PILOT = 10.0  # relaxation times that a pilot run averages over
 PATIENCE = 2e8  # neuron-steps that the start is given at most, or
 LONGEST = 100.0  # time constants, where those are longer
-SAMPLED = 0.25  # time constants between samples: consecutive steps say nearly the same
+SAMPLED = 0.5  # time constants between samples: consecutive steps say nearly the same
 ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
 ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of rounding may leave in a mean
 DRIFT = 5.0  # standard errors between two parts of a run that are taken for a drift
 WORTH = 0.9  # standard error with the control variate, relative to that without, at which it is used
+PARTS = 4  # that a run is measured in: early ones against late ones, and replicates for the error of the covariance
+LARGEST_RADIUS = 1.0 - 1e-6  # of A, up to which the control variate of the covariance is solved for
+TINY = np.finfo(np.float64).tiny
 SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
 
 
@@ -36,6 +43,8 @@ class Plan:
 
     M: FloatArray | None
     """Matrix of the control variate (N, N), or None."""
+    slopes: FloatArray | None
+    """Slopes (N,) that the control variate of the covariance is made with, or None."""
     pilot: Averages
     """The run that it was settled from, no part of the result: M must not depend on what it multiplies."""
     every: int
@@ -44,6 +53,8 @@ class Plan:
     """Steps of the pilot run."""
     quiet: bool
     """Whether there is no noise at all, so that one trajectory tells all."""
+    controlled: bool
+    """Whether control variates are measured at all."""
 
 
 def solve(
@@ -59,12 +70,18 @@ def solve(
     rng: Any = 0,
     workers: int | Callable[..., Any] | None = None,
     control_variate: bool = True,
+    antithetic: bool = False,
 ) -> StationaryLaw:
-    """Stationary mean and covariance by simulation of the map itself, with a control variate for the mean.
+    """Stationary mean and covariance by simulation of the map itself, with control variates for both.
 
     The mean is the average of ``h + M (F(W h + drive; σ_in) - h)``, with F the smoothed activation and
     ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. What M multiplies has mean zero exactly, so that M
     decides on the variance only. For a neuron whose variance the pilot sees it raise, M is zero.
+
+    The covariance is the average of ``d dᵀ + X``, d = h - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | h] - d dᵀ``, d' a
+    step later and ``A = (1-γ) I + γ D̄ W``: what X is made of has mean zero exactly as well. It needs the covariance of
+    one step given h, which for noise inside that is common to neurons is not tabulated: then, and where the pilot sees
+    no gain, the covariance is the plain one.
 
     What no trajectory has met has no part in the standard error: an event too rare for the run, such as a jump to
     another attractor, biases the mean unseen.
@@ -92,15 +109,20 @@ def solve(
     workers
         Threads, None for one a core; or a function like ``map``, of this process.
     control_variate
-        Whether the mean is taken with the control variate.
+        Whether mean and covariance are taken with their control variates.
+    antithetic
+        Whether trajectories come in pairs under noise of opposite signs. It helps where the control variate does not:
+        without one, in nearly linear networks.
 
     Returns
     -------
     StationaryLaw
         ``converged`` is False if the target was not reached or the ensemble still drifted. In ``details``:
         ``plain_mean``, ``plain_standard_error`` (without the control variate), ``variance_reduction`` (N,),
-        ``variance_standard_error`` (N,) of the diagonal of the covariance, ``trajectories``, ``steps``,
-        ``burn_in``, ``every``, ``table_error`` (of F, relative) and ``final_states`` (trajectories, N).
+        ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
+        ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
+        steps, ``trajectories``, ``steps``, ``burn_in``, ``every``, ``table_error`` (of F, relative) and
+        ``final_states`` (trajectories, N).
 
     Raises
     ------
@@ -125,15 +147,16 @@ def solve(
     count = positive_integer("trajectories", trajectories)
     drive = net.drive(u)
     quiet = not (noise.std("inside", net.n).any() or noise.std("outside", net.n).any())
-    ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers)
+    ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
     try:
         plan = _plan(net, noise, drive, ensemble, control_variate and not quiet, quiet)
         burn_in = ensemble.steps
-        early, late = _run(ensemble, plan, target_se, fixed, limit)
+        parts = _run(ensemble, plan, target_se, fixed, limit)
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
+    early, late = _joined(parts[: PARTS // 2]), _joined(parts[PARTS // 2 :])
     _check_growth(net, noise, drive, early, late)
-    return _law(ensemble, plan, early, late, target_se, burn_in)
+    return _law(net, ensemble, plan, parts, early, late, target_se, burn_in)
 
 
 def _plan(net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool) -> Plan:
@@ -147,17 +170,19 @@ def _plan(net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, contr
     longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
     ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
     if control_variate:
-        ensemble.tabulate(first.low, first.high)
+        separate = np.ndim(noise.inside) < 2  # else what neurons share within a step is not in the table
+        ensemble.tabulate(first.low, first.high, separate)
     length = max(time, min(math.ceil(PILOT / rate), longest // 4))
-    pilot = _measure(ensemble, length, every, ensemble.states.mean(axis=0))
-    M = _control(net, noise, drive, pilot) if control_variate else None
-    return Plan(M, pilot, every, length, quiet)
+    pilot = _measure(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
+    if not control_variate:
+        return Plan(None, None, pilot, every, length, quiet, False)
+    slopes = _slopes(net, noise, drive, pilot)
+    kept = slopes if _controls_covariance(net, slopes, pilot) else None
+    return Plan(_control(net, slopes, pilot), kept, pilot, every, length, quiet, True)
 
 
-def _run(
-    ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int
-) -> tuple[Averages, Averages]:
-    """Measure, in two parts, for `steps` or until the target is reached."""
+def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
+    """Measure, in `PARTS` parts or more, for `steps` or until the target is reached."""
     centre = plan.pilot.centre + plan.pilot.first.mean(axis=0)
     least = 2 * plan.pilot_steps
     if target_se is not None:
@@ -165,25 +190,30 @@ def _run(
         steps = min(limit, max(least, math.ceil(min(SPARE * ratio**2, 1e12) * plan.pilot_steps)))
     elif steps is None:
         steps = least if plan.quiet else max(least, math.ceil(WORK / ensemble.h.size))
-    early = _measure(ensemble, steps // 2, plan.every, centre)
-    late = _measure(ensemble, steps - steps // 2, plan.every, centre)
+    ends = [steps * i // PARTS for i in range(PARTS + 1)]
+    lengths = [max(1, b - a) for a, b in pairwise(ends)]
+    parts = [_measure(ensemble, length, plan.every, centre, plan.controlled) for length in lengths]
     while target_se is not None and steps < limit:
-        ratio = np.max(standard_error((early + late).means(plan.M))) / target_se
+        ratio = np.max(standard_error(_joined(parts).means(plan.M))) / target_se
         if ratio <= 1.0:
             break
         more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, 1e12) - 1.0) * steps)))
-        late = late + _measure(ensemble, more, plan.every, centre)
+        parts.append(_measure(ensemble, more, plan.every, centre, plan.controlled))
         steps += more
-    return early, late
+    return parts
 
 
-def _measure(ensemble: Ensemble, steps: int, every: int, centre: FloatArray) -> Averages:
+def _joined(parts: list[Averages]) -> Averages:
+    return reduce(operator.add, parts)
+
+
+def _measure(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
     """Measure for about `steps` steps, in pieces."""
     left = max(1, round(steps / every))
     piece = max(1, int(PIECE / (ensemble.h.size * every)))
-    averages = ensemble.measure(min(piece, left), every, centre)
+    averages = ensemble.measure(min(piece, left), every, centre, residual)
     while (left := left - piece) > 0:
-        averages = averages + ensemble.measure(min(piece, left), every, centre)
+        averages = averages + ensemble.measure(min(piece, left), every, centre, residual)
     return averages
 
 
@@ -196,13 +226,34 @@ def _slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> 
     return slopes
 
 
-def _control(net: CTRNN, noise: Noise, drive: FloatArray, pilot: Averages) -> FloatArray:
+def _control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
     """M = (I - D̄ W)⁻¹, without the rows that would raise the variance."""
     eye = np.eye(net.n)
-    A = eye - _slopes(net, noise, drive, pilot)[:, None] * net.W
+    A = eye - slopes[:, None] * net.W
     M = cast(FloatArray, np.linalg.inv(A) if np.linalg.cond(A) < 1e8 else eye)
     M[standard_error(pilot.means(M)) > WORTH * standard_error(pilot.means())] = 0.0
     return M
+
+
+def _moments(net: CTRNN, slopes: FloatArray | None, averages: Averages) -> FloatArray:
+    """Second moments about the centre by block (blocks, N, N), with their control variate where there are slopes."""
+    if slopes is None:
+        return averages.cross
+    A = jacobian(net.W, slopes, net.gamma)
+    return np.array(
+        [
+            cross + solve_discrete_lyapunov(A, ahead - cross)
+            for cross, ahead in zip(averages.cross, averages.ahead, strict=True)
+        ]
+    )
+
+
+def _controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
+    """Whether the control variate of the covariance can be had, and the pilot finds it of use."""
+    if pilot.ahead.size == 0 or spectral_radius(jacobian(net.W, slopes, net.gamma)) > LARGEST_RADIUS:
+        return False
+    spread = [_moments(net, with_slopes, pilot).std(axis=0).diagonal() for with_slopes in (slopes, None)]
+    return bool(np.sum(spread[0] ** 2) < WORTH**2 * np.sum(spread[1] ** 2))
 
 
 def _check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
@@ -242,7 +293,14 @@ def _remembers(early: FloatArray, late: FloatArray) -> bool:
 
 
 def _law(
-    ensemble: Ensemble, plan: Plan, early: Averages, late: Averages, target_se: float | None, burn_in: int
+    net: CTRNN,
+    ensemble: Ensemble,
+    plan: Plan,
+    parts: list[Averages],
+    early: Averages,
+    late: Averages,
+    target_se: float | None,
+    burn_in: int,
 ) -> StationaryLaw:
     both = early + late
     values, plain = both.means(plan.M), both.means()
@@ -262,9 +320,17 @@ def _law(
         )
     reduction = np.ones_like(mean)
     np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
+    plain_covariance = both.covariance(mean)
+    covariance = plain_covariance
+    if plan.slopes is not None:
+        shift = mean - both.centre
+        covariance = _moments(net, plan.slopes, both).mean(axis=0) - np.outer(shift, shift)
+    replicates = np.concatenate([_moments(net, plan.slopes, part) for part in parts[:PARTS]])
+    spread = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
+    share = sum(part.samples for part in parts[:PARTS]) / both.samples
     return StationaryLaw(
         mean,
-        both.covariance(mean),
+        covariance,
         "simulation",
         converged=not messages,
         message="; ".join(messages),
@@ -273,8 +339,11 @@ def _law(
             "plain_mean": plain.mean(axis=0),
             "plain_standard_error": plain_error,
             "variance_reduction": reduction,
+            "plain_covariance": plain_covariance,
+            "covariance_standard_error": spread * np.sqrt(share / len(replicates)),
             "variance_standard_error": standard_error(both.squares(mean)),
-            "trajectories": len(values),
+            "autocorrelation_time": steps * len(plain) * plain_error**2 / np.maximum(np.diag(plain_covariance), TINY),
+            "trajectories": ensemble.h.shape[1],
             "steps": steps,
             "burn_in": burn_in,
             "every": plan.every,

@@ -15,7 +15,7 @@ NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])
 
 def ensemble(workers=1, trajectories=3 * LANES, net=NET):
     made = Ensemble(net, NOISE, net.drive(), None, trajectories, 9, workers)
-    made.tabulate(np.full(net.n, -1.0), np.full(net.n, 1.0))
+    made.tabulate(np.full(net.n, -1.0), np.full(net.n, 1.0), variance=True)
     return made
 
 
@@ -24,7 +24,7 @@ def test_threads_make_no_difference():
     for each in (one, two):
         each.advance(7)
     first, second = (each.measure(50, 2, np.zeros(2)) for each in (one, two))
-    for name in ("first", "second", "residual", "cross", "low", "high"):
+    for name in ("first", "second", "residual", "cross", "ahead", "low", "high"):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     assert np.array_equal(one.states, two.states)
 
@@ -40,7 +40,7 @@ def test_pieces_make_one_run():
     assert np.array_equal(whole.states, cut.states)
     assert whole.steps == cut.steps == 150
     assert added.samples == 40
-    for name in ("first", "second", "residual", "cross", "low", "high"):
+    for name in ("first", "second", "residual", "cross", "ahead", "low", "high"):
         np.testing.assert_allclose(getattr(added, name), getattr(together, name), rtol=1e-12, atol=1e-14)
 
 
@@ -70,6 +70,49 @@ def test_covariance_is_positive_semi_definite_about_any_mean():
         covariance = averages.covariance(mean)
         assert np.array_equal(covariance, covariance.T)
         assert np.linalg.eigvalsh(covariance).min() >= -1e-14
+
+
+def test_any_step_is_reached_by_seeking():
+    whole, late = ensemble(), ensemble()
+    whole.advance(300)
+    middle = whole.states
+    whole.advance(400)
+    late.place(middle)
+    late.seek(300)
+    late.advance(400)
+    assert np.array_equal(whole.states, late.states)
+    late.place(middle)
+    late.seek(301)
+    late.advance(400)
+    assert not np.array_equal(whole.states, late.states)
+
+
+def test_antithetic_pairs():
+    """Partners see opposite noise: in a linear network their average is the noise-free path."""
+    net = CTRNN(NET.W, NET.b, "identity", 0.2)
+    plain = Ensemble(net, NOISE, net.drive(), [1.0, 0.0], LANES, 9)
+    paired = Ensemble(net, NOISE, net.drive(), [1.0, 0.0], LANES, 9, antithetic=True)
+    assert paired.h.shape == (2, 2 * LANES)
+    quiet = Ensemble(net, Noise(), net.drive(), [1.0, 0.0])
+    for each in (plain, paired, quiet):
+        each.advance(300)
+    assert np.array_equal(paired.states[:LANES], plain.states)
+    average = 0.5 * (paired.states[:LANES] + paired.states[LANES:])
+    np.testing.assert_allclose(average, quiet.states, rtol=0, atol=1e-13)
+    measured, alone = (each.measure(10, 1, np.zeros(2)) for each in (paired, plain))
+    assert measured.first.shape == (LANES, 2)
+    assert np.ptp(measured.first, axis=0).max() < 1e-13
+    assert np.ptp(alone.first, axis=0).max() > 0.1  # negative control
+    assert measured.cross.shape == (1, 2, 2)
+
+
+def test_pairs_do_not_depend_on_threads_or_on_the_cut():
+    one, two = (Ensemble(NET, NOISE, NET.drive(), None, 6 * LANES, 9, w, antithetic=True) for w in (1, 2))
+    one.advance(30)
+    two.advance(11)
+    two.seek(11)
+    two.advance(19)
+    assert np.array_equal(one.states, two.states)
 
 
 def test_small_variance_beside_a_large_mean():

@@ -9,7 +9,7 @@ import pytest
 
 from ctrnn_theory.integrators import simulate
 from ctrnn_theory.integrators.ensemble import Ensemble
-from ctrnn_theory.integrators.normals import LANES, seed_block, seed_words, standard_normals
+from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
 from ctrnn_theory.network import CTRNN, Noise
 
 
@@ -18,7 +18,7 @@ def numpy_loop(net, noise, drive, start, steps, rng, block=0):
     n = net.n
     factors = [noise.factor(site, n) for site in ("inside", "outside")]
     columns = [factor.shape[1] if factor.any() else 0 for factor in factors]
-    z = standard_normals(seed_block(seed_words(rng), block), steps * sum(columns)).reshape(steps, -1, LANES)
+    z = standard_normals(seed_words(rng), block, steps, sum(columns))
     h, path = np.tile(start, (LANES, 1)), []
     for t in range(steps):
         inside = z[t, : columns[0]].T @ factors[0].T if columns[0] else 0.0
@@ -103,9 +103,30 @@ def test_averages_are_those_of_the_path(name, table):
     np.testing.assert_allclose(averages.squares(mean), ((path - mean) ** 2).mean(axis=0), **ROUNDING)
     moment = np.einsum("tki,tkj->ij", path - mean, path - mean) / path.shape[0] / path.shape[1]
     np.testing.assert_allclose(averages.covariance(mean), moment, **ROUNDING)
+    by_block = (path - centre).reshape(samples, 2, LANES, 3)
+    cross = np.einsum("tbki,tbkj->bij", by_block, by_block) / samples / LANES
+    np.testing.assert_allclose(averages.cross, cross, **ROUNDING)
     np.testing.assert_allclose(averages.low, preactivation.min(axis=(0, 1)), **ROUNDING)
     np.testing.assert_allclose(averages.high, preactivation.max(axis=(0, 1)), **ROUNDING)
     np.testing.assert_allclose(ensemble.states, path[-1], **ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["in", "out", "both", "factor out", "none"])
+def test_moments_a_step_ahead(name):
+    """E[d' d'ᵀ | h] of each sampled state, by the mean and variance of its step."""
+    net, noise = network(3, "relu"), NOISES[name]
+    samples, every, centre = 20, 3, np.array([0.1, 0.0, -0.2])
+    path = simulate(net, noise, steps=samples * every, trajectories=2 * LANES, record_every=every, rng=4).h[1:]
+    ensemble = Ensemble(net, noise, net.drive(), trajectories=2 * LANES, rng=4)
+    ensemble.tabulate(np.full(3, 0.0), np.full(3, 0.1), variance=True)
+    averages = ensemble.measure(samples, every, centre)
+    a, std = path @ net.W.T + net.drive(), noise.std("inside", 3)
+    mean = (1 - net.gamma) * path + net.gamma * net.activation.smoothed(a, std) - centre
+    mean = mean.reshape(samples, 2, LANES, 3)
+    ahead = np.einsum("tbki,tbkj->bij", mean, mean) / samples / LANES
+    variance = net.activation.smoothed_variance(a, std).reshape(samples, 2, LANES, 3).mean(axis=(0, 2))
+    ahead += net.gamma**2 * (noise.covariance("outside", 3) + np.array([np.diag(v) for v in variance]))
+    np.testing.assert_allclose(averages.ahead, ahead, rtol=1e-8, atol=1e-9)  # v to the tolerance of its table
 
 
 WITHOUT_JIT = """
@@ -116,10 +137,10 @@ np.seterr(over="ignore")  # integers that wrap around
 factor = np.array([[0.3, 0.1], [0.0, 0.2]])
 net = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "relu", 0.2)
 ensemble = Ensemble(net, Noise(inside=[0.3, 0.0], outside=factor), net.drive(), rng=3, workers=1)
-ensemble.tabulate(np.full(2, -1.0), np.full(2, 1.0))
+ensemble.tabulate(np.full(2, -1.0), np.full(2, 1.0), variance=True)
 path = ensemble.record(2, 1, 5)
 averages = ensemble.measure(1, 2, np.zeros(2))
-np.savez(sys.argv[1], path, averages.first, averages.residual, averages.cross, averages.low, ensemble.states)
+np.savez(sys.argv[1], path, averages.first, averages.residual, averages.cross, averages.ahead, averages.low, ensemble.states)
 """
 
 

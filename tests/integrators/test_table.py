@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.integrators import kernels
-from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.integrators import observation
 from ctrnn_theory.integrators.table import TOLERANCE, tabulate
 
 MARGIN = 10 * TOLERANCE  # the table's tolerance holds where it was checked; tenfold anywhere
 
 
-def evaluate(table, neuron, places):
-    """Values from the compiled search, for any number of places."""
-    padded = np.resize(places, -(-places.size // LANES) * LANES)
-    for part in padded.reshape(-1, LANES):
-        kernels.look_up(table.panels, table.panels.which[neuron], part, np.empty(LANES, np.int64))
-    return padded[: places.size]
+def evaluate(table, neuron, places, variance=False):
+    """Values from the compiled search."""
+    x, panel, out = np.array(places), np.empty(len(places), np.int64), np.empty(len(places))
+    observation.find(table.panels, table.panels.which[neuron], x, panel)
+    coefficients, begin = (table.panels.variance, 0) if variance else (table.panels.pieces, 2)
+    observation.evaluate(coefficients, begin, x, panel, out)
+    return out
 
 
 def places_on(low, high, near=(), width=0.0):
