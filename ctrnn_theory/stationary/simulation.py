@@ -235,24 +235,34 @@ def _control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
     return M
 
 
-def _moments(net: CTRNN, slopes: FloatArray | None, averages: Averages) -> FloatArray:
-    """Second moments about the centre by block (blocks, N, N), with their control variate where there are slopes."""
+def _covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean: FloatArray) -> FloatArray:
+    """Second moments about the mean by block (blocks, N, N), with their control variate where there are slopes."""
+    shift = mean - averages.centre
+    blocks = len(averages.cross)
+
+    def about_mean(second: FloatArray, values: FloatArray) -> FloatArray:
+        """Move second moments about the centre; values (K, N): first moments."""
+        first = values.reshape(blocks, -1, net.n).mean(axis=1) - shift
+        mixed = shift[:, None] * first[:, None, :]
+        moved: FloatArray = second - mixed - mixed.transpose(0, 2, 1) - np.outer(shift, shift)
+        return moved
+
+    now = about_mean(averages.cross, averages.first)
     if slopes is None:
-        return averages.cross
+        return now
+    ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
     A = jacobian(net.W, slopes, net.gamma)
-    return np.array(
-        [
-            cross + solve_discrete_lyapunov(A, ahead - cross)
-            for cross, ahead in zip(averages.cross, averages.ahead, strict=True)
-        ]
-    )
+    X = np.array([solve_discrete_lyapunov(A, gain) for gain in ahead - now])
+    controlled: FloatArray = now + 0.5 * (X + X.transpose(0, 2, 1))
+    return controlled
 
 
 def _controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
     """Whether the control variate of the covariance can be had, and the pilot finds it of use."""
     if pilot.ahead.size == 0 or spectral_radius(jacobian(net.W, slopes, net.gamma)) > LARGEST_RADIUS:
         return False
-    spread = [_moments(net, with_slopes, pilot).std(axis=0).diagonal() for with_slopes in (slopes, None)]
+    mean = pilot.means().mean(axis=0)
+    spread = [_covariances(net, with_slopes, pilot, mean).std(axis=0).diagonal() for with_slopes in (slopes, None)]
     return bool(np.sum(spread[0] ** 2) < WORTH**2 * np.sum(spread[1] ** 2))
 
 
@@ -323,9 +333,8 @@ def _law(
     plain_covariance = both.covariance(mean)
     covariance = plain_covariance
     if plan.slopes is not None:
-        shift = mean - both.centre
-        covariance = _moments(net, plan.slopes, both).mean(axis=0) - np.outer(shift, shift)
-    replicates = np.concatenate([_moments(net, plan.slopes, part) for part in parts[:PARTS]])
+        covariance = _covariances(net, plan.slopes, both, mean).mean(axis=0)
+    replicates = np.concatenate([_covariances(net, plan.slopes, part, mean) for part in parts[:PARTS]])
     spread = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
     share = sum(part.samples for part in parts[:PARTS]) / both.samples
     return StationaryLaw(

@@ -140,7 +140,8 @@ ensemble = Ensemble(net, Noise(inside=[0.3, 0.0], outside=factor), net.drive(), 
 ensemble.tabulate(np.full(2, -1.0), np.full(2, 1.0), variance=True)
 path = ensemble.record(2, 1, 5)
 averages = ensemble.measure(1, 2, np.zeros(2))
-np.savez(sys.argv[1], path, averages.first, averages.residual, averages.cross, averages.ahead, averages.low, ensemble.states)
+second = averages.cross, averages.ahead
+np.savez(sys.argv[1], path, averages.first, averages.residual, *second, averages.low, ensemble.states)
 """
 
 
