@@ -105,7 +105,7 @@ def simulate(
         ensemble.place(real_array("start", start, (trajectories, net.n)))
     h = np.empty((steps // every + 1, trajectories, net.n))
     h[0] = ensemble.states[: h.shape[1]]
-    h[1:] = ensemble.record(steps // every, every, h.shape[1])
+    ensemble.record(steps // every, every, h.shape[1], h[1:])
     time = np.arange(len(h), dtype=np.float64) * every * net.gamma
     return Path(time, h, net)
 
