@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import solve_discrete_lyapunov
 
 from ctrnn_theory.arguments import positive_integer, positive_number
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
@@ -33,6 +32,7 @@ DRIFT = 5.0  # standard errors between two parts of a run that are taken for a d
 WORTH = 0.9  # standard error with the control variate, relative to that without, at which it is used
 PARTS = 4  # that a run is measured in: early ones against late ones, and replicates for the error of the covariance
 LARGEST_RADIUS = 1.0 - 1e-6  # of A, up to which the control variate of the covariance is solved for
+LARGEST_CONDITION = 1e8  # of its eigenvectors, likewise
 TINY = np.finfo(np.float64).tiny
 SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
 
@@ -80,8 +80,8 @@ def solve(
 
     The covariance is the average of ``d dᵀ + X``, d = h - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | h] - d dᵀ``, d' a
     step later and ``A = (1-γ) I + γ D̄ W``: what X is made of has mean zero exactly as well. It needs the covariance of
-    one step given h, which for noise inside that is common to neurons is not tabulated: then, and where the pilot sees
-    no gain, the covariance is the plain one.
+    one step given h, which for noise inside that is common to neurons is not tabulated: then, where the pilot sees no
+    gain, and where an eigenvalue came out negative, the covariance is the plain one.
 
     What no trajectory has met has no part in the standard error: an event too rare for the run, such as a jump to
     another attractor, biases the mean unseen.
@@ -121,8 +121,8 @@ def solve(
         ``plain_mean``, ``plain_standard_error`` (without the control variate), ``variance_reduction`` (N,),
         ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
         ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
-        steps, ``trajectories``, ``steps``, ``burn_in``, ``every``, ``table_error`` (of F, relative) and
-        ``final_states`` (trajectories, N).
+        steps (of the mean of two partners, if antithetic), ``trajectories``, ``steps``, ``burn_in``, ``every``,
+        ``table_error`` (of F, relative) and ``final_states`` (trajectories, N).
 
     Raises
     ------
@@ -251,15 +251,18 @@ def _covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean
     if slopes is None:
         return now
     ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
-    A = jacobian(net.W, slopes, net.gamma)
-    X = np.array([solve_discrete_lyapunov(A, gain) for gain in ahead - now])
+    # X in the eigenvectors of A, for all blocks at once: an error there would cost variance alone
+    values, Q = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
+    inverse = np.linalg.inv(Q)
+    X = (Q @ ((inverse @ (ahead - now) @ inverse.T) / (1.0 - np.outer(values, values))) @ Q.T).real
     controlled: FloatArray = now + 0.5 * (X + X.transpose(0, 2, 1))
     return controlled
 
 
 def _controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
     """Whether the control variate of the covariance can be had, and the pilot finds it of use."""
-    if pilot.ahead.size == 0 or spectral_radius(jacobian(net.W, slopes, net.gamma)) > LARGEST_RADIUS:
+    values, vectors = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
+    if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
         return False
     mean = pilot.means().mean(axis=0)
     spread = [_covariances(net, with_slopes, pilot, mean).std(axis=0).diagonal() for with_slopes in (slopes, None)]
@@ -334,7 +337,10 @@ def _law(
     covariance = plain_covariance
     if plan.slopes is not None:
         covariance = _covariances(net, plan.slopes, both, mean).mean(axis=0)
-    replicates = np.concatenate([_covariances(net, plan.slopes, part, mean) for part in parts[:PARTS]])
+    slopes = plan.slopes
+    if np.linalg.eigvalsh(covariance)[0] < 0.0:  # by chance, or where a neuron has no noise
+        slopes, covariance = None, plain_covariance
+    replicates = np.concatenate([_covariances(net, slopes, part, mean) for part in parts[:PARTS]])
     spread = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
     share = sum(part.samples for part in parts[:PARTS]) / both.samples
     return StationaryLaw(
