@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.integrators import observation
-from ctrnn_theory.integrators.table import TOLERANCE, tabulate
+from ctrnn_theory.integrators.table import TOLERANCE, VARIANCE_TOLERANCE, tabulate
 
 MARGIN = 10 * TOLERANCE  # the table's tolerance holds where it was checked; tenfold anywhere
 
@@ -93,3 +93,20 @@ def test_outside_the_table_is_no_crash():
     table = tabulate(activation("tanh"), np.array([0.5]), np.array([-1.0]), np.array([1.0]))
     values = evaluate(table, 0, np.array([-1e300, -np.inf, np.nan, np.inf, 1e300, 0.0]))
     assert values[-1] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "s", "low", "high"),
+    [("relu", 0.5, -3.0, 4.0), ("relu", 1e-4, -3.0, 4.0), ("tanh", 0.7, -8.0, 9.0), ("gelu", 0.7, -6.0, 6.0)],
+)
+def test_variance_is_tabulated_besides(name, s, low, high):
+    """On equal panels, and for the second case on panels that are found by comparisons."""
+    act = activation(name)
+    table = tabulate(act, np.array([s]), np.array([low]), np.array([high]), variance=True)
+    assert (table.panels.hops[0] < 0) == (s > 0.1)
+    places = places_on(low, high, act.breakpoints, s)
+    exact = act.smoothed_variance(places, s)
+    assert np.max(np.abs(evaluate(table, 0, places, variance=True) - exact)) <= 10 * VARIANCE_TOLERANCE * np.max(exact)
+    value = act.smoothed(places, s)
+    assert np.max(np.abs(evaluate(table, 0, places) - value)) <= MARGIN * np.max(np.abs(value))
+    assert tabulate(act, np.array([s]), np.array([low]), np.array([high])).panels.variance.size == 0
