@@ -13,7 +13,9 @@ from .bias_report import BiasReport as BiasReport
 from .bias_report import bias as bias
 from .evolution import Evolution as Evolution
 from .evolution import evolve as evolve
+from .integrators import BatchMeans as BatchMeans
 from .integrators import Path as Path
+from .integrators import batch_means as batch_means
 from .integrators import simulate as simulate
 from .network import CTRNN as CTRNN
 from .network import Noise as Noise

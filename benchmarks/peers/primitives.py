@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from benchmarks.peers.with_numpy import softplus
-from ctrnn_theory.activations import primitives
+from ctrnn_theory.activations import error_function, logarithms, primitives
 from ctrnn_theory.integrators import normals
 from ctrnn_theory.jit import jit
 
 ROWS = 16
 SIZE = ROWS * normals.LANES
+AT_POSITIVE: dict[str, tuple[Any, Any, Any]] = {  # ours, NumPy's or SciPy's, the C library's
+    "log": (logarithms.log, np.log, math.log),
+    "log1p": (logarithms.log1p, np.log1p, math.log1p),
+    "erf": (error_function.erf, special.erf, math.erf),
+    "erfc": (error_function.complement, special.erfc, math.erfc),
+    "sinh": (primitives.sinh, np.sinh, math.sinh),
+    "cosh": (primitives.cosh, np.cosh, math.cosh),
+}
 
 
 def nanoseconds(call: Callable[[], Any], count: int) -> float:
@@ -62,6 +72,11 @@ def applied(f: Any) -> Callable[..., None]:
     return loop
 
 
+def called(c: Any) -> Any:
+    """A call of the C library's function."""
+    return jit(lambda u: c(u))
+
+
 def report(quick: bool) -> dict[str, dict[str, float]]:
     """ns a value: ours, NumPy, and the C library one value at a time, from Numba."""
     repeats = 1_000 if quick else 10_000
@@ -73,15 +88,15 @@ def report(quick: bool) -> dict[str, dict[str, float]]:
     def again(call: Callable[[], Any]) -> float:
         return nanoseconds(lambda: [call() for _ in range(repeats)], count)
 
-    def compiled(f: Any) -> float:
+    def compiled(f: Any, at: Any = x) -> float:
         loop = applied(f)
-        return nanoseconds(lambda: loop(x, out, repeats), count)
+        return nanoseconds(lambda: loop(at, out, repeats), count)
 
     def numpy_softplus() -> None:
         np.copyto(out, x)
         softplus(out, spare)
 
-    z = out.reshape(ROWS, 1, -1)
+    z, positive = out.reshape(ROWS, 1, -1), np.abs(x)
     return {
         "64-bit word": {
             "ours": nanoseconds(lambda: words(state, raw, repeats), count),
@@ -107,4 +122,11 @@ def report(quick: bool) -> dict[str, dict[str, float]]:
             "numpy": again(numpy_softplus),
             "one at a time": compiled(jit(lambda u: max(u, 0.0) + math.log1p(math.exp(-abs(u))))),
         },
+    } | {
+        name: {
+            "ours": compiled(ours, positive),
+            "numpy": again(partial(numpy, positive, out=out)),
+            "one at a time": compiled(called(c), positive),
+        }
+        for name, (ours, numpy, c) in AT_POSITIVE.items()
     }

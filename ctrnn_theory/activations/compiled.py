@@ -9,30 +9,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.activations import primitives
+from ctrnn_theory.activations import error_function, logarithms, primitives
 from ctrnn_theory.activations.evaluate import source
 from ctrnn_theory.jit import jit
 
 BlockFunction = Callable[[NDArray[np.float64]], None]
 SIGNATURE = "void(float64[::1])"
 NAMES: dict[str, Any] = {
-    "log": math.log,
     "sqrt": math.sqrt,
     "sin": math.sin,
     "cos": math.cos,
     "tan": math.tan,
-    "sinh": math.sinh,
-    "cosh": math.cosh,
     "atan": math.atan,
     "asinh": math.asinh,
-    "erf": math.erf,
-    "complement": math.erfc,
-    "log1p": math.log1p,
     "Abs": abs,
+    "log": logarithms.log,
+    "log1p": logarithms.log1p,
+    "erf": error_function.erf,
+    "complement": error_function.complement,
     "Heaviside": primitives.heaviside,
 } | {
     name: getattr(primitives, name)
-    for name in ("exp", "expm1", "tangent", "logistic", "softplus", "sign", "maximum", "minimum", "select")
+    for name in (
+        *("exp", "expm1", "sinh", "cosh", "tangent", "logistic", "softplus"),
+        *("sign", "maximum", "minimum", "select"),
+    )
 }
 
 

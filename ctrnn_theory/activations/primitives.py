@@ -22,8 +22,9 @@ LOG2E, LN2 = 1.4426950408889634, 0.6931471805599453
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first times an integer is exact
 MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, which is then in the low bits
 LOWEST, HIGHEST = -708.0, 709.782712893384  # where exp underflows, overflows
+HIGHEST_HALF = 710.4758600739439  # where exp/2 overflows
 
-inlined = jit(fastmath={"contract"}, cache=True)
+inlined = jit(fastmath={"contract"}, cache=True, forceinline=True)  # left alone, LLVM calls the longest
 
 
 @intrinsic
@@ -48,8 +49,8 @@ power_of_two = _power_of_two_in_python if numba.config.DISABLE_JIT else _power_o
 
 
 @inlined
-def reduced(u: float) -> Any:
-    """s, q with exp(u) = 2 s (1 + q), s = 2**(k-1), |q| < 0.42; for u in [-708, 709.78]."""
+def remainder(u: float) -> Any:
+    """k + MAGIC, q with exp(u) = 2**k (1 + q), |q| < 0.42."""
     t = u * LOG2E + MAGIC
     k = t - MAGIC
     r = (u - k * LN2_HIGH) - k * LN2_LOW
@@ -60,7 +61,14 @@ def reduced(u: float) -> Any:
         0.00019841269874820627 + 2.480150431378554e-05 * r
     ) * r2
     high = (2.7557255400206422e-06 + 2.7626371065696354e-07 * r) + 2.5105217004720745e-08 * r2
-    return power_of_two(t), r * (low + r4 * (middle + r4 * high))
+    return t, r * (low + r4 * (middle + r4 * high))
+
+
+@inlined
+def reduced(u: float) -> Any:
+    """s, q with exp(u) = 2 s (1 + q), s = 2**(k-1), |q| < 0.42; for u in [-708, 709.78]."""
+    t, q = remainder(u)
+    return power_of_two(t), q
 
 
 @inlined
@@ -92,6 +100,27 @@ def tangent(u: float) -> Any:
     s, q = reduced(v)
     e = (s * q + (s - 0.5)) * 2.0
     return math.copysign(e / (e + 2.0), u) if u == u else u
+
+
+@inlined
+def sinh(u: float) -> Any:
+    """h + h/(2 h + 1) with the sign of u; h = (exp(|u|) - 1)/2 is finite wherever sinh is."""
+    v = abs(u)
+    t, q = remainder(HIGHEST_HALF if v > HIGHEST_HALF else v)
+    s = power_of_two(t - 1.0)
+    h = (s * q + (s - 0.25)) * 2.0
+    value = math.copysign(h + 0.5 * h / (h + 0.5), u)
+    return value if v <= HIGHEST_HALF else u * math.inf
+
+
+@inlined
+def cosh(u: float) -> Any:
+    """g + 1/(4 g), g = exp(|u|)/2."""
+    v = abs(u)
+    t, q = remainder(HIGHEST_HALF if v > HIGHEST_HALF else v)
+    s = power_of_two(t - 1.0)
+    g = (s + s * q) * 2.0
+    return g + 0.25 / g if v <= HIGHEST_HALF else v * math.inf
 
 
 @inlined

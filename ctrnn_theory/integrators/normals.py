@@ -29,6 +29,8 @@ EPOCH = 256
 """Steps after which the generators of a block are seeded again."""
 WARM_UP = 16
 """Rounds of sfc64 before the first variate; NumPy's SFC64 takes 12."""
+BLOCKS, EPOCHS = 2**32 // HALF, 2**32
+"""How many there may be: number and epoch of a generator are 32 bits each."""
 
 Words = NDArray[np.uint64]
 U = np.uint64
@@ -216,6 +218,11 @@ def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: i
     rows
         Rows of variates that a step takes.
 
+    Raises
+    ------
+    ValueError
+        For a block or steps beyond what has generators of its own: 2^27 blocks, 2^40 steps.
+
     Examples
     --------
     >>> z = standard_normals(seed_words(0), block=0, steps=1000)
@@ -226,6 +233,10 @@ def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: i
     >>> bool(np.all(z[900:] == standard_normals(seed_words(0), block=0, steps=100, first=900)))
     True
     """
+    if not 0 <= block < BLOCKS:
+        raise ValueError(f"block must be in [0, 2**27); got {block}")
+    if not 0 <= first <= first + steps <= EPOCH * EPOCHS:
+        raise ValueError(f"steps must lie in [0, 2**40); got {steps} from {first} on")
     out = np.empty((steps, rows, 1, LANES))
     draw(key, block, first, out, CONSTANTS, BITS)
     return out[:, :, 0]

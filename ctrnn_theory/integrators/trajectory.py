@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import pathlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
+from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.network import CTRNN, Noise
 
 FloatArray = NDArray[np.float64]
+CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
+"""Recorded bytes, and neuron-steps, after which rows are kept: seconds, which a run that is cut off loses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +29,26 @@ class Path:
     time: FloatArray
     """Times (T,) in units of τ: γ for each step; the first is 0."""
     h: FloatArray
-    """States (T, M, N); the first is where the trajectories start."""
+    """States (T, M, N); the first is where the trajectories start. From a folder: mapped, read-only."""
     net: CTRNN
     """The network."""
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Path:
+        """Open the folder of a run that :func:`simulate` recorded.
+
+        Of a run that was cut off, or is still going on, it gives the times that are kept so far.
+
+        Raises
+        ------
+        ValueError
+            If it holds no such run, or a damaged one.
+        """
+        place = pathlib.Path(folder)
+        record = store.read(place)
+        if record is None or record.rows == 0:
+            raise ValueError(f"folder must hold a run with its start; got {place}")
+        return _from_folder(place, record, CTRNN.load(place / store.NET))
 
     @property
     def output(self) -> FloatArray:
@@ -52,6 +75,9 @@ def simulate(
     start: ArrayLike | None = None,
     rng: object = 0,
     workers: int | Callable[..., Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    callback: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Simulate trajectories of the map and record them.
 
@@ -77,6 +103,15 @@ def simulate(
         int, SeedSequence, Generator, or None for fresh entropy. The same int gives the same numbers.
     workers
         Threads, None for one a core; or a function like ``map``, of this process. The numbers do not depend on it.
+    out
+        Folder to record to instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
+        what decides them, `net.npz` the network. :meth:`Path.load` opens it again.
+    resume
+        Go on with the run in `out` where it was cut off, after the last rows that were kept: the numbers are those
+        of a run that was not. A finished run is returned as it is; where there is none, it begins. With ``rng=None``
+        the variates are those of the run.
+    callback
+        Called with the recorded times so far, and with their number T, after each chunk of them.
 
     Returns
     -------
@@ -86,7 +121,10 @@ def simulate(
     Raises
     ------
     ValueError
-        For counts that are not positive integers, or inputs whose shape does not fit.
+        For counts that are not positive integers, or inputs whose shape does not fit. If `out` holds something and
+        is not to be resumed, or a run of other settings, which are named, or if another process writes to it.
+    OSError
+        If there is no room for `out`.
 
     Examples
     --------
@@ -103,11 +141,78 @@ def simulate(
     ensemble = Ensemble(net, noise, drive, start if alike else None, trajectories, rng, workers)
     if start is not None and not alike:
         ensemble.place(real_array("start", start, (trajectories, net.n)))
-    h = np.empty((steps // every + 1, trajectories, net.n))
-    h[0] = ensemble.states[: h.shape[1]]
-    ensemble.record(steps // every, every, h.shape[1], h[1:])
-    time = np.arange(len(h), dtype=np.float64) * every * net.gamma
-    return Path(time, h, net)
+    shape = (steps // every + 1, trajectories, net.n)
+    if out is not None:
+        with store.claimed(out, resume) as folder:
+            found = store.read(folder)
+            if found is not None and rng is None:
+                ensemble.model = ensemble.model._replace(key=found.key)
+            settings = store.settings(net, ensemble, steps, every, trajectories)
+            if found is not None:
+                store.check_settings(folder, found.settings, settings)
+            return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), callback)
+    if resume:
+        raise ValueError("resume must come with out; got resume alone")
+    h = np.empty(shape)
+    h[0] = ensemble.states[:trajectories]
+    for rows in _chunks(ensemble, h, 1, every):
+        if callback is not None:
+            callback(rows, len(h))
+    return Path(_times(len(h), every, net), h, net)
+
+
+def _chunks(ensemble: Ensemble, h: FloatArray, rows: int, every: int) -> Iterator[int]:
+    """Record what is missing after some rows of h (T, M, N), and give how many there are after each chunk."""
+    trajectories = h.shape[1]
+    work = h.shape[2] * max(trajectories, LANES) * every
+    chunk = max(1, min(CHUNK_BYTES // h[0].nbytes, int(CHUNK_WORK / work)))
+    while rows < len(h):
+        until = min(rows + chunk, len(h))
+        ensemble.record(until - rows, every, trajectories, h[rows:until])
+        rows = until
+        yield rows
+
+
+def _record_to(
+    folder: pathlib.Path,
+    net: CTRNN,
+    ensemble: Ensemble,
+    record: store.Record,
+    callback: Callable[[int, int], object] | None,
+) -> Path:
+    """Record the rows of a run that its folder lacks."""
+    every, total = record.settings["record_every"], record.shape[0]
+    if record.rows == 0:
+        h = store.begin(folder, net, record)
+        h[0] = ensemble.states[: h.shape[1]]
+        record = store.keep(folder, record, h, 1)
+    if record.rows < total:
+        h = store.states(folder, record, write=True)
+        _go_on(ensemble, h, record.rows, every)
+        for rows in _chunks(ensemble, np.asarray(h), record.rows, every):
+            record = store.keep(folder, record, h, rows)
+            if callback is not None:
+                callback(rows, total)
+    return _from_folder(folder, record, net)
+
+
+def _go_on(ensemble: Ensemble, h: FloatArray, rows: int, every: int) -> None:
+    """Put an ensemble where the rows of h that are kept end, and make sure that the last one comes out again."""
+    begin = max(0, rows - 2)
+    ensemble.place(h[begin])
+    ensemble.seek(begin * every)
+    again = ensemble.record(rows - 1 - begin, every, h.shape[1])
+    if not np.array_equal(again, h[begin + 1 : rows], equal_nan=True):
+        raise ValueError("out must hold a run that this machine and version repeat bit for bit; its last row differs")
+
+
+def _from_folder(folder: pathlib.Path, record: store.Record, net: CTRNN) -> Path:
+    times = _times(record.rows, record.settings["record_every"], net)
+    return Path(times, store.states(folder, record)[: record.rows], net)
+
+
+def _times(rows: int, every: int, net: CTRNN) -> FloatArray:
+    return np.arange(rows, dtype=np.float64) * every * net.gamma
 
 
 def drive_rows(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
