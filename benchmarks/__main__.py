@@ -1,10 +1,20 @@
-"""The ensemble kernels beside what one would pick instead: ``python -m benchmarks [--quick] [--json] [--peers LIST]``.
+"""The package beside what one would pick instead: ``python -m benchmarks [--quick] [--json] [--parts LIST]``.
 
-Every peer does the same work, on one core, in a process of its own (see ``benchmarks/simulation.py``). Compiling and
-the decay of the start come before the clock starts. Then come variates and functions alone, threads, the first call,
-and the time to a standard error; with ``--peers`` the comparison alone is made. Peers that are not installed are
-skipped: ``pip install -e '.[bench]'`` has them all. The exit status is 1 if anything failed, or a peer's result was
-wrong.
+Everyone does the same work in one run, and results are checked against each other. What is compiled or prepared once
+comes before the clock starts, and is told apart. The parts, each in processes of its own, on one core save "threads":
+
+* simulation: the ensemble kernels, ns a neuron-step,
+* fokker_planck: densities, stationary and in time, seconds on equal grids and to equal error,
+* smoothing: E f(a + s ξ) by closed forms, by quadrature and by Monte Carlo, values a second,
+* start: imports, and the first bias,
+* scaling: by the number of neurons and of trajectories,
+* threads: by the number of threads,
+* primitives: variates and functions alone,
+* to_error: seconds to a standard error.
+
+Peers that are not installed are skipped: ``pip install -e '.[bench]'`` has all but fplanck, which needs NumPy below 2;
+``--peer fplanck=PYTHON`` names the interpreter of an environment that has it. The exit status is 1 if anything failed,
+or a result was wrong. ``python -m benchmarks.ratios FILE`` makes tables of ratios from what ``--json`` printed.
 """
 
 from __future__ import annotations
@@ -14,20 +24,28 @@ import os
 import platform
 import sys
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 
-from benchmarks.simulation import BOUND, Estimate, Work, deviation, exact, run_apart, works
+from benchmarks import fokker_planck, simulation, start
+from benchmarks.processes import Found, cores, run_apart
 from benchmarks.tables import show
 
-PEERS = ("numpy", "mkl_random", "numba", "torch", "jax", "diffrax", "torchsde")
-OURS = {"inside": "ours", "outside": "ours_outside"}
-EXTRAS = {"primitives": 1, "threads": 2, "start": 1, "to_error": 1}
-"""What is measured besides, and on how many cores."""
-Found = dict[str, Any]
+PARTS = {
+    "simulation": "simulation",
+    "fokker_planck": "fokker_planck",
+    "smoothing": "smoothing",
+    "start": "start",
+    "scaling": "scaling",
+    "threads": "threads",
+    "primitives": "peers.primitives",
+    "to_error": "to_error",
+}
+"""Modules."""
+PEERS = tuple(dict.fromkeys((*simulation.PEERS, *fokker_planck.PEERS, *start.PEERS)))
 
 
 def machine() -> Found:
@@ -44,89 +62,67 @@ def machine() -> Found:
     }
 
 
-def judged(work: Work, result: Found, ours: Found) -> Found:
-    """A result with its ratio to ours, and its deviation in standard errors: from the exact law where it is known."""
-    found = Estimate(np.array(result["value"]), np.array(result["error"]))
-    truth = exact(work) if work.n == 1 else Estimate(np.array(ours["value"]), np.array(ours["error"]))
-    off = deviation(found, truth)
-    kept = {key: result[key] for key in ("way", "ns", "first_call")}
-    return kept | {"ratio": result["ns"] / ours["ns"], "deviation": off, "right": off < BOUND}
-
-
-def compared(answers: dict[str, Found], quick: bool) -> list[Found]:
-    """Each piece of work with every peer's judged result."""
-    found = []
-    for site in sorted({answer["site"] for answer in answers.values()}):
-        ours = answers[OURS[site]]["results"]
-        for i, work in enumerate(works(site, quick)):
-            results = {
-                name: judged(work, answer["results"][i], ours[i])
-                for name, answer in answers.items()
-                if answer["site"] == site
-            }
-            numbers = {"n": work.n, "trajectories": work.trajectories, "steps": work.steps}
-            found.append({"activation": work.activation, "site": site, **numbers, "results": results})
+def run(peers: list[str], parts: list[str], quick: bool) -> Found:
+    """Measure the parts; standard error tells what runs."""
+    console = Console(stderr=True, highlight=False)
+    found: Found = {"machine": machine(), "quick": quick, "missing": {}}
+    for i, part in enumerate(parts, 1):
+        label, begin = f"{i}/{len(parts)} {part}", perf_counter()
+        with console.status(label) as status:
+            answer = run_apart(
+                PARTS[part],
+                quick,
+                cores() if part == "threads" else 1,
+                peers,
+                show=lambda text, label=label, status=status: status.update(f"{label}: {text}"),
+            )
+        console.print(f"{label}: {perf_counter() - begin:.0f} s", markup=False)
+        if "report" in answer:
+            found[part] = answer["report"]
+        else:
+            found["missing"][part] = answer
     return found
 
 
-def run(peers: tuple[str, ...], extras: tuple[str, ...], quick: bool) -> Found:
-    """Measure everything, each in its own process."""
-    console = Console(stderr=True)
-    answers: dict[str, Found] = {}
-    missing: Found = {}
-    reports: Found = {}
-
-    def ask(label: str, module: str, threads: int = 1) -> None:
-        with console.status(label):
-            answer = run_apart(module, quick, threads)
-        if "results" in answer:
-            answers[label] = answer
-        elif "report" in answer:
-            reports[label] = answer["report"]
-        else:
-            missing[label] = answer
-
-    ask("ours_plain", "ours_plain")
-    for peer in peers:
-        ask(peer, f"with_{peer}")
-    for site in sorted({"inside", *(answer["site"] for answer in answers.values())}):
-        ask(OURS[site], OURS[site])
-        if OURS[site] not in answers:
-            raise click.ClickException(f"ours could not be measured: {missing[OURS[site]]}")
-    for extra in extras:
-        ask(extra, extra, EXTRAS[extra])
-    return {
-        "machine": machine(),
-        "quick": quick,
-        "peers": {name: {key: a[key] for key in ("site", "versions", "import")} for name, a in answers.items()},
-        "missing": missing,
-        "works": compared(answers, quick),
-        **reports,
-    }
+def wrong(found: Any) -> bool:
+    """Whether anything in it failed, or says that it is not right."""
+    if isinstance(found, dict):
+        return found.get("right") is False or "failed" in found or any(map(wrong, found.values()))
+    return isinstance(found, list) and any(map(wrong, found))
 
 
-def chosen(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """Names from a list with commas."""
-    names = None if text is None else tuple(name for name in text.split(",") if name)
-    for name in names or ():
-        if name not in PEERS:
-            raise click.BadParameter(f"must be among {', '.join(PEERS)}; got {name!r}")
+def chosen(context: click.Context, option: click.Parameter, text: str | None) -> list[str]:
+    """Names from a list with commas; all without one."""
+    known = {"peers": PEERS, "parts": tuple(PARTS)}[str(option.name)]
+    names = list(known) if text is None else [name for name in text.split(",") if name]
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"must be among {', '.join(known)}; got {name!r}")
     return names
 
 
+def elsewhere(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """NAME=PYTHON, of solvers that need nothing of the package."""
+    found = dict(text.split("=", 1) for text in texts if "=" in text)
+    if len(found) < len(texts) or not set(found) <= set(fokker_planck.PEERS):
+        raise click.BadParameter(f"must be NAME=PYTHON, NAME among {', '.join(fokker_planck.PEERS)}; got {texts!r}")
+    return found
+
+
 @click.command()
-@click.option("--quick", is_flag=True, help="Rough: a tenth of the trajectories, and fewer steps.")
+@click.option("--quick", is_flag=True, help="Rough: fewer trajectories and steps, coarser grids.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object with every number.")
 @click.option("--peers", callback=chosen, metavar="LIST", help=f"Only these, with commas, of {', '.join(PEERS)}.")
-def main(quick: bool, as_json: bool, peers: tuple[str, ...] | None) -> None:
+@click.option("--parts", callback=chosen, metavar="LIST", help=f"Only these, with commas, of {', '.join(PARTS)}.")
+@click.option("--peer", callback=elsewhere, multiple=True, metavar="NAME=PYTHON", help="Where fplanck or py-pde is.")
+def main(quick: bool, as_json: bool, peers: list[str], parts: list[str], peer: dict[str, str]) -> None:
     """Measure, and print tables or JSON."""
-    found = run(PEERS, tuple(EXTRAS), quick) if peers is None else run(peers, (), quick)
+    found = run([f"{name}={peer[name]}" if name in peer else name for name in peers], parts, quick)
     if as_json:
         print(json.dumps(found))
     else:
         show(found)
-    right = all(result["right"] for work in found["works"] for result in work["results"].values())
-    if not right or any("failed" in answer for answer in found["missing"].values()):
+    if wrong(found):
         sys.exit(1)
 
 

@@ -8,30 +8,26 @@ each trajectory from every `EVERY`-th step. A *peer* is a module of ``benchmarks
 * ``prepare(work)``: the ways of writing it, by name. Each is a function that takes ``work.steps`` steps from where its
   last call ended, at first from rest, and returns the averages over them.
 
-Each runs in a process of its own, on one core, by ``python -m benchmarks.simulation NAME``.
+Compiling and the decay of the start come before the clock starts. Each peer runs in a process of its own, on one core.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.processes import Found, run_apart, tell, versions
 from tests.reference_cases import REFERENCE_CASES, Case
 
 FloatArray = NDArray[np.float64]
-ROOT = Path(__file__).resolve().parent.parent
+PEERS = ("numpy", "mkl_random", "numba", "torch", "jax", "diffrax", "torchsde")
+OURS = {"inside": "ours", "outside": "ours_outside"}
 ACTIVATIONS = ("relu", "tanh", "softplus")
 SIZES = {1: 10_240, 2: 10_240, 16: 1_024, 128: 128}
 """Trajectories of networks of each size: whole blocks of ours, so that no peer does more than another."""
@@ -94,20 +90,24 @@ def reference_case(activation: str, site: str) -> Case:
     return next(case for case in REFERENCE_CASES if (case.activation, case.site) == (activation, site[:-4]))
 
 
+def network(activation: str, site: str, n: int, trajectories: int, steps: int) -> Work:
+    """One neuron of the reference cases, or a random network."""
+    if n == 1:
+        case = reference_case(activation, site)
+        W, b, gamma, sigma = np.full((1, 1), case.w, float), np.full(1, case.b, float), case.gamma, case.sigma
+    else:
+        rng = np.random.default_rng(n)
+        W, b, gamma, sigma = 0.5 * rng.standard_normal((n, n)) / np.sqrt(n), rng.standard_normal(n) / 2, 0.1, 0.5
+    return Work(activation, W, b, gamma, sigma, site, trajectories, steps)
+
+
 def works(site: str, quick: bool) -> list[Work]:
-    """One neuron of the reference cases, and random networks; `quick`: a tenth of the trajectories, fewer steps."""
+    """Networks of each size with each activation; `quick`: a tenth of the trajectories, fewer steps."""
     found = []
-    steps = QUICK_STEPS if quick else STEPS
     for activation, (n, trajectories) in product(ACTIVATIONS, SIZES.items()):
         if quick:
             trajectories = max(128, trajectories // 10 // 64 * 64)  # enough for a standard error
-        if n == 1:
-            case = reference_case(activation, site)
-            W, b, gamma, sigma = np.full((1, 1), case.w, float), np.full(1, case.b, float), case.gamma, case.sigma
-        else:
-            rng = np.random.default_rng(n)
-            W, b, gamma, sigma = 0.5 * rng.standard_normal((n, n)) / np.sqrt(n), rng.standard_normal(n) / 2, 0.1, 0.5
-        found.append(Work(activation, W, b, gamma, sigma, site, trajectories, steps))
+        found.append(network(activation, site, n, trajectories, QUICK_STEPS if quick else STEPS))
     return found
 
 
@@ -158,46 +158,63 @@ def measure(work: Work, ways: dict[str, Callable[[], Moments]], quick: bool = Fa
     return min(found, key=lambda result: result["ns"])
 
 
-def run_here(name: str, quick: bool) -> dict[str, Any]:
-    """Run a module of peers/ in this process: a peer on all its works, or another measurement."""
-    begin = perf_counter()
+def judged(work: Work, result: Found, ours: Found) -> Found:
+    """A result with its ratio to ours, and its deviation in standard errors: from the exact law where it is known."""
+    found = Estimate(np.array(result["value"]), np.array(result["error"]))
+    truth = exact(work) if work.n == 1 else Estimate(np.array(ours["value"]), np.array(ours["error"]))
+    off = deviation(found, truth)
+    kept = {key: result[key] for key in ("way", "ns", "first_call")}
+    return kept | {"ratio": result["ns"] / ours["ns"], "deviation": off, "right": off < BOUND}
+
+
+def compared(answers: dict[str, Found], quick: bool) -> list[Found]:
+    """Each piece of work with every peer's judged result."""
+    found = []
+    for site in sorted({answer["site"] for answer in answers.values()}):
+        ours = answers[OURS[site]]["results"]
+        for i, work in enumerate(works(site, quick)):
+            results = {
+                name: judged(work, answer["results"][i], ours[i])
+                for name, answer in answers.items()
+                if answer["site"] == site
+            }
+            numbers = {"n": work.n, "trajectories": work.trajectories, "steps": work.steps}
+            found.append({"activation": work.activation, "site": site, **numbers, "results": results})
+    return found
+
+
+def one(name: str, quick: bool) -> Found:
+    """Run a module of peers/ in this process, on all its works."""
     module = import_module(f"benchmarks.peers.{name}")
-    seconds = perf_counter() - begin
-    if hasattr(module, "report"):
-        return {"report": module.report(quick)}
+    results = []
+    for i, work in enumerate(works(module.SITE, quick), 1):
+        tell(f"{name}, {i} of {len(ACTIVATIONS) * len(SIZES)}")
+        results.append(measure(work, module.prepare(work), quick))
+    return {"site": module.SITE, "versions": versions(module.PACKAGES), "results": results}
+
+
+def report(quick: bool, peers: list[str]) -> Found:
+    """Every peer that is installed beside ours: ns a neuron-step."""
+    answers: dict[str, Found] = {}
+    missing: Found = {}
+
+    def ask(label: str, module: str) -> None:
+        tell(label)
+        answer = run_apart(f"peers.{module}", quick)
+        if "report" in answer:
+            answers[label] = answer["report"]
+        else:
+            missing[label] = answer
+
+    ask("ours_plain", "ours_plain")
+    for peer in peers:
+        ask(peer, f"with_{peer}")
+    for site in sorted({"inside", *(answer["site"] for answer in answers.values())}):
+        ask(OURS[site], OURS[site])
+        if OURS[site] not in answers:
+            raise RuntimeError(f"ours could not be measured: {missing[OURS[site]]}")
     return {
-        "site": module.SITE,
-        "versions": {package: version(package) for package in module.PACKAGES},
-        "import": seconds,
-        "results": [measure(work, module.prepare(work), quick) for work in works(module.SITE, quick)],
+        "peers": {name: {key: answer[key] for key in ("site", "versions")} for name, answer in answers.items()},
+        "missing": missing,
+        "works": compared(answers, quick),
     }
-
-
-def run_apart(name: str, quick: bool, threads: int = 1) -> dict[str, Any]:
-    """Run it in a process of its own on `threads` cores; "skipped" or "failed" says why there is no result."""
-    counts = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
-    environment = os.environ | {f"{count}_NUM_THREADS": str(threads) for count in counts}
-    environment["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
-    environment["JAX_PLATFORMS"] = "cpu"
-    command = [sys.executable, "-m", "benchmarks.simulation", name, str(int(quick)), str(threads)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return {"failed": lines[-1]}
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
-def main(name: str, quick: str, threads: str) -> None:
-    """Run a module of peers/ on some cores and print what it found as one line of JSON."""
-    if hasattr(os, "sched_setaffinity"):  # for libraries that heed no variable; not on macOS or Windows
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-int(threads) :])
-    try:
-        found = run_here(name, quick == "1")
-    except ModuleNotFoundError as error:
-        found = {"skipped": str(error)}
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """Seconds of one core until the mean of a neuron has a given standard error, noise inside."""
 
 from benchmarks.peers import with_numpy
+from benchmarks.processes import tell
 from benchmarks.simulation import ACTIVATIONS, BOUND, measure, reference_case, works
 from ctrnn_theory import CTRNN, Noise, predict
 
@@ -18,6 +19,7 @@ def report(quick: bool) -> list[dict[str, object]]:
         net, noise = CTRNN.single(case.w, case.b, name, case.gamma), Noise(case.sigma)
         row: dict[str, object] = {"activation": name, "target": target}
         for label, control in (("ours, plain", False), ("ours", True)):
+            tell(f"{name}, {label}")
             law = predict(
                 net,
                 noise,

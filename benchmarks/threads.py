@@ -1,0 +1,53 @@
+"""Ours on one thread, two, four, and so on, to all cores; taken in turn, since what else a machine does drifts."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.peers.ours import prepare
+from benchmarks.processes import Found, cores, tell
+from benchmarks.simulation import Work, works
+
+ROUNDS, QUICK_ROUNDS = 31, 5
+LEAST = 512
+"""Trajectories for each thread, at the least."""
+
+
+def counts() -> list[int]:
+    """Powers of two below the number of cores, and that number."""
+    return sorted({*(2**k for k in range(cores().bit_length())), cores()})
+
+
+def in_turn(work: Work, rounds: int) -> Found:
+    """The best time of each number of threads, and the median of its gains over the rounds.
+
+    Right if all numbers of threads gave the same averages, to the last digit.
+    """
+    advance = {count: prepare(work, workers=count)["Ensemble.measure"] for count in counts()}
+    same = True
+    seconds: dict[int, list[float]] = {count: [] for count in advance}
+    for call in advance.values():
+        call()  # compiles, and lets the start die away
+    for _ in range(rounds):
+        moments = []
+        for count, call in advance.items():
+            begin = perf_counter()
+            moments.append(call())
+            seconds[count].append(perf_counter() - begin)
+        same = same and all(np.array_equal(moments[0], other) for other in moments[1:])
+    ns = {count: 1e9 * min(found) / work.neuron_steps for count, found in seconds.items()}
+    gain = {count: float(np.median(np.divide(seconds[1], found))) for count, found in seconds.items()}
+    numbers = {"activation": work.activation, "n": work.n, "trajectories": work.trajectories}
+    return numbers | {"ns": ns, "gain": gain, "right": same}
+
+
+def report(quick: bool) -> list[Found]:
+    """Each network with each activation."""
+    found = []
+    for work in works("inside", quick):
+        tell(f"{work.activation}, N = {work.n}")
+        enough = work._replace(trajectories=max(work.trajectories, LEAST * cores()))
+        found.append(in_turn(enough, QUICK_ROUNDS if quick else ROUNDS))
+    return found

@@ -1,0 +1,115 @@
+"""What ``python -m benchmarks`` prints, of figures that are given."""
+
+import json
+import subprocess
+import sys
+
+import click.testing
+import pytest
+
+import benchmarks.__main__ as program
+from benchmarks import processes, ratios, tables
+
+
+def moments(offset):
+    """Reports of one work at either site, in which NumPy is off by so many standard errors."""
+    works = []
+    for site, name in (("inside", "ours"), ("outside", "ours_outside")):
+        peer = {"way": "some", "ns": 30.0, "first_call": 0.5, "ratio": 15.0, "deviation": offset, "right": offset < 5}
+        results = {name: peer | {"ns": 2.0, "ratio": 1.0, "right": True}, "numpy": peer}
+        works.append({"activation": "relu", "site": site, "n": 1, "trajectories": 64, "steps": 250, "results": results})
+    peers = {name: {"site": "inside", "versions": {"numpy": "2.4.6"}} for name in ("ours", "ours_outside", "numpy")}
+    return {"peers": peers, "missing": {"torch": {"skipped": "No module named 'torch'"}}, "works": works}
+
+
+def example(part, offset=1.0):
+    rule = {"order": 64, "reached": False}
+    way = {"rate": 1e5, "error": 1e-3, "right": True, "ratio": 100.0}
+    row = {"problem": "in time", "way": "some", "cells": 64, "seconds": 0.5, "first_call": 9.0, "error": [1e-4, 2e-4]}
+    best = {"way": "some", "cells": 64}
+    return {
+        "simulation": moments(offset),
+        "fokker_planck": {
+            "versions": {"ours": {"scipy": "1.17.1"}, "py-pde": {"py-pde": "0.59.0"}},
+            "missing": {},
+            "rows": [row | {"solver": solver, "right": True} for solver in ("ours", "py-pde")],
+            "to_error": [
+                {
+                    "problem": "in time",
+                    "target": 1e-3,
+                    "solvers": {"ours": best | {"seconds": 0.5}, "py-pde": best | {"seconds": 2.0}},
+                },
+                {"problem": "in time", "target": 1e-6, "solvers": {"py-pde": best | {"seconds": 4.0}}},
+            ],
+        },
+        "smoothing": [
+            {
+                "activation": "relu",
+                "ways": [way | {"way": "ours", "rate": 1e7, "ratio": 1.0}, way | rule | {"way": "Gauss–Hermite"}],
+                "ours": {"F'": 1e7, "variance": 1e6},
+            }
+        ],
+        "start": {"before": {"import ctrnn_theory": 0.1}, "bias": {"empty cache": {"seconds": {"first bias": 9.0}}}},
+        "scaling": {"neurons": [{"n": 1, "trajectories": 64, "results": moments(offset)["works"][0]["results"]}]},
+        "threads": [
+            {
+                "activation": "tanh",
+                "n": 1,
+                "trajectories": 64,
+                "ns": {"1": 2.0, "2": 1.0},
+                "gain": {"1": 1.0, "2": 1.9},
+                "right": True,
+            }
+        ],
+        "primitives": {"normal": {"ours": 1.0, "numpy": 7.5}},
+        "to_error": [
+            {"activation": "tanh", "target": 1e-5, "ours": 1, "ours, plain": 3, "numpy": 9, "neuron_steps": 1e9}
+        ],
+    }[part]
+
+
+@pytest.mark.parametrize(("offset", "status"), [(4.0, 0), (8.0, 1)])
+def test_tables(monkeypatch, offset, status):
+    asked = []
+
+    def run_apart(name, quick, threads, peers, show):
+        asked.append((name, peers))
+        show("half way")
+        return {"report": example(name.removeprefix("peers."), offset)}
+
+    monkeypatch.setattr(program, "run_apart", run_apart)
+    done = click.testing.CliRunner().invoke(program.main, ["--peer", "fplanck=other/python"])
+    assert done.exit_code == status, done.output
+    assert [name for name, _ in asked] == list(program.PARTS.values())
+    assert "fplanck=other/python" in asked[0][1]
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert ("wrong" in next(line for line in lines if line.startswith("relu"))) == bool(status)
+    for text in ("torch skipped: No module named 'torch'", "noise outside", "seconds to SE 1e-05", "gain of 2"):
+        assert text in done.stdout
+    assert "8/8 to_error: 0 s" in done.stderr
+
+
+def test_every_part_has_a_table():
+    assert [part.__name__ for part in tables.SHOWN] == list(program.PARTS)
+
+
+def test_ratios(tmp_path):
+    machine = {"processor": "some processor", "cores": 2, "system": "Linux", "python": "3.11.7"}
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps({"machine": machine} | {part: example(part) for part in program.PARTS}))
+    command = [sys.executable, "-m", "benchmarks.ratios", str(path)]
+    done = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == (
+        "some processor, 2 cores, Linux, Python 3.11.7; numpy 2.4.6, scipy 1.17.1, py-pde 0.59.0."
+    )
+    for row in (
+        "| relu, N = 1 | 2.0 | 15 |",
+        "| density in time, to an error of 0.001 | 0.5 s | py-pde | 2 s | 4 |",
+        "| density in time, to an error of 1e-06 | not reached | py-pde | 4 s | – |",
+        "| smoothed relu | 1.0e+07 a second | Gauss–Hermite, 64 nodes (error 1e-03) | 1.0e+05 | 100 |",
+        "| tanh simulated to SE 1e-05 | 1 s | NumPy, extrapolated | 9 s | 9 |",
+        "| tanh, N = 1 | 1.90 |",
+    ):
+        assert row in done.stdout.splitlines(), row
+    assert ratios.markdown({"machine": machine}).count("|") == 0
