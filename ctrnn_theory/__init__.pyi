@@ -26,6 +26,8 @@ from .stationary import StationaryLaw as StationaryLaw
 from .stationary import predict as predict
 from .stationary.fixed_points import FixedPoint as FixedPoint
 from .stationary.fixed_points import fixed_points as fixed_points
+from .stationary.paired import Difference as Difference
+from .stationary.paired import difference as difference
 from .stationary.spectrum import Spectrum as Spectrum
 from .stationary.spectrum import spectrum as spectrum
 

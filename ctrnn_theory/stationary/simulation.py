@@ -149,7 +149,7 @@ def solve(
     quiet = not (noise.std("inside", net.n).any() or noise.std("outside", net.n).any())
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
     try:
-        plan = _plan(net, noise, drive, ensemble, control_variate and not quiet, quiet)
+        plan = plan_run(net, noise, drive, ensemble, control_variate and not quiet, quiet)
         burn_in = ensemble.steps
         parts = _run(ensemble, plan, target_se, fixed, limit)
     except Unbounded as error:
@@ -159,12 +159,14 @@ def solve(
     return _law(net, ensemble, plan, parts, early, late, target_se, burn_in)
 
 
-def _plan(net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool) -> Plan:
+def plan_run(
+    net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool
+) -> Plan:
     """Let the start die away, and settle how to measure."""
     every = max(1, int(SAMPLED / net.gamma))
     time = math.ceil(PILOT / net.gamma)
     ensemble.advance(time)
-    first = _measure(ensemble, time, every, ensemble.states.mean(axis=0))
+    first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
     slopes = _slopes(net, noise, drive, first)
     rate = max(1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma)), 1e-12)
     longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
@@ -173,7 +175,7 @@ def _plan(net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, contr
         separate = np.ndim(noise.inside) < 2  # else what neurons share within a step is not in the table
         ensemble.tabulate(first.low, first.high, separate)
     length = max(time, min(math.ceil(PILOT / rate), longest // 4))
-    pilot = _measure(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
+    pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
     if not control_variate:
         return Plan(None, None, pilot, every, length, quiet, False)
     slopes = _slopes(net, noise, drive, pilot)
@@ -192,13 +194,13 @@ def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | N
         steps = least if plan.quiet else max(least, math.ceil(WORK / ensemble.h.size))
     ends = [steps * i // PARTS for i in range(PARTS + 1)]
     lengths = [max(1, b - a) for a, b in pairwise(ends)]
-    parts = [_measure(ensemble, length, plan.every, centre, plan.controlled) for length in lengths]
+    parts = [measured(ensemble, length, plan.every, centre, plan.controlled) for length in lengths]
     while target_se is not None and steps < limit:
         ratio = np.max(standard_error(_joined(parts).means(plan.M))) / target_se
         if ratio <= 1.0:
             break
         more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, 1e12) - 1.0) * steps)))
-        parts.append(_measure(ensemble, more, plan.every, centre, plan.controlled))
+        parts.append(measured(ensemble, more, plan.every, centre, plan.controlled))
         steps += more
     return parts
 
@@ -207,7 +209,7 @@ def _joined(parts: list[Averages]) -> Averages:
     return reduce(operator.add, parts)
 
 
-def _measure(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
+def measured(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
     """Measure for about `steps` steps, in pieces."""
     left = max(1, round(steps / every))
     piece = max(1, int(PIECE / (ensemble.h.size * every)))
