@@ -113,9 +113,11 @@ def _outside(act: Activation, a: float, neuron: Neuron) -> float:
     rates = [1.0 - w * slope for slope in slopes]
     if not all(0.0 < gamma * rate < 2.0 for rate in rates):
         raise ValueError(f"w must pull the state back on either side of the kink; got {w}, with slopes {slopes}")
+    smooth = float(outer(w, gamma, neuron.sigma, act.derivative(a), act.derivative(a, 2)))
+    if math.sqrt(gamma) * neuron.sigma * abs(w) < 1e-50 * abs(neuron.A):  # the kink is out of reach; squares overflow
+        return smooth
     u_o = tail(*neuron[:6])
-    shift = inner(*neuron[:6], math.sqrt(math.pi / 2) * erfcx(u_o / math.sqrt(2)))
-    return float(shift + outer(w, gamma, neuron.sigma, act.derivative(a), act.derivative(a, 2)))
+    return smooth + float(inner(*neuron[:6], math.sqrt(math.pi / 2) * erfcx(u_o / math.sqrt(2))))
 
 
 @cache

@@ -230,6 +230,8 @@ def test_other_slopes_against_the_exact_law(f, w, site, bound):
 def test_nothing_overflows_far_away(a):
     for w in (-9.0, -1.0, 0.9):
         assert kink_bias_value("relu", a, w, 0.1, 1.0, "out") == pytest.approx(0.0, abs=1e-12)
+    for w in (2e-156, -1e-200, 5e-324):
+        assert kink_bias_value("Max(x/2, 3*x/2)", a, w, 0.25, 0.5, "out") == 0.0
     # the far side is pulled back weakly, the near one strongly: 25 and 4 standard deviations
     assert 0.0 < kink_bias_value("Max(0, x)", 9.0, -15.0, 0.1, 1.0, "out") < 1.0
 
