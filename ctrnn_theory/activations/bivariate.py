@@ -13,6 +13,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 CHUNK = 4096  # pairs at a time, which bounds the memory
+MOST_PAIRS = 1 << 16  # likewise, where pairs share their inputs
 PROBIT = {"probit": (1.0, 1.0), "erf": (2.0, np.sqrt(2.0))}  # f(x) = amplitude Φ(gain x) + a constant
 
 
@@ -116,20 +117,38 @@ def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatAr
     m, S = np.asarray(mean, float), np.asarray(S, float)
     if S.shape != (m.size, m.size) or m.ndim != 1:
         raise ValueError(f"S must have shape (N, N) for a mean of shape (N,); got {S.shape} and {m.shape}")
-    variance = np.diag(S)
+    return covariance_matrices(act, m, S)
+
+
+def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> FloatArray:
+    """Covariance matrices, (..., N, N), for many means (..., N) and covariances S (..., N, N) at once.
+
+    Examples
+    --------
+    >>> from ctrnn_theory.activations import activation
+    >>> two = covariance_matrices(activation("relu"), np.zeros((2, 2)), np.array([np.eye(2), np.full((2, 2), 1.0)]))
+    >>> print(two.round(6).tolist())
+    [[[0.340845, 0.0], [0.0, 0.340845]], [[0.340845, 0.340845], [0.340845, 0.340845]]]
+    """
+    n = mean.shape[-1]
+    variance = np.diagonal(S, axis1=-2, axis2=-1).ravel()
     if not np.all(variance >= 0.0):
         raise ValueError(f"S must have variances of at least 0; got {variance.min()}")
-    s = np.sqrt(variance)
-    C = np.diag(np.atleast_1d(act.smoothed_variance(m, s)))
-    i, j = np.triu_indices(m.size, 1)
-    linked = np.flatnonzero(S[i, j] != 0.0)  # uncorrelated Gaussian inputs are independent
-    i, j = i[linked], j[linked]
+    m, s, flat = mean.ravel(), np.sqrt(variance), S.reshape(-1, n, n)
+    C = np.zeros(flat.shape)
+    C[:, np.arange(n), np.arange(n)] = act.smoothed_variance(m, s).reshape(-1, n)
+    row, column = np.triu_indices(n, 1)
+    which, pair = np.nonzero(flat[:, row, column])  # uncorrelated Gaussian inputs are independent
+    row, column = row[pair], column[pair]
+    i, j = which * n + row, which * n + column
     linked = np.flatnonzero(s[i] * s[j] > 0.0)
-    i, j = i[linked], j[linked]
-    if i.size:
-        r = np.clip(S[i, j] / s[i] / s[j], -1.0, 1.0)
-        C[i, j] = C[j, i] = _pairs(act, m, s, i, j, r)
-    return C
+    for first in range(0, linked.size, MOST_PAIRS):
+        at = linked[first : first + MOST_PAIRS]
+        used, places = np.unique(np.concatenate([i[at], j[at]]), return_inverse=True)
+        r = np.clip(flat[which[at], row[at], column[at]] / s[i[at]] / s[j[at]], -1.0, 1.0)
+        value = _pairs(act, m[used], s[used], places[: at.size], places[at.size :], r)
+        C[which[at], row[at], column[at]] = C[which[at], column[at], row[at]] = value
+    return C.reshape(S.shape)
 
 
 def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +14,7 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.observation import Sums
 from ctrnn_theory.integrators.table import tabulate
 from ctrnn_theory.network import CTRNN, Noise, Site
+from ctrnn_theory.workers import Workers, spread, threads
 
 FloatArray = NDArray[np.float64]
 BOUND = 1e12
@@ -137,13 +135,12 @@ class Ensemble:
         start: ArrayLike | None = None,
         trajectories: int = LANES,
         rng: object = None,
-        workers: int | Callable[..., Any] | None = None,
+        workers: Workers = None,
         antithetic: bool = False,
     ) -> None:
         self.copies = 2 if antithetic else 1
         blocks = self.copies * -(-positive_integer("trajectories", trajectories) // (self.copies * LANES))
-        self.map = workers if callable(workers) else None
-        self.workers = _cores() if workers is None or callable(workers) else positive_integer("workers", workers)
+        self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
         self.noise = noise
         self.model = kernels.Model(
@@ -293,7 +290,7 @@ class Ensemble:
     def _run(self, times: int, every: int, sums: Sums, out: FloatArray) -> None:
         """Run the kernel over groups of blocks, on threads."""
         f, panels, distinct = self.activation.block, self.table.panels, self.distinct
-        width = max(1, min(WIDE // (LANES * len(self.h)), -(-len(self.streams) // self.workers)))
+        width = max(1, min(WIDE // (LANES * len(self.h)), -(-len(self.streams) // self.threads)))
 
         def group(begin: tuple[int, int]) -> None:
             copy, block = begin
@@ -302,14 +299,4 @@ class Ensemble:
             kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, self.steps, times, every, sums, out)
 
         groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, width)]
-        threads = min(self.workers, len(groups))
-        if self.map is not None or threads == 1:
-            list((self.map or map)(group, groups))
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(group, groups))
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS or Windows
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+        spread(group, groups, self.workers)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.bivariate import covariance_matrix
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.bivariate import covariance_matrices, covariance_matrix
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.flow import jacobian, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
@@ -76,6 +77,33 @@ def semidefinite(V: FloatArray) -> FloatArray:
     return symmetric
 
 
+def closure_step(
+    f: Activation,
+    W: FloatArray,
+    gamma: float,
+    drive: FloatArray,
+    inside: FloatArray,
+    outside: FloatArray,
+    mean: FloatArray,
+    V: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Mean (..., N) and covariance (..., N, N) after one step, of many networks, inputs or noises at once.
+
+    Leading axes of W, inside, outside and V (..., N, N), and of drive and mean (..., N), broadcast.
+    """
+    WV = W @ V
+    S = inside + WV @ np.swapaxes(W, -1, -2)
+    a = (W @ mean[..., None])[..., 0] + drive
+    batch, n = np.broadcast_shapes(a.shape[:-1], S.shape[:-2]), a.shape[-1]
+    a, S = np.broadcast_to(a, (*batch, n)), np.broadcast_to(S, (*batch, n, n))
+    variance = np.maximum(np.diagonal(S, axis1=-2, axis2=-1), 0.0)
+    S = np.where(np.eye(n, dtype=bool), variance[..., None], S)
+    s = np.sqrt(variance)
+    cross = np.swapaxes(WV, -1, -2) * f.smoothed(a, s, 1)[..., None, :]  # Cov(h, f(x)), Stein's identity
+    new = (1.0 - gamma) ** 2 * V + gamma * (1.0 - gamma) * (cross + np.swapaxes(cross, -1, -2))
+    return (1.0 - gamma) * mean + gamma * f.smoothed(a, s), new + gamma**2 * (covariance_matrices(f, a, S) + outside)
+
+
 class Closure:
     """The map of the Gaussian closure for a network, its noise and an input.
 
@@ -110,11 +138,9 @@ class Closure:
 
     def step(self, state: Moments) -> Moments:
         """Mean and covariance after one step."""
-        g, at = self.gamma, self.response(state)
-        cross = (state.covariance @ self.W.T) * at.slope  # Cov(h, f(x)), Stein's identity
-        V = (1.0 - g) ** 2 * state.covariance + g * (1.0 - g) * (cross + cross.T)
-        V = V + g**2 * (at.covariance + self.outside)
-        return Moments((1.0 - g) * state.mean + g * at.value, semidefinite(V))
+        noise = self.inside, self.outside
+        mean, V = closure_step(self.f, self.W, self.gamma, self.drive, *noise, state.mean, state.covariance)
+        return Moments(mean, semidefinite(V))
 
     def settled_covariance(self, state: Moments, at: Response) -> FloatArray | None:
         """Solve V = A V Aᵀ + γ² Q with Q = C - D W V₀ Wᵀ D + Σ_out at the present V₀; None if A is not stable.

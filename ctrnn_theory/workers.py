@@ -1,0 +1,41 @@
+"""Work spread over threads: what `workers=` means where kernels run without Python's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ctrnn_theory.arguments import positive_integer
+
+Item = TypeVar("Item")
+Workers = int | Callable[..., Any] | None
+
+
+def threads(workers: Workers) -> int:
+    """How many threads `workers` stands for: a number, or for None and a function like ``map`` one a core.
+
+    Raises
+    ------
+    ValueError
+        For a number that is not an integer of at least 1.
+    """
+    if workers is not None and not callable(workers):
+        return positive_integer("workers", workers)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS or Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def spread(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
+    """Call a function, which writes its results into arrays of its own, for each item."""
+    if callable(workers):
+        list(workers(function, items))
+        return
+    count = min(threads(workers), len(items))
+    if count <= 1:
+        for item in items:
+            function(item)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(function, items))
