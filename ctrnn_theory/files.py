@@ -1,12 +1,20 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and a folder by one process alone."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK = ".lock"
 
 
 @contextmanager
@@ -39,6 +47,26 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock on a folder, which ends with the process.
+
+    Raises
+    ------
+    ValueError
+        If another process holds it.
+    """
+    with open(folder / LOCK, "a") as file:
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise ValueError(f"out must not be written to by another process; {folder} is") from error
+        yield
 
 
 def _umask() -> int:

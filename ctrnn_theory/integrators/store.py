@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,20 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import atomically
+from ctrnn_theory.files import LOCK, alone, atomically
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.network import CTRNN
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 FloatArray = NDArray[np.float64]
 Mapped = np.memmap[Any, np.dtype[np.float64]]
 FORMAT = 1
 """Of a folder; raised when older readers would misread it."""
-STATES, RUN, NET, LOCK = "h.npy", "run.json", "net.npz", ".lock"
+STATES, RUN, NET = "h.npy", "run.json", "net.npz"
 UNFINISHED = (".run.*.json", ".net.*.npz")
 """What a kill leaves of a file that was being replaced."""
 TOLD = ("steps", "record_every", "trajectories", "gamma", "activation")
@@ -98,14 +92,7 @@ def claimed(out: str | os.PathLike[str], resume: bool) -> Iterator[Path]:
         raise ValueError(f"out must be a folder, in one that exists; got {folder}")
     folder.mkdir(exist_ok=True)
     _check_place(folder, resume)  # before the lock, which is a file; and again, since another process may have begun
-    with open(folder / LOCK, "a") as file:
-        try:
-            if sys.platform == "win32":
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise ValueError(f"out must not be written to by another process; {folder} is") from error
+    with alone(folder):
         _check_place(folder, resume)
         for pattern in UNFINISHED:
             for path in folder.glob(pattern):
