@@ -1,0 +1,90 @@
+"""Parameters as one vector: which numbers of a network are trained, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.network import ARRAYS, CTRNN
+from ctrnn_theory.training.kernels import Weights
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where W, b, W_in, W_out and b_out lie in a vector of n parameters; arrays that are not trained are zero."""
+
+    neurons: int
+    """N."""
+    inputs: int
+    """K."""
+    outputs: int
+    """P."""
+    recurrent: bool = True
+    """Whether W is trained."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each array."""
+        n, k, p = self.neurons, self.inputs, self.outputs
+        return dict(zip(ARRAYS, ((n, n), (n,), (n, k), (p, n), (p,)), strict=True))
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the arrays whose numbers are in the vector, in order."""
+        return ARRAYS if self.recurrent else ARRAYS[1:]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters n."""
+        return sum(int(np.prod(self.shapes[name])) for name in self.trained)
+
+    def weights(self, x: FloatArray) -> Weights:
+        """Arrays of S networks from parameters x (n, S).
+
+        Examples
+        --------
+        >>> layout = Layout(neurons=2, inputs=1, outputs=1)
+        >>> layout.weights(np.arange(11.0)[:, None]).W_in
+        array([[[6.],
+                [7.]]])
+        """
+        arrays, first, candidates = {}, 0, x.shape[1]
+        for name, shape in self.shapes.items():
+            size = int(np.prod(shape)) if name in self.trained else 0
+            part = x[first : first + size].T.reshape(candidates, *shape) if size else np.zeros((candidates, *shape))
+            arrays[name] = np.ascontiguousarray(part)
+            first += size
+        return Weights(**arrays)
+
+    def network(self, x: FloatArray, activation: object, gamma: float) -> CTRNN:
+        """Build the network of parameters x (n,)."""
+        arrays = {name: array[0] for name, array in self.weights(x[:, None])._asdict().items()}
+        return CTRNN(activation=activation, gamma=gamma, **arrays)  # type: ignore[arg-type]
+
+    def vector(self, net: CTRNN) -> FloatArray:
+        """Parameters (n,) of a network.
+
+        Raises
+        ------
+        ValueError
+            If the network has another size, or lacks one of the arrays.
+        """
+        for name, shape in self.shapes.items():
+            found = None if getattr(net, name) is None else getattr(net, name).shape
+            if found != shape and not (found is None and 0 in shape):
+                raise ValueError(f"{name} of the network must have shape {shape}; got {found}")
+        parts = [getattr(net, name) for name in self.trained]
+        return np.concatenate([np.zeros(0) if part is None else part.ravel() for part in parts])
+
+
+def weights_of(net: CTRNN) -> Weights:
+    """Arrays of one network, S = 1; without a readout the outputs are the states."""
+    n = net.n
+    W_in = np.zeros((n, 0)) if net.W_in is None else net.W_in
+    W_out = np.eye(n) if net.W_out is None else net.W_out
+    b_out = np.zeros(len(W_out)) if net.b_out is None else net.b_out
+    return Weights(*(np.array(array[None]) for array in (net.W, net.b, W_in, W_out, b_out)))

@@ -1,0 +1,97 @@
+"""Runs of many networks on many trials: from arrays to the kernels, on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.integrators import normals
+from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.network import Noise
+from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
+from ctrnn_theory.workers import Workers, spread, threads
+
+FloatArray = NDArray[np.float64]
+Key = NDArray[np.uint64]
+
+
+def sources(noise: Noise, n: int, key: Key) -> Sources:
+    """Noise as the kernels take it."""
+    factors = [noise.factor("inside", n), noise.factor("outside", n)]
+    inside, outside = (np.array(factor if factor.any() else factor[:, :0], order="C") for factor in factors)
+    return Sources(inside, outside, key, normals.CONSTANTS, normals.BITS)
+
+
+def run_open(
+    f: Activation,
+    gamma: float,
+    weights: Weights,
+    noise: Noise,
+    given: Given,
+    key: Key,
+    workers: Workers = None,
+    record: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """Cost (S, L) of each trial, and the outputs (S, T, P, L) if they are to be recorded.
+
+    L is a multiple of LANES. A trial's noise is keyed by `key` and its number alone: it is the same for each network.
+    """
+    S, P, L = len(weights.W), weights.W_out.shape[1], given.u.shape[2]
+    cost, out = np.empty((S, L)), np.empty((S if record else 0, given.w.size, P, L))
+    from_noise = sources(noise, weights.W.shape[1], key)
+
+    def part(block: int, begin: int, end: int) -> None:
+        open_loop(f.block, weights, gamma, given, from_noise, block, begin, end, cost, out)
+
+    _share(part, L // LANES, S, workers)
+    return cost, out
+
+
+def run_closed(
+    f: Activation,
+    gamma: float,
+    weights: Weights,
+    noise: Noise,
+    world: tuple[Callable[..., Any], Callable[..., Any], FloatArray],
+    start: FloatArray,
+    steps: int,
+    key: Key,
+    workers: Workers = None,
+    record: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """Cost (S, L) of each trial, and the states of the world (S, T + 1, D, L) if they are to be recorded.
+
+    `world` is (sense, move, constants), start (D, L); see :func:`ctrnn_theory.training.kernels.closed_loop`.
+    """
+    S, (D, L) = len(weights.W), start.shape
+    cost, out = np.empty((S, L)), np.empty((S if record else 0, steps + 1, D, L))
+    from_noise = sources(noise, weights.W.shape[1], key)
+
+    def part(block: int, begin: int, end: int) -> None:
+        closed_loop(f.block, *world, weights, gamma, start, steps, from_noise, block, begin, end, cost, out)
+
+    _share(part, L // LANES, S, workers)
+    return cost, out
+
+
+def _share(part: Callable[[int, int, int], None], blocks: int, networks: int, workers: Workers) -> None:
+    """Call part(block, begin, end) for all blocks, and ranges of networks, of which there are as many as needed."""
+    ranges = min(-(-threads(workers) // blocks), networks)
+    edges = np.linspace(0, networks, ranges + 1).astype(int)
+    items = [(block, int(a), int(b)) for block in range(blocks) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    spread(lambda item: part(*item), items, workers)
+
+
+def whole_blocks(trials: int) -> int:
+    """Trials, made up to whole blocks.
+
+    Examples
+    --------
+    >>> whole_blocks(100)
+    128
+    """
+    return -(-trials // LANES) * LANES

@@ -1,0 +1,14 @@
+"""The tasks, by name. A new one is a file here and a line below."""
+
+from __future__ import annotations
+
+from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
+from ctrnn_theory.training.tasks.feedforward import Feedforward
+from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.tasks.path_integration import PathIntegration
+
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Function, Feedforward, PathIntegration)}
+"""Tasks by name."""
+
+__all__ = ["TASKS", "ClosedLoop", "Episode", "Feedforward", "Function", "Model", "OpenLoop", "PathIntegration", "Task"]
+__all__ += ["Trials"]

@@ -1,0 +1,230 @@
+"""What a task is: inputs and targets, or a world to act in, and a loss for many networks at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.arguments import positive_integer
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.closure import closure_step
+from ctrnn_theory.training.kernels import Given, Weights
+from ctrnn_theory.training.layout import Layout, weights_of
+from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
+from ctrnn_theory.workers import Workers
+
+FloatArray = NDArray[np.float64]
+
+
+class Model(NamedTuple):
+    """S networks of one kind, and their noise: what a loss is a function of."""
+
+    f: Activation
+    gamma: float
+    weights: Weights
+    noise: Noise
+
+    @classmethod
+    def of(cls, net: CTRNN, noise: Noise) -> Model:
+        """One network, S = 1."""
+        return cls(net.activation, net.gamma, weights_of(net), noise)
+
+
+class Episode(NamedTuple):
+    """Inputs and targets of C conditions in T steps."""
+
+    u: FloatArray
+    """Inputs (T, C, K), or (1, C, K) where they are constant."""
+    y: FloatArray
+    """Targets (T, C, P), or (1, C, P)."""
+    w: FloatArray
+    """Weight of each step in the loss (T,), of sum one."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What one network does on L trials."""
+
+    cost: FloatArray
+    """Loss of each trial, (R, C): repeats, conditions."""
+    outputs: FloatArray | None = None
+    """Outputs (R, C, T, P) at the T steps that count, of an open-loop task."""
+    error: FloatArray | None = None
+    """Outputs less targets, likewise."""
+    w: FloatArray | None = None
+    """Weight of each of these steps, (T,)."""
+    success: FloatArray | None = None
+    """Whether each trial reached what it was to reach, (R, C), of a closed-loop task."""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A task: how a network is coupled to it, and what it loses.
+
+    To add one, subclass :class:`OpenLoop` or :class:`ClosedLoop` in a file of its own and name it in
+    :data:`ctrnn_theory.training.tasks.TASKS`. Settings are fields of a frozen dataclass: numbers and text.
+    """
+
+    name: ClassVar[str]
+    """What it is called on the command line."""
+    summary: ClassVar[str]
+    """One line on it."""
+    losses_by: ClassVar[tuple[str, ...]] = ("simulation",)
+    """Ways to compute its loss; the first is the default."""
+    inputs: ClassVar[int]
+    """K."""
+    outputs: ClassVar[int]
+    """P."""
+    recurrent: ClassVar[bool] = True
+    """Whether W is trained; otherwise it is zero."""
+    gamma: ClassVar[float | None] = None
+    """The γ that it demands, or None for any."""
+    closed: ClassVar[bool] = False
+    """Whether what the network does changes what it senses."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "repeats"):
+            if hasattr(self, name):
+                positive_integer(name, getattr(self, name))
+
+    def layout(self, neurons: int) -> Layout:
+        """Parameters of a network of so many neurons for this task."""
+        return Layout(positive_integer("neurons", neurons), self.inputs, self.outputs, self.recurrent)
+
+    def bounds(self, layout: Layout) -> tuple[FloatArray, FloatArray] | None:
+        """Least and largest value of each parameter, or None."""
+        return None
+
+    def guess(self, layout: Layout, rng: np.random.Generator) -> FloatArray:
+        """Parameters (n,) that training starts from: weights of variance one over what goes in, no bias."""
+        scale = {"W": layout.neurons, "W_in": max(layout.inputs, 1), "W_out": layout.neurons}
+        parts = []
+        for name in layout.trained:
+            size = int(np.prod(layout.shapes[name]))
+            parts.append(rng.standard_normal(size) / np.sqrt(scale[name]) if name in scale else np.zeros(size))
+        return np.concatenate(parts)
+
+    @abstractmethod
+    def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
+        """Loss (S,) by simulation, `repeats` of each condition; a network has the same noise as its neighbours."""
+
+    @abstractmethod
+    def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
+        """Run one network, so many times in each condition."""
+
+    def predicted(self, model: Model, key: Key) -> FloatArray:
+        """Loss (S,) without sampling, where `losses_by` has it."""
+        raise NotImplementedError
+
+
+class OpenLoop(Task):
+    """A task whose inputs and targets are given in advance. Its loss is Σ_t w_t E|z_t - y_t|²."""
+
+    losses_by = ("simulation", "closure")
+    repeats: int
+
+    @abstractmethod
+    def episode(self, rng: np.random.Generator) -> Episode:
+        """Inputs and targets; `rng` is for those that are drawn anew for each generation."""
+
+    def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
+        episode = self.episode(np.random.default_rng(key))
+        count = self.repeats * episode.u.shape[1]
+        cost, _ = run_open(*model[:4], lanes(episode, count), key, workers)
+        loss: FloatArray = cost[:, :count].mean(axis=1)
+        return loss
+
+    def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
+        episode = self.episode(np.random.default_rng(key))
+        conditions = episode.u.shape[1]
+        count = repeats * conditions
+        cost, out = run_open(*Model.of(net, noise), lanes(episode, count), key, workers, record=True)
+        used = np.flatnonzero(episode.w)
+        z = out[0][used][..., :count].reshape(used.size, -1, repeats, conditions).transpose(2, 3, 0, 1)
+        y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used].transpose(1, 0, 2)
+        return Trials(cost[0, :count].reshape(repeats, conditions), z, z - y, episode.w[used])
+
+    def predicted(self, model: Model, key: Key) -> FloatArray:
+        """Expected loss (S,) by the Gaussian closure in time."""
+        return np.sum(self.expected(model, self.episode(np.random.default_rng(key))), axis=0)
+
+    def expected(self, model: Model, episode: Episode) -> FloatArray:
+        """Squared bias and variance of the output, (2, S), weighted over steps and averaged over conditions."""
+        weights, n = model.weights, model.weights.W.shape[-1]
+        inside, outside = (model.noise.covariance(site, n) for site in ("inside", "outside"))
+        mean, V = np.zeros((1, 1, n)), np.zeros((1, 1, n, n))
+        result = np.zeros((2, len(weights.W)))
+        W, W_out = weights.W[:, None], weights.W_out[:, None]
+        drive = np.zeros(0)
+        for t, w in enumerate(episode.w):
+            if t < len(episode.u):
+                drive = weights.b[:, None] + episode.u[t] @ np.swapaxes(weights.W_in, 1, 2)
+            mean, V = closure_step(model.f, W, model.gamma, drive, inside, outside, mean, V)
+            if w > 0.0:
+                z = (W_out @ mean[..., None])[..., 0] + weights.b_out[:, None]
+                gap = z - episode.y[min(t, len(episode.y) - 1)]
+                spread = np.einsum("scpi,scij,scpj->sc", np.broadcast_to(W_out, (*V.shape[:2], *W_out.shape[2:])), V, W_out)
+                result += w * np.array([np.sum(gap**2, axis=-1).mean(axis=1), spread.mean(axis=1)])
+        return result
+
+
+def lanes(episode: Episode, trials: int) -> Given:
+    """Lay trials out as lanes, trial l in condition l mod C, in whole blocks."""
+    at = np.arange(whole_blocks(trials)) % episode.u.shape[1]
+    u, y = (np.ascontiguousarray(array[:, at].transpose(0, 2, 1)) for array in (episode.u, episode.y))
+    return Given(u, y, np.array(episode.w))
+
+
+class ClosedLoop(Task):
+    """A task in which the output moves a world, and the world is the input."""
+
+    closed = True
+    steps: int
+    repeats: int
+
+    @property
+    @abstractmethod
+    def world(self) -> tuple[Callable[..., Any], Callable[..., Any], FloatArray]:
+        """Compiled sense(state, u, constants) and move(t, z, state, cost, constants), and the constants.
+
+        Lanes are trials: state is (D, LANES), u (K, LANES), z (P, LANES), cost (LANES,). What `move` adds to the cost
+        in all steps is the loss of a trial.
+        """
+
+    @property
+    @abstractmethod
+    def starts(self) -> FloatArray:
+        """States of the world that trials start from, (D, C)."""
+
+    @abstractmethod
+    def succeeded(self, states: FloatArray) -> FloatArray:
+        """Whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
+
+    def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
+        count = self.repeats * self.starts.shape[1]
+        cost, _ = run_closed(*model, self.world, self._lanes(count), self.steps, key, workers)
+        loss: FloatArray = cost[:, :count].mean(axis=1)
+        return loss
+
+    def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
+        conditions = self.starts.shape[1]
+        cost, states = self.paths(net, noise, repeats * conditions, key, workers)
+        shape = (repeats, conditions)
+        return Trials(cost.reshape(shape), success=self.succeeded(states).reshape(shape))
+
+    def paths(
+        self, net: CTRNN, noise: Noise, trials: int, key: Key, workers: Workers = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Cost (L,) of trials, and the states of their worlds (T + 1, D, L)."""
+        start = self._lanes(trials)
+        cost, out = run_closed(*Model.of(net, noise), self.world, start, self.steps, key, workers, record=True)
+        return cost[0, :trials], out[0, :, :, :trials]
+
+    def _lanes(self, trials: int) -> FloatArray:
+        return np.ascontiguousarray(self.starts[:, np.arange(whole_blocks(trials)) % self.starts.shape[1]])

@@ -1,0 +1,40 @@
+"""A function of one constant input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctrnn_theory.activations import activation
+from ctrnn_theory.training.tasks.base import Episode, OpenLoop
+
+
+@dataclass(frozen=True)
+class Function(OpenLoop):
+    """The input is a constant u in [-1, 1], the target a function of it; the second half of a trial counts.
+
+    Examples
+    --------
+    >>> episode = Function(conditions=3).episode(np.random.default_rng(0))
+    >>> episode.y.round(6).ravel()
+    array([-0.,  0.,  0.])
+    """
+
+    name = "function"
+    summary = "constant input u in [-1, 1], target sin(πu), over the second half of a trial"
+    inputs = outputs = 1
+
+    target: str = "sin(pi*x)"
+    """An expression in x, see :func:`ctrnn_theory.activation`; x is the input."""
+    conditions: int = 16
+    """Inputs, equally spaced."""
+    steps: int = 60
+    """Of a trial."""
+    repeats: int = 8
+    """Trials of each input in a loss by simulation."""
+
+    def episode(self, rng: np.random.Generator) -> Episode:
+        u = np.linspace(-1.0, 1.0, self.conditions)[None, :, None]
+        counted = np.arange(self.steps) >= self.steps // 2
+        return Episode(u, activation(self.target)(u), counted / counted.sum())

@@ -1,0 +1,52 @@
+"""Keeping count of where one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from ctrnn_theory.training.tasks.base import Episode, OpenLoop
+
+
+@dataclass(frozen=True)
+class PathIntegration(OpenLoop):
+    """The input is a velocity in the plane, the target the position: the sum of the velocities so far.
+
+    Velocities are stationary autoregressive processes of correlation time `memory` steps, drawn anew for each
+    generation, of a strength that brings the position to a distance of about one in each coordinate.
+
+    Examples
+    --------
+    >>> episode = PathIntegration().episode(np.random.default_rng(0))
+    >>> bool(np.allclose(np.diff(episode.y, axis=0), PathIntegration().speed * episode.u[1:]))
+    True
+    """
+
+    name = "path_integration"
+    summary = "two-dimensional velocity in, position out"
+    inputs = outputs = 2
+
+    conditions: int = 32
+    """Paths in a generation."""
+    steps: int = 60
+    """Of a path."""
+    memory: float = 10.0
+    """Correlation time of the velocity, in steps."""
+    repeats: int = 4
+    """Trials of each path in a loss by simulation."""
+
+    @property
+    def speed(self) -> float:
+        """Distance a step at unit input: makes the standard deviation of the last position one."""
+        lag = np.arange(1, self.steps)
+        variance = self.steps + 2.0 * np.sum((self.steps - lag) * np.exp(-lag / self.memory))
+        return float(1.0 / np.sqrt(variance))
+
+    def episode(self, rng: np.random.Generator) -> Episode:
+        keep = np.exp(-1.0 / self.memory)
+        noise = rng.standard_normal((self.steps, self.conditions, 2))
+        noise[1:] *= np.sqrt(1.0 - keep**2)
+        u = lfilter([1.0], [1.0, -keep], noise, axis=0)
+        return Episode(u, self.speed * np.cumsum(u, axis=0), np.full(self.steps, 1.0 / self.steps))
