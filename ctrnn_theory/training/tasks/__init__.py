@@ -6,9 +6,21 @@ from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoo
 from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
+from ctrnn_theory.training.tasks.regulator import Regulator
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Function, Feedforward, PathIntegration)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Regulator, Function, PathIntegration, Feedforward)}
 """Tasks by name."""
 
-__all__ = ["TASKS", "ClosedLoop", "Episode", "Feedforward", "Function", "Model", "OpenLoop", "PathIntegration", "Task"]
-__all__ += ["Trials"]
+__all__ = [
+    "TASKS",
+    "ClosedLoop",
+    "Episode",
+    "Feedforward",
+    "Function",
+    "Model",
+    "OpenLoop",
+    "PathIntegration",
+    "Regulator",
+    "Task",
+    "Trials",
+]

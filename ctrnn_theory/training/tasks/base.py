@@ -118,9 +118,20 @@ class Task(ABC):
     def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
         """Run one network, so many times in each condition."""
 
-    def predicted(self, model: Model, key: Key) -> FloatArray:
-        """Loss (S,) without sampling, where `losses_by` has it."""
-        raise NotImplementedError
+    def losses(self, model: Model, key: Key, by: str | None = None, workers: Workers = None) -> FloatArray:
+        """Loss (S,) by one of `losses_by`.
+
+        Raises
+        ------
+        ValueError
+            For another way.
+        """
+        by = self.losses_by[0] if by is None else by
+        if by not in self.losses_by:
+            raise ValueError(f"loss must be one of {', '.join(self.losses_by)} for {self.name}; got {by!r}")
+        ways = {"simulation": "simulated", "closure": "predicted", "exact": "exact"}
+        loss: FloatArray = getattr(self, ways[by])(model, key, workers)
+        return loss
 
 
 class OpenLoop(Task):
@@ -150,7 +161,7 @@ class OpenLoop(Task):
         y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used].transpose(1, 0, 2)
         return Trials(cost[0, :count].reshape(repeats, conditions), z, z - y, episode.w[used])
 
-    def predicted(self, model: Model, key: Key) -> FloatArray:
+    def predicted(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         """Expected loss (S,) by the Gaussian closure in time."""
         return np.sum(self.expected(model, self.episode(np.random.default_rng(key))), axis=0)
 

@@ -1,0 +1,98 @@
+"""One neuron that holds its output at a set-point, and its loss without sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.network import CTRNN
+from ctrnn_theory.stationary import Divergence, predict
+from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.rollout import Key
+from ctrnn_theory.training.tasks.base import Episode, Model, OpenLoop
+from ctrnn_theory.workers import Workers
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Regulator(OpenLoop):
+    """One neuron holds z = r h + c at a set-point y: the loss is E(z - y)² under the stationary law.
+
+    Weights are bounded: |w| ≤ `weight`, |b| ≤ `drive`, 1 ≤ r ≤ `readout`, |c| ≤ `offset`. Without bounds there is no
+    best neuron: a large state read out by a small r beats any noise, and so does a silent one with c = y. With them the
+    neuron has to supply y - `offset` at least, and chooses where on f it does so.
+
+    Examples
+    --------
+    >>> net = CTRNN([[0.0]], 0.5, activation="relu", gamma=0.1, W_out=[[1.0]], b_out=[0.5])
+    >>> from ctrnn_theory.network import Noise
+    >>> Regulator().exact(Model.of(net, Noise(outside=0.1))).round(6)      # γ σ² / (2 - γ)
+    array([0.000526])
+    """
+
+    name = "regulator"
+    summary = "one neuron holds its output at a set-point; the loss is exact"
+    losses_by = ("exact", "closure", "simulation")
+    inputs = 0
+    outputs = 1
+
+    set_point: float = 1.0
+    """y."""
+    weight: float = 1.0
+    """Most that |w| may be."""
+    drive: float = 3.0
+    """Most that |b| may be."""
+    readout: float = 3.0
+    """Most that r may be; the least is 1."""
+    offset: float = 0.5
+    """Most that |c| may be; less than y, or the neuron need not do anything."""
+    steps: int = 400
+    """Of a trial by simulation, from rest; the second half counts."""
+    repeats: int = 256
+    """Trials in a loss by simulation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("weight", "drive", "readout", "offset"):
+            positive_number(name, getattr(self, name))
+
+    def layout(self, neurons: int) -> Layout:
+        if neurons != 1:
+            raise ValueError(f"neurons must be 1 for the regulator; got {neurons}")
+        return super().layout(neurons)
+
+    def bounds(self, layout: Layout) -> tuple[FloatArray, FloatArray]:
+        most = np.array([self.weight, self.drive, self.readout, self.offset])
+        return np.array([-self.weight, -self.drive, 1.0, -self.offset]), most
+
+    def guess(self, layout: Layout, rng: np.random.Generator) -> FloatArray:
+        low, high = self.bounds(layout)
+        return low + (high - low) * rng.uniform(0.25, 0.75, 4)
+
+    def episode(self, rng: np.random.Generator) -> Episode:
+        counted = np.arange(self.steps) >= self.steps // 2
+        return Episode(np.zeros((1, 1, 0)), np.full((1, 1, 1), self.set_point), counted / counted.sum())
+
+    def exact(self, model: Model, key: Key | None = None, workers: Workers = None) -> FloatArray:
+        """Loss (S,) under the exact stationary law; infinite for a state that grows without bound."""
+        return self._stationary(model, "exact")
+
+    def predicted(self, model: Model, key: Key | None = None, workers: Workers = None) -> FloatArray:
+        """Loss (S,) under the stationary law of the Gaussian closure."""
+        return self._stationary(model, "gaussian_closure")
+
+    def _stationary(self, model: Model, method: str) -> FloatArray:
+        losses = []
+        for W, b, _, W_out, b_out in zip(*model.weights, strict=True):
+            try:
+                law = predict(CTRNN(W, b, model.f, model.gamma), model.noise, method=method)
+            except Divergence:
+                losses.append(np.inf)
+                continue
+            gap = W_out[0, 0] * law.mean[0] + b_out[0] - self.set_point
+            losses.append(float(gap**2 + W_out[0, 0] ** 2 * law.covariance[0, 0]))
+        return np.array(losses)
