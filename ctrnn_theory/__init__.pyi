@@ -30,5 +30,6 @@ from .stationary.paired import Difference as Difference
 from .stationary.paired import difference as difference
 from .stationary.spectrum import Spectrum as Spectrum
 from .stationary.spectrum import spectrum as spectrum
+from .surrogate import noise_free as noise_free
 
 __version__: str

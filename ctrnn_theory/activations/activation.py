@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.evaluate import numpy_function
-from ctrnn_theory.activations.expression import MAX_LENGTH, parse, refuse, to_text
+from ctrnn_theory.activations.expression import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse, to_text
 from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
 from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
 from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
@@ -220,7 +220,7 @@ def activation(spec: Activation | str | Any) -> Activation:
     Text is parsed through a whitelist and never evaluated as Python. It may hold ``+ - * / **``, numbers, ``x``,
     ``pi``, ``E``; ``exp log sqrt sin cos tan sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
     and ``Piecewise((value, condition), ..., (value, True))``; and the built-ins as functions, ``relu(x - 1)``.
-    Kinks are found from the expression.
+    Kinks are found from the expression. ``smoothed(f, s)`` is the Gaussian smoothing E f(x + s ξ) of any of these.
 
     Parameters
     ----------
@@ -239,6 +239,8 @@ def activation(spec: Activation | str | Any) -> Activation:
     (-1.0, 0.0, 1.0)
     >>> activation("log(1 + exp(x))")
     Activation('softplus')
+    >>> activation("smoothed(relu, 0.5)")(0.0)
+    np.float64(0.19947114020071635)
     >>> activation("1/x")
     Traceback (most recent call last):
     ValueError: activation must be real and finite from -100 to 100, and is not at x = 0; got '1/x'
@@ -258,6 +260,12 @@ def _from_text(text: str) -> Activation:
     if text in BUILTIN:
         return _build(text, builtins[text])
     expression = parse(text, builtins)
+    if expression.has(Smoothing):
+        from ctrnn_theory.activations.smoothed import smooth
+
+        if not isinstance(expression, Smoothing):
+            raise refuse(f"must be smoothed as a whole if at all, as in {SMOOTHED_AS}", text)
+        return smooth(_from_text(to_text(expression.args[0])), float(expression.args[1]))
     for name, known in builtins.items():
         if expression == known:
             return _from_text(name)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.hermite import hermite_covariance
 from ctrnn_theory.activations.orthant import ramp_ramp, ramp_step, step_step
+from ctrnn_theory.activations.smoothed import Smoothed
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -153,6 +154,9 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
 
 def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:
     """Cov(f(xᵢ), f(xⱼ)), (P,), for pairs i, j (P,) of correlation r (P,) among inputs of mean m and std s (M,)."""
+    if isinstance(act, Smoothed):  # f of the same inputs, each with noise of its own
+        wide = np.hypot(act.width, s)
+        return _pairs(act.inner, m, wide, i, j, r * (s[i] / wide[i]) * (s[j] / wide[j]))
     live = s > 0.0
     scale = np.where(live, s, 1.0)  # avoids dividing by zero; what comes of it is multiplied by zero below
     if act.text in PROBIT:

@@ -51,7 +51,21 @@ COMPARISONS: dict[type, Any] = {
     ast.Gt: sp.StrictGreaterThan,
     ast.GtE: sp.GreaterThan,
 }
+SMOOTHED_AS = "smoothed(relu, 0.5)"
 HINTS = {ast.BitXor: "a power is written **", ast.IfExp: "a choice is written Piecewise((a, x < 0), (b, True))"}
+
+
+class Smoothing(sp.Function):
+    """Gaussian smoothing of an expression in x, of a width that is a number: never evaluated, as in a text."""
+
+    nargs = 2
+    is_real = True
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return self.func(sp.diff(self.args[0], symbol), self.args[1])
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"smoothed({printer._print(self.args[0])}, {float(self.args[1])!r})"
 
 
 def refuse(rule: str, value: object) -> ValueError:
@@ -64,7 +78,7 @@ def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[s
     """SymPy expression in :data:`x` for a text, through a whitelist of syntax and of functions.
 
     Allowed are ``+ - * / **``, numbers, ``x``, ``pi``, ``E``, the functions in :data:`FUNCTIONS`, ``Piecewise``
-    with its comparisons, and the names in `macros`, called as functions.
+    with its comparisons, the names in `macros`, called as functions, and ``smoothed(f, s)`` of an f in x.
 
     Parameters
     ----------
@@ -234,6 +248,8 @@ class _Walk:
         name = node.func.id
         if name == "Piecewise":
             return self.piecewise(node, depth)
+        if name == "smoothed" and self.symbols == {"x": x}:
+            return self.smoothing(node, depth)
         if name not in FUNCTIONS and name not in self.macros:
             raise self.unknown(name)
         arity = FUNCTIONS[name][1] if name in FUNCTIONS else 1
@@ -242,6 +258,17 @@ class _Walk:
             raise refuse(f"must give {name} {count}, not {len(node.args)}", self.text)
         arguments = [self.expression(argument, depth) for argument in node.args]
         return FUNCTIONS[name][0](*arguments) if name in FUNCTIONS else substituted(self.macros[name], arguments[0])
+
+    def smoothing(self, node: ast.Call, depth: int) -> Any:
+        if len(node.args) != 2:
+            raise refuse(f"must give smoothed a function and a width, as in {SMOOTHED_AS}", self.text)
+        inner, width = node.args
+        named = isinstance(inner, ast.Name) and inner.id in self.macros
+        f = self.macros[inner.id] if named else self.expression(inner, depth)  # type: ignore[attr-defined]
+        s = self.expression(width, depth)
+        if s.free_symbols or s.is_negative:
+            raise refuse(f"must give smoothed a number of at least 0 as its width, as in {SMOOTHED_AS}", self.text)
+        return Smoothing(f, s) if f.free_symbols else f
 
     def piecewise(self, node: ast.Call, depth: int) -> Any:
         pairs = []

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.pieces import Piece
 
 
-def curvature_maxima(piece: Piece) -> tuple[float, ...]:
-    """Local maxima of |f''| in [-20, 20], ascending, to about 1e-10, but for those below a millionth of the largest."""
-    grid = np.linspace(-20.0, 20.0, 4001)
+def curvature_maxima(piece: Piece, more: ArrayLike = ()) -> tuple[float, ...]:
+    """Local maxima of |f''| in [-20, 20], ascending, to about 1e-10, but for those below a millionth of the largest.
+
+    They are told apart on a grid of spacing 0.01, and of the points `more`.
+    """
+    grid = np.union1d(np.linspace(-20.0, 20.0, 4001), more)
     size = np.abs(piece.value(grid, 2))
     peaks = 1 + np.flatnonzero((size[1:-1] > size[:-2]) & (size[1:-1] >= size[2:]))
     peaks = peaks[size[peaks] > 1e-6 * size.max()]  # smaller ones may be rounding

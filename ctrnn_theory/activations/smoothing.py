@@ -53,7 +53,7 @@ def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
     >>> smoothed(activation("sin"), 0.0, 1.0, derivative=1)      # exp(-1/2)
     np.float64(0.6065306597126334)
     """
-    a, s, shape = _broadcast(a, s)
+    a, s, shape = checked(a, s)
     order = _order(derivative)
     value = np.empty_like(a)
     noisy = s > 0.0
@@ -92,7 +92,7 @@ def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
     >>> smoothed_variance(activation("step"), 0.0, [0.0, 1.0])
     array([0.  , 0.25])
     """
-    a, s, shape = _broadcast(a, s)
+    a, s, shape = checked(a, s)
     value = np.zeros_like(a)
     noisy = s > 0.0
     with np.errstate(all="ignore"):
@@ -101,6 +101,11 @@ def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
         elif noisy.any():
             value[noisy] = _variance(act, a[noisy], s[noisy])
     return value.reshape(shape)[()]
+
+
+def quick(act: Any) -> bool:
+    """Whether the smoothing of f has a closed form or a fixed rule."""
+    return act.text in logistic.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
 
 
 def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
@@ -125,8 +130,8 @@ def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
     return quadrature.variance(act, a, s)
 
 
-def _broadcast(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
-    """Flat float64 arrays of a and s, and the shape to return."""
+def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
+    """Flat float64 arrays of a and s, or a ValueError, and the shape to return."""
     a, s = np.asarray(a, dtype=np.float64), np.asarray(s, dtype=np.float64)
     for name, array in (("a", a), ("s", s)):
         if not np.isfinite(array).all():
