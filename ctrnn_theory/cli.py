@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ctrnn_theory import __version__
+from ctrnn_theory.cli_training import preference_command, train_command
+from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, write_plot
 
 if TYPE_CHECKING:
-    from ctrnn_theory.bias_report import BiasReport
     from ctrnn_theory.network import CTRNN
 
-PLOT_FORMATS = (".pdf", ".png", ".svg")
 DEFAULT_SIGMA = 0.5
 
 
@@ -26,6 +24,10 @@ DEFAULT_SIGMA = 0.5
 @click.version_option(__version__)
 def cli() -> None:
     """Noise in recurrent neural networks: where does it move the network, and by how much?"""
+
+
+cli.add_command(train_command)
+cli.add_command(preference_command)
 
 
 @cli.command("bias")
@@ -64,28 +66,25 @@ def bias_command(
     --sigma-out is given, the noise is inside, at 0.5.
     """
     if plot is not None:
-        _check_plot(plot)
-    if seed < 0:
-        raise ValueError(f"--seed must be at least 0; got {seed}")
+        check_plot(plot)
+    check_seed(seed)
     from ctrnn_theory.bias_report import bias
     from ctrnn_theory.network import Noise
 
     net = _network(activation, w, b, gamma, network)
-    for name, value in (("--sigma-in", sigma_in), ("--sigma-out", sigma_out)):
-        if value is not None and not value >= 0.0:
-            raise ValueError(f"{name} must be at least 0, a standard deviation; got {value:g}")
+    check_sigma(sigma_in=sigma_in, sigma_out=sigma_out)
     if sigma_in is None and sigma_out is None:
         sigma_in = DEFAULT_SIGMA
     if plot is not None and not (sigma_in or sigma_out):
         raise ValueError("--plot must come with noise, in units of which it is drawn; got none")
     noise = Noise(inside=sigma_in or 0.0, outside=sigma_out or 0.0)
-    u = None if input_ is None else _numbers("--input", input_)
+    u = None if input_ is None else numbers("--input", input_)
     chosen = None if methods is None else [name.strip() for name in methods.split(",")]
-    with _progress() as progress:
-        report = bias(net, noise, u, chosen, seed, target_se, progress=progress)
+    with progress() as show:
+        report = bias(net, noise, u, chosen, seed, target_se, progress=show)
         if plot is not None:
-            progress("picture")
-            _write_plot(report, plot)
+            show("picture")
+            write_plot(report, plot)
     click.echo(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())
 
 
@@ -102,15 +101,15 @@ def derive_command(activation: str | None, formula: str, order: int, site: str, 
     """
     from ctrnn_theory.derive import derivation
 
-    with _progress() as progress:
-        progress(f"deriving {formula}")
+    with progress() as show:
+        show(f"deriving {formula}")
         result = derivation(formula, order, site, activation)
         text = result.latex() if latex else result.text()
     click.echo(text)
 
 
 @cli.command("list")
-@click.argument("what", type=click.Choice(["activations", "formulas", "methods"]))
+@click.argument("what", type=click.Choice(["activations", "formulas", "methods", "tasks"]))
 def list_command(what: str) -> None:
     """List what there is to choose from."""
     from rich.console import Console
@@ -124,6 +123,10 @@ def list_command(what: str) -> None:
         from ctrnn_theory.derive import FORMULAS
 
         rows = [(name, about) for name, (about, _) in FORMULAS.items()]
+    elif what == "tasks":
+        from ctrnn_theory.training.tasks import TASKS
+
+        rows = [(name, task.summary) for name, task in TASKS.items()]
     else:
         from ctrnn_theory.stationary import METHODS, summary
 
@@ -155,49 +158,6 @@ def _network(activation: str | None, w: float | None, b: float | None, gamma: fl
     if activation is not None and find(activation) != net.activation:
         raise ValueError(f"ACTIVATION must be left out or be the file's, {net.activation.text}; got {activation}")
     return net
-
-
-def _numbers(name: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{name} must be numbers separated by commas; got {text!r}") from None
-
-
-def _check_plot(path: Path) -> None:
-    """Refuse a picture that could not be written, before any work is done."""
-    if path.suffix.lower() not in PLOT_FORMATS:
-        raise ValueError(f"--plot must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ValueError(f"--plot must be a file in a folder that exists and can be written; got {path}")
-
-
-def _write_plot(report: BiasReport, path: Path) -> None:
-    """Draw the report and write it whole or not at all."""
-    import matplotlib
-
-    from ctrnn_theory.files import atomically
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
-    report.plot(ax)
-    with atomically(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show on standard error what is being done, if it is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda what: status.update(what.replace("_", " "))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

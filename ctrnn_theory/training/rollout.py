@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -81,8 +82,8 @@ def run_closed(
 def _share(part: Callable[[int, int, int], None], blocks: int, networks: int, workers: Workers) -> None:
     """Call part(block, begin, end) for all blocks, and ranges of networks, of which there are as many as needed."""
     ranges = min(-(-threads(workers) // blocks), networks)
-    edges = np.linspace(0, networks, ranges + 1).astype(int)
-    items = [(block, int(a), int(b)) for block in range(blocks) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    edges = [networks * i // ranges for i in range(ranges + 1)]
+    items = [(block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
     spread(lambda item: part(*item), items, workers)
 
 

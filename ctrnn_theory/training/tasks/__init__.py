@@ -5,10 +5,11 @@ from __future__ import annotations
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
 from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Regulator, Function, PathIntegration, Feedforward)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Regulator, Function, PathIntegration, Maze, Feedforward)}
 """Tasks by name."""
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Episode",
     "Feedforward",
     "Function",
+    "Maze",
     "Model",
     "OpenLoop",
     "PathIntegration",

@@ -59,7 +59,7 @@ class Trials:
     """Outputs less targets, likewise."""
     w: FloatArray | None = None
     """Weight of each of these steps, (T,)."""
-    success: FloatArray | None = None
+    success: NDArray[np.bool_] | None = None
     """Whether each trial reached what it was to reach, (R, C), of a closed-loop task."""
 
 
@@ -85,6 +85,8 @@ class Task(ABC):
     """Whether W is trained; otherwise it is zero."""
     gamma: ClassVar[float | None] = None
     """The γ that it demands, or None for any."""
+    step: ClassVar[float] = 0.3
+    """First standard deviation of the parameters in training, or of their share of the bounds."""
     closed: ClassVar[bool] = False
     """Whether what the network does changes what it senses."""
 
@@ -102,8 +104,11 @@ class Task(ABC):
         return None
 
     def guess(self, layout: Layout, rng: np.random.Generator) -> FloatArray:
-        """Parameters (n,) that training starts from: weights of variance one over what goes in, no bias."""
-        scale = {"W": layout.neurons, "W_in": max(layout.inputs, 1), "W_out": layout.neurons}
+        """Parameters (n,) that training starts from: W_in and W_out of variance one over what goes in, the rest zero.
+
+        Recurrence is left to be learned: a random W of radius one is a worse start.
+        """
+        scale = {"W_in": max(layout.inputs, 1), "W_out": layout.neurons}
         parts = []
         for name in layout.trained:
             size = int(np.prod(layout.shapes[name]))
@@ -137,7 +142,7 @@ class Task(ABC):
 class OpenLoop(Task):
     """A task whose inputs and targets are given in advance. Its loss is Σ_t w_t E|z_t - y_t|²."""
 
-    losses_by = ("simulation", "closure")
+    losses_by: ClassVar[tuple[str, ...]] = ("simulation", "closure")
     repeats: int
 
     @abstractmethod
@@ -180,7 +185,9 @@ class OpenLoop(Task):
             if w > 0.0:
                 z = (W_out @ mean[..., None])[..., 0] + weights.b_out[:, None]
                 gap = z - episode.y[min(t, len(episode.y) - 1)]
-                spread = np.einsum("scpi,scij,scpj->sc", np.broadcast_to(W_out, (*V.shape[:2], *W_out.shape[2:])), V, W_out)
+                spread = np.einsum(
+                    "scpi,scij,scpj->sc", np.broadcast_to(W_out, (*V.shape[:2], *W_out.shape[2:])), V, W_out
+                )
                 result += w * np.array([np.sum(gap**2, axis=-1).mean(axis=1), spread.mean(axis=1)])
         return result
 
@@ -214,7 +221,7 @@ class ClosedLoop(Task):
         """States of the world that trials start from, (D, C)."""
 
     @abstractmethod
-    def succeeded(self, states: FloatArray) -> FloatArray:
+    def succeeded(self, states: FloatArray) -> NDArray[np.bool_]:
         """Whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import activation
+from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 
@@ -29,10 +30,15 @@ class Function(OpenLoop):
     """An expression in x, see :func:`ctrnn_theory.activation`; x is the input."""
     conditions: int = 16
     """Inputs, equally spaced."""
-    steps: int = 60
+    steps: int = 100
     """Of a trial."""
     repeats: int = 8
     """Trials of each input in a loss by simulation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive_integer("conditions", self.conditions)
+        activation(self.target)
 
     def episode(self, rng: np.random.Generator) -> Episode:
         u = np.linspace(-1.0, 1.0, self.conditions)[None, :, None]

@@ -37,6 +37,7 @@ class Regulator(OpenLoop):
     name = "regulator"
     summary = "one neuron holds its output at a set-point; the loss is exact"
     losses_by = ("exact", "closure", "simulation")
+    step = 0.2
     inputs = 0
     outputs = 1
 

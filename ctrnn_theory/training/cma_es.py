@@ -1,0 +1,274 @@
+"""CMA-ES as a method of ``scipy.optimize.minimize``, around pycma, the reference implementation.
+
+N. Hansen, *The CMA evolution strategy: a tutorial*, arXiv:1604.00772. What is added is SciPy's protocol, its generators
+(SPEC 7; pycma would seed and use NumPy's global one), common random numbers, and going on from a log.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import Pool
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import Bounds, OptimizeResult
+
+from ctrnn_theory.arguments import FloatArray, positive_integer, positive_number
+from ctrnn_theory.training.space import Space
+
+
+def cma_es(
+    fun: Callable[..., Any],
+    x0: ArrayLike,
+    args: tuple[Any, ...] = (),
+    *,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    constraints: Any = (),
+    bounds: Bounds | Sequence[tuple[float | None, float | None]] | None = None,
+    callback: Callable[..., Any] | None = None,
+    sigma0: ArrayLike | None = None,
+    popsize: int | None = None,
+    maxiter: int | None = None,
+    maxfev: int | None = None,
+    tol: float | None = None,
+    tolfun: float | None = None,
+    tolx: float | None = None,
+    rng: Any = None,
+    workers: int | Callable[..., Iterable[Any]] = 1,
+    vectorized: bool = False,
+    resample: bool = False,
+    history: Sequence[ArrayLike] = (),
+) -> OptimizeResult:
+    """Minimise a function, noisy or not, without its gradient: a `method` for ``scipy.optimize.minimize``.
+
+    Parameters
+    ----------
+    fun
+        The function, fun(x, *args) of x (n,). NaN counts as the worst value.
+    x0
+        First mean of the search distribution (n,).
+    args
+        Passed on to `fun`.
+    bounds
+        Pairs (least, greatest), None for none, or a ``scipy.optimize.Bounds``; where both are equal, the coordinate
+        stays as it is.
+    callback
+        Called after each generation, as SciPy's callbacks are: with the keyword `intermediate_result` if that is its
+        one parameter, else with x. The OptimizeResult has x, fun, nit, nfev, `fitness` (popsize,), `sigma`, the
+        step size, `stds` (n,) and `history`; with `resample`, fun is the median of the generation. It is not called
+        for generations of an earlier search. A StopIteration ends the search.
+    sigma0
+        First standard deviation, a number or (n,); 0.3 by default, or a quarter of the distance of the bounds.
+    popsize
+        Candidates of a generation, at least 2; 4 + 3 log n by default.
+    maxiter, maxfev
+        Most generations; most evaluations. pycma's default, which grows with n².
+    tol, tolfun, tolx
+        The search ends when fun changes by less than `tolfun` between generations and within one, or all of x by less
+        than `tolx`; both are `tol` by default, and pycma's 1e-11 without it. None of them goes with `resample`.
+    rng
+        int, SeedSequence, Generator, or None (SPEC 7). NumPy's global generator is neither used nor seeded.
+    workers
+        Processes that evaluate the candidates of a generation, -1 for one a core, as in SciPy; or a function like
+        ``map``, such as that of a pool of threads for a `fun` that runs without Python's lock.
+    vectorized
+        Whether `fun` takes a whole generation, x (n, popsize), and returns (popsize,).
+    resample
+        For a function that samples: it is called with the keyword `generation`, 0, 1, ..., from which it is to derive
+        its random numbers, so that candidates of a generation are compared on the same ones and no two generations use
+        the same. The result is then the mean of the distribution and not the best sample, which had luck, and `fun`
+        its value at a generation that is not used otherwise.
+    history
+        Values (popsize,) of the first generations, from an earlier search of the same settings: it goes on from there,
+        bit for bit, and does not evaluate them again.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        x, fun, nfev, nit, success, status, message; `sigma`, the last step size, `stds` (n,), the last standard
+        deviations, and `history`, the values of all generations. status: 0 a tolerance is reached, 1 a limit,
+        2 something else that pycma stops for (named), 99 the callback.
+
+    Raises
+    ------
+    ValueError
+        If jac, hess, hessp or constraints are given, or an option breaks its rule.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize, rosen
+    >>> found = minimize(rosen, [0.0, 0.0], method=cma_es, options={"rng": 0})
+    >>> found.x.round(6), found.success
+    (array([1., 1.]), True)
+    """
+    for name, value in (("jac", jac), ("hess", hess), ("hessp", hessp)):
+        if value is not None:
+            raise ValueError(f"{name} must not be given to cma_es, which uses no derivatives; got {value!r}")
+    if constraints is not None and np.size(constraints):
+        raise ValueError(f"constraints must not be given to cma_es, which knows bounds alone; got {constraints!r}")
+    if vectorized and workers != 1:
+        raise ValueError(f"workers must be 1 for a vectorized function; got {workers!r}")
+    space = Space.of(x0, bounds, sigma0)
+    options = _options(popsize, maxiter, maxfev, resample)
+    options |= _tolerances(resample, tol=tol, tolfun=tolfun, tolx=tolx)
+    with _mapper(workers) as mapper:
+        evaluate = partial(_evaluate, fun, args, mapper, vectorized, resample)
+        if space.free.size == 0:
+            return _fixed(evaluate, space)
+        return _Search(evaluate, space, rng, options, resample).run(history, callback)
+
+
+def _options(popsize: int | None, maxiter: int | None, maxfev: int | None, resample: bool) -> dict[str, Any]:
+    """Pycma's names for the limits."""
+    options: dict[str, Any] = {}
+    for name, option, limit in (
+        ("popsize", "popsize", popsize),
+        ("maxiter", "maxiter", maxiter),
+        ("maxfev", "maxfevals", maxfev),
+    ):
+        if limit is not None:
+            options[option] = positive_integer(name, limit)
+    if popsize == 1:
+        raise ValueError("popsize must be at least 2; got 1")
+    if resample:  # what is left after sampling is noise, and no sign of an end
+        options |= {"tolfun": 0, "tolfunhist": 0, "tolx": 0, "tolstagnation": np.inf, "tolflatfitness": np.inf}
+    return options
+
+
+def _tolerances(resample: bool, **given: float | None) -> dict[str, float]:
+    """Pycma's names for the tolerances that are given."""
+    size = {name: positive_number(name, value) for name, value in given.items() if value is not None}
+    if resample and size:
+        name, value = next(iter(size.items()))
+        raise ValueError(
+            f"{name} must not be given with resample, where maxiter or maxfev ends the search; got {value}"
+        )
+    both = {"tolfun": size["tol"], "tolx": size["tol"]} if "tol" in size else {}
+    options = both | {name: value for name, value in size.items() if name != "tol"}
+    return options | ({"tolfunhist": options["tolfun"]} if "tolfun" in options else {})
+
+
+def _fixed(evaluate: Callable[[FloatArray, int], FloatArray], space: Space) -> OptimizeResult:
+    """The result where the bounds leave no choice."""
+    value, none = float(evaluate(space.base[:, None], 0)[0]), np.zeros(space.base.size)
+    ended = {"success": True, "status": 0, "message": "all coordinates are fixed by their bounds"}
+    return OptimizeResult(x=space.base.copy(), fun=value, nfev=1, nit=0, sigma=0.0, stds=none, history=[], **ended)
+
+
+class _Search:
+    """One search: pycma's strategy, and the log of what it was told."""
+
+    def __init__(
+        self,
+        evaluate: Callable[[FloatArray, int], FloatArray],
+        space: Space,
+        rng: Any,
+        options: dict[str, Any],
+        resample: bool,
+    ) -> None:
+        self.evaluate, self.space, self.resample = evaluate, space, resample
+        self.history: list[FloatArray] = []
+        self.best, self.nfev = np.inf, 0
+        self.es = space.strategy(np.random.default_rng(rng), options)
+        self.most = options.get("maxfevals", np.inf) - resample  # the mean's own value is one of them
+        if self.most < self.es.popsize:
+            least = self.es.popsize + resample
+            raise ValueError(f"maxfev must be at least {least}, for one generation; got {options['maxfevals']}")
+
+    def run(self, history: Sequence[ArrayLike], callback: Callable[..., Any] | None) -> OptimizeResult:
+        told, status, message = [np.asarray(values, dtype=np.float64) for values in history], -1, ""
+        while not self.es.stop() and self.nfev + self.es.popsize <= self.most:
+            asked = self.es.ask()
+            if len(self.history) < len(told):
+                fitness, replayed = told[len(self.history)], True
+                if fitness.shape != (len(asked),):
+                    raise ValueError(f"history must hold {len(asked)} values a generation; got shape {fitness.shape}")
+            else:
+                fitness, replayed = self.evaluate(self.space.points(asked), len(self.history)), False
+            values = np.where(np.isnan(fitness), np.inf, fitness)
+            self.es.tell(asked, values.tolist())
+            self.history.append(fitness)
+            self.best, self.nfev = min(self.best, float(values.min())), self.nfev + values.size
+            if callback is not None and not replayed:
+                try:
+                    self._call(callback, fitness)
+                except StopIteration:
+                    status, message = 99, "the callback asked for an end"
+                    break
+        if status < 0:
+            status, message = self._end()
+        result = self._state()
+        if self.resample:
+            result["fun"] = float(self.evaluate(result["x"][:, None], len(self.history))[0])
+            result["nfev"] += 1
+        return OptimizeResult(**result, success=status == 0, status=status, message=message)
+
+    def _state(self) -> dict[str, Any]:
+        es = self.es.result
+        x = es.xfavorite if self.resample or es.xbest is None else es.xbest
+        return {
+            "x": self.space.points([x])[:, 0],
+            "fun": self.best,
+            "nit": len(self.history),
+            "nfev": self.nfev,
+            "sigma": float(self.es.sigma),
+            "stds": self.space.spread(es.stds),
+            "history": list(self.history),
+        }
+
+    def _call(self, callback: Callable[..., Any], fitness: FloatArray) -> None:
+        state = self._state()
+        if self.resample:
+            state["fun"] = float(np.median(fitness))
+        if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
+            callback(intermediate_result=OptimizeResult(**state, fitness=fitness))
+        else:
+            callback(state["x"])
+
+    def _end(self) -> tuple[int, str]:
+        reasons = dict(self.es.stop())
+        if not reasons or {"maxiter", "maxfevals"} & set(reasons):
+            return 1, "the most generations or evaluations are reached"
+        if {"tolfun", "tolfunhist", "tolx"} & set(reasons):
+            return 0, "converged: " + ", ".join(sorted(reasons))
+        return 2, "pycma stopped: " + ", ".join(sorted(reasons))
+
+
+@contextmanager
+def _mapper(workers: int | Callable[..., Iterable[Any]]) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A function like ``map`` for `workers`, while the block lasts."""
+    if callable(workers):
+        yield workers
+    elif workers == 1:
+        yield map
+    else:
+        with Pool(None if workers == -1 else positive_integer("workers", workers)) as pool:
+            yield pool.map
+
+
+def _evaluate(
+    fun: Callable[..., Any],
+    args: tuple[Any, ...],
+    mapper: Callable[..., Iterable[Any]],
+    vectorized: bool,
+    resample: bool,
+    x: FloatArray,
+    generation: int,
+) -> FloatArray:
+    """Values (S,) at x (n, S)."""
+    one = partial(_value, fun, args, {"generation": generation} if resample else {})
+    values = np.array(one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T)))), dtype=np.float64)
+    if values.shape != (x.shape[1],):
+        wanted = f"{x.shape[1]} numbers for x of shape {x.shape}" if vectorized else "a number"
+        raise ValueError(f"fun must return {wanted}; got shape {values.shape[0 if vectorized else 1 :]}")
+    return values
+
+
+def _value(fun: Callable[..., Any], args: tuple[Any, ...], more: dict[str, int], x: FloatArray) -> Any:
+    return fun(x, *args, **more)

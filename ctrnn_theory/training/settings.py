@@ -1,0 +1,157 @@
+"""Everything that decides what a training run ends in, as one value that goes to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.network import SITES, Noise, check_gamma
+from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training run before it has begun."""
+
+    task: Task
+    """What is learned."""
+    neurons: int
+    """N."""
+    activation: Activation
+    """f."""
+    gamma: float
+    """Δt/τ."""
+    noise: Noise
+    """During training."""
+    loss: str
+    """How the loss is computed: one of the task's ways."""
+    evaluations: int
+    """Networks that are tried, at most."""
+    popsize: int
+    """Networks of a generation."""
+    step: float
+    """First standard deviation of the parameters."""
+    seed: tuple[int, int]
+    """Two 64-bit words that everything random derives from."""
+
+    @classmethod
+    def of(
+        cls,
+        task: Task | str,
+        neurons: int,
+        activation_: Any,
+        gamma: float | None,
+        noise: Noise,
+        loss: str | None,
+        evaluations: int,
+        popsize: int | None,
+        step: float | None,
+        rng: Any,
+    ) -> Settings:
+        """Fill in what is left to its default, and check the rest."""
+        chosen = find_task(task)
+        layout = chosen.layout(neurons)
+        ways = chosen.losses_by
+        if loss is not None and loss not in ways:
+            raise ValueError(f"loss must be one of {', '.join(ways)} for {chosen.name}; got {loss!r}")
+        if chosen.gamma is not None and gamma not in (None, chosen.gamma):
+            raise ValueError(f"gamma must be {chosen.gamma:g} for {chosen.name}; got {gamma}")
+        if not isinstance(noise, Noise):
+            raise ValueError(f"noise must be a Noise; got {noise!r}")
+        for site in SITES:
+            noise.factor(site, neurons)
+        words = seed_words(rng)
+        return cls(
+            chosen,
+            layout.neurons,
+            activation(activation_),
+            check_gamma(chosen.gamma or (0.1 if gamma is None else gamma)),
+            noise,
+            loss or ways[0],
+            positive_integer("evaluations", evaluations),
+            8 + int(6 * np.log(layout.size)) if popsize is None else positive_integer("popsize", popsize),
+            chosen.step if step is None else positive_number("step", step),
+            (int(words[0]), int(words[1])),
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """Where the parameters are."""
+        return self.task.layout(self.neurons)
+
+    @property
+    def generations(self) -> int:
+        """Generations that the evaluations allow."""
+        return self.evaluations // self.popsize
+
+    def stream(self, *number: int) -> NDArray[np.uint64]:
+        """Two key words for a purpose of its own."""
+        return seed_words(np.random.SeedSequence(self.seed, spawn_key=number))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        whole = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return whole | {
+            "task": self.task.name,
+            "task_settings": dataclasses.asdict(self.task),
+            "activation": self.activation.text,
+            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
+            "seed": list(self.seed),
+        }
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Settings:
+        """The settings that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it did not.
+        """
+        named = {field.name: found[field.name] for field in dataclasses.fields(cls)}
+        return cls(
+            **named
+            | {
+                "task": find_task(found["task"], **found["task_settings"]),
+                "activation": activation(found["activation"]),
+                "noise": Noise(**found["noise"]),
+                "seed": (int(found["seed"][0]), int(found["seed"][1])),
+            }
+        )
+
+
+def find_task(task: Task | str, **settings: Any) -> Task:
+    """Return a task, or make it from its name and settings.
+
+    Raises
+    ------
+    ValueError
+        For another name, or a setting that the task does not have or that is of another kind.
+
+    Examples
+    --------
+    >>> find_task("function", steps=40).steps
+    40
+    """
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    known = {field.name: field.default for field in dataclasses.fields(TASKS[task])}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"setting of {task} must be one of {', '.join(known)}; got {name!r}")
+        kind = type(known[name])
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            settings[name] = float(value)
+        elif type(value) is not kind:
+            raise ValueError(f"{name} of {task} must be of type {kind.__name__}; got {value!r}")
+    return TASKS[task](**settings)

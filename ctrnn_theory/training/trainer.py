@@ -1,0 +1,235 @@
+"""Training: a task's loss, minimised over the weights by CMA-ES."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, OptimizeResult, minimize
+
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.training import checkpoint
+from ctrnn_theory.training.checkpoint import Folder
+from ctrnn_theory.training.cma_es import cma_es
+from ctrnn_theory.training.settings import Settings
+from ctrnn_theory.training.tasks import Model, Task
+from ctrnn_theory.workers import Workers
+
+FloatArray = NDArray[np.float64]
+SEARCH, GUESS, TRIALS = 0, 1, 2
+"""Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
+EVERY = 2.0
+"""Seconds after which the latest network is kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A trained network, and how it came about."""
+
+    network: CTRNN
+    """The mean of the search distribution at the end."""
+    task: Task
+    """What it was trained for."""
+    noise: Noise
+    """What it was trained under."""
+    loss: float
+    """Its loss on noise that the search has not seen."""
+    losses: FloatArray
+    """Loss of each network of each generation, (generations, popsize)."""
+    evaluations: int
+    """Networks that were tried, in all."""
+    seconds: float
+    """Of the last uninterrupted stretch."""
+    message: str
+    """Why it ended."""
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Training:
+        """Read a run that :func:`train` kept; of one that was cut off, the latest network, with a loss of NaN.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no run, or a damaged one.
+        """
+        place = Path(folder)
+        settings = checkpoint.read_settings(place)
+        history, _ = checkpoint.read_log(place, settings)
+        if not (place / checkpoint.NET).exists():
+            raise checkpoint.damaged(place, f"it has no {checkpoint.NET} yet")
+        network = CTRNN.load(place / checkpoint.NET)
+        found = checkpoint.read_json(place, checkpoint.RESULT)
+        cut_off = f"cut off after {len(history)} of {settings.generations} generations"
+        result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
+        return _training(settings, network, history, result)
+
+
+class Objective:
+    """Loss of parameters x, (n,) or (n, S), at the noise of a generation: what is minimised.
+
+    It can be given to any method of ``scipy.optimize.minimize``, which then sees one fixed set of noise.
+    """
+
+    def __init__(self, settings: Settings, workers: Workers = None) -> None:
+        self.settings, self.layout, self.workers = settings, settings.layout, workers
+
+    def __call__(self, x: FloatArray, generation: int = 0) -> Any:
+        """Loss, a number or (S,)."""
+        s, columns = self.settings, np.asarray(x, dtype=np.float64)
+        weights = self.layout.weights(columns[:, None] if columns.ndim == 1 else columns)
+        model = Model(s.activation, s.gamma, weights, s.noise)
+        losses = s.task.losses(model, s.stream(TRIALS, generation), s.loss, self.workers)
+        return float(losses[0]) if columns.ndim == 1 else losses
+
+
+def train(
+    task: Task | str,
+    neurons: int = 8,
+    activation: Any = "relu",
+    gamma: float | None = None,
+    noise: Noise | None = None,
+    *,
+    loss: str | None = None,
+    evaluations: int = 40_000,
+    popsize: int | None = None,
+    step: float | None = None,
+    rng: Any = 0,
+    workers: Workers = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    callback: Callable[[OptimizeResult], object] | None = None,
+) -> Training:
+    """Train a network by CMA-ES, without gradients.
+
+    All weights are parameters (see :class:`~ctrnn_theory.training.layout.Layout`). In a loss by simulation the networks
+    of a generation see the same noise, and each generation fresh noise.
+
+    Parameters
+    ----------
+    task
+        A task, or the name of one with its default settings.
+    neurons, activation, gamma
+        The network: N, f, and Δt/τ, 0.1 by default, or what the task demands.
+    noise
+        During training; inside, at 1, by default.
+    loss
+        "simulation"; "closure", the expected loss as the Gaussian closure in time predicts it, for tasks whose inputs
+        are given; "exact" for the regulator. The task's first by default.
+    evaluations
+        Networks to try, at most.
+    popsize
+        Networks of a generation; 8 + 6 log n for n parameters by default, twice as many as without noise.
+    step
+        First standard deviation of the parameters.
+    rng
+        int, SeedSequence, Generator, or None for fresh entropy.
+    workers
+        Threads, None for one a core; or a function like ``map``, of this process. The result does not depend on it.
+    out
+        Folder to keep the run in: settings, generations, and the latest network.
+    resume
+        Go on with the run in `out` where it was cut off. The network is the same, to the last bit, as that of a run
+        that was not. A finished run is returned as it is; where there is none, it begins.
+    callback
+        Called with SciPy's `intermediate_result` after each generation: x, nit, nfev, fitness. A StopIteration ends
+        training.
+
+    Raises
+    ------
+    ValueError
+        For settings that do not fit the task; or if `out` holds something else, or a damaged run.
+
+    Examples
+    --------
+    >>> found = train("feedforward", neurons=6, noise=Noise(inside=0.3), evaluations=3000)
+    >>> found.loss < 0.2                                    # of a target with mean square 1/2
+    True
+    """
+    noise = Noise(inside=1.0) if noise is None else noise
+    settings = Settings.of(task, neurons, activation, gamma, noise, loss, evaluations, popsize, step, rng)
+    if resume and out is None:
+        raise ValueError("resume must come with out; got resume alone")
+    if resume and rng is None and (Path(str(out)) / checkpoint.RUN).exists():
+        settings = _replace_seed(settings, checkpoint.read_settings(Path(str(out))))
+    return run(settings, workers, out, resume, callback)
+
+
+def run(
+    settings: Settings,
+    workers: Workers = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    callback: Callable[[OptimizeResult], object] | None = None,
+) -> Training:
+    """Run a training of these settings, see :func:`train`."""
+    with nullcontext() if out is None else checkpoint.opened(out, settings, resume) as folder:
+        if folder is not None and (folder.place / checkpoint.RESULT).exists():
+            return Training.load(folder.place)
+        begin = perf_counter()
+        found = _search(settings, workers, folder, callback)
+        network = settings.layout.network(found.x, settings.activation, settings.gamma)
+        result = {"loss": found.fun, "seconds": perf_counter() - begin, "message": found.message}
+        if folder is not None:
+            folder.finish(network, result)
+    return _training(settings, network, found.history, result)
+
+
+def _search(
+    settings: Settings,
+    workers: Workers,
+    folder: Folder | None,
+    callback: Callable[[OptimizeResult], object] | None,
+) -> OptimizeResult:
+    """Minimise the loss, from where the folder's log ends."""
+    objective, kept, last = Objective(settings, workers), [] if folder is None else folder.history, monotonic()
+    again = kept[-1] if kept else None
+
+    def fun(x: FloatArray, generation: int) -> FloatArray:
+        losses: FloatArray = objective(x, generation)
+        if again is not None and generation == len(history) and not np.array_equal(losses, again, equal_nan=True):
+            raise ValueError(
+                "out must hold a run that this machine and version repeat bit for bit; its last line differs"
+            )
+        return losses
+
+    def after(intermediate_result: OptimizeResult) -> None:
+        nonlocal last
+        if folder is not None and intermediate_result.nit > len(folder.history):
+            folder.add(intermediate_result.fitness)
+            if monotonic() - last > EVERY or intermediate_result.nit == 1:
+                folder.keep(settings.layout.network(intermediate_result.x, settings.activation, settings.gamma))
+                last = monotonic()
+        if callback is not None:
+            callback(intermediate_result)
+
+    history = kept[:-1]  # the last one is evaluated again, to see that it comes out the same
+    limits, layout = settings.task.bounds(settings.layout), settings.layout
+    guess = settings.task.guess(layout, np.random.default_rng(settings.stream(GUESS)))
+    options = {
+        "sigma0": settings.step if limits is None else settings.step * (limits[1] - limits[0]),
+        "popsize": settings.popsize,
+        "maxiter": max(settings.generations, 1),
+        "rng": np.random.default_rng(settings.stream(SEARCH)),
+        "vectorized": True,
+        "resample": True,
+        "history": history,
+    }
+    bounds = None if limits is None else Bounds(*limits)
+    return minimize(fun, guess, method=cma_es, bounds=bounds, callback=after, options=options)
+
+
+def _training(settings: Settings, net: CTRNN, history: list[FloatArray], result: dict[str, Any]) -> Training:
+    losses = np.array(history).reshape(len(history), settings.popsize)
+    return Training(net, settings.task, settings.noise, evaluations=losses.size, losses=losses, **result)
+
+
+def _replace_seed(settings: Settings, kept: Settings) -> Settings:
+    return Settings(**{**settings.__dict__, "seed": kept.seed})
