@@ -26,7 +26,7 @@ DEFAULT_SIGMA = 1.0
 @click.option("--sigma-out", type=float, help="Noise outside the activation in training, per step.")
 @click.option("--loss", help="simulation, closure or exact.  [default: the task's first]")
 @click.option("--evaluations", type=int, help="Networks to try, at most.  [default: 40000]")
-@click.option("--popsize", type=int, help="Networks of a generation.  [default: 8 + 6 log n]")
+@click.option("--popsize", type=int, help="Networks of a generation.  [default: 4 + 3 log n]")
 @click.option("--step", type=float, help="First standard deviation of the weights.  [default: the task's]")
 @click.option("--seed", type=int, help="Seed.  [default: 0]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the task; may be repeated.")

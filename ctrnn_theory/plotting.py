@@ -1,4 +1,4 @@
-"""Every picture that the package can draw, on matplotlib axes. The only module that imports matplotlib."""
+"""Every picture that the package can draw, on matplotlib axes. Only it and the package `pictures` import matplotlib."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ctrnn_theory.bias_report import BiasReport
 from ctrnn_theory.evolution import Evolution
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.pictures.maze import maze as maze
+from ctrnn_theory.pictures.operating import operating_points as operating_points
+from ctrnn_theory.pictures.preference import preference as preference
 from ctrnn_theory.stationary import Divergence, predict
 from ctrnn_theory.stationary.fixed_points import fixed_points
 from ctrnn_theory.stationary.law import FloatArray

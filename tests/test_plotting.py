@@ -202,3 +202,25 @@ def test_picture_in_time_has_a_band_for_a_prediction_and_points_for_a_simulation
     simulated.plot(ax)
     labels = {text.get_text() for text in ax.get_legend().get_texts()}
     assert labels == {f"$h_{{{i}}}$, {name}" for i in (1, 2) for name in ("gaussian closure", "simulation")}
+
+
+def test_picture_of_a_maze_has_its_walls_and_a_colour_for_success():
+    from matplotlib.colors import to_rgb
+
+    from ctrnn_theory.pictures.maze import FAILED, REACHED
+    from ctrnn_theory.training.tasks.maze import Maze
+
+    task = Maze(conditions=3)
+    start = np.tile(task.starts, 2)
+    end = np.stack([task.goal if reached else task.goal - [0.2, 0.0] for reached in (1, 0, 0, 1, 0, 0)], axis=1)
+    states = np.linspace(start, end, 9)
+    ax = ct.plotting.maze(task, states)
+    drawn = {to_rgb(lines.get_colors()[0]): lines.get_segments() for lines in ax.collections}
+    np.testing.assert_allclose(drawn[to_rgb(REACHED)], states[:, :, [0, 3]].transpose(2, 0, 1))
+    np.testing.assert_allclose(drawn[to_rgb(FAILED)], states[:, :, [1, 2, 4, 5]].transpose(2, 0, 1))
+    np.testing.assert_allclose(drawn[to_rgb("black")], task.walls)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["goal", "2 of 6 reach it", "4 of 6 do not", "start"]
+    assert ax.get_aspect() == 1.0
+    with pytest.raises(ValueError, match=r"states must have shape \(T \+ 1, 2, L\); got \(9, 2\)"):
+        ct.plotting.maze(task, states[:, :, 0])

@@ -77,7 +77,7 @@ class Settings:
             noise,
             loss or ways[0],
             positive_integer("evaluations", evaluations),
-            8 + int(6 * np.log(layout.size)) if popsize is None else positive_integer("popsize", popsize),
+            4 + int(3 * np.log(layout.size)) if popsize is None else positive_integer("popsize", popsize),
             chosen.step if step is None else positive_number("step", step),
             (int(words[0]), int(words[1])),
         )

@@ -126,7 +126,7 @@ def train(
     evaluations
         Networks to try, at most.
     popsize
-        Networks of a generation; 8 + 6 log n for n parameters by default, twice as many as without noise.
+        Networks of a generation; 4 + 3 log n for n parameters by default.
     step
         First standard deviation of the parameters.
     rng

@@ -17,7 +17,7 @@ from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import Feedforward
 from ctrnn_theory.training.trainer import Training, train
 
-SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 400, "rng": 5}
+SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 300, "rng": 5}
 TASK = Feedforward(repeats=4)
 
 
@@ -74,7 +74,7 @@ def test_line_cut_short_is_dropped(tmp_path, whole):
     for cut in (end, end + 1, len(content) - 1):
         log.write_bytes(content[:cut])
         history, length = checkpoint.read_log(
-            tmp_path / "run", Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 400, None, None, 5)
+            tmp_path / "run", Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5)
         )
         assert (len(history), length) == (5, end)
     assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
@@ -95,7 +95,7 @@ def test_finished_run_is_returned_as_it_is(tmp_path, whole):
     [
         ({"neurons": 4}, "neurons (3 there, 4 here)"),
         ({"noise": Noise(inside=0.4, outside=0.1)}, "noise"),
-        ({"evaluations": 600}, "evaluations (400 there, 600 here)"),
+        ({"evaluations": 600}, "evaluations (300 there, 600 here)"),
         ({"rng": 4}, "seed"),
         ({"activation": "tanh"}, "activation (relu there, tanh here)"),
     ],

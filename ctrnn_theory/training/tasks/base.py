@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_block
 from ctrnn_theory.workers import Workers
 
 FloatArray = NDArray[np.float64]
+ONE = np.ones(1)
 
 
 class Model(NamedTuple):
@@ -172,24 +174,45 @@ class OpenLoop(Task):
 
     def expected(self, model: Model, episode: Episode) -> FloatArray:
         """Squared bias and variance of the output, (2, S), weighted over steps and averaged over conditions."""
+        return expected_loss(episode, *self.output_moments(model, episode))
+
+    def output_moments(self, model: Model, episode: Episode, levels: FloatArray = ONE) -> tuple[FloatArray, FloatArray]:
+        """Mean (T, S, C, P) of the output, and its variance (T, S, C) in all, by the closure at steps that count."""
+        W_out, b_out = model.weights.W_out[:, None], model.weights.b_out[:, None]
+        means, variances = [], []
+        for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
+            if w > 0.0:
+                means.append((W_out @ mean[..., None])[..., 0] + b_out)
+                variances.append(np.sum((W_out @ V) * W_out, axis=(-2, -1)))
+        return np.array(means), np.array(variances)
+
+    def course(
+        self, model: Model, episode: Episode, levels: FloatArray = ONE
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Mean (S, C, N) and covariance (S, C, N, N) of the state by the Gaussian closure in time, from rest on.
+
+        One network may be given with several levels (S,) that its noise is multiplied by.
+        """
         weights, n = model.weights, model.weights.W.shape[-1]
-        inside, outside = (model.noise.covariance(site, n) for site in ("inside", "outside"))
-        mean, V = np.zeros((1, 1, n)), np.zeros((1, 1, n, n))
-        result = np.zeros((2, len(weights.W)))
-        W, W_out = weights.W[:, None], weights.W_out[:, None]
-        drive = np.zeros(0)
-        for t, w in enumerate(episode.w):
+        S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
+        square = levels[:, None, None, None] ** 2
+        inside, outside = (square * model.noise.covariance(site, n) for site in ("inside", "outside"))
+        mean, V = np.zeros((S, C, n)), np.zeros((S, C, n, n))
+        yield mean, V
+        for t in range(episode.w.size):
             if t < len(episode.u):
                 drive = weights.b[:, None] + episode.u[t] @ np.swapaxes(weights.W_in, 1, 2)
-            mean, V = closure_step(model.f, W, model.gamma, drive, inside, outside, mean, V)
-            if w > 0.0:
-                z = (W_out @ mean[..., None])[..., 0] + weights.b_out[:, None]
-                gap = z - episode.y[min(t, len(episode.y) - 1)]
-                spread = np.einsum(
-                    "scpi,scij,scpj->sc", np.broadcast_to(W_out, (*V.shape[:2], *W_out.shape[2:])), V, W_out
-                )
-                result += w * np.array([np.sum(gap**2, axis=-1).mean(axis=1), spread.mean(axis=1)])
-        return result
+            mean, V = closure_step(model.f, weights.W[:, None], model.gamma, drive, inside, outside, mean, V)
+            yield mean, V
+
+
+def expected_loss(episode: Episode, mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """Squared bias and variance (2, S) from those of the output at the steps that count, (T, S, C, P) and (T, S, C)."""
+    used = np.flatnonzero(episode.w)
+    y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used][:, None]
+    parts = np.array([np.sum((mean - y) ** 2, axis=-1), variance]).mean(axis=-1)
+    loss: FloatArray = np.einsum("t,kts->ks", episode.w[used], parts)
+    return loss
 
 
 def lanes(episode: Episode, trials: int) -> Given:

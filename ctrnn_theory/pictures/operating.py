@@ -1,0 +1,58 @@
+"""Where on the activation neurons work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from ctrnn_theory.pictures.preference import site_style
+
+if TYPE_CHECKING:
+    from ctrnn_theory.operating import OperatingPoints
+
+REACH, BINS = 6.0, 24
+"""Largest distance that is drawn, and bars; what lies further out is in the last bar."""
+
+
+def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax: Axes | None = None) -> Axes:
+    """Draw how far neurons are from the nonlinearity, in standard deviations: histograms, side by side in each bar.
+
+    Parameters
+    ----------
+    points
+        What :func:`ctrnn_theory.operating_points` returned, or several by label.
+    ax
+        Axes to draw on; new ones by default.
+
+    Examples
+    --------
+    >>> from matplotlib import pyplot as plt
+    >>> import ctrnn_theory as ct
+    >>> net = ct.CTRNN([[0.0]], 0.2, "relu")
+    >>> ax = operating_points({"at rest": ct.operating_points(net, ct.Noise(inside=0.5))})
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['at rest: 100% within one']
+    >>> plt.close(ax.figure)
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    named = points if isinstance(points, Mapping) else {site_style(points.noise)[1]: points}
+    distances = [np.clip(each.distance.ravel(), -REACH, REACH) for each in named.values()]
+    ax.axvspan(-1.0, 1.0, color="0.93", linewidth=0.0, zorder=0)
+    ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=0.5)
+    ax.hist(
+        distances,
+        bins=np.linspace(-REACH, REACH, BINS + 1).tolist(),
+        weights=[np.full(x.size, 1.0 / x.size) for x in distances],
+        color=[site_style(each.noise)[0] for each in named.values()],
+        label=[f"{label}: {each.fraction:.0%} within one" for label, each in named.items()],
+    )
+    ax.set_xlim(-REACH, REACH)
+    ax.set_xlabel("distance of the mean pre-activation to the nonlinearity, in standard deviations")
+    ax.set_ylabel("share of neurons and conditions")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
