@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from ctrnn_theory.activations.orthant_panel import END, HALF, SINE, UNIT, first_panel
+
 FloatArray = NDArray[np.float64]
 Integrand = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 LEVELS = 52  # halvings of ψ: what is left below is smaller than rounding
 FAR = 1e4  # thresholds beyond it are as good as infinite, and their squares do not overflow
 
@@ -42,7 +43,7 @@ def step_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
     0.25
     """
     a, b, r, sign = _positive(a, b, r)
-    return sign * _integrate(a, b, r, lambda a, b, psi, gap: _density(a, b, psi))
+    return sign * _integrate(a, b, r, lambda a, b, psi, gap: _density(a, b, psi), ramp=False)
 
 
 def ramp_ramp(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
@@ -68,7 +69,7 @@ def ramp_ramp(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
         # r - t = cos(psi - gap) - cos(psi), gap being the angle left to r
         return 2.0 * np.sin(psi - 0.5 * gap) * np.sin(0.5 * gap) * _density(a, b, psi)
 
-    return _integrate(a, b, r, integrand)
+    return _integrate(a, b, r, integrand, ramp=True)
 
 
 def ramp_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
@@ -113,28 +114,32 @@ def _density(a: FloatArray, b: FloatArray, psi: FloatArray) -> FloatArray:
     return np.exp(-0.125 * exponent) / (2.0 * np.pi)
 
 
-def _integrate(a: FloatArray, b: FloatArray, r: FloatArray, integrand: Integrand) -> FloatArray:
+def _integrate(
+    a: FloatArray, b: FloatArray, r: FloatArray, integrand: Integrand, ramp: bool | None = None
+) -> FloatArray:
     """∫ integrand(a, b, ψ, gap) dθ over θ in [0, arcsin r], ψ = π/2 - θ, gap = arcsin r - θ.
 
     The first panel is θ in [0, π/4], each further one half as wide in ψ. Widths are taken in θ first, so that a tiny
-    r keeps its relative accuracy.
+    r keeps its relative accuracy. `ramp` names an integrand whose first panel is compiled.
     """
-    shape = r.shape
+    shape, total = r.shape, np.empty(r.size)
+    if ramp is not None:
+        first_panel(*(np.ascontiguousarray(x).ravel() for x in (a, b, r)), ramp, UNIT, HALF, SINE, total)
     a, b = a.reshape(-1, 1), b.reshape(-1, 1)
     reach = np.arcsin(r).reshape(-1, 1)
     end = 2.0 * np.arcsin(np.sqrt(0.5 * (1.0 - r))).reshape(-1, 1)  # π/2 - arcsin r, accurate at r = 1
-    unit = 0.5 * (1.0 + NODES)
-    width = np.minimum(reach, 0.25 * np.pi)
-    theta = width * unit
-    total = 0.5 * width[:, 0] * (integrand(a, b, 0.5 * np.pi - theta, reach - theta) @ WEIGHTS)
-    top = 0.25 * np.pi
+    if ramp is None:
+        width = np.minimum(reach, END)
+        theta = width * UNIT
+        total = width[:, 0] * (integrand(a, b, 0.5 * np.pi - theta, reach - theta) @ HALF)
+    top = END
     for _ in range(LEVELS):
         left = np.flatnonzero(end < top)
         if left.size == 0:
             break
         stop = end[left]
         width = top - np.maximum(0.5 * top, stop)
-        psi = top - width * unit
-        total[left] += 0.5 * width[:, 0] * (integrand(a[left], b[left], psi, psi - stop) @ WEIGHTS)
+        psi = top - width * UNIT
+        total[left] += width[:, 0] * (integrand(a[left], b[left], psi, psi - stop) @ HALF)
         top *= 0.5
     return total.reshape(shape)
