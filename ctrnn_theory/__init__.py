@@ -5,6 +5,6 @@ The names below are imported when they are first used, so that importing the pac
 
 import lazy_loader
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,7 @@ from . import derive as derive
 from . import fokker_planck as fokker_planck
 from . import plotting as plotting
 from . import testing as testing
+from . import training as training
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation
@@ -19,6 +20,10 @@ from .integrators import batch_means as batch_means
 from .integrators import simulate as simulate
 from .network import CTRNN as CTRNN
 from .network import Noise as Noise
+from .operating import OperatingPoints as OperatingPoints
+from .operating import operating_points as operating_points
+from .preference_curve import preference as preference
+from .preference_result import Preference as Preference
 from .stationary import METHODS as METHODS
 from .stationary import Divergence as Divergence
 from .stationary import NotApplicable as NotApplicable
@@ -31,5 +36,7 @@ from .stationary.paired import difference as difference
 from .stationary.spectrum import Spectrum as Spectrum
 from .stationary.spectrum import spectrum as spectrum
 from .surrogate import noise_free as noise_free
+from .training.trainer import Training as Training
+from .training.trainer import train as train
 
 __version__: str

@@ -25,7 +25,7 @@ DEFAULT_SIGMA = 1.0
 @click.option("--sigma-in", type=float, help="Noise inside the activation in training, per step.")
 @click.option("--sigma-out", type=float, help="Noise outside the activation in training, per step.")
 @click.option("--loss", help="simulation, closure or exact.  [default: the task's first]")
-@click.option("--evaluations", type=int, help="Networks to try, at most.  [default: 40000]")
+@click.option("--evaluations", type=int, help="Networks to try, at most.  [default: 20000]")
 @click.option("--popsize", type=int, help="Networks of a generation.  [default: 4 + 3 log n]")
 @click.option("--step", type=float, help="First standard deviation of the weights.  [default: the task's]")
 @click.option("--seed", type=int, help="Seed.  [default: 0]")
@@ -68,7 +68,7 @@ def _settings(
     sigma_in: float | None = None,
     sigma_out: float | None = None,
     loss: str | None = None,
-    evaluations: int = 40_000,
+    evaluations: int = 20_000,
     popsize: int | None = None,
     step: float | None = None,
     seed: int = 0,

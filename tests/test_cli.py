@@ -72,6 +72,44 @@ def test_lists(capsys):
     assert [line.split()[0] for line in out.splitlines()] == list(ct.derive.FORMULAS)
     _, out, _ = run(capsys, "list", "methods")
     assert [line.split()[0] for line in out.splitlines()] == list(ct.METHODS)
+    _, out, _ = run(capsys, "list", "tasks")
+    assert [line.split()[0] for line in out.splitlines()] == list(ct.training.tasks.TASKS)
+
+
+TRAIN = ["train", "feedforward", "--neurons", 4, "--sigma-in", 0.4, "--evaluations", 200]
+
+
+def test_train_then_preference(capsys, tmp_path):
+    place = tmp_path / "run"
+    code, out, err = run(capsys, *TRAIN, "--set", "conditions=8", "--out", place)
+    assert (code, err) == (0, "")
+    assert out.startswith("feedforward: 4 relu neurons, gamma = 1; noise inside 0.4\nloss ")
+    assert f"ctrnn-theory preference {place}" in out
+    code, out, _ = run(capsys, "train", "--resume", "--out", place, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["task_settings"]["conditions"] == 8
+    assert found["found"]["loss"] == ct.Training.load(place).loss
+    code, out, err = run(
+        capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--plot", tmp_path / "p.svg"
+    )
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[:4]] == ["level", "0", "0.5", "1"]
+    assert (tmp_path / "p.svg").read_bytes()[:5] == b"<?xml"
+    code, out, _ = run(capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--json")
+    assert json.loads(out)["levels"] == [0.0, 0.5, 1.0]
+
+
+def test_resumed_command_names_what_differs(capsys, tmp_path):
+    place = tmp_path / "run"
+    run(capsys, *TRAIN, "--out", place)
+    assert run(capsys, *TRAIN, "--out", place, "--resume")[0] == 0
+    code, out, err = run(capsys, *TRAIN, "--seed", 3, "--out", place, "--resume")
+    assert (code, out) == (2, "")
+    assert "differs in seed" in err
+    code, out, err = run(capsys, *TRAIN, "--out", place)
+    assert (code, out) == (2, "")
+    assert "out must be empty, or a run to be resumed" in err
 
 
 BAD = {
@@ -105,6 +143,22 @@ BAD = {
     "formula": (["derive", "--formula", "magic"], "formula must be one of"),
     "no closed form": (["derive", "tanh", "--formula", "smoothing"], "tanh"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
+    "no task": (["train", "--out", "x"], "TASK must be given unless --resume is"),
+    "unknown task": (["train", "chess", "--out", "x"], "task must be one of regulator, function"),
+    "no folder": (["train", "function"], "Missing option '--out'"),
+    "setting": (
+        ["train", "function", "--set", "colour=red", "--out", "x"],
+        "setting of function must be one of target",
+    ),
+    "no setting": (["train", "function", "--set", "steps", "--out", "x"], "--set must be NAME=VALUE; got 'steps'"),
+    "kind": (["train", "function", "--set", "steps=x", "--out", "x"], "steps of function must be of type int; got 'x'"),
+    "target code": (["train", "function", "--set", "target=open('x')", "--out", "x"], "activation"),
+    "loss": (["train", "maze", "--loss", "closure", "--out", "x"], "loss must be one of simulation for maze"),
+    "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be at least 0"),
+    "nothing to resume": (["train", "--resume", "--out", "missing"], "missing has no run.json"),
+    "option without task": (["train", "--resume", "--neurons", 3, "--out", "x"], "TASK must be given with --neurons"),
+    "no run": (["preference", "missing"], "missing has no run.json"),
+    "levels": (["preference", "missing", "--plot", "x.doc"], "--plot must end in"),
     "import": (["bias", "__import__('os').system('id')"], "activation"),
     "attribute": (["bias", "x.__class__"], "activation"),
     "lambda": (["bias", "(lambda: 1)()"], "activation"),

@@ -51,8 +51,8 @@ def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax
         color=[site_style(each.noise)[0] for each in named.values()],
         label=[f"{label}: {each.fraction:.0%} within one" for label, each in named.items()],
     )
-    ax.set_xlim(-REACH, REACH)
-    ax.set_xlabel("distance of the mean pre-activation to the nonlinearity, in standard deviations")
+    ax.set_xlim(-REACH - 0.2, REACH + 0.2)
+    ax.set_xlabel("distance to the nonlinearity, in standard deviations")
     ax.set_ylabel("share of neurons and conditions")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax

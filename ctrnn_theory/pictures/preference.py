@@ -46,7 +46,7 @@ def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = 
     >>> net = ct.CTRNN([[0.0]], 0.5, "relu", 1.0, W_in=[[1.0]], W_out=[[1.0]], b_out=[-0.5])
     >>> ax = ct.preference(net, "feedforward", [0.0, 0.5, 1.0], repeats=4).plot()
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['noise inside, simulated', 'noise inside, predicted', 'squared bias', 'variance']
+    ['noise inside, predicted', 'squared bias', 'variance', 'noise inside, simulated', 'noise inside, preferred']
     >>> plt.close(ax.figure)
     """
     if ax is None:
@@ -58,9 +58,9 @@ def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = 
     else:
         _curve(result, site_style(result.noise)[1], ax)
         if parts and result.predicted_bias is not None and result.predicted_variance is not None:
-            colour, line = site_style(result.noise)[0], {"linewidth": 1.0, "zorder": 1.5}
-            ax.plot(result.levels, result.predicted_bias, "--", color=colour, label="squared bias", **line)
-            ax.plot(result.levels, result.predicted_variance, ":", color=colour, label="variance", **line)
+            thin: dict[str, Any] = {"color": site_style(result.noise)[0], "linewidth": 1.0, "zorder": 1.5}
+            ax.plot(result.levels, result.predicted_bias, "--", label="squared bias", **thin)
+            ax.plot(result.levels, result.predicted_variance, ":", label="variance", **thin)
     ax.set_xlim(left=0.0)
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel("test noise, in units of the training noise")
@@ -100,4 +100,5 @@ def _curve(result: Preference, label: str, ax: Axes) -> None:
         capsize=3,
         zorder=4,
         clip_on=False,
+        label=f"{label}, preferred",
     )

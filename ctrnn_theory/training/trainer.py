@@ -98,7 +98,7 @@ def train(
     noise: Noise | None = None,
     *,
     loss: str | None = None,
-    evaluations: int = 40_000,
+    evaluations: int = 20_000,
     popsize: int | None = None,
     step: float | None = None,
     rng: Any = 0,

@@ -15,6 +15,7 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import closure_step
+from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout, weights_of
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
@@ -177,13 +178,17 @@ class OpenLoop(Task):
         return expected_loss(episode, *self.output_moments(model, episode))
 
     def output_moments(self, model: Model, episode: Episode, levels: FloatArray = ONE) -> tuple[FloatArray, FloatArray]:
-        """Mean (T, S, C, P) of the output, and its variance (T, S, C) in all, by the closure at steps that count."""
+        """Mean (T, S, C, P) of the output, and its variance (T, S, C) in all, by the closure at steps that count.
+
+        The variance of a state that grows without bound is infinite.
+        """
         W_out, b_out = model.weights.W_out[:, None], model.weights.b_out[:, None]
         means, variances = [], []
         for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
             if w > 0.0:
                 means.append((W_out @ mean[..., None])[..., 0] + b_out)
-                variances.append(np.sum((W_out @ V) * W_out, axis=(-2, -1)))
+                lost = np.all(mean == BOUND, axis=-1)
+                variances.append(np.where(lost, np.inf, np.sum((W_out @ V) * W_out, axis=(-2, -1))))
         return np.array(means), np.array(variances)
 
     def course(
@@ -191,18 +196,23 @@ class OpenLoop(Task):
     ) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Mean (S, C, N) and covariance (S, C, N, N) of the state by the Gaussian closure in time, from rest on.
 
-        One network may be given with several levels (S,) that its noise is multiplied by.
+        One network may be given with several levels (S,) that its noise is multiplied by. A mean that passes 1e12, or
+        whose standard deviation does, stays there.
         """
         weights, n = model.weights, model.weights.W.shape[-1]
         S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
         square = levels[:, None, None, None] ** 2
         inside, outside = (square * model.noise.covariance(site, n) for site in ("inside", "outside"))
-        mean, V = np.zeros((S, C, n)), np.zeros((S, C, n, n))
+        mean, V, lost = np.zeros((S, C, n)), np.zeros((S, C, n, n)), np.zeros((S, C), dtype=bool)
         yield mean, V
         for t in range(episode.w.size):
             if t < len(episode.u):
                 drive = weights.b[:, None] + episode.u[t] @ np.swapaxes(weights.W_in, 1, 2)
-            mean, V = closure_step(model.f, weights.W[:, None], model.gamma, drive, inside, outside, mean, V)
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean, V = closure_step(model.f, weights.W[:, None], model.gamma, drive, inside, outside, mean, V)
+            variance = np.diagonal(V, axis1=-2, axis2=-1)
+            lost |= ~np.all((np.abs(mean) < BOUND) & (variance < BOUND**2), axis=-1)
+            mean[lost], V[lost] = BOUND, 0.0
             yield mean, V
 
 
