@@ -150,8 +150,8 @@ def parts(seeds: int) -> dict[str, tuple[tuple[str, ...], Callable[..., list[str
     longer = [run for n in (40_000, 80_000) for run in runs("function", [1.0], seeds, evaluations=n)]
     levels = [0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5]
     threshold = [run for run in runs("function", levels, min(seeds, 3)) if run.site == "inside"]
-    mazes = runs("maze", [1.0, 2.5, 5.0], min(seeds, 3), neurons=10, gamma=0.2, evaluations=60_000)
-    paths = runs("path_integration", [0.5, 1.0], min(seeds, 3), neurons=16, evaluations=60_000)
+    mazes = runs("maze", [2.5, 5.0], min(seeds, 3), neurons=10, gamma=0.2, evaluations=40_000)
+    paths = runs("path_integration", [1.0], min(seeds, 3), neurons=16, evaluations=40_000)
     layers = runs("feedforward", [0.5, 1.0], min(seeds, 3), neurons=32, gamma=1.0)
     points = [(f, site, s) for f in ("relu", "softplus", "tanh") for site in SITES for s in (0.1, 0.3, 0.5, 1.0, 2.0)]
     return {

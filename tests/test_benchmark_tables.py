@@ -8,7 +8,7 @@ import click.testing
 import pytest
 
 import benchmarks.__main__ as program
-from benchmarks import processes, ratios, tables
+from benchmarks import processes, ratios, tables, training
 
 
 def moments(offset):
@@ -113,3 +113,73 @@ def test_ratios(tmp_path):
     ):
         assert row in done.stdout.splitlines(), row
     assert ratios.markdown({"machine": machine}).count("|") == 0
+
+
+def trainings(*seconds):
+    """One for each; None is one that was given up."""
+    return [
+        {"seconds": 30.0 if s is None else s, "tried": 500, "loss": 0.0119 if s else 0.02, "reached": s is not None}
+        for s in seconds
+    ]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_training_tables(monkeypatch, right):
+    found = {
+        "training_ours": {
+            "losses": {"simulation": 2e4, "closure": 20.0},
+            "search": {"rate": 1e4, "share": 0.25},
+            "races": {"CMA-ES": trainings(9.0, None, 8.0)},
+        },
+        "training_torch": {
+            "updates": {"float32, threads: 1": 200.0},
+            "right": right,
+            "races": {"Adam 0.01": trainings(None, 7.0, None)},
+        },
+    }
+    asked = []
+
+    def run_apart(name, quick, threads, python, show):
+        asked.append((name, threads, python))
+        return {"report": found[name.removeprefix("peers.")]}
+
+    monkeypatch.setattr(training, "run_apart", run_apart)
+    monkeypatch.setattr(training, "cores", lambda: 2)
+    done = click.testing.CliRunner().invoke(training.main, ["--torch", "other/python"])
+    assert done.exit_code == (0 if right else 1), done.output
+    ours, peer = ("peers.training_ours", sys.executable), ("peers.training_torch", "other/python")
+    assert [(name, python) for name, _, python in asked] == [ours, ours, peer]
+    assert [threads for _, threads, _ in asked] == [1, 2, 2]
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    rows = [line.split() for line in lines]
+    assert ["ours,", "threads:", "2,", "CMA-ES", "9.0", "500", "2", "of", "3", "0.0119"] in rows
+    label = ["PyTorch,"] if right else ["PyTorch", "(wrong),"]
+    assert [*label, "Adam", "0.01", "over", "30", "500", "1", "of", "3", "0.0200"] in rows
+
+
+def test_training_without_pytorch(monkeypatch):
+    monkeypatch.setattr(training, "run_apart", lambda *_, **__: {"skipped": "No module named 'torch'"})
+    done = click.testing.CliRunner().invoke(training.main, [])
+    assert done.exit_code == 0, done.output
+    assert "PyTorch skipped: No module named 'torch'" in done.stdout
+
+
+@pytest.mark.parametrize(("falls", "seconds"), [(1.0, 3.0), (0.0, training.LIMIT)])
+def test_clock_of_a_training(monkeypatch, falls, seconds):
+    now = 0.0
+
+    class Judge:
+        def __call__(self, x):
+            nonlocal now
+            now += 100.0  # which must not count
+            return x
+
+    monkeypatch.setattr(training, "judge", lambda *_: Judge())
+    monkeypatch.setattr(training, "perf_counter", lambda: now)
+    race, tried, over = training.Race(quick=False), 0, False
+    while not over:
+        now, tried = now + 0.5, tried + 1
+        loss = 10.0 * training.TARGET if not falls or tried < 6 else training.TARGET
+        over = race.over(loss, tried)
+    assert race.result == {"seconds": seconds, "tried": 2 * seconds, "loss": loss, "reached": bool(falls)}

@@ -1,0 +1,167 @@
+"""The trainer beside PyTorch: ``python -m benchmarks.training [--quick] [--json] [--torch PYTHON]``.
+
+Eight relu neurons with noise inside of 1 learn the task `function`: CMA-ES, which needs no gradient, on one core and on
+all, and back-propagation through time with Adam, on as many threads as PyTorch likes best. Told are
+
+* evaluations a second of the loss by simulation and by the closure, a generation at once,
+* those of a whole search, and the share of it that is not the loss: pycma and SciPy's protocol,
+* seconds until the network, the mean of the search, has an expected loss of 0.012. All start from the same weights by
+  seed, see the same number of trials in an evaluation or update, and are judged on the same trials, which none of them
+  has learned from, while their clocks stand still. What is compiled once comes before. Medians over the seeds.
+
+Adam is shown at each of a range of learning rates. PyTorch is skipped where it is not installed; ``--torch`` names the
+interpreter of an environment that has it and the package. The exit status is 1 if anything failed, or if PyTorch's loss
+is not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import perf_counter
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.__main__ import machine, wrong
+from benchmarks.processes import Found, cores, run_apart
+from benchmarks.tables import table
+from ctrnn_theory import Noise
+from ctrnn_theory.arguments import FloatArray
+from ctrnn_theory.training.settings import Settings
+from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.trainer import GUESS, Objective
+
+TARGET = 0.012
+"""Expected loss to reach; an output of zero has 0.47."""
+SEEDS, QUICK_SEEDS = 5, 1
+LIMIT, QUICK_LIMIT = 30.0, 4.0
+"""Seconds after which a training is given up."""
+REPEATS, ROUGH, UNSEEN = 2000, 100, 10**6
+"""Of each input in judging, and in judging roughly; the seed of these trials."""
+NEAR = 1.2
+"""A rough loss up to so many times the target is looked at closely; its standard error is 0.02 of the target."""
+FIRST, CLOSER = 0.1, 1.03
+"""Seconds of the first look; each further one comes when the clock has gone on by this factor."""
+
+
+def settings(seed: int, loss: str | None = None, **task: int) -> Settings:
+    """Settings of the work, with more evaluations than anyone gets to."""
+    return Settings.of(Function(**task), 8, "relu", 0.1, Noise(inside=1.0), loss, 10**6, None, None, seed)
+
+
+def start(seed: int) -> FloatArray:
+    """Weights (n,) that every training of this seed starts from."""
+    chosen = settings(seed)
+    return chosen.task.guess(chosen.layout, np.random.default_rng(chosen.stream(GUESS)))
+
+
+def judge(repeats: int = REPEATS) -> Objective:
+    """Expected loss of weights x (n,), to about 1e-4 at the target."""
+    return Objective(settings(UNSEEN, repeats=repeats))
+
+
+class Race:
+    """The clock of a training, from now on; it stands still while a network is judged."""
+
+    def __init__(self, quick: bool) -> None:
+        self.rough, self.judge = judge(ROUGH), judge()
+        self.limit, self.next, self.away = QUICK_LIMIT if quick else LIMIT, FIRST, 0.0
+        self.result: Found = {}
+        self.begin = perf_counter()
+
+    def over(self, x: FloatArray, tried: int) -> bool:
+        """Look at weights (n,) after so many evaluations or updates, if it is time: good enough, or too late?"""
+        now = perf_counter()
+        seconds = now - self.begin - self.away
+        if seconds < min(self.next, self.limit):
+            return False
+        loss, late = self.rough(x), seconds >= self.limit
+        if late or loss <= NEAR * TARGET:
+            loss = self.judge(x)
+            self.result = {"seconds": seconds, "tried": tried, "loss": loss, "reached": loss <= TARGET}
+        self.next, self.away = CLOSER * seconds, self.away + perf_counter() - now
+        return late or loss <= TARGET
+
+
+def measure(quick: bool, python: str) -> Found:
+    """Run everyone; standard error tells what runs."""
+    console = Console(stderr=True, highlight=False)
+    found: Found = {"machine": machine(), "quick": quick, "missing": {}}
+    asked: dict[str, tuple[str, int, str]] = {
+        f"ours, threads: {count}": ("peers.training_ours", count, sys.executable) for count in sorted({1, cores()})
+    }
+    asked["PyTorch"] = ("peers.training_torch", cores(), python)
+    for name, (module, threads, interpreter) in asked.items():
+        with console.status(name) as status:
+            answer = run_apart(
+                module,
+                quick,
+                threads,
+                python=interpreter,
+                show=lambda text, name=name, status=status: status.update(f"{name}: {text}"),
+            )
+        if "report" in answer:
+            found[name] = answer["report"]
+        else:
+            found["missing"][name] = answer
+    return found
+
+
+def race_row(name: str, races: list[Found]) -> tuple[str, ...]:
+    """Medians over the seeds; a training that was given up took longest."""
+    reached = sum(race["reached"] for race in races)
+    half = 2 * reached > len(races)
+    ordered = sorted(races, key=lambda race: (not race["reached"], race["seconds"]))
+    limit = max(race["seconds"] for race in races)
+    seconds = f"{ordered[len(races) // 2]['seconds']:.1f}" if half else f"over {limit:.0f}"
+    tried, loss = (float(np.median([race[key] for race in races])) for key in ("tried", "loss"))
+    return name, seconds, f"{tried:.0f}", f"{reached} of {len(races)}", f"{loss:.4f}"
+
+
+def shown(found: Found) -> list[Table]:
+    """Tables of rates and of races."""
+    rates = table("a second", "loss by simulation", "by closure", "whole search", "not the loss")
+    races = table(f"to a loss of {TARGET:g}", "seconds", "evaluations or updates", "reached", "loss")
+    for name, report in found.items():
+        if name.startswith("ours"):
+            search, losses = report["search"], report["losses"]
+            figures = (f"{losses[way]:.3g}" for way in ("simulation", "closure"))
+            rates.add_row(name, *figures, f"{search['rate']:.3g}", f"{100.0 * search['share']:.0f} %")
+        elif name == "PyTorch":
+            for way, rate in report["updates"].items():
+                rates.add_row(f"{name}, {way}, updates", f"{rate:.3g}")
+    for name, report in found.items():
+        if isinstance(report, dict) and "races" in report:
+            label = name if report.get("right", True) else f"{name} (wrong)"
+            for way, runs in report["races"].items():
+                races.add_row(*race_row(f"{label}, {way}", runs))
+    return [rates, races]
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Rough: one seed, given up soon.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with every number.")
+@click.option("--torch", default=sys.executable, metavar="PYTHON", help="The interpreter that has PyTorch.")
+def main(quick: bool, as_json: bool, torch: str) -> None:
+    """Measure, and print tables or JSON."""
+    found: dict[str, Any] = measure(quick, torch)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        console, about = Console(width=120, highlight=False), found["machine"]
+        console.print(f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}")
+        for name, answer in found["missing"].items():
+            for outcome, reason in answer.items():
+                console.print(f"{name} {outcome}: {reason}", markup=False)
+        for item in shown(found):
+            console.print("", item, sep="\n")
+    if wrong(found):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
