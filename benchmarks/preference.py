@@ -10,6 +10,8 @@ noise of their training. Parts:
 * surrogate: the output of the noise-free surrogate, and of the network with its noise switched off, against the mean of
   the noisy one.
 
+A star marks networks of which single trials run away at some level; `worst` is over the others.
+
 Runs are kept in the folder, one of its own by default; the same command goes on where it was cut off. All parts take
 about half an hour on two cores.
 """
@@ -59,10 +61,17 @@ def tested(job: tuple[Run, str]) -> list[str]:
     if found.success is not None:
         at = [int(np.argmin(np.abs(found.levels - level))) for level in (0.0, 1.0, found.preferred)]
         return [*cells, *(f"{found.loss[i]:.4f}" for i in at[:2]), *(f"{100 * found.success[i]:.0f} %" for i in at)]
-    worst = np.nan if found.predicted_loss is None else np.max(np.abs(found.predicted_loss / found.loss - 1.0))
+    kept = found.runaway == 0.0
+    worst = np.nan if found.predicted_loss is None else np.max(np.abs(found.predicted_loss / found.loss - 1.0)[kept])
     radius = np.max(np.abs(np.linalg.eigvals(training.network.W)))
     predicted = np.nan if found.predicted_preferred is None else found.predicted_preferred
-    return [*cells, f"{predicted:.2f}", f"{100 * worst:.1f} %", f"{found.sigma_pref:.2f}", f"{radius:.1f}"]
+    return [
+        *cells,
+        f"{predicted:.2f}",
+        f"{100 * worst:.1f} %" + "*" * (not kept.all()),
+        f"{found.sigma_pref:.2f}",
+        f"{radius:.1f}",
+    ]
 
 
 def learned(run: Run, place: str) -> tuple[Any, Any]:

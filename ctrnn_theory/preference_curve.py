@@ -20,6 +20,8 @@ from ctrnn_theory.workers import Workers
 
 Key = NDArray[np.uint64]
 RESAMPLES = 1000  # of the bootstrap
+STEEP = 100.0  # times the lower quartile of the losses: beyond, a level is left out in looking for the least
+AWAY = 1e4  # times the median loss: a trial beyond has run away
 FINE = 3001  # levels among which the least of a spline is looked for
 BATCH = 2**16  # numbers in the covariances that the closure treats at once
 
@@ -114,6 +116,9 @@ def preference(
 def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
     """Level at which each of the curves (..., L) is least, and its value there, by a cubic spline.
 
+    The spline goes through the levels around the least of their mean up to those where that is `STEEP` times its lower
+    quartile: it would swing about a loss that is far above the others, where trials run away.
+
     Examples
     --------
     >>> s = np.linspace(0.0, 1.5, 16)
@@ -121,8 +126,13 @@ def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
     >>> print(round(float(level), 3), round(float(value), 6))
     0.8 0.0
     """
+    mean = curves.reshape(-1, len(levels)).mean(axis=0)
+    far = np.flatnonzero(~(mean <= STEEP * np.quantile(np.abs(mean), 0.25, method="lower")))
+    below, above = far[far < mean.argmin()], far[far > mean.argmin()]
+    window = slice(below[-1] + 1 if below.size else 0, above[0] if above.size else len(levels))
+    levels, curves = levels[window], curves[..., window]
     if len(levels) == 1:
-        return levels[0], curves[..., 0]
+        return np.full(curves.shape[:-1], levels[0]), curves[..., 0]
     fine = np.linspace(levels[0], levels[-1], FINE)
     values = CubicSpline(levels, curves, axis=-1)(fine)
     i = np.argmin(values, axis=-1)
@@ -167,6 +177,7 @@ def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
         none = parts[0] is None
         found["loss" if name == "cost" else name] = None if none else np.mean(parts, axis=(1, 2))
         found[error] = None if none else np.array([factor * _standard_error(part) for part in parts])
+    found["runaway"] = np.array([np.mean(run.cost > AWAY * np.median(run.cost)) for run in runs])
     return found
 
 

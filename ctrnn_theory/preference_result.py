@@ -52,6 +52,9 @@ class Preference:
     """Share of trials that reach their goal (L,), of a closed-loop task."""
     success_standard_error: FloatArray | None
     """Of `success` (L,)."""
+    runaway: FloatArray
+    """Share of trials that have run away, (L,): whose loss is more than 1e4 times the median. Where there are any, the
+    expected loss is that of the rarest of them, and no sample has it."""
     preferred: float
     """The level of least loss."""
     interval: tuple[float, float]
@@ -110,6 +113,9 @@ class Preference:
             lines.append(
                 f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
             )
+        if np.any(self.runaway):
+            at = self.levels[self.runaway > 0.0]
+            lines.append(f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them")
         return "\n".join([table(shown, zip(*shown.values(), strict=True)), "", *lines])
 
     def to_dict(self) -> dict[str, Any]:

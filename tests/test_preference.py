@@ -344,3 +344,17 @@ def test_without_a_bounded_closure_nothing_is_predicted():
     assert found.predicted_loss is found.predicted_preferred is None
     assert found.nu == ct.preference(NET, LAYER, repeats=4, predict=False).nu
     assert ct.preference(NET, Lost(conditions=4, target="x"), [0.5, 1.0], repeats=4).predicted_loss.shape == (2,)
+
+
+def test_levels_at_which_trials_run_away_are_told_and_left_out():
+    """A relu that excites itself: above some noise a trial in a thousand does not come back."""
+    net = CTRNN([[1.4]], [-1.0], "relu", gamma=0.5, W_in=[[0.0]], W_out=[[1.0]], b_out=[0.0])
+    task = Function(target="0*x + 0.05", conditions=2, steps=60)
+    found = ct.preference(net, task, [0.0, 0.25, 0.5, 0.75, 1.0, 1.5], noise=Noise(inside=1.0), repeats=500, predict=False)
+    assert found.runaway[0] == 0.0
+    assert found.runaway[-1] > 0.0
+    assert found.loss[-1] > 1e3 * found.loss.min()
+    assert 0.0 <= found.preferred < 1.0
+    assert np.isfinite(found.ratio)
+    assert "trials run away" in found.table()
+    assert found.interval[0] <= found.preferred <= found.interval[1]
