@@ -38,7 +38,7 @@ def train_command(out: Path, resume: bool, workers: int | None, as_json: bool, *
     """Train a network for TASK under noise, without gradients, by CMA-ES.
 
     See `ctrnn-theory list tasks`. If neither --sigma-in nor --sigma-out is given, the noise is inside, at 1. A run that
-    was cut off goes on with --resume, to the same network; TASK and the other options may then be left out.
+    was cut off goes on with --resume, to the same network: by the same command, or by one with --out alone.
     """
     from ctrnn_theory.training import checkpoint, trainer
 
@@ -83,7 +83,6 @@ def _settings(
         sigma_in = DEFAULT_SIGMA
     noise = Noise(inside=sigma_in or 0.0, outside=sigma_out or 0.0)
     chosen = find_task(task, **dict(_setting(text) for text in settings))
-    neurons = (1 if task == "regulator" else 8) if neurons is None else neurons
     return Settings.of(chosen, neurons, activation, gamma, noise, loss, evaluations, popsize, step, seed)
 
 
@@ -115,15 +114,17 @@ def _as_dict(found: Training, settings: Settings, out: Path) -> dict[str, Any]:
 
 
 def _as_text(found: Training, settings: Settings, out: Path) -> str:
-    noise = [
-        f"{site} {getattr(settings.noise, site):g}" for site in ("inside", "outside") if getattr(settings.noise, site)
-    ]
+    import numpy as np
+
+    levels = [(site, np.asarray(getattr(settings.noise, site))) for site in ("inside", "outside")]
+    noise = [f"{site} {level:g}" if level.ndim == 0 else f"{site}, by neuron" for site, level in levels if level.any()]
     n = settings.neurons
+    following = f"; next: ctrnn-theory preference {out}" if noise else ""
     return (
         f"{settings.task.name}: {n} {settings.activation.name} neuron{'s' * (n > 1)}, gamma = {settings.gamma:g}; "
         f"noise {' and '.join(noise) or 'none'}\n"
         f"loss {found.loss:.4g} after {found.evaluations} evaluations in {found.seconds:.1f} s ({found.message})\n"
-        f"kept in {out}; next: ctrnn-theory preference {out}"
+        f"kept in {out}{following}"
     )
 
 

@@ -261,6 +261,8 @@ class CTRNN(ReadOnly):
         arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
         with atomically(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, header=np.array(json.dumps(header)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CTRNN:

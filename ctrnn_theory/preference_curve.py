@@ -96,8 +96,12 @@ def preference(
         raise ValueError("noise must be above 0, since levels are multiples of it; got 0")
     task.layout(net.n).vector(net)  # raises if it does not fit
     levels = _levels(noise_levels)
-    if positive_integer("repeats", repeats) < 2:
-        raise ValueError("repeats must be at least 2 for a standard error; got 1")
+    if positive_integer("repeats", repeats) < 3:
+        raise ValueError(f"repeats must be at least 3 for standard errors; got {repeats}")
+    if task.gamma not in (None, net.gamma):
+        raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {net.gamma:g}")
+    if not task.recurrent and net.W.any():
+        raise ValueError(f"W must be zero for {task.name}; it holds {net.W[net.W != 0.0][0]:g}")
     if not positive_number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
     key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # zero is for the ratio, both are for K and ν
@@ -167,17 +171,18 @@ def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: 
 
 def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
     found: dict[str, FloatArray | None] = {}
+    jackknife = (len(runs[0].cost) - 1.0) / (len(runs[0].cost) - 2.0)  # a trial's share rests on the mean of the others
     for name, error, factor in (
         ("cost", "standard_error", 1.0),
-        ("bias", "bias_standard_error", 2.0),  # a product is of two trials: the jackknife
-        ("variance", "variance_standard_error", 1.0),
+        ("bias", "bias_standard_error", 2.0 * jackknife),  # a product is of two trials
+        ("variance", "variance_standard_error", jackknife),
         ("success", "success_standard_error", 1.0),
     ):
         parts = [getattr(run, name) for run in runs]
         none = parts[0] is None
         found["loss" if name == "cost" else name] = None if none else np.mean(parts, axis=(1, 2))
         found[error] = None if none else np.array([factor * _standard_error(part) for part in parts])
-    found["runaway"] = np.array([np.mean(run.cost > AWAY * np.median(run.cost)) for run in runs])
+    found["runaway"] = np.array([np.mean(run.cost > AWAY * np.median(run.cost, axis=0)) for run in runs])
     return found
 
 

@@ -144,7 +144,7 @@ BAD = {
     "no closed form": (["derive", "tanh", "--formula", "smoothing"], "tanh"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
     "no task": (["train", "--out", "x"], "TASK must be given unless --resume is"),
-    "unknown task": (["train", "chess", "--out", "x"], "task must be one of regulator, function"),
+    "unknown task": (["train", "chess", "--out", "x"], "task must be a Task, or one of regulator, function"),
     "no folder": (["train", "function"], "Missing option '--out'"),
     "setting": (
         ["train", "function", "--set", "colour=red", "--out", "x"],

@@ -87,7 +87,7 @@ def test_picture_has_all_neurons_in_it():
     ("where", "message"),
     [
         ("maze", "where must be an open-loop task, or inputs; got maze, whose inputs depend on the network"),
-        ("chess", "task must be one of .*; got 'chess'"),
+        ("chess", "task must be a Task, or one of .*; got 'chess'"),
         ([0.5], r"where must have shape \(any, any\); got \(1,\)"),
         ([[0.5, 0.5]], r"u must have shape \(1,\); got \(2,\)"),
         ("path_integration", "W_in of the network must have shape"),

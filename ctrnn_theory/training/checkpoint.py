@@ -48,6 +48,15 @@ class Folder:
         os.fsync(self.log.fileno())
         net.save(self.place / NET)
 
+    def finished(self) -> bool:
+        """Whether the run has ended, and what it ended in can be read; else it is found again from the log."""
+        try:
+            CTRNN.load(self.place / NET)
+            result = read_json(self.place, RESULT)
+        except ValueError:
+            return False
+        return result is not None and set(result) == {"loss", "seconds", "message"}
+
     def finish(self, net: CTRNN, result: dict[str, Any]) -> None:
         """Keep what the run ended in."""
         self.keep(net)
@@ -75,7 +84,11 @@ def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Ite
             for path in place.glob(pattern):
                 path.unlink()
         if (place / RUN).exists():
-            check_settings(place, read_settings(place), settings)
+            kept = read_settings(place)
+            check_settings(place, kept, settings)
+            if kept.evaluations < settings.evaluations:
+                (place / RESULT).unlink(missing_ok=True)  # first, or a kill could leave it as that of the longer run
+                write_json(place / RUN, {"format": FORMAT, **settings.to_dict()})
         else:
             write_json(place / RUN, {"format": FORMAT, **settings.to_dict()})
         history, length = read_log(place, settings)
@@ -114,8 +127,10 @@ def read_settings(place: Path) -> Settings:
 
 
 def check_settings(place: Path, there: Settings, here: Settings) -> None:
-    """Raise a ValueError that names the settings of a kept run that differ from those of this one."""
+    """Raise a ValueError that names a setting of a kept run that differs from that of this one, which may be longer."""
     kept, given = there.to_dict(), here.to_dict()
+    if kept["evaluations"] < given["evaluations"]:
+        kept["evaluations"] = given["evaluations"]
     differ = [f"{name} ({kept[name]} there, {given[name]} here)" for name in given if kept[name] != given[name]]
     if differ:
         raise ValueError(f"out must hold a run of the same settings to resume it; {place} differs in {differ[0]}")
@@ -147,7 +162,8 @@ def read_log(place: Path, settings: Settings) -> tuple[list[FloatArray], int]:
 
 
 def _line(generation: int, fitness: FloatArray) -> bytes:
-    """A generation as one line of JSON. NaN and Infinity are as Python writes them."""
+    """A generation as one line of JSON. NaN, of which there is one in JSON, and Infinity are as Python writes them."""
+    fitness = np.where(np.isnan(fitness), np.nan, fitness)
     check = zlib.crc32(np.int64(generation).tobytes() + fitness.tobytes())
     text = json.dumps({"generation": generation, "losses": fitness.tolist(), "check": check})
     return text.encode() + b"\n"

@@ -37,7 +37,7 @@ def run_open(
     workers: Workers = None,
     record: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cost (S, L) of each trial, and the outputs (S, T, P, L) if they are to be recorded.
+    """Cost (S, L) of each trial, infinite for one that has run away, and the outputs (S, T, P, L) if recorded.
 
     L is a multiple of LANES. A trial's noise is keyed by `key` and its number alone: it is the same for each network.
     """
@@ -49,6 +49,7 @@ def run_open(
         open_loop(f.block, weights, gamma, given, from_noise, block, begin, end, cost, out)
 
     _share(part, L // LANES, S, workers)
+    cost[np.isnan(cost)] = np.inf
     return cost, out
 
 
@@ -76,6 +77,7 @@ def run_closed(
         closed_loop(f.block, *world, weights, gamma, start, steps, from_noise, block, begin, end, cost, out)
 
     _share(part, L // LANES, S, workers)
+    cost[np.isnan(cost)] = np.inf
     return cost, out
 
 

@@ -42,11 +42,28 @@ class Settings:
     seed: tuple[int, int]
     """Two 64-bit words that everything random derives from."""
 
+    def __post_init__(self) -> None:
+        task = self.task
+        task.layout(self.neurons)
+        if self.loss not in task.losses_by:
+            raise ValueError(f"loss must be one of {', '.join(task.losses_by)} for {task.name}; got {self.loss!r}")
+        if task.gamma not in (None, check_gamma(self.gamma)):
+            raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {self.gamma:g}")
+        if not isinstance(self.noise, Noise):
+            raise ValueError(f"noise must be a Noise; got {self.noise!r}")
+        for site in SITES:
+            self.noise.factor(site, self.neurons)
+        positive_number("step", self.step)
+        if positive_integer("popsize", self.popsize) < 2:
+            raise ValueError("popsize must be at least 2; got 1")
+        if positive_integer("evaluations", self.evaluations) < self.popsize:
+            raise ValueError(f"evaluations must be at least popsize, {self.popsize}; got {self.evaluations}")
+
     @classmethod
     def of(
         cls,
         task: Task | str,
-        neurons: int,
+        neurons: int | None,
         activation_: Any,
         gamma: float | None,
         noise: Noise,
@@ -56,28 +73,21 @@ class Settings:
         step: float | None,
         rng: Any,
     ) -> Settings:
-        """Fill in what is left to its default, and check the rest."""
+        """Fill in what is left to its default."""
         chosen = find_task(task)
-        layout = chosen.layout(neurons)
-        ways = chosen.losses_by
-        if loss is not None and loss not in ways:
-            raise ValueError(f"loss must be one of {', '.join(ways)} for {chosen.name}; got {loss!r}")
-        if chosen.gamma is not None and gamma not in (None, chosen.gamma):
-            raise ValueError(f"gamma must be {chosen.gamma:g} for {chosen.name}; got {gamma}")
-        if not isinstance(noise, Noise):
-            raise ValueError(f"noise must be a Noise; got {noise!r}")
-        for site in SITES:
-            noise.factor(site, neurons)
+        layout = chosen.layout(chosen.neurons if neurons is None else neurons)
+        if gamma is None:
+            gamma = chosen.gamma or 0.1
         words = seed_words(rng)
         return cls(
             chosen,
             layout.neurons,
             activation(activation_),
-            check_gamma(chosen.gamma or (0.1 if gamma is None else gamma)),
+            check_gamma(gamma),
             noise,
-            loss or ways[0],
-            positive_integer("evaluations", evaluations),
-            4 + int(3 * np.log(layout.size)) if popsize is None else positive_integer("popsize", popsize),
+            chosen.losses_by[0] if loss is None else loss,
+            evaluations,
+            4 + int(3 * np.log(layout.size)) if popsize is None else popsize,
             chosen.step if step is None else positive_number("step", step),
             (int(words[0]), int(words[1])),
         )
@@ -143,8 +153,8 @@ def find_task(task: Task | str, **settings: Any) -> Task:
     """
     if isinstance(task, Task):
         return task
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    if not isinstance(task, str) or task not in TASKS:
+        raise ValueError(f"task must be a Task, or one of {', '.join(TASKS)}; got {task!r}")
     known = {field.name: field.default for field in dataclasses.fields(TASKS[task])}
     for name, value in settings.items():
         if name not in known:

@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
 from ctrnn_theory.training.checkpoint import Folder
 from ctrnn_theory.training.cma_es import cma_es
 from ctrnn_theory.training.settings import Settings
-from ctrnn_theory.training.tasks import Model, Task
-from ctrnn_theory.workers import Workers
+from ctrnn_theory.training.tasks import TASKS, Model, Task
+from ctrnn_theory.workers import Workers, threads
 
 FloatArray = NDArray[np.float64]
 SEARCH, GUESS, TRIALS = 0, 1, 2
 """Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
+STOPPED = 99
+"""Status of a search that the callback has ended."""
 EVERY = 2.0
 """Seconds after which the latest network is kept."""
 
@@ -92,7 +95,7 @@ class Objective:
 
 def train(
     task: Task | str,
-    neurons: int = 8,
+    neurons: int | None = None,
     activation: Any = "relu",
     gamma: float | None = None,
     noise: Noise | None = None,
@@ -117,14 +120,14 @@ def train(
     task
         A task, or the name of one with its default settings.
     neurons, activation, gamma
-        The network: N, f, and Δt/τ, 0.1 by default, or what the task demands.
+        The network: N, 8 by default (the regulator's 1), f, and Δt/τ, 0.1 by default, or what the task demands.
     noise
         During training; inside, at 1, by default.
     loss
         "simulation"; "closure", the expected loss as the Gaussian closure in time predicts it, for tasks whose inputs
         are given; "exact" for the regulator. The task's first by default.
     evaluations
-        Networks to try, at most.
+        Networks to try, at most: whole generations.
     popsize
         Networks of a generation; 4 + 3 log n for n parameters by default.
     step
@@ -137,15 +140,18 @@ def train(
         Folder to keep the run in: settings, generations, and the latest network.
     resume
         Go on with the run in `out` where it was cut off. The network is the same, to the last bit, as that of a run
-        that was not. A finished run is returned as it is; where there is none, it begins.
+        that was not. A finished run is returned as it is, or goes on to more `evaluations`; where there is none, it
+        begins.
     callback
         Called with SciPy's `intermediate_result` after each generation: x, nit, nfev, fitness. A StopIteration ends
-        training.
+        training; in a folder, for now.
 
     Raises
     ------
     ValueError
         For settings that do not fit the task; or if `out` holds something else, or a damaged run.
+    Divergence
+        If the state of the trained network grows without bound.
 
     Examples
     --------
@@ -170,15 +176,22 @@ def run(
     callback: Callable[[OptimizeResult], object] | None = None,
 ) -> Training:
     """Run a training of these settings, see :func:`train`."""
+    threads(workers)  # raises before there is a folder
+    if out is not None and TASKS.get(settings.task.name) is not type(settings.task):
+        raise ValueError(f"task must be in TASKS by its name to be kept in a folder; got {settings.task!r}")
     with nullcontext() if out is None else checkpoint.opened(out, settings, resume) as folder:
-        if folder is not None and (folder.place / checkpoint.RESULT).exists():
+        if folder is not None and folder.finished():
             return Training.load(folder.place)
         begin = perf_counter()
         found = _search(settings, workers, folder, callback)
         network = settings.layout.network(found.x, settings.activation, settings.gamma)
         result = {"loss": found.fun, "seconds": perf_counter() - begin, "message": found.message}
-        if folder is not None:
+        if folder is not None and found.status == STOPPED:
+            folder.keep(network)
+        elif folder is not None:
             folder.finish(network, result)
+    if not math.isfinite(found.fun):
+        raise Divergence(f"W must keep the state bounded; the loss after {found.nit} generations is {found.fun}")
     return _training(settings, network, found.history, result)
 
 
@@ -216,7 +229,7 @@ def _search(
     options = {
         "sigma0": settings.step if limits is None else settings.step * (limits[1] - limits[0]),
         "popsize": settings.popsize,
-        "maxiter": max(settings.generations, 1),
+        "maxiter": settings.generations,
         "rng": np.random.default_rng(settings.stream(SEARCH)),
         "vectorized": True,
         "resample": True,

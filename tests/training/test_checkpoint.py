@@ -1,5 +1,6 @@
 """Training runs in folders: cut off, resumed, damaged."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,10 +12,12 @@ import time
 import numpy as np
 import pytest
 
+from ctrnn_theory.activations import activation
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
 from ctrnn_theory.training.settings import Settings, find_task
-from ctrnn_theory.training.tasks import Feedforward
+from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
 from ctrnn_theory.training.trainer import Training, train
 
 SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 300, "rng": 5}
@@ -95,7 +98,7 @@ def test_finished_run_is_returned_as_it_is(tmp_path, whole):
     [
         ({"neurons": 4}, "neurons (3 there, 4 here)"),
         ({"noise": Noise(inside=0.4, outside=0.1)}, "noise"),
-        ({"evaluations": 600}, "evaluations (300 there, 600 here)"),
+        ({"evaluations": 200}, "evaluations (300 there, 200 here)"),
         ({"rng": 4}, "seed"),
         ({"activation": "tanh"}, "activation (relu there, tanh here)"),
     ],
@@ -142,7 +145,7 @@ def damage(name, change):
     ("act", "told"),
     [
         (damage("run.json", lambda b: b[: len(b) // 2]), "run.json: "),
-        (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "task must be one of"),
+        (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "task must be a Task, or one of"),
         (damage("run.json", lambda b: b.replace(b'"format": 1', b'"format": 9')), "format 9"),
         (damage("run.json", lambda b: b.replace(b'"neurons"', b'"people"')), "neurons"),
         (damage("generations.jsonl", lambda b: b.replace(b"[0.", b"[1.", 1)), "line 1 of generations.jsonl"),
@@ -187,7 +190,7 @@ def test_settings_go_to_json_and_back():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: find_task("chess"), "task must be one of regulator, function"),
+        (lambda: find_task("chess"), "task must be a Task, or one of regulator, function"),
         (lambda: find_task("function", colour=1), "setting of function must be one of target, conditions"),
         (lambda: find_task("function", steps=1.5), "steps of function must be of type int; got 1.5"),
         (lambda: find_task("function", steps=0), "steps must be an integer of at least 1; got 0"),
@@ -247,3 +250,77 @@ def test_killed_runs_end_in_the_same_network(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     assert kill_test(tmp_path, 50, 40_000, 0.8) >= 45
+
+
+def test_losses_that_are_no_numbers_are_kept(tmp_path):
+    """Of every sign and payload: JSON has one NaN."""
+    settings = Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, 3, None, 5)
+    fitness = np.array([-np.nan, np.inf, 0.5])
+    (tmp_path / checkpoint.LOG).write_bytes(checkpoint._line(0, fitness))
+    assert np.array_equal(checkpoint.read_log(tmp_path, settings)[0][0], fitness, equal_nan=True)
+
+
+def test_run_goes_on_to_more_evaluations(tmp_path, whole):
+    train(TASK, **SMALL | {"evaluations": 150}, out=tmp_path / "run")
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
+    with pytest.raises(ValueError, match=r"differs in evaluations \(300 there, 150 here\)"):
+        train(TASK, **SMALL | {"evaluations": 150}, out=tmp_path / "run", resume=True)
+
+
+def test_run_that_the_callback_ended_goes_on(tmp_path, whole):
+    def callback(result):
+        if result.nit == 4:
+            raise StopIteration
+
+    found = train(TASK, **SMALL, out=tmp_path / "run", callback=callback)
+    assert len(found.losses) == 4
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("network.npz", b"no"), ("result.json", b""), ("result.json", b'{"loss": 1}')]
+)
+def test_end_that_is_damaged_is_found_again(tmp_path, whole, name, content):
+    train(TASK, **SMALL, out=tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(content)
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
+    assert Training.load(tmp_path / "run").loss == whole.loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(Feedforward):
+    """A task of one's own."""
+
+
+def test_task_of_ones_own_needs_a_name_to_be_kept(tmp_path, monkeypatch):
+    assert np.isfinite(train(Own(), **SMALL).loss)
+    with pytest.raises(ValueError, match="task must be in TASKS by its name to be kept in a folder"):
+        train(Own(), **SMALL, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setitem(TASKS, "own", Own)
+    monkeypatch.setattr(Own, "name", "own")
+    train(Own(), **SMALL, out=tmp_path / "run")
+    assert isinstance(Training.load(tmp_path / "run").task, Own)
+
+
+@pytest.mark.parametrize("bad", [{"popsize": 1}, {"workers": 0}, {"evaluations": 3}])
+def test_what_is_refused_leaves_no_folder(tmp_path, bad):
+    with pytest.raises(ValueError, match="must be"):
+        train(TASK, **SMALL | bad, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_network_that_runs_away_is_told():
+    task = Function(conditions=2, steps=60, repeats=2)
+    with pytest.raises(Divergence, match="W must keep the state bounded; the loss after"):
+        train(task, neurons=2, activation="x**2", noise=Noise(inside=9.0), evaluations=40, step=5.0)
+
+
+def test_loss_by_closure_is_infinite_where_moments_are_out_of_range():
+    task = Function(conditions=2, steps=30)
+    weights = task.layout(1).weights(np.array([[0.1, 30.0], [0.0, 3.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]))
+    losses = task.losses(
+        Model(activation("exp(x)"), 0.1, weights, Noise(inside=1.0)), np.array([1, 2], np.uint64), "closure"
+    )
+    assert np.isfinite(losses[0])
+    assert losses[1] == np.inf

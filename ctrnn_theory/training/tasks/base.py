@@ -88,15 +88,17 @@ class Task(ABC):
     """Whether W is trained; otherwise it is zero."""
     gamma: ClassVar[float | None] = None
     """The γ that it demands, or None for any."""
+    neurons: ClassVar[int] = 8
+    """Of a network, by default."""
     step: ClassVar[float] = 0.3
     """First standard deviation of the parameters in training, or of their share of the bounds."""
     closed: ClassVar[bool] = False
     """Whether what the network does changes what it senses."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "repeats"):
-            if hasattr(self, name):
-                positive_integer(name, getattr(self, name))
+        for name in ("steps", "repeats", "conditions"):
+            if name in self.__dict__:
+                object.__setattr__(self, name, positive_integer(name, getattr(self, name)))
 
     def layout(self, neurons: int) -> Layout:
         """Parameters of a network of so many neurons for this task."""
@@ -137,9 +139,22 @@ class Task(ABC):
         by = self.losses_by[0] if by is None else by
         if by not in self.losses_by:
             raise ValueError(f"loss must be one of {', '.join(self.losses_by)} for {self.name}; got {by!r}")
-        ways = {"simulation": "simulated", "closure": "predicted", "exact": "exact"}
-        loss: FloatArray = getattr(self, ways[by])(model, key, workers)
-        return loss
+        ways = {"closure": "predicted", "exact": "exact"}
+        if by == "simulation":
+            return self.simulated(model, key, workers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _finite(getattr(self, ways[by]), model, key)
+
+
+def _finite(way: Callable[..., FloatArray], model: Model, key: Key) -> FloatArray:
+    """Losses (S,); infinite for networks whose moments are out of range."""
+    try:
+        return way(model, key)
+    except ValueError:
+        if len(model.weights.W) == 1:
+            return np.array([np.inf])
+    alone = [Weights(*(array[[s]] for array in model.weights)) for s in range(len(model.weights.W))]
+    return np.concatenate([_finite(way, model._replace(weights=weights), key) for weights in alone])
 
 
 class OpenLoop(Task):
@@ -169,7 +184,7 @@ class OpenLoop(Task):
         y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used].transpose(1, 0, 2)
         return Trials(cost[0, :count].reshape(repeats, conditions), z, z - y, episode.w[used])
 
-    def predicted(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
+    def predicted(self, model: Model, key: Key) -> FloatArray:
         """Expected loss (S,) by the Gaussian closure in time."""
         return np.sum(self.expected(model, self.episode(np.random.default_rng(key))), axis=0)
 

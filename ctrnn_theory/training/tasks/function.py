@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 
@@ -27,7 +26,7 @@ class Function(OpenLoop):
     inputs = outputs = 1
 
     target: str = "sin(pi*x)"
-    """An expression in x, see :func:`ctrnn_theory.activation`; x is the input."""
+    """An expression in x, the input, as :func:`ctrnn_theory.activation` takes it: finite for all x."""
     conditions: int = 16
     """Inputs, equally spaced."""
     steps: int = 100
@@ -37,7 +36,6 @@ class Function(OpenLoop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive_integer("conditions", self.conditions)
         activation(self.target)
 
     def episode(self, rng: np.random.Generator) -> Episode:

@@ -135,8 +135,7 @@ class Maze(ClosedLoop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("baffles", "conditions"):
-            positive_integer(name, getattr(self, name))
+        positive_integer("baffles", self.baffles)
         for name in ("gap", "speed", "radius"):
             positive_number(name, getattr(self, name))
         if self.gap >= 1.0:

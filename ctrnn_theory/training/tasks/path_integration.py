@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
+from ctrnn_theory.arguments import positive_number
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 
@@ -36,6 +37,10 @@ class PathIntegration(OpenLoop):
     """Correlation time of the velocity, in steps."""
     repeats: int = 4
     """Trials of each path in a loss by simulation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive_number("memory", self.memory)
 
     @property
     def speed(self) -> float:

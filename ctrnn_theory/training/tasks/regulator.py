@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.arguments import positive_number, real_array
 from ctrnn_theory.network import CTRNN
-from ctrnn_theory.stationary import Divergence, predict
+from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.rollout import Key
 from ctrnn_theory.training.tasks.base import Episode, Model, OpenLoop
-from ctrnn_theory.workers import Workers
 
 FloatArray = NDArray[np.float64]
 
@@ -37,6 +36,7 @@ class Regulator(OpenLoop):
     name = "regulator"
     summary = "one neuron holds its output at a set-point; the loss is exact"
     losses_by = ("exact", "closure", "simulation")
+    neurons = 1
     step = 0.2
     inputs = 0
     outputs = 1
@@ -52,14 +52,20 @@ class Regulator(OpenLoop):
     offset: float = 0.5
     """Most that |c| may be; less than y, or the neuron need not do anything."""
     steps: int = 400
-    """Of a trial by simulation, from rest; the second half counts."""
+    """Of a trial by simulation, from rest; the second half counts. For γ below 0.05 take more: 20 time constants have
+    to pass before it."""
     repeats: int = 256
     """Trials in a loss by simulation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("weight", "drive", "readout", "offset"):
+        for name in ("set_point", "weight", "drive", "readout", "offset"):
             positive_number(name, getattr(self, name))
+        real_array("set_point", self.set_point, ())
+        if self.readout <= 1.0:
+            raise ValueError(f"readout must be above 1, the least; got {self.readout:g}")
+        if self.offset >= self.set_point:
+            raise ValueError(f"offset must be below set_point, {self.set_point:g}; got {self.offset:g}")
 
     def layout(self, neurons: int) -> Layout:
         if neurons != 1:
@@ -78,11 +84,11 @@ class Regulator(OpenLoop):
         counted = np.arange(self.steps) >= self.steps // 2
         return Episode(np.zeros((1, 1, 0)), np.full((1, 1, 1), self.set_point), counted / counted.sum())
 
-    def exact(self, model: Model, key: Key | None = None, workers: Workers = None) -> FloatArray:
+    def exact(self, model: Model, key: Key | None = None) -> FloatArray:
         """Loss (S,) under the exact stationary law; infinite for a state that grows without bound."""
         return self._stationary(model, "exact")
 
-    def predicted(self, model: Model, key: Key | None = None, workers: Workers = None) -> FloatArray:
+    def predicted(self, model: Model, key: Key | None = None) -> FloatArray:
         """Loss (S,) under the stationary law of the Gaussian closure."""
         return self._stationary(model, "gaussian_closure")
 
@@ -91,7 +97,7 @@ class Regulator(OpenLoop):
         for W, b, _, W_out, b_out in zip(*model.weights, strict=True):
             try:
                 law = predict(CTRNN(W, b, model.f, model.gamma), model.noise, method=method)
-            except Divergence:
+            except (Divergence, NotApplicable):
                 losses.append(np.inf)
                 continue
             gap = W_out[0, 0] * law.mean[0] + b_out[0] - self.set_point
