@@ -32,10 +32,18 @@ def spread(function: Callable[[Item], object], items: Sequence[Item], workers: W
     if callable(workers):
         list(workers(function, items))
         return
-    count = min(threads(workers), len(items))
-    if count <= 1:
-        for item in items:
+    rest = iter(items)
+
+    def drain() -> None:
+        for item in rest:  # an iterator of a sequence gives each item once, whoever asks
             function(item)
+
+    others = min(threads(workers), len(items)) - 1
+    if others <= 0:
+        drain()
         return
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(function, items))
+    with ThreadPoolExecutor(others) as pool:
+        futures = [pool.submit(drain) for _ in range(others)]
+        drain()  # the caller works too: waking up one thread less
+        for future in futures:
+            future.result()
