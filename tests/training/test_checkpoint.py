@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.network import CTRNN, Noise
@@ -18,7 +19,7 @@ from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
 from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
-from ctrnn_theory.training.trainer import Training, train
+from ctrnn_theory.training.trainer import Objective, Training, train
 
 SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 300, "rng": 5}
 TASK = Feedforward(repeats=4)
@@ -324,3 +325,14 @@ def test_loss_by_closure_is_infinite_where_moments_are_out_of_range():
     )
     assert np.isfinite(losses[0])
     assert losses[1] == np.inf
+
+
+def test_objective_may_be_given_to_any_method():
+    settings = Settings.of(TASK, 2, "relu", None, Noise(inside=0.3), None, 300, None, None, 0)
+    objective = Objective(settings)
+    start = settings.task.guess(settings.layout, np.random.default_rng(1))
+    found = minimize(objective, start, method="Powell", options={"maxfev": 300})
+    assert found.fun < objective(start)
+    assert objective(found.x) == found.fun  # on the same noise
+    assert objective(found.x, generation=1) != found.fun
+    assert np.array_equal(objective(np.array([start, found.x]).T), [objective(start), found.fun])
