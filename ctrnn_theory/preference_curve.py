@@ -242,7 +242,7 @@ def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[
 
 
 def _levels(given: ArrayLike | None) -> FloatArray:
-    levels = real_array("noise_levels", np.linspace(0.0, 1.5, 16) if given is None else given, (None,))
+    levels = real_array("noise_levels", np.arange(16) / 10.0 if given is None else given, (None,))
     if levels.size == 0 or np.any(levels < 0.0) or np.any(np.diff(levels) <= 0.0):
         raise ValueError(f"noise_levels must be at least one number, none below 0, ascending; got {levels.tolist()}")
     return levels

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 
 import ctrnn_theory as ct
 from ctrnn_theory import CTRNN, Noise
+from ctrnn_theory.derive.preference import describe
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.preference_curve import least
 from ctrnn_theory.training.tasks import Feedforward, Function, Maze, Model, PathIntegration
@@ -360,3 +361,13 @@ def test_levels_at_which_trials_run_away_are_told_and_left_out():
     assert np.isfinite(found.ratio)
     assert "trials run away" in found.table()
     assert found.interval[0] <= found.preferred <= found.interval[1]
+
+
+@pytest.mark.parametrize(("K", "nu"), [(0.0248, 0.01486), (1.0, 0.1), (0.1, 1.0)])
+def test_levels_of_theory_are_those_derived(K, nu):
+    """Against the formulas that SymPy derives."""
+    result = replace(ct.preference(NET, LAYER, [1.0], repeats=3), K=K, nu=nu)
+    derived = [
+        describe(quantity).expression.subs({"K": K, "nu": nu, "sigma_t": 1}) for quantity in ("level", "critical")
+    ]
+    assert [result.sigma_pref, result.sigma_c] == pytest.approx([float(value) for value in derived], rel=1e-14)
