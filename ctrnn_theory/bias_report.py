@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray
+from ctrnn_theory.tables import table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,26 +63,12 @@ class BiasReport:
 
     def table(self) -> str:
         """Lay the methods side by side, as text: one row for a method, or for a method and a neuron."""
-        from rich.console import Console
-        from rich.table import Table
-
         several = self.network.n > 1
-        table = Table(box=None, pad_edge=False, header_style="")
-        table.add_column("method")
-        if several:
-            table.add_column("neuron", justify="right")
         against = f"from {self.reference}" if self.reference else "deviation"
-        for title in ("mean", "bias", "std", against, "seconds"):
-            table.add_column(title, justify="right", no_wrap=True)
-        for name, law in self.laws.items():
-            for i in range(self.network.n):
-                table.add_row(*self._row(name, law, i, several))
-        out = io.StringIO()
-        console = Console(file=out, width=200, color_system=None, force_terminal=False)
-        console.print(table)
-        lines = [line.rstrip() for line in out.getvalue().splitlines()]
+        titles = ["method", *(["neuron"] if several else []), "mean", "bias", "std", against, "seconds"]
+        rows = [self._row(name, law, i, several) for name, law in self.laws.items() for i in range(self.network.n)]
         fixed = f"noise-free fixed point h* = {', '.join(f'{x:.8g}' for x in self.fixed_point)}"
-        return "\n".join([self.title(), fixed, "", *lines, *self._remarks()])
+        return "\n".join([self.title(), fixed, "", table(titles, rows, left=1), *self._remarks()])
 
     def _row(self, name: str, law: StationaryLaw, i: int, several: bool) -> list[str]:
         reference, laws = self.reference, self.laws.values()

@@ -50,14 +50,32 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock on a folder, which ends with the process.
+def claimed(out: str | os.PathLike[str], record: str, unfinished: tuple[str, ...], resume: bool) -> Iterator[Path]:
+    """Give the folder of a run, made if there is none, which no other process writes to meanwhile.
+
+    The lock ends with the process. What a kill has left of files that were being replaced is removed.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    record
+        Name of the file by which a run is known.
+    unfinished
+        Patterns of the names of temporary files.
+    resume
+        Whether it may hold a run.
 
     Raises
     ------
     ValueError
-        If another process holds it.
+        If it holds something, other than a run where `resume` is set; or if another process writes to it.
     """
+    folder = Path(out)
+    if not folder.parent.is_dir() or (folder.exists() and not folder.is_dir()):
+        raise ValueError(f"out must be a folder, in one that exists; got {folder}")
+    folder.mkdir(exist_ok=True)
+    _check_place(folder, record, unfinished, resume)  # before the lock, which is a file
     with open(folder / LOCK, "a") as file:
         try:
             if sys.platform == "win32":
@@ -66,7 +84,20 @@ def alone(folder: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise ValueError(f"out must not be written to by another process; {folder} is") from error
-        yield
+        _check_place(folder, record, unfinished, resume)  # again, since another process may have begun
+        for pattern in unfinished:
+            for path in folder.glob(pattern):
+                path.unlink()
+        yield folder
+
+
+def _check_place(folder: Path, record: str, unfinished: tuple[str, ...], resume: bool) -> None:
+    if resume and (folder / record).exists():
+        return
+    ours = {folder / LOCK}.union(*(folder.glob(pattern) for pattern in unfinished))
+    if held := sorted(path.name for path in folder.iterdir() if path not in ours):
+        rule = "be empty or hold a run" if resume else "be empty, or a run that is to be resumed"
+        raise ValueError(f"out must {rule}; {folder} holds {held[0]}")
 
 
 def _umask() -> int:

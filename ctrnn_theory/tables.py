@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable
 
 
-def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Rows of text under titles, columns to the right.
+def table(titles: Iterable[str], rows: Iterable[Iterable[str]], left: int = 0) -> str:
+    """Rows of text under titles, columns to the right, but for the first `left` of them.
 
     Examples
     --------
@@ -20,8 +20,8 @@ def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, header_style="")
-    for title in titles:
-        made.add_column(title, justify="right", no_wrap=True)
+    for i, title in enumerate(titles):
+        made.add_column(title, justify="left" if i < left else "right", no_wrap=True)
     for row in rows:
         made.add_row(*row)
     out = io.StringIO()

@@ -109,7 +109,7 @@ def test_resumed_command_names_what_differs(capsys, tmp_path):
     assert "differs in seed" in err
     code, out, err = run(capsys, *TRAIN, "--out", place)
     assert (code, out) == (2, "")
-    assert "out must be empty, or a run to be resumed" in err
+    assert "out must be empty, or a run that is to be resumed" in err
 
 
 BAD = {

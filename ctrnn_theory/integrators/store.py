@@ -11,8 +11,6 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import LOCK, alone, atomically
+from ctrnn_theory.files import atomically
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.network import CTRNN
 
@@ -76,37 +74,6 @@ def _digest(*arrays: FloatArray) -> str:
         found.update(f"{array.shape};".encode())
         found.update(array.tobytes())
     return found.hexdigest()
-
-
-@contextmanager
-def claimed(out: str | os.PathLike[str], resume: bool) -> Iterator[Path]:
-    """Give the folder, made if there is none, which no other process writes to meanwhile.
-
-    Raises
-    ------
-    ValueError
-        If it holds something, other than a run where `resume` is set; or if another process writes to it.
-    """
-    folder = Path(out)
-    if not folder.parent.is_dir() or (folder.exists() and not folder.is_dir()):
-        raise ValueError(f"out must be a folder, in one that exists; got {folder}")
-    folder.mkdir(exist_ok=True)
-    _check_place(folder, resume)  # before the lock, which is a file; and again, since another process may have begun
-    with alone(folder):
-        _check_place(folder, resume)
-        for pattern in UNFINISHED:
-            for path in folder.glob(pattern):
-                path.unlink()
-        yield folder
-
-
-def _check_place(folder: Path, resume: bool) -> None:
-    if resume and (folder / RUN).exists():
-        return
-    ours = {folder / LOCK}.union(*(folder.glob(pattern) for pattern in UNFINISHED))
-    if held := sorted(path.name for path in folder.iterdir() if path not in ours):
-        rule = "be empty or hold a run" if resume else "be empty, or a run that resume=True goes on with"
-        raise ValueError(f"out must {rule}; {folder} holds {held[0]}")
 
 
 def read(folder: Path) -> Record | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.files import claimed
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
@@ -143,7 +144,7 @@ def simulate(
         ensemble.place(real_array("start", start, (trajectories, net.n)))
     shape = (steps // every + 1, trajectories, net.n)
     if out is not None:
-        with store.claimed(out, resume) as folder:
+        with claimed(out, store.RUN, store.UNFINISHED, resume) as folder:
             found = store.read(folder)
             if found is not None and rng is None:
                 ensemble.model = ensemble.model._replace(key=found.key)

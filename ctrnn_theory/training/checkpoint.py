@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import LOCK, alone, atomically
+from ctrnn_theory.files import atomically, claimed
 from ctrnn_theory.network import CTRNN
 from ctrnn_theory.training.settings import Settings
 
@@ -73,16 +73,7 @@ def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Ite
         If it holds something, other than a run of these settings where `resume` is set; if what it holds is damaged; or
         if another process writes to it.
     """
-    place = Path(out)
-    if not place.parent.is_dir() or (place.exists() and not place.is_dir()):
-        raise ValueError(f"out must be a folder, in one that exists; got {place}")
-    place.mkdir(exist_ok=True)
-    _check_place(place, resume)  # before the lock, which is a file
-    with alone(place):
-        _check_place(place, resume)
-        for pattern in UNFINISHED:
-            for path in place.glob(pattern):
-                path.unlink()
+    with claimed(out, RUN, UNFINISHED, resume) as place:
         if (place / RUN).exists():
             kept = read_settings(place)
             check_settings(place, kept, settings)
@@ -96,15 +87,6 @@ def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Ite
             if log.tell() > length:
                 log.truncate(length)
             yield Folder(place, history, log)
-
-
-def _check_place(place: Path, resume: bool) -> None:
-    if resume and (place / RUN).exists():
-        return
-    ours = {place / LOCK}.union(*(place.glob(pattern) for pattern in UNFINISHED))
-    if held := sorted(path.name for path in place.iterdir() if path not in ours):
-        rule = "be empty or hold a run" if resume else "be empty, or a run to be resumed"
-        raise ValueError(f"out must {rule}; {place} holds {held[0]}")
 
 
 def read_settings(place: Path) -> Settings:

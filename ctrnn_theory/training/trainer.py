@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
@@ -164,7 +164,7 @@ def train(
     if resume and out is None:
         raise ValueError("resume must come with out; got resume alone")
     if resume and rng is None and (Path(str(out)) / checkpoint.RUN).exists():
-        settings = _replace_seed(settings, checkpoint.read_settings(Path(str(out))))
+        settings = replace(settings, seed=checkpoint.read_settings(Path(str(out))).seed)
     return run(settings, workers, out, resume, callback)
 
 
@@ -242,7 +242,3 @@ def _search(
 def _training(settings: Settings, net: CTRNN, history: list[FloatArray], result: dict[str, Any]) -> Training:
     losses = np.array(history).reshape(len(history), settings.popsize)
     return Training(net, settings.task, settings.noise, evaluations=losses.size, losses=losses, **result)
-
-
-def _replace_seed(settings: Settings, kept: Settings) -> Settings:
-    return Settings(**{**settings.__dict__, "seed": kept.seed})

@@ -178,7 +178,7 @@ def test_what_a_folder_holds_is_not_lost(tmp_path, resume):
 
 def test_a_run_is_not_written_over(tmp_path, whole):
     recorded(tmp_path, resume=False)
-    with pytest.raises(ValueError, match=r"^out must be empty, or a run that resume=True goes on with"):
+    with pytest.raises(ValueError, match=r"^out must be empty, or a run that is to be resumed"):
         recorded(tmp_path, resume=False, rng=6)
     assert equal(Path.load(tmp_path), whole)
 

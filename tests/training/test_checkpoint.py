@@ -114,7 +114,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path, change, named):
 
 def test_folder_must_be_ours(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"out must be empty, or a run to be resumed; .* holds notes.txt"):
+    with pytest.raises(ValueError, match=r"out must be empty, or a run that is to be resumed; .* holds notes.txt"):
         train(TASK, **SMALL, out=tmp_path)
     with pytest.raises(ValueError, match=r"out must be empty or hold a run; .* holds notes.txt"):
         train(TASK, **SMALL, out=tmp_path, resume=True)
