@@ -8,8 +8,8 @@ from .activations import Kink as Kink
 from .activations import activation as activation
 from .basins import EscapeTimes as EscapeTimes
 from .basins import escape_times as escape_times
-from .bias_curve import BiasCurve as BiasCurve
-from .bias_curve import bias_curve as bias_curve
+from .curve import BiasCurve as BiasCurve
+from .curve import bias_curve as bias_curve
 from .bias_report import BiasReport as BiasReport
 from .bias_report import bias as bias
 from .evolution import Evolution as Evolution

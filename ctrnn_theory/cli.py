@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ctrnn_theory import __version__
+from ctrnn_theory.cli_figures import figures_command
 from ctrnn_theory.cli_training import preference_command, train_command
 from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, write_plot
 
@@ -28,6 +29,7 @@ def cli() -> None:
 
 cli.add_command(train_command)
 cli.add_command(preference_command)
+cli.add_command(figures_command)
 
 
 @cli.command("bias")
@@ -109,7 +111,7 @@ def derive_command(activation: str | None, formula: str, order: int, site: str, 
 
 
 @cli.command("list")
-@click.argument("what", type=click.Choice(["activations", "formulas", "methods", "tasks"]))
+@click.argument("what", type=click.Choice(["activations", "figures", "formulas", "methods", "tasks"]))
 def list_command(what: str) -> None:
     """List what there is to choose from."""
     from rich.console import Console
@@ -119,6 +121,11 @@ def list_command(what: str) -> None:
         from ctrnn_theory.activations import BUILTIN, description
 
         rows = [(name, description(name)) for name in BUILTIN]
+    elif what == "figures":
+        from paper_figs import FIGURES
+        from paper_figs.make import summary as shows
+
+        rows = [(name, shows(name)) for name in FIGURES]
     elif what == "formulas":
         from ctrnn_theory.derive import FORMULAS
 

@@ -9,13 +9,15 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.bias_curve import bias_curve, distance_to_nonlinearity
+from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.bias_report import BiasReport
 from ctrnn_theory.evolution import Evolution
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.pictures.maze import MAZE_COLOURS as MAZE_COLOURS
 from ctrnn_theory.pictures.maze import maze as maze
 from ctrnn_theory.pictures.operating import operating_points as operating_points
+from ctrnn_theory.pictures.preference import SITE_COLOURS as SITE_COLOURS
 from ctrnn_theory.pictures.preference import preference as preference
 from ctrnn_theory.stationary import Divergence, predict
 from ctrnn_theory.stationary.fixed_points import fixed_points

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import ctrnn_theory as ct
-from ctrnn_theory.bias_curve import bias_curve, distance_to_nonlinearity
+from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 
 mpl.use("Agg")
 
@@ -207,7 +207,7 @@ def test_picture_in_time_has_a_band_for_a_prediction_and_points_for_a_simulation
 def test_picture_of_a_maze_has_its_walls_and_a_colour_for_success():
     from matplotlib.colors import to_rgb
 
-    from ctrnn_theory.pictures.maze import FAILED, REACHED
+    from ctrnn_theory.pictures.maze import MAZE_COLOURS
     from ctrnn_theory.training.tasks.maze import Maze
 
     task = Maze(conditions=3)
@@ -216,8 +216,8 @@ def test_picture_of_a_maze_has_its_walls_and_a_colour_for_success():
     states = np.linspace(start, end, 9)
     ax = ct.plotting.maze(task, states)
     drawn = {to_rgb(lines.get_colors()[0]): lines.get_segments() for lines in ax.collections}
-    np.testing.assert_allclose(drawn[to_rgb(REACHED)], states[:, :, [0, 3]].transpose(2, 0, 1))
-    np.testing.assert_allclose(drawn[to_rgb(FAILED)], states[:, :, [1, 2, 4, 5]].transpose(2, 0, 1))
+    np.testing.assert_allclose(drawn[to_rgb(MAZE_COLOURS["reached"])], states[:, :, [0, 3]].transpose(2, 0, 1))
+    np.testing.assert_allclose(drawn[to_rgb(MAZE_COLOURS["failed"])], states[:, :, [1, 2, 4, 5]].transpose(2, 0, 1))
     np.testing.assert_allclose(drawn[to_rgb("black")], task.walls)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["goal", "2 of 6 reach it", "4 of 6 do not", "start"]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
 
-REACHED, FAILED, GOAL = "#0072B2", "#D55E00", "#009E73"  # of Okabe and Ito
+MAZE_COLOURS = {"reached": "#009E73", "failed": "#CC79A7", "goal": "#E69F00"}  # none of those that stand for sites
 
 
 def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
@@ -48,7 +48,13 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
         _, ax = plt.subplots(figsize=(4.4, 5.0), layout="constrained")
     ax.add_patch(
         Circle(
-            (task.goal[0], task.goal[1]), task.radius, facecolor=GOAL, alpha=0.3, linewidth=0.0, zorder=1, label="goal"
+            (task.goal[0], task.goal[1]),
+            task.radius,
+            facecolor=MAZE_COLOURS["goal"],
+            alpha=0.3,
+            linewidth=0.0,
+            zorder=1,
+            label="goal",
         )
     )
     if states is not None:
@@ -56,7 +62,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
         if paths.ndim != 3 or paths.shape[1] != 2:
             raise ValueError(f"states must have shape (T + 1, 2, L); got {paths.shape}")
         reached = task.succeeded(paths)
-        groups = ((reached, REACHED, "reach it"), (~reached, FAILED, "do not"))
+        groups = ((reached, MAZE_COLOURS["reached"], "reach it"), (~reached, MAZE_COLOURS["failed"], "do not"))
         for chosen, colour, what in groups:
             if np.any(chosen):
                 lines, label = list(paths[:, :, chosen].transpose(2, 0, 1)), f"{chosen.sum()} of {chosen.size} {what}"

@@ -14,7 +14,8 @@ from ctrnn_theory.network import Noise
 if TYPE_CHECKING:
     from ctrnn_theory.preference_result import Preference
 
-INSIDE, OUTSIDE, BOTH = "#0072B2", "#D55E00", "#009E73"  # of Okabe and Ito
+SITE_COLOURS = {"inside": "#0072B2", "outside": "#D55E00"}  # of Okabe and Ito
+BOTH = "#009E73"
 
 
 def site_style(noise: Noise) -> tuple[str, str]:
@@ -22,7 +23,8 @@ def site_style(noise: Noise) -> tuple[str, str]:
     inside, outside = np.any(noise.inside), np.any(noise.outside)
     if inside and outside:
         return BOTH, "noise at both sites"
-    return (OUTSIDE, "noise outside") if outside else (INSIDE, "noise inside")
+    site = "outside" if outside else "inside"
+    return SITE_COLOURS[site], f"noise {site}"
 
 
 def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = None, *, parts: bool = True) -> Axes:

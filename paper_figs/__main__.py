@@ -1,0 +1,7 @@
+"""``python -m paper_figs [NAME ...] [--quick] [--out DIR]``, which is ``ctrnn-theory figures``."""
+
+import sys
+
+from ctrnn_theory.cli import main
+
+main(["figures", *sys.argv[1:]])

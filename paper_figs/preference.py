@@ -1,0 +1,115 @@
+"""Networks trained with noise inside can do best with it left on; those trained with noise outside do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import ctrnn_theory as ct
+from ctrnn_theory import plotting
+from paper_figs.networks import one_of_each_task, trained
+from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, simulated, styled
+
+OPEN = {"function": "function of an input", "path_integration": "path integration", "feedforward": "feed-forward layer"}
+TASKS = OPEN | {"maze": "maze"}
+PATHS = 40
+KEY = np.array([3, 5], np.uint64)
+
+
+def compute(quick: bool = False) -> dict[str, Any]:
+    """Loss against test noise, simulated and predicted, of a network for each task and site, and paths."""
+    data: dict[str, Any] = {}
+    for run, net in trained(one_of_each_task(), quick).items():
+        found = ct.preference(net, run.task, noise=run.noise, repeats=64 if quick else 256)
+        name = f"{run.task}/{run.site}"
+        data |= {f"{name}/{key}": getattr(found, key) for key in ("levels", "loss", "standard_error", "runaway")}
+        data[f"{name}/preferred"] = np.array([found.preferred, *found.interval])
+        data[f"{name}/ratio"] = np.array([found.ratio, found.ratio_standard_error])
+        if found.predicted_loss is not None:
+            data[f"{name}/predicted"] = found.predicted_loss
+            data[f"{name}/predicted_preferred"] = found.predicted_preferred
+        if found.success is not None:
+            data[f"{name}/success"] = np.array([found.success, found.success_standard_error])
+        if (run.task, run.site) == ("maze", "inside"):
+            task = ct.training.tasks.Maze()
+            for label, level in (("zero", 0.0), ("trained", 1.0), ("preferred", found.preferred)):
+                noise = ct.Noise(inside=level * run.sigma)
+                data[f"paths/{label}"] = np.array(task.paths(net, noise, PATHS, KEY)[1])
+    return data
+
+
+def headline(data: Mapping[str, Any]) -> dict[str, float]:
+    """Preferred level, in units of the training noise, and how many times the loss is lower than without noise."""
+    found = {}
+    for task in TASKS:
+        for site in SITES:
+            found[f"{task}, {site}"] = float(data[f"{task}/{site}/preferred"][0])
+            found[f"{task}, {site}, ratio"] = float(data[f"{task}/{site}/ratio"][0])
+    return found
+
+
+@styled
+def draw(data: Mapping[str, Any]) -> Figure:
+    """Four tasks above, the maze below."""
+    made, axes = figure(TWO_COLUMNS, 4.0, "abcd;efgx", height_ratios=[1.0, 1.0])
+    for ax, task in zip((axes[letter] for letter in "abcd"), TASKS, strict=True):
+        ax.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
+        for site in SITES:
+            (_success if task == "maze" else _loss)(ax, data, f"{task}/{site}", COLOUR[site])
+        ax.set_xlim(0.0, 1.53)
+        ax.set_xlabel(r"test noise $\sigma\,/\,\sigma_\mathrm{train}$")
+        ax.set_title(TASKS[task])
+    axes["a"].set_ylabel("loss over that in training")
+    axes["d"].set_ylabel("share that arrives")
+    titles = {"zero": "no noise", "trained": "as in training", "preferred": "preferred noise"}
+    for letter, (label, title) in zip("efg", titles.items(), strict=True):
+        task, paths = ct.training.tasks.Maze(), data[f"paths/{label}"]
+        plotting.maze(task, paths, axes[letter])
+        axes[letter].get_legend().remove()
+        axes[letter].set_title(title)
+    _legend(axes["x"])
+    letters([axes[letter] for letter in "abcdefg"])
+    return made
+
+
+def _loss(ax: Axes, data: Mapping[str, Any], name: str, colour: str) -> None:
+    unit = np.interp(1.0, data[f"{name}/levels"], data[f"{name}/loss"])
+    kept = data[f"{name}/runaway"] == 0.0
+    x, y = data[f"{name}/levels"][kept], data[f"{name}/loss"][kept] / unit
+    ax.plot(x, data[f"{name}/predicted"][kept] / unit, color=colour)
+    simulated(ax, x, y, data[f"{name}/standard_error"][kept] / unit, colour)
+    _preferred(ax, data, name, x, y, colour)
+    ax.set_ylim(0.0, 2.6)
+
+
+def _success(ax: Axes, data: Mapping[str, Any], name: str, colour: str) -> None:
+    x, (y, error) = data[f"{name}/levels"], data[f"{name}/success"]
+    ax.plot(x, y, ":", color=colour, linewidth=0.8)
+    simulated(ax, x, y, error, colour)
+    _preferred(ax, data, name, x, y, colour)
+    ax.set_ylim(0.0, 1.03)
+
+
+def _preferred(ax: Axes, data: Mapping[str, Any], name: str, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+    best, low, high = data[f"{name}/preferred"]
+    style = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "clip_on": False, "zorder": 5}
+    ends = [[best - low], [high - best]]
+    ax.errorbar([best], [np.interp(best, x, y)], xerr=ends, fmt="D", color=colour, **style)
+
+
+def _legend(ax: Axes) -> None:
+    ax.set_axis_off()
+    for site in SITES:
+        ax.plot([], [], color=COLOUR[site], label=LABEL[site])
+    ax.plot([], [], "-", color="0.3", label="predicted")
+    ax.errorbar([], [], [], fmt="o", color="0.3", markerfacecolor="white", label="simulated")
+    ax.plot([], [], "D", color="0.3", markersize=5, label="level of least loss")
+    ax.plot([], [], "-", color=plotting.MAZE_COLOURS["reached"], label="arrives")
+    ax.plot([], [], "-", color=plotting.MAZE_COLOURS["failed"], label="does not")
+    handles, labels = ax.get_legend_handles_labels()
+    order = [*range(3), 6, *range(3, 6)]  # error bars come last otherwise
+    ax.legend([handles[i] for i in order], [labels[i] for i in order], loc="center left", labelspacing=0.6)

@@ -1,0 +1,122 @@
+"""A neuron that holds a set-point: noise inside drives its operating point to where the activation is flat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+import ctrnn_theory as ct
+from paper_figs.networks import regulators, trained
+from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
+
+REACH = {"relu": (-3.0, 3.0), "tanh": (0.0, 6.0)}  # operating points to look at
+GAMMA = 0.1
+TASK = ct.training.tasks.Regulator()
+READOUTS = np.linspace(1.0, TASK.readout, 41)
+STEPS, TOLERANCE = 1000, 1e-5  # of the iteration for the variance, relative
+
+
+def compute(quick: bool = False) -> dict[str, Any]:
+    """Least loss at each operating point and noise, by the Gaussian closure; where training goes, exactly."""
+    sigma = np.geomspace(0.08, 2.5, 12 if quick else 36)
+    data: dict[str, Any] = {"sigma": sigma}
+    for name, ends in REACH.items():
+        data[f"{name}/a"] = np.linspace(*ends, 61 if quick else 121)
+        for site in SITES:
+            w = np.linspace(-TASK.weight, TASK.weight, 5 if quick else 33)
+            data[f"{name}/{site}"] = landscape(ct.activation(name), site, sigma, w, data[f"{name}/a"])
+    found = trained(regulators(quick), quick)
+    for name in REACH:
+        for site in SITES:
+            runs = [run for run in found if (run.activation, run.site) == (name, site)]
+            laws = [ct.predict(found[run], run.noise, method="exact") for run in runs]
+            points = [found[run].preactivation(law.mean)[0] for run, law in zip(runs, laws, strict=True)]
+            data[f"{name}/{site}/trained"] = np.array([[run.sigma for run in runs], points])
+    return data
+
+
+def landscape(f: ct.Activation, site: str, sigma: np.ndarray, w: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """Least loss (sigmas, points) over w of the neurons whose mean pre-activation is a; NaN where there are none.
+
+    At a given a and w the closure is one equation for the variance, V = γ² (C + σ_out²)/(1 - (1-γ)² - 2γ(1-γ) w F'),
+    with F' and C = Var f(a + sξ) at s² = σ_in² + w² V; the neuron's bias is then b = a - w F.
+    """
+    sigma, w, a = np.broadcast_arrays(sigma[:, None, None], w[:, None], a)
+    inside, outside = (sigma, 0.0) if site == "inside" else (0.0 * sigma, sigma)
+    V = np.zeros(sigma.shape)
+    for _ in range(STEPS):
+        s = np.sqrt(inside**2 + w**2 * V)
+        left = 1.0 - (1.0 - GAMMA) ** 2 - 2.0 * GAMMA * (1.0 - GAMMA) * w * f.smoothed(a, s, 1)
+        new = GAMMA**2 * (f.smoothed_variance(a, s) + outside**2) / left
+        settled = np.all(np.abs(new - V) <= TOLERANCE * new)
+        V = new
+        if settled:
+            break
+    mean = f.smoothed(a, np.sqrt(inside**2 + w**2 * V))
+    loss = np.full(mean.shape, np.inf)
+    for r in READOUTS:
+        c = np.clip(TASK.set_point - r * mean, -TASK.offset, TASK.offset)
+        loss = np.minimum(loss, (r * mean + c - TASK.set_point) ** 2 + r**2 * V)
+    loss[np.abs(a - w * mean) > TASK.drive] = np.inf
+    least = loss.min(axis=1)
+    return np.where(np.isfinite(least), least, np.nan)
+
+
+def path(data: Mapping[str, Any], name: str, site: str) -> np.ndarray:
+    """Operating point of least loss at each noise."""
+    return data[f"{name}/a"][np.nanargmin(data[f"{name}/{site}"], axis=1)]
+
+
+def headline(data: Mapping[str, Any]) -> dict[str, float]:
+    """Best operating point of relu in little and in much noise; slope of tanh there; how well training finds it."""
+    found = {}
+    for site in SITES:
+        best = path(data, "relu", site)
+        for sigma in (0.3, 2.0):
+            found[f"relu, {site}, {sigma:g}"] = float(np.interp(sigma, data["sigma"], best))
+        found[f"tanh, {site}, 1"] = float(np.interp(1.0, data["sigma"], path(data, "tanh", site)))
+    gaps = []
+    for name in REACH:
+        for site in SITES:
+            for sigma, a in data[f"{name}/{site}/trained"].T:
+                row = data[f"{name}/{site}"][np.argmin(np.abs(np.log(data["sigma"] / sigma)))]
+                gaps.append(np.interp(a, data[f"{name}/a"], row) / np.nanmin(row))
+    return found | {"trained over least loss": float(np.nanmax(gaps))}
+
+
+@styled
+def draw(data: Mapping[str, Any]) -> Figure:
+    """Loss over operating point and noise: activations down, sites across."""
+    made, axes = figure(TWO_COLUMNS, 4.2, 2, 2, sharey=True)
+    for row, name in zip(axes, REACH, strict=True):
+        for ax, site in zip(row, SITES, strict=True):
+            loss = data[f"{name}/{site}"]
+            excess = np.log10(loss / np.nanmin(loss, axis=1, keepdims=True))
+            options = {"cmap": "Greys_r", "vmin": -0.5, "vmax": 1.0, "shading": "nearest", "rasterized": True}
+            mesh = ax.pcolormesh(data[f"{name}/a"], data["sigma"], excess, **options)
+            ax.plot(path(data, name, site), data["sigma"], color=COLOUR[site], linewidth=2.0)
+            sigma, a = data[f"{name}/{site}/trained"]
+            ax.plot(a, sigma, "o", color=COLOUR[site], markerfacecolor="white", markersize=4.5, clip_on=False)
+            ax.set_yscale("log")
+            ax.set_ylim(data["sigma"][[0, -1]])
+            ax.set_title(f"{name}, {LABEL[site]}")
+            ax.patch.set(facecolor="0.97", hatch="////", edgecolor="0.85")
+            if np.isnan(loss).any():
+                ax.text(0.83, 0.5, "out of\nreach", fontsize=7, color="0.4", ha="center", transform=ax.transAxes)
+    bar = made.colorbar(mesh, ax=axes, label="loss over the least at this noise", shrink=0.6)
+    bar.set_ticks(np.log10([1, 2, 5, 10]), labels=["1", "2", "5", "10"])
+    bar.ax.set_ylim(0.0, 1.0)
+    bar.ax.minorticks_off()
+    for ax in axes[-1]:
+        ax.set_xlabel("operating point: mean pre-activation $a$")
+    for ax in axes[:, 0]:
+        ax.set_ylabel(r"training noise $\sigma_t$")
+    line = Line2D([], [], color=COLOUR["inside"], linewidth=2.0, label="least loss")
+    style = {"marker": "o", "markerfacecolor": "white", "linestyle": "none", "label": "found by training"}
+    axes[0, 0].legend(handles=[line, Line2D([], [], color=COLOUR["inside"], **style)], loc="lower left")
+    letters(axes)
+    return made

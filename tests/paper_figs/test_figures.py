@@ -1,0 +1,163 @@
+"""Each figure shows what it says: its headline numbers at quick size, and a drawing that can be read."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.text import Text
+
+from paper_figs import FIGURES
+from paper_figs.make import figure_module, write
+
+matplotlib.use("Agg")
+SIMULATED = 5.0  # standard errors
+
+
+def smoothing(found):
+    # at the kink of relu mean field is m = s ψ(w m / s), with w = s = 1/2, m/s = 0.5468 by hand
+    assert 0.53 < found["relu, inside"] < 0.57
+    assert found["relu, outside"] < 0.25 * found["relu, inside"]
+    assert found["gap"] < SIMULATED
+
+
+def bias_sigma(found):
+    # the law of relu at its kink has no scale but σ
+    assert found["relu, inside"] == pytest.approx(1.0, abs=1e-6)
+    assert found["relu, outside"] == pytest.approx(1.0, abs=1e-6)
+    # the next term is σ² times smaller, of order 1e-2 at the largest σ of the fit
+    assert found["softplus, inside"] == pytest.approx(2.0, abs=1e-2)
+    assert found["softplus, outside"] == pytest.approx(2.0, abs=1e-2)
+
+
+def bias_gamma(found):
+    # corrections are of order γ, 0.1 at the end of the fit, times the share of the fluctuations in the bias
+    for f in ("softplus", "relu"):
+        assert found[f"{f}, inside"] == pytest.approx(0.0, abs=0.01)
+    assert found["softplus, outside"] == pytest.approx(1.0, abs=0.03)
+    assert found["relu, outside"] == pytest.approx(0.5, abs=0.02)
+
+
+def laws(found):
+    for name in ("softplus", "tanh"):
+        assert abs(found[f"{name}, mean"]) < 1e-6  # a density on a grid, and the Poisson equation
+        assert found[f"{name}, diffusion"] < 0.12
+        # Σ |count/M - p|/2 is √(bins/2πM) on average at most; of 2 000 trajectories, as if each had one sample
+        assert found[f"{name}, histogram"] < 2.0 * np.sqrt(60 / (2.0 * np.pi * 2000))
+    assert found["softplus, Gaussian"] < 0.1
+    assert found["tanh, Gaussian"] > 0.5  # one hump where there are two
+
+
+def cost(found):
+    for name in ("one", "eight"):
+        assert found[f"{name}, saved"] > 100.0
+        assert found[f"{name}, closure"] < 1e-4
+
+
+def regulator(found):
+    assert found["relu, inside, 0.3"] == pytest.approx(0.5, abs=0.1)
+    assert found["relu, inside, 2"] < -0.5  # below the kink
+    assert found["relu, outside, 0.3"] > 0.4  # and not with noise outside
+    assert found["relu, outside, 2"] > 0.4
+    assert found["tanh, inside, 1"] > 3.5  # saturated, as far as the weights reach
+    assert found["tanh, outside, 1"] < 0.8
+    assert found["trained over least loss"] < 1.15  # on a grid of operating points
+
+
+def preference(found):
+    assert 0.6 < found["function, inside"] < 1.1
+    assert found["function, inside, ratio"] > 1.5
+    assert 0.6 < found["maze, inside"] < 1.1
+    for name in ("function, outside", "path_integration, inside", "path_integration, outside", "feedforward, outside"):
+        assert found[name] < 0.1
+        assert found[f"{name}, ratio"] < 1.05
+
+
+def threshold(found):
+    assert found["networks"] == 10.0
+    assert found["median gap to the closure"] < 0.03
+    assert found["between the laws"] == 1.0
+    assert found["outside, largest"] < 0.1
+
+
+def operating(found):
+    assert found["inside, within"] > 1.3 * found["outside, within"]
+    assert found["inside, within, most noise"] > 2.0 * found["inside, within, least noise"]
+
+
+def surrogate(found):
+    assert found["least"] > 4.0
+
+
+def resonance(found):
+    # a weak signal has the ratio φ(θ/σ)²/(σ² Φ(1-Φ)), a function of θ/σ
+    for theta in (0.5, 1.0, 1.5):
+        assert 0.55 < found[f"threshold {theta:g}"] / theta < 0.75
+    for sigma in (0.7, 1.0, 1.5):
+        assert 0.7 < found[f"trained at {sigma:g}"] / sigma < 1.0
+
+
+HEADLINES = (
+    smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, threshold, operating, surrogate, resonance,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("check", HEADLINES, ids=lambda check: check.__name__)
+def test_a_figure_shows_its_headline_and_can_be_read(check, tmp_path):
+    module = figure_module(check.__name__)
+    data = {name: np.asarray(value) for name, value in module.compute(quick=True).items()}
+    check(module.headline(data))
+    pages = write(module, data, tmp_path)
+    assert [page.suffix for page in pages] == [".pdf", ".png"]
+    assert all(page.stat().st_size > 5000 for page in pages)
+    assert write(module, data, tmp_path)[0].read_bytes() == pages[0].read_bytes()  # drawn again it is the same file
+    figure = module.draw(data)
+    assert figure.get_figwidth() <= 7.0
+    assert_readable(figure)
+    plt.close(figure)
+
+
+def test_every_figure_is_tested():
+    assert [check.__name__ for check in HEADLINES] == list(FIGURES)
+
+
+def assert_readable(figure):
+    """No text is cut off at the edge, and no two texts lie over one another."""
+    figure.canvas.draw()
+    page = figure.bbox.padded(1.0)
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    ticks = {id(label) for ax in figure.axes for label in hidden_ticks(ax)}
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if id(text) not in ticks]
+    for text, box in boxes:
+        assert page.containsx(box.x0), text
+        assert page.containsx(box.x1), text
+        assert page.containsy(box.y0), text
+        assert page.containsy(box.y1), text
+    for (one, box), (other, beside) in combinations(boxes, 2):
+        assert not box.padded(-1.0).overlaps(beside.padded(-1.0)), (one, other)
+
+
+def hidden_ticks(ax):
+    """Labels of ticks that are not drawn: those outside the limits, and of axes switched off or shared."""
+    for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
+        for which in ("major", "minor"):
+            for tick in axis.get_major_ticks() if which == "major" else axis.get_minor_ticks():
+                within = low - 1e-9 <= tick.get_loc() <= high + 1e-9
+                for label, shown in (
+                    (tick.label1, tick.label1.get_visible()),
+                    (tick.label2, tick.label2.get_visible()),
+                ):
+                    if not (within and shown and ax.axison):
+                        yield label
+
+
+def test_text_over_text_is_found():
+    figure, ax = plt.subplots()
+    ax.text(0.5, 0.5, "one")
+    ax.text(0.5, 0.5, "other")
+    with pytest.raises(AssertionError, match="one"):
+        assert_readable(figure)
+    plt.close(figure)
