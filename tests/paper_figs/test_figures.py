@@ -64,7 +64,7 @@ def regulator(found):
     assert found["relu, outside, 2"] > 0.4
     assert found["tanh, inside, 1"] > 3.5  # saturated, as far as the weights reach
     assert found["tanh, outside, 1"] < 0.8
-    assert found["trained over least loss"] < 1.15  # on a grid of operating points
+    assert found["trained over least loss"] < 1.02  # training is exact, the least is on a grid
 
 
 def preference(found):
