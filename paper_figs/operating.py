@@ -78,6 +78,6 @@ def draw(data: Mapping[str, Any]) -> Figure:
     axes[1].set_ylabel("share within one deviation")
     axes[2].set_ylabel(r"mean slope $F'$")
     axes[1].set_title("at the kink")
-    axes[2].set_title("what passes on noise")
+    axes[2].set_title("where they work")
     letters(axes)
     return made

@@ -54,7 +54,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     left.plot(u, data["target"], color="0.75", linewidth=2.5, label="target")
     low, high = data["noisy"][0] - data["std"][0], data["noisy"][0] + data["std"][0]
     left.fill_between(u, low, high, color=colour, alpha=0.15, linewidth=0.0)
-    simulated(left, u, data["noisy"][0], data["error"][0], colour, label="with its noise, mean and deviation")
+    simulated(left, u, data["noisy"][0], data["error"][0], colour, label="with its noise (mean ± sd)")
     left.plot(u, data["off"][0], "--", color=OFF, label="noise switched off")
     left.plot(u, data["free"][0], color=FREE, label="noise-free surrogate")
     left.set_xlabel("input $u$")

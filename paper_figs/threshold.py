@@ -12,6 +12,9 @@ import ctrnn_theory as ct
 from paper_figs.networks import Run, over_noise, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
 
+EDGE = 2.0  # of the critical noise, in units of the training noise; beyond are points at the edge
+WIDE = 0.2  # of an interval, in which the least is anywhere
+GAIN = 1.05  # of the loss without noise over the least, below which the level is of no weight
 NAMES = ("sigma", "preferred", "low", "high", "predicted", "sigma_c", "ratio", "runaway")
 
 
@@ -47,15 +50,22 @@ def kinked(c: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + 2.0 * c**2)
 
 
+def told(data: Mapping[str, Any], site: str) -> np.ndarray:
+    """Networks whose level can be told: where rare trials run away, no sample has the expected loss."""
+    width = data[f"{site}/high"] - data[f"{site}/low"]
+    return (data[f"{site}/runaway"] == 0.0) & (width < WIDE)
+
+
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
     """Largest difference of the preferred level to the closure's; the share of networks between the two laws."""
-    whole = data["inside/runaway"] == 0.0
+    whole = told(data, "inside")
     gap = np.abs(data["inside/preferred"] - data["inside/predicted"])[whole]
-    above = whole & (data["inside/sigma_c"] < 1.0)
+    above = whole & (data["inside/ratio"] > GAIN)
     x, y = data["inside/sigma_c"][above], data["inside/preferred"][above]
     between = (y > kinked(x) - 0.1) & (y < smooth(x) + 0.1)
     return {
         "networks": float(data["inside/sigma"].size + data["outside/sigma"].size),
+        "left out, since trials run away": float(sum(np.sum(~told(data, site)) for site in SITES)),
         "median gap to the closure": float(np.nanmedian(gap)),
         "between the laws": float(np.mean(between)),
         "outside, largest": float(np.max(data["outside/preferred"])),
@@ -67,24 +77,34 @@ def draw(data: Mapping[str, Any]) -> Figure:
     """Preferred against training noise, and in units of it against the critical one."""
     made, (left, right) = figure(TWO_COLUMNS, 2.9, 1, 2)
     for site in SITES:
-        sigma, best = data[f"{site}/sigma"], data[f"{site}/preferred"]
+        sigma, best, c = (data[f"{site}/{name}"] for name in ("sigma", "preferred", "sigma_c"))
         ends = np.abs(np.array([best - data[f"{site}/low"], data[f"{site}/high"] - best]))
-        options = {"fmt": "o", "color": COLOUR[site], "markerfacecolor": "white", "elinewidth": 0.7, "clip_on": False}
-        left.errorbar(sigma, sigma * best, sigma * ends, label=LABEL[site], **options)
-        c = np.minimum(data[f"{site}/sigma_c"], EDGE)
-        right.errorbar(c, best, ends, **options)
+        whole, gains = told(data, site), data[f"{site}/ratio"] > GAIN
+        for chosen, fill in ((whole & gains, "white"), (whole & ~gains, COLOUR[site])):
+            if not chosen.any():
+                continue  # what is empty would have no place in the layout
+            style = {"fmt": "o", "color": COLOUR[site], "markerfacecolor": fill, "elinewidth": 0.7, "clip_on": False}
+            style |= {} if fill == "white" else {"markersize": 2.0, "alpha": 0.6}
+            x, y, error = sigma[chosen], best[chosen], ends[:, chosen]
+            left.errorbar(x, x * y, x * error, **style)
+            right.errorbar(np.minimum(c[chosen], EDGE), y, error, **style)
     left.plot([0.0, 1.6], [0.0, 1.6], color="0.75", linewidth=0.8, zorder=0)
     left.annotate("as in training", (1.15, 1.2), rotation=38, color="0.5", fontsize=7, ha="center")
     left.set_xlabel(r"training noise $\sigma_t$")
     left.set_ylabel(r"preferred noise $\sigma_\mathrm{pref}$")
     left.set_title("preferred against training noise")
+    for site in SITES:
+        left.errorbar([], [], [], fmt="o", color=COLOUR[site], markerfacecolor="white", label=LABEL[site])
+    left.plot([], [], "o", color="0.4", markersize=2.0, label=f"gains less than {GAIN - 1.0:.0%} by its noise")
     left.legend(loc="upper left")
     c = np.linspace(0.0, EDGE, 300)
     right.plot(
         c, smooth(c), color="black", label=r"shift $\propto \sigma^2$:  $\sigma_\mathrm{pref}^2 = \sigma_t^2 - \nu/2K$"
     )
     right.plot(c, kinked(c), "--", color="black", label=r"shift $\propto \sigma$, at a kink")
-    right.plot(data["inside/sigma_c"], data["inside/predicted"], "+", color="black", markersize=4, label="closure")
+    whole = told(data, "inside")
+    places = data["inside/sigma_c"][whole], data["inside/predicted"][whole]
+    right.plot(*places, "+", color="black", markersize=4, zorder=4, label="closure")
     right.set_xlim(0.0, EDGE + 0.03)
     right.set_ylim(-0.03, 1.1)
     right.set_xlabel(r"critical over training noise, $\sqrt{\nu/2K}\,/\,\sigma_t$")
@@ -93,6 +113,3 @@ def draw(data: Mapping[str, Any]) -> Figure:
     right.legend(loc="upper right")
     letters([left, right])
     return made
-
-
-EDGE = 2.0  # of the critical noise, in units of the training noise; beyond are points at the edge
