@@ -19,7 +19,7 @@ from ctrnn_theory.files import atomically
 
 PLACE = "CTRNN_THEORY_CACHE"
 """Environment variable with the folder to keep things in; a folder of the user's for such things by default."""
-SHARED = "networks.py"
+SHARED = ("networks.py", "shift.py")
 """What figures compute by, besides their own file."""
 
 Data = Mapping[str, Any]
@@ -52,7 +52,7 @@ def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
 def _key(figure: ModuleType) -> str:
     """Hash of the code that computes: without functions that draw, comments and docstrings."""
     source = Path(str(figure.__file__))
-    code = "".join(_code(path) for path in (source, source.with_name(SHARED)))
+    code = "".join(_code(path) for path in (source, *map(source.with_name, SHARED)))
     return hashlib.sha256(f"{ct.__version__} {code}".encode()).hexdigest()[:16]
 
 

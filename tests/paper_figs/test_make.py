@@ -43,7 +43,8 @@ def figure(tmp_path):
     def make(source):
         path = tmp_path / "figure.py"
         path.write_text(source)
-        (tmp_path / cache.SHARED).write_text("SHARED = 1")
+        for shared in cache.SHARED:
+            (tmp_path / shared).write_text("SHARED = 1")
         module = types.ModuleType("paper_figs.figure")
         module.__file__ = str(path)
         module.__dict__["CALLS"] = calls

@@ -1,0 +1,73 @@
+"""What the figures of the bias against σ and against γ share: a neuron whose fixed point lies at the nonlinearity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+import ctrnn_theory as ct
+from paper_figs.style import COLOUR, LINES, SITES, method_label, simulated
+
+W = 0.5
+PRECISION = 0.02  # standard error of a simulated point, relative to the bias
+Model = Callable[[float], tuple[float, ct.Noise]]
+"""γ and the noise at a place on the axis."""
+
+
+def bias(name: str, gamma: float, noise: ct.Noise, method: str, **options: Any) -> tuple[float, float]:
+    """E[h] - h* of a neuron with a* = 0 by a method, and its standard error."""
+    h = float(ct.activation(name)(0.0))
+    net = ct.CTRNN.single(w=W, b=-W * h, activation=name, gamma=gamma)
+    law = ct.predict(net, noise, method=method, start=[h], **options)
+    return law.mean[0] - h, 0.0 if law.standard_error is None else law.standard_error[0]
+
+
+def curves(
+    name: str, site: str, methods: Iterable[str], x: np.ndarray, points: np.ndarray, model: Model
+) -> dict[str, Any]:
+    """Bias by each method along an axis, and simulated at points to a precision that follows it."""
+    data: dict[str, Any] = {}
+    for method in methods:
+        if method != "small_noise" or not ct.activation(name).kinks:  # at a kink there is no expansion
+            data[f"{name}/{site}/{method}"] = np.array([bias(name, *model(value), method)[0] for value in x])
+    exact = np.interp(np.log(points), np.log(x), data[f"{name}/{site}/exact"])
+    found = [
+        bias(name, *model(value), "simulation", target_se=PRECISION * delta)
+        for value, delta in zip(points, exact, strict=True)
+    ]
+    data[f"{name}/{site}/simulation"], data[f"{name}/{site}/error"] = np.array(found).T
+    return data
+
+
+def slopes(data: Mapping[str, Any], cases: Iterable[str], x: np.ndarray, most: float) -> dict[str, float]:
+    """Slopes of the logarithm of the exact bias up to a place on the axis."""
+    log = np.log(x[x <= most])
+    return {
+        f"{name}, {site}": float(np.polyfit(log, np.log(data[f"{name}/{site}/exact"][x <= most]), 1)[0])
+        for name in cases
+        for site in SITES
+    }
+
+
+def draw_curves(ax: Axes, data: Mapping[str, Any], name: str, methods: Iterable[str], x: str) -> None:
+    """Lines of the methods that see the noise, and simulated points, on logarithmic axes."""
+    for site in SITES:
+        for method in methods:
+            y = data.get(f"{name}/{site}/{method}")
+            if y is not None and np.all(y > 1e-12):  # mean field does not see noise outside
+                ax.plot(data[x], y, color=COLOUR[site], **LINES[method])
+        y, error = data[f"{name}/{site}/simulation"], data[f"{name}/{site}/error"]
+        simulated(ax, data["points"], y, error, COLOUR[site])
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+
+
+def method_legend(ax: Axes, methods: Sequence[str]) -> None:
+    """Legend of what tells methods apart."""
+    for method in methods:
+        ax.plot([], [], color="0.3", label=method_label(method), **LINES[method])
+    ax.errorbar([], [], [], fmt="o", color="0.3", markerfacecolor="white", label="simulation")
+    ax.legend(loc="lower right")
