@@ -8,10 +8,10 @@ from .activations import Kink as Kink
 from .activations import activation as activation
 from .basins import EscapeTimes as EscapeTimes
 from .basins import escape_times as escape_times
-from .curve import BiasCurve as BiasCurve
-from .curve import bias_curve as bias_curve
 from .bias_report import BiasReport as BiasReport
 from .bias_report import bias as bias
+from .curve import BiasCurve as BiasCurve
+from .curve import bias_curve as bias_curve
 from .evolution import Evolution as Evolution
 from .evolution import evolve as evolve
 from .integrators import BatchMeans as BatchMeans
@@ -36,6 +36,7 @@ from .stationary.paired import difference as difference
 from .stationary.spectrum import Spectrum as Spectrum
 from .stationary.spectrum import spectrum as spectrum
 from .surrogate import noise_free as noise_free
+from .sweeping.grid import sweep as sweep
 from .training.trainer import Training as Training
 from .training.trainer import train as train
 

@@ -12,6 +12,7 @@ import click
 
 from ctrnn_theory import __version__
 from ctrnn_theory.cli_figures import figures_command
+from ctrnn_theory.cli_sweep import plot_command, sweep_command
 from ctrnn_theory.cli_training import preference_command, train_command
 from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, write_plot
 
@@ -29,6 +30,8 @@ def cli() -> None:
 
 cli.add_command(train_command)
 cli.add_command(preference_command)
+cli.add_command(sweep_command)
+cli.add_command(plot_command)
 cli.add_command(figures_command)
 
 

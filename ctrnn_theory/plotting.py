@@ -9,11 +9,13 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.bias_report import BiasReport
+from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.evolution import Evolution
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.pictures.heatmap import heatmap as heatmap
+from ctrnn_theory.pictures.heatmap import lines as lines
 from ctrnn_theory.pictures.maze import MAZE_COLOURS as MAZE_COLOURS
 from ctrnn_theory.pictures.maze import maze as maze
 from ctrnn_theory.pictures.operating import operating_points as operating_points

@@ -1,0 +1,184 @@
+"""A batch of points by one method: the rows of its results, and the reasons of those that failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ctrnn_theory.stationary import predict
+from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.sweeping import vectorised
+from ctrnn_theory.sweeping.spec import BY_NEURON, IntArray, Spec, options_of
+
+FloatArray = NDArray[np.float64]
+Rows = NDArray[np.void]
+UNIT = 1024
+"""Points of a vectorised method that are always computed together: the last bits of sums may depend on it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points to be computed by one method."""
+
+    method: int
+    """Its number among the methods of the sweep."""
+    points: IntArray
+    """Numbers of the points, ascending; whole units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Points that are finished."""
+
+    rows: Rows
+    """Structured array of :func:`row_type`."""
+    reasons: tuple[str, ...]
+    """Why points failed: the field "failure" counts from 1 into it, and is 0 for a point that did not."""
+
+
+def row_type(spec: Spec) -> np.dtype[np.void]:
+    """Layout of a row: method, point, failure, and the quantities that are asked for, (N,) where they are by neuron."""
+    kinds: list[Any] = [("method", "<i4"), ("failure", "<i4"), ("point", "<i8")]
+    for name in spec.quantities:
+        by_neuron = name in BY_NEURON and spec.network is not None
+        kinds.append((name, "?" if name == "converged" else "<f8", (spec.neurons,) if by_neuron else ()))
+    return np.dtype(kinds)
+
+
+def unit(spec: Spec, method: str) -> int:
+    """Points that are computed together whatever the batch: 1 but for the vectorised methods."""
+    return UNIT if vectorised.takes(spec, method) else 1
+
+
+def evaluate(spec: Spec, task: Task) -> Batch:
+    """Compute the points of a task; what fails is told in the rows.
+
+    Libraries of linear algebra are held to one thread: it is points that are spread over cores, and last bits may
+    depend on the number of threads.
+    """
+    method, count = spec.methods[task.method], task.points.size
+    found = _Found(
+        np.full((count, spec.neurons), np.nan),
+        np.full((count, spec.neurons), np.nan),
+        np.full((count, spec.neurons), np.nan),
+        np.full(count, np.nan),
+        np.full(count, np.nan),
+        np.zeros(count, bool),
+    )
+    left = np.arange(count)
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        if (size := unit(spec, method)) > 1:
+            blocks = np.split(left, 1 + np.flatnonzero(np.diff(task.points // size)))
+            left = np.concatenate([_together(spec, method, task.points[block], block, found) for block in blocks])
+        for i in left.tolist():
+            _one(spec, method, int(task.points[i]), i, found)
+        wanted = {"bias", "loss"} & set(spec.quantities)
+        rest = _noise_free(spec, task.points, found.reasons) if wanted else np.nan
+    return _batch(spec, task, found, rest)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What the method says of P points of N neurons, filled in by and by."""
+
+    mean: FloatArray
+    """(P, N)."""
+    variance: FloatArray
+    """(P, N)."""
+    error: FloatArray
+    """Standard error of the mean (P, N)."""
+    spread: FloatArray
+    """Variance of what the loss is of, summed over it, (P,)."""
+    seconds: FloatArray
+    """(P,)."""
+    converged: NDArray[np.bool_]
+    """(P,)."""
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why points failed, by place."""
+
+
+def _batch(spec: Spec, task: Task, found: _Found, rest: Any) -> Batch:
+    """Rows of what was found; `rest`: noise-free states (P, N)."""
+    gap, W_out = found.mean - rest, None if spec.network is None else spec.network.W_out
+    shift = (
+        gap if W_out is None else np.sum(gap[:, None] * W_out, axis=2)
+    )  # by itself, whatever the batch: not gap @ Wᵀ
+    values = {
+        "mean": found.mean,
+        "bias": gap,
+        "variance": found.variance,
+        "standard_error": found.error,
+        "loss": found.spread + np.sum(shift**2, axis=1),
+        "seconds": found.seconds,
+        "converged": found.converged,
+    }
+    rows = np.zeros(task.points.size, row_type(spec))
+    rows["method"], rows["point"] = task.method, task.points
+    for name in spec.quantities:
+        rows[name] = values[name].reshape(rows[name].shape)
+    texts = tuple(dict.fromkeys(found.reasons[i] for i in sorted(found.reasons)))
+    numbers = {text: number for number, text in enumerate(texts, 1)}
+    for i, text in found.reasons.items():
+        rows["failure"][i] = numbers[text]
+    return Batch(rows, texts)
+
+
+def _together(spec: Spec, method: str, points: IntArray, block: NDArray[np.intp], found: _Found) -> NDArray[np.intp]:
+    """Take a unit at once; returns the places that are left to be taken one by one."""
+    begin = perf_counter()
+    try:
+        laws = vectorised.laws(spec, method, points)
+    except (ValueError, ArithmeticError):  # one of them has no moments: which, the method for one will say
+        return block
+    found.mean[block, 0], found.variance[block, 0] = laws.mean, laws.variance
+    found.spread[block], found.converged[block] = laws.variance, laws.known
+    found.seconds[block] = (perf_counter() - begin) / block.size
+    found.reasons.update({int(block[i]): reason for i, reason in laws.failed.items()})
+    known = laws.known.copy()
+    known[list(laws.failed)] = True
+    return block[~known]
+
+
+def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
+    """Take one point by the method itself."""
+    point, options = spec.point(number), dict(spec.options.get(method, {}))
+    own = options_of(method)
+    if "rng" in own:
+        options["rng"] = spec.stream(point)
+    if "workers" in own:
+        options["workers"] = 1
+    try:
+        net, noise, u = spec.model(point)
+        law = predict(net, noise, u, method, **options)
+    except Exception as error:  # whatever it is, the others go on
+        found.reasons[i] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return
+    found.mean[i], found.variance[i] = law.mean, np.diag(law.covariance)
+    found.spread[i] = np.trace(law.covariance if net.W_out is None else net.W_out @ law.covariance @ net.W_out.T)
+    found.seconds[i], found.converged[i] = law.seconds, law.converged
+    if law.standard_error is not None:
+        found.error[i] = law.standard_error
+
+
+def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatArray:
+    """Where the noise-free network goes from rest at each point, (P, N): a fixed point, or its time average."""
+    states = np.full((points.size, spec.neurons), np.nan)
+    left = np.ones(points.size, bool)
+    for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
+        ends = vectorised.noise_free(neurons)
+        states[places, 0], left[places] = ends.state, ~ends.settled & ~ends.runaway
+        for i in places[ends.runaway].tolist():
+            reasons.setdefault(i, vectorised.PASSED)
+    for i in np.flatnonzero(left).tolist():
+        try:
+            net, _, u = spec.model(spec.point(int(points[i])))
+            f = net.activation
+            states[i] = settle(f, f.derivative, net.W, net.drive(u), net.gamma, net.start_state()).state
+        except (ValueError, ArithmeticError) as error:
+            reasons.setdefault(i, str(error))
+    return states

@@ -1,0 +1,137 @@
+"""The results of a sweep as an :class:`xarray.Dataset` with named axes, and its files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ctrnn_theory import __version__
+from ctrnn_theory.files import atomically
+from ctrnn_theory.sweeping.batch import Batch, row_type
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
+from ctrnn_theory.sweeping.spec import QUANTITIES, Spec
+
+if TYPE_CHECKING:
+    import xarray
+
+
+Format = Literal["netcdf", "zarr"]
+FILES = {"netcdf": "sweep.nc", "zarr": "sweep.zarr"}
+"""By format."""
+NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
+"""What may differ between reasons that are otherwise the same."""
+
+
+def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
+    """Lay out batches over methods, axes, and neurons if there are several; points without a number hold NaN.
+
+    The first dimension is not called "method", which xarray has another use for in ``sel``.
+
+    ``failure`` is 0 where a point did not fail, and otherwise counts from 1 into the reasons, a JSON list that is an
+    attribute of it; of reasons that differ in numbers alone there is the first.
+    """
+    import xarray
+
+    dims, kind = ("methods", *spec.axes), row_type(spec)
+    counts = (len(spec.methods), *spec.shape)
+    coords: dict[str, Any] = {"methods": ("methods", list(spec.methods), {"long_name": "method"})}
+    about = NEURON | NETWORK
+    for name, axis in spec.axes.items():
+        attributes = {"long_name": about[name].about, "scale": "log" if axis.logarithmic else "linear"}
+        coords[name] = (name, np.array(axis.values), _units(attributes, isinstance(axis.values[0], float)))
+    variables: dict[str, Any] = {}
+    for name in spec.quantities:
+        inner = kind[name].shape
+        empty = np.zeros((counts[0], spec.size, *inner), bool) if name == "converged" else None
+        array = np.full((counts[0], spec.size, *inner), np.nan) if empty is None else empty
+        for batch in batches:
+            array[batch.rows["method"], batch.rows["point"]] = batch.rows[name]
+        where = (*dims, "neuron") if inner else dims
+        attributes = {"long_name": QUANTITIES[name]}
+        unit = "s" if name == "seconds" else "1"
+        variables[name] = (where, array.reshape(*counts, *inner), _units(attributes, name != "converged", unit))
+    codes, reasons = _failures(spec, batches)
+    attributes = {"long_name": "number of the reason why the point failed, or 0", "reasons": json.dumps(reasons)}
+    variables["failure"] = (dims, codes.reshape(counts), attributes)
+    attributes = {"spec": json.dumps(spec.to_dict()), "source": f"ctrnn-theory {__version__}"}
+    return xarray.Dataset(variables, coords, attributes)
+
+
+def _units(attributes: dict[str, str], has: bool, unit: str = "1") -> dict[str, str]:
+    return attributes | {"units": unit} if has else attributes
+
+
+def _failures(spec: Spec, batches: list[Batch]) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """Failure of every point by method, (methods, points), and the reasons: those of first points, in their order."""
+    first: dict[str, tuple[int, int, str]] = {}
+    for batch in batches:
+        for row in batch.rows[batch.rows["failure"] > 0]:
+            text = batch.reasons[row["failure"] - 1]
+            found = (int(row["method"]), int(row["point"]), text)
+            key = NUMBER.sub("#", text)
+            first[key] = min(found, first.get(key, found))
+    order = sorted(first, key=lambda key: first[key])
+    codes = np.zeros((len(spec.methods), spec.size), np.int32)
+    for batch in batches:
+        known = np.array([0] + [1 + order.index(NUMBER.sub("#", text)) for text in batch.reasons], np.int32)
+        codes[batch.rows["method"], batch.rows["point"]] = known[batch.rows["failure"]]
+    return codes, [first[key][2] for key in order]
+
+
+def failures(dataset: xarray.Dataset) -> dict[str, int]:
+    """How many points failed, by reason, the most frequent first; points count once for each method."""
+    reasons = json.loads(dataset["failure"].attrs["reasons"])
+    counts = np.bincount(dataset["failure"].values.ravel(), minlength=len(reasons) + 1)[1:]
+    found = {reason: int(count) for reason, count in zip(reasons, counts, strict=True)}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def save(dataset: xarray.Dataset, place: Path, form: Format) -> Path:
+    """Write a dataset into a folder, whole or not at all.
+
+    NetCDF is written by netCDF4, whose wheels bring their HDF5, and which writes all kinds of numbers and text.
+    """
+    target = place / FILES[form]
+    if form == "netcdf":
+        with atomically(target) as temporary:
+            dataset.to_netcdf(temporary, engine="netcdf4")
+        return target
+    temporary = place / ".sweep.zarr"
+    shutil.rmtree(temporary, ignore_errors=True)
+    dataset.to_zarr(temporary, zarr_format=2)  # the third has no text of fixed length
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    return target
+
+
+def load(place: Path) -> xarray.Dataset:
+    """Read the dataset of a finished sweep.
+
+    Raises
+    ------
+    ValueError
+        If the folder has none.
+    """
+    import xarray
+
+    if (place / FILES["netcdf"]).exists():
+        return xarray.load_dataset(place / FILES["netcdf"], engine="netcdf4")
+    if (place / FILES["zarr"]).exists():
+        return xarray.load_dataset(place / FILES["zarr"], engine="zarr")
+    raise ValueError(f"run must be the folder of a finished sweep; {place} has no {FILES['netcdf']} or {FILES['zarr']}")
+
+
+def check_format(form: Any) -> None:
+    """Refuse what is no format, or one that is not installed."""
+    if form not in FILES:
+        raise ValueError(f"format must be one of {', '.join(FILES)}; got {form!r}")
+    if form == "zarr":
+        try:
+            import zarr  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise ValueError("zarr must be installed for its format: pip install 'ctrnn-theory[cluster]'") from error

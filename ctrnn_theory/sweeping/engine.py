@@ -1,0 +1,161 @@
+"""Tasks of a measured length, on this machine's cores by joblib, a cluster by Dask, or a function like ``map``."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from itertools import islice
+from threading import Thread
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
+from ctrnn_theory.sweeping.spec import IntArray, Spec
+from ctrnn_theory.workers import Workers, threads
+
+LENGTH = 1.0
+"""Seconds that a task is to last."""
+MOST = 100_000
+"""Points of a task, which bounds its memory."""
+SAMPLED, ENOUGH = 8, 0.5
+"""Units that are timed at most, and seconds after which fewer will do."""
+WINDOW = 1000
+"""Tasks that a cluster is given at a time."""
+WATCHED = 1.0
+"""Seconds between looks at whether the parent of a process is there."""
+RETRIES = 3
+"""Times that a cluster tries a task anew."""
+
+
+def sample(spec: Spec, method: int, units: Iterable[IntArray]) -> tuple[list[Batch], float]:
+    """Compute a few units of points, and return them with the seconds that one takes.
+
+    The first compiles, and is timed only if it is alone. Units whose order is random tell how long the others take.
+    """
+    batches, seconds, timed = [], math.nan, 0.0
+    for count, points in enumerate(islice(units, SAMPLED + 1)):
+        begin = perf_counter()
+        batches.append(evaluate(spec, Task(method, points)))
+        last = perf_counter() - begin
+        timed += last if count else 0.0
+        seconds = timed / count if count else last
+        if count and timed > ENOUGH:
+            break
+    return batches, seconds
+
+
+def estimate(spec: Spec) -> float:
+    """Seconds that the whole sweep takes on one core, by a sample of its points."""
+    total, rng = 0.0, np.random.default_rng(0)
+    for number, method in enumerate(spec.methods):
+        size = unit(spec, method)
+        count = -(-spec.size // size)
+        chosen = rng.choice(count, min(count, SAMPLED + 1), replace=False)
+        units = (np.arange(i * size, min((i + 1) * size, spec.size)) for i in chosen)
+        total += count * sample(spec, number, units)[1]
+    return total
+
+
+def run(spec: Spec, missing: list[IntArray], workers: Workers = None, client: Any = None) -> Iterator[Batch]:
+    """Compute points, given by method, and yield batches as they finish, in any order.
+
+    The first batches are samples, taken here, from which the lengths of tasks follow. Points are dealt out at random,
+    so that tasks last about the same where costs vary over the grid.
+    """
+    rng, tasks, count = np.random.default_rng(0), [], 0
+    for number, points in enumerate(missing):
+        size = unit(spec, spec.methods[number])
+        units = np.split(points, 1 + np.flatnonzero(np.diff(points // size))) if points.size else []
+        order = rng.permutation(len(units))
+        batches, seconds = sample(spec, number, (units[i] for i in order))
+        yield from batches
+        length = max(1, min(round(LENGTH / seconds), MOST // size)) if batches else 1
+        rest = order[len(batches) :]
+        tasks.append(_tasks(number, units, rest, length))
+        count += -(-rest.size // length)
+    if count:
+        yield from _spread(partial(evaluate, spec), (task for some in tasks for task in some), count, workers, client)
+
+
+def _tasks(method: int, units: list[IntArray], order: NDArray[np.int64], length: int) -> Iterator[Task]:
+    for first in range(0, order.size, length):
+        yield Task(method, np.concatenate([units[i] for i in np.sort(order[first : first + length])]))
+
+
+def _spread(
+    function: Callable[[Task], Batch], tasks: Iterator[Task], count: int, workers: Workers, client: Any
+) -> Iterator[Batch]:
+    """Apply a function to tasks, by whatever there is to do it."""
+    if client is not None:
+        yield from _on_cluster(function, tasks, client)
+    elif callable(workers):
+        yield from workers(function, tasks)
+    elif (processes := min(threads(workers), count)) == 1:
+        yield from map(function, tasks)
+    else:
+        from joblib import Parallel, delayed
+
+        pool = Parallel(processes, return_as="generator_unordered", batch_size=1, max_nbytes=None)
+        yield from pool(delayed(_attended)(function, os.getpid(), task) for task in tasks)
+
+
+def _attended(function: Callable[[Task], Batch], parent: int, task: Task) -> Batch:
+    """Apply a function in a process that is to end with its parent, even if that is killed."""
+    _end_with(parent)
+    return function(task)
+
+
+@lru_cache
+def _end_with(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(WATCHED)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _on_cluster(function: Callable[[Task], Batch], tasks: Iterator[Task], client: Any) -> Iterator[Batch]:
+    """Keep a cluster supplied with tasks; those of a worker that dies go to another."""
+    from distributed import as_completed
+
+    def submit(task: Task) -> Any:
+        return client.submit(function, task, pure=False, retries=RETRIES)
+
+    pending = as_completed(map(submit, islice(tasks, WINDOW)))
+    for future in pending:
+        yield future.result()
+        pending.update(map(submit, islice(tasks, 1)))
+
+
+@contextmanager
+def connected(dask: Any) -> Iterator[Any]:
+    """Give the client of the scheduler at an address, closed in the end; or None, or a client, as it is.
+
+    Raises
+    ------
+    ValueError
+        If Dask is not installed, or there is no scheduler there.
+    """
+    if dask is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise ValueError("dask must be installed for a cluster: pip install 'ctrnn-theory[cluster]'") from error
+    if isinstance(dask, Client):
+        yield dask
+        return
+    try:
+        client = Client(dask)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"dask must be the address of a scheduler; got {dask!r}: {error}") from error
+    with client:
+        yield client

@@ -1,0 +1,128 @@
+"""What the parameters of a sweep are called, and the values that they may take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ctrnn_theory.activations import activation
+from ctrnn_theory.arguments import real_array
+from ctrnn_theory.network import SITES, check_gamma
+
+Value = float | str
+FORMS = ("linspace", "logspace")
+
+
+class Parameter(NamedTuple):
+    """A parameter of the points."""
+
+    about: str
+    """What it is, for labels; in the units of the state, which has none."""
+    check: Callable[[str, Any], Value]
+    """Returns a value as it is kept, or raises a ValueError that says what is wrong with it."""
+    default: Value | None = None
+    """Where a specification does not say; None if it must."""
+
+
+class Axis(NamedTuple):
+    """Values along one axis of the grid."""
+
+    values: tuple[Value, ...]
+    """In the order in which they are given, all different."""
+    written: Any
+    """A list, or linspace or logspace, as plain JSON."""
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether it is evenly spaced in the logarithm."""
+        return isinstance(self.written, dict) and "logspace" in self.written
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, str | bool):
+        raise ValueError(f"{name} must be a number; got {value!r}")
+    return float(real_array(name, value, ())) + 0.0  # no -0.0, which equals 0.0 and is written differently
+
+
+def _sigma(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if number < 0.0:
+        raise ValueError(f"{name} must be at least 0, a standard deviation; got {number:g}")
+    return number
+
+
+def _gamma(name: str, value: Any) -> float:
+    return check_gamma(_number(name, value))
+
+
+def _site(name: str, value: Any) -> str:
+    if value not in SITES:
+        raise ValueError(f'{name} must be "inside" or "outside"; got {value!r}')
+    return str(value)
+
+
+def _activation(name: str, value: Any) -> str:
+    return activation(value).text
+
+
+NOISE = {
+    "sigma": Parameter("noise, standard deviation per step", _sigma),
+    "site": Parameter("where the noise enters", _site, "inside"),
+    "sigma_in": Parameter("noise inside, standard deviation per step", _sigma, 0.0),
+    "sigma_out": Parameter("noise outside, standard deviation per step", _sigma, 0.0),
+}
+NEURON = {
+    "activation": Parameter("activation function", _activation, "relu"),
+    "w": Parameter("self-connection w", _number),
+    "b": Parameter("bias b", _number, 0.0),
+    "gamma": Parameter("step over time constant γ", _gamma, 0.1),
+    **NOISE,
+}
+"""Parameters of a single neuron."""
+NETWORK = {
+    "scale": Parameter("factor of the recurrent weights", _number, 1.0),
+    "u": Parameter("input u", _number, 0.0),
+    "gamma": Parameter("step over time constant γ", _gamma),
+    **NOISE,
+}
+"""Parameters of a network out of a file, beside the network; γ by default is the network's."""
+
+
+def axis(name: str, parameter: Parameter, written: Any) -> Axis:
+    """Values of an axis from a list, an array, or ``{"linspace": [first, last, count]}`` (or logspace, powers of ten).
+
+    Raises
+    ------
+    ValueError
+        For anything else, values that the parameter cannot take, none at all, or one that comes twice.
+
+    Examples
+    --------
+    >>> axis("gamma", NEURON["gamma"], {"logspace": [-2, 0, 3]}).values
+    (0.01, 0.1, 1.0)
+    """
+    if isinstance(written, Mapping):
+        form = next(iter(written), None)
+        if len(written) != 1 or form not in FORMS:
+            raise ValueError(f"axis {name} must be a list, or one of {', '.join(FORMS)}; got {dict(written)!r}")
+        ends = written[form]
+        if not isinstance(ends, list | tuple) or len(ends) != 3 or type(ends[2]) is not int or ends[2] < 1:
+            raise ValueError(f"{form} of axis {name} must be [first, last, count]; got {ends!r}")
+        first, last = (_number(f"{form} of axis {name}", end) for end in ends[:2])
+        values = getattr(np, form)(first, last, ends[2]).tolist()
+        written = {form: [first, last, ends[2]]}
+    elif isinstance(written, list | tuple | np.ndarray):
+        values = written.tolist() if isinstance(written, np.ndarray) else list(written)
+        written = None
+    else:
+        raise ValueError(f"axis {name} must be a list, or one of {', '.join(FORMS)}; got {written!r}")
+    checked = tuple(parameter.check(name, value) for value in values)
+    if not checked:
+        raise ValueError(f"axis {name} must have values; got none")
+    value, count = Counter(checked).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"axis {name} must have different values; got {value} twice")
+    return Axis(checked, list(checked) if written is None else written)

@@ -1,0 +1,249 @@
+"""What a sweep is of: fixed values, axes, methods and quantities; and its points, by number."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.network import ARRAYS, CTRNN, Noise
+from ctrnn_theory.stationary import METHODS
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
+
+PARTS = ("seed", "methods", "quantities", "fixed", "axes", "options")
+QUANTITIES = {
+    "mean": "mean of the state",
+    "bias": "mean less the noise-free fixed point",
+    "variance": "variance of the state",
+    "standard_error": "standard error of the mean, of methods that sample",
+    "loss": "mean squared distance of the readout, or else of the state, from its noise-free value",
+    "seconds": "time of the computation",
+    "converged": "whether the method reached its tolerance",
+}
+"""What may be asked for. The first four are by neuron in a network out of a file."""
+BY_NEURON = tuple(QUANTITIES)[:4]
+DEFAULT = ("mean", "bias", "variance", "converged")
+OURS = ("rng", "workers")
+"""Options of methods that the sweep sets: seeds are by point, and points are what is spread over cores."""
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """A sweep before it has begun; made by :meth:`of`."""
+
+    axes: Mapping[str, Axis]
+    """By name, in the order of the dimensions; the last varies fastest."""
+    fixed: Mapping[str, Value]
+    """Values of the parameters that are no axes, defaults too."""
+    methods: tuple[str, ...]
+    """Names out of :data:`~ctrnn_theory.METHODS`."""
+    quantities: tuple[str, ...] = DEFAULT
+    """Names out of :data:`QUANTITIES`."""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of the methods, by method."""
+    seed: int = 0
+    """Of every point's random stream, with its coordinates."""
+    network: CTRNN | None = None
+    """The network, or None for single neurons."""
+
+    @classmethod
+    def of(cls, written: Spec | Mapping[str, Any] | str | os.PathLike[str]) -> Spec:
+        """Make it from a mapping, or from a TOML file.
+
+        Raises
+        ------
+        ValueError
+            For what it cannot have: one sentence with the name, the rule and the value.
+
+        Examples
+        --------
+        >>> spec = Spec.of({"fixed": {"w": 0.5}, "axes": {"sigma": [0.1, 0.2], "site": ["inside", "outside"]}})
+        >>> spec.shape, spec.methods
+        ((2, 2), ('gaussian_closure',))
+        """
+        if isinstance(written, Spec):
+            return written
+        folder = Path()
+        if not isinstance(written, Mapping):
+            folder, written = Path(written).parent, _read(Path(written))
+        _check_names("spec", written, PARTS)
+        tables = {part: dict(_table(part, written.get(part, {}))) for part in ("fixed", "axes", "options")}
+        network = tables["fixed"].pop("network", None)
+        if network is not None and not isinstance(network, CTRNN):
+            network = CTRNN.load(folder / str(network))
+        known = _known(network, {*tables["fixed"], *tables["axes"]})
+        _check_names("axes", tables["axes"], known)
+        _check_names("fixed", tables["fixed"], (*known, "network"))
+        if both := [name for name in tables["axes"] if name in tables["fixed"]]:
+            raise ValueError(f"{both[0]} must be fixed or an axis; got both")
+        axes = {name: axis(name, known[name], values) for name, values in tables["axes"].items()}
+        fixed = {name: known[name].check(name, value) for name, value in tables["fixed"].items()}
+        for name, parameter in known.items():
+            if name not in axes and name not in fixed:
+                if parameter.default is None:
+                    raise ValueError(f"spec must say what {name} is, in fixed or in axes; got neither")
+                fixed[name] = parameter.default
+        methods = _names("methods", written.get("methods", ["gaussian_closure"]), METHODS)
+        quantities = _names("quantities", written.get("quantities", DEFAULT), tuple(QUANTITIES))
+        options = _options(tables["options"], methods)
+        return cls(axes, fixed, methods, quantities, options, _seed(written.get("seed", 0)), network)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON; of a network its size and a digest."""
+        fixed: dict[str, Any] = dict(self.fixed)
+        if self.network is not None:
+            fixed["network"] = f"{self.neurons} neurons, sha256 {self.digest}"
+        return {
+            "seed": self.seed,
+            "methods": list(self.methods),
+            "quantities": list(self.quantities),
+            "fixed": fixed,
+            "axes": {name: found.written for name, found in self.axes.items()},
+            "options": {method: dict(options) for method, options in self.options.items()},
+        }
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(len(found.values) for found in self.axes.values())
+
+    @property
+    def size(self) -> int:
+        """Points of the grid."""
+        return math.prod(self.shape)
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the network, 1 without one."""
+        return 1 if self.network is None else self.network.n
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that the network is."""
+        assert self.network is not None
+        found = hashlib.sha256(json.dumps([self.network.activation.text, self.network.gamma]).encode())
+        for name in ARRAYS:
+            array = getattr(self.network, name)
+            if array is not None:
+                found.update(f"{name} {array.shape};".encode() + array.tobytes())
+        return found.hexdigest()
+
+    @cached_property
+    def _values(self) -> dict[str, NDArray[Any]]:
+        return {name: np.array(found.values) for name, found in self.axes.items()}
+
+    def columns(self, points: IntArray) -> dict[str, Any]:
+        """Parameters of many points, (P,) each, or a single value where it is the same for all; σ by site."""
+        found: dict[str, Any] = dict(self.fixed)
+        for (name, values), index in zip(self._values.items(), np.unravel_index(points, self.shape), strict=True):
+            found[name] = values[index]
+        if "sigma" in found:
+            sigma, inside = found.pop("sigma"), np.asarray(found.pop("site")) == "inside"
+            found["sigma_in"], found["sigma_out"] = np.where(inside, sigma, 0.0), np.where(inside, 0.0, sigma)
+        return found
+
+    def point(self, number: int) -> dict[str, Value]:
+        """Parameters of one point; σ by site."""
+        columns = self.columns(np.array([number]))
+        return {name: np.ravel(column)[0].item() for name, column in columns.items()}
+
+    def model(self, point: Mapping[str, Any]) -> tuple[CTRNN, Noise, list[float] | None]:
+        """Network, noise and input at a point."""
+        noise = Noise(point["sigma_in"], point["sigma_out"])
+        net = self.network
+        if net is None:
+            return CTRNN.single(point["w"], point["b"], point["activation"], point["gamma"]), noise, None
+        W = point["scale"] * net.W
+        scaled = CTRNN(W, net.b, net.activation, point["gamma"], net.W_in, net.W_out, net.b_out)
+        return scaled, noise, [point["u"]] if "u" in point else None
+
+    def stream(self, point: Mapping[str, Value]) -> np.random.SeedSequence:
+        """Random stream of a point: from the seed and its parameters alone, the same for all methods."""
+        whole = {name: value.hex() if isinstance(value, float) else value for name, value in point.items()}
+        if self.network is not None:
+            whole["network"] = self.digest
+        words = np.frombuffer(hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).digest(), "<u4")
+        return np.random.SeedSequence([self.seed, *words.tolist()])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"spec must be a file that can be read; {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"spec must be TOML; {path}: {error}") from error
+
+
+def _table(part: str, found: Any) -> Mapping[str, Any]:
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{part} must be a table of names and values; got {found!r}")
+    return found
+
+
+def _check_names(where: str, found: Mapping[str, Any], known: Any) -> None:
+    for name in found:
+        if name not in known:
+            raise ValueError(f"{where} must be out of {', '.join(known)}; got {name!r}")
+
+
+def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
+    """Parameters that a specification has, by what it names: σ with its site, or σ at both."""
+    known = dict(NEURON)
+    if network is not None:
+        known = NETWORK | {"gamma": NETWORK["gamma"]._replace(default=network.gamma)}
+        inputs = 0 if network.W_in is None else network.W_in.shape[1]
+        if inputs == 0:
+            del known["u"]
+        elif inputs > 1:
+            raise ValueError(f"network must have at most one input to be swept; it has {inputs}")
+    both, one = {"sigma_in", "sigma_out"}, {"sigma", "site"}
+    if given & both and given & one:
+        raise ValueError(f"{min(given & one)} must be left out with {min(given & both)}; got both")
+    left_out = one if given & both else both
+    return {name: parameter for name, parameter in known.items() if name not in left_out}
+
+
+def _names(part: str, found: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list | tuple) else ()
+    wrong = [name for i, name in enumerate(names) if name not in known or name in names[:i]]
+    if wrong or not names:
+        raise ValueError(
+            f"{part} must be different names out of {', '.join(known)}; got {wrong[0] if wrong else found!r}"
+        )
+    return names
+
+
+def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    _check_names("options", found, methods)
+    for method, options in found.items():
+        known = [name for name in options_of(method) if name not in OURS]
+        _check_names(f"options of {method}", _table(f"options of {method}", options), known or ["(none)"])
+    return {method: dict(options) for method, options in found.items()}
+
+
+@lru_cache
+def options_of(method: str) -> tuple[str, ...]:
+    """Names of the options of a method."""
+    solve = import_module(f"ctrnn_theory.stationary.{method}").solve
+    return tuple(inspect.signature(solve).parameters)[4:]
+
+
+def _seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be an integer of at least 0; got {seed!r}")
+    return int(seed)
