@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -9,6 +10,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
+
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 
 if TYPE_CHECKING:
     import xarray
@@ -67,7 +70,7 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
     ax.figure.colorbar(mesh, ax=ax, label=_label(values))
     _set_axis(ax, "x", values[x])
     _set_axis(ax, "y", values[y])
-    ax.set_title(_where(values), fontsize="medium")
+    ax.set_title(_where(dataset, values), fontsize="medium")
     return ax
 
 
@@ -128,7 +131,7 @@ def lines(
         ax.legend(frameon=False, fontsize="small")
     _set_axis(ax, "x", values[x])
     ax.set_ylabel(_label(values))
-    ax.set_title(_where(values), fontsize="medium")
+    ax.set_title(_where(dataset, values), fontsize="medium")
     return ax
 
 
@@ -191,17 +194,15 @@ def _label(values: xarray.DataArray) -> str:
     return str(values.attrs.get("long_name", values.name)) + (f" ({unit})" if unit != "1" else "")
 
 
-def _where(values: xarray.DataArray) -> str:
-    """What is held fixed."""
-    parts = []
-    for name, value in values.coords.items():
-        if value.ndim == 0:
-            found = value.item()
-            parts.append(
-                str(found)
-                if name == "methods"
-                else f"{name} = {found:g}"
-                if isinstance(found, float)
-                else f"{name} {found}"
-            )
-    return ", ".join(parts)
+def _where(dataset: xarray.Dataset, values: xarray.DataArray) -> str:
+    """What is held fixed: by the specification, and as selected."""
+    fixed = json.loads(dataset.attrs["spec"])["fixed"] if "spec" in dataset.attrs else {}
+    chosen = {str(name): value.item() for name, value in values.coords.items() if value.ndim == 0}
+    held, order = fixed | chosen, (*NEURON, *NETWORK, *map(str, values.coords))
+    return ", ".join(_held(name, held[name]) for name in dict.fromkeys(order) if name in held)
+
+
+def _held(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{name} = {value:g}"
+    return f"noise {value}" if name == "site" else str(value)

@@ -39,7 +39,7 @@ def test_map(found):
     assert np.array_equal(mesh.get_array(), expected)
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
     assert ax.get_xlabel() == "noise, standard deviation per step"
-    assert ax.get_title() == "gaussian_closure, w = 0.5, site inside"
+    assert ax.get_title() == "relu, w = 0.5, b = 0.1, noise inside, gaussian_closure"
     assert ax.get_ylim()[0] < 0.01 < 1.0 < ax.get_ylim()[1]
     assert ax.figure.axes[1].get_ylabel() == "mean less the noise-free fixed point"
 

@@ -1,6 +1,9 @@
 """Specifications: what they may say, and the points and seeds that follow."""
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +149,11 @@ def test_toml_that_is_none_is_refused(tmp_path):
     (tmp_path / "spec.toml").write_text("axes = [")
     with pytest.raises(ValueError, match="spec must be TOML"):
         Spec.of(tmp_path / "spec.toml")
+
+
+def test_the_example_of_the_readme_is_the_same_in_both_forms(tmp_path):
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "spec.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    call = re.search(r">>> found = ct.sweep\((\{.*?\})\)", page, re.DOTALL)[1].replace("...", "")
+    assert Spec.of(path).to_dict() == Spec.of(ast.literal_eval(call)).to_dict()
