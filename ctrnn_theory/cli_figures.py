@@ -14,7 +14,7 @@ from ctrnn_theory.console import progress
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--quick", is_flag=True, help="Coarser, in two minutes, without training: from networks that come along.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("figures"), show_default=True, help="Folder.")
-@click.option("--fresh", is_flag=True, help="Compute again what was computed before.")
+@click.option("--fresh", is_flag=True, help="Compute again what was computed before, but do not train again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a line for each figure.")
 def figures_command(names: tuple[str, ...], quick: bool, out: Path, fresh: bool, as_json: bool) -> None:
     """Make the figures of the theory, or those NAMEd, as PDF and PNG.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ from ctrnn_theory.files import atomically
 
 PLACE = "CTRNN_THEORY_CACHE"
 """Environment variable with the folder to keep things in; a folder of the user's for such things by default."""
+KEPT = Path(__file__).parent / "trained"
+"""Small set of trained networks, for the quick figures."""
 SHARED = ("networks.py", "shift.py")
 """What figures compute by, besides their own file."""
 
@@ -26,22 +29,37 @@ Data = Mapping[str, Any]
 
 
 def folder(name: str) -> Path:
-    """Folder of this name, made if need be."""
+    """Folder of this name, made if need be.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be.
+    """
     kept = os.environ.get(PLACE)
-    place = (Path(kept) if kept else user_cache_path("ctrnn_theory")) / name
-    place.mkdir(parents=True, exist_ok=True)
+    return usable((Path(kept) if kept else user_cache_path("ctrnn_theory")) / name, PLACE)
+
+
+def usable(place: Path, name: str) -> Path:
+    """Make a folder if need be, and see that it can be written; `name` is what the user knows it by."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{name} must be a folder that can be made; got {place}: {error.strerror}") from error
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"{name} must be a folder that can be written; got {place}")
     return place
 
 
 def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
     """Data of a figure: those kept, if its code and the package's version are still the same, or new ones."""
-    name = f"{figure.__name__.rpartition('.')[2]}{'-quick' if quick else ''}-{_key(figure)}.npz"
+    name = f"{figure.__name__.rpartition('.')[2]}{'-quick' if quick else ''}-{_key(figure, quick)}.npz"
     path = folder("figures") / name
     if not fresh:
         try:
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as kept:
                 return {key: kept[key] for key in kept.files}
-        except (OSError, ValueError, BadZipFile):  # there is none, or what is left of one
+        except (OSError, ValueError, EOFError, NotImplementedError, BadZipFile, zlib.error):  # none, or a damaged one
             pass
     data = {key: np.asarray(value) for key, value in figure.compute(quick).items()}
     with atomically(path) as temporary:
@@ -49,11 +67,14 @@ def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
     return data
 
 
-def _key(figure: ModuleType) -> str:
-    """Hash of the code that computes: without functions that draw, comments and docstrings."""
+def _key(figure: ModuleType, quick: bool) -> str:
+    """Hash of the code that computes, without functions that draw, comments and docstrings; of quick networks too."""
     source = Path(str(figure.__file__))
     code = "".join(_code(path) for path in (source, *map(source.with_name, SHARED)))
-    return hashlib.sha256(f"{ct.__version__} {code}".encode()).hexdigest()[:16]
+    found = hashlib.sha256(f"{ct.__version__} {code}".encode())
+    for path in sorted(KEPT.iterdir()) if quick else ():
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _code(path: Path) -> str:

@@ -83,15 +83,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         error = data[f"{name}/reference"]
         if error > 0.0:
             ax.axhspan(0.0, error, color="0.92", zorder=0)
-            ax.annotate(
-                "standard error of the reference",
-                (0.03, error),
-                (0, -8),
-                ax.get_yaxis_transform(),
-                fontsize=6.5,
-                color="0.4",
-                textcoords="offset points",
-            )
+            ax.text(0.03, 0.03, "standard error of the reference", fontsize=6.5, color="0.4", transform=ax.transAxes)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())

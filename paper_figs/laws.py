@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy.stats import norm
 
 import ctrnn_theory as ct
@@ -24,6 +24,7 @@ PLANE = {
 TITLES = {"softplus": "one neuron", "tanh": "bistable neuron", "relu": "two neurons", "pair": "bistable pair"}
 BINS, POINTS = 60, 1001
 SHOWN = 400  # simulated states in a plane
+EXACT: dict[str, Any] = {"color": "0.35", "linewidth": 2.6, "alpha": 0.7}
 CLOSURE, DIFFUSION = (plotting.STYLE[name]["color"] for name in ("gaussian_closure", "fokker_planck"))
 
 
@@ -39,7 +40,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
             data[f"{name}/axis{i}"] = axis
         data[f"{name}/diffusion"] = density.values
         exact = ct.predict(net, noise, method="exact", tolerance=1e-6)
-        data[f"{name}/exact_mean"] = exact.mean
+        data[f"{name}/exact_mean"], data[f"{name}/exact_covariance"] = exact.mean, exact.covariance
         # half of the trajectories start in either basin, where there are two, each the mirror image of the other
         side = np.where(np.arange(trajectories) % 2, 0.8, -0.8 if name in ("tanh", "pair") else 0.3)
         start = np.repeat(side[:, None], net.n, axis=1)
@@ -94,18 +95,27 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
+def _ellipses(
+    ax: Axes, mean: np.ndarray, covariance: np.ndarray, radii: tuple[float, ...] = (1.0, 2.0), **style: Any
+) -> None:
+    """Draw ellipses of so many standard deviations about the mean."""
+    angle, root = np.linspace(0.0, 2.0 * np.pi, 200), np.linalg.cholesky(covariance)
+    for radius in radii:
+        ax.plot(*(mean[:, None] + radius * root @ np.array([np.cos(angle), np.sin(angle)])), **style)
+
+
 def _model(net: ct.CTRNN, noise: ct.Noise) -> str:
     return f"{net.activation.name}, noise {'outside' if noise.outside else 'inside'}"
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Two densities along a line, two in a plane."""
+    """Two densities along a line, two in a plane; ellipses at one and two standard deviations."""
     made, axes = figure(TWO_COLUMNS, 2.35, 1, 4)
     for ax, name in zip(axes, LINE, strict=False):
-        ax.stairs(data[f"{name}/count"], data[f"{name}/edges"], fill=True, color="0.85", label="simulation")
+        ax.stairs(data[f"{name}/count"], data[f"{name}/edges"], fill=True, color="0.88", label="simulation")
         x = data[f"{name}/x"]
-        ax.plot(x, data[f"{name}/exact"], color="0.45", linewidth=3.0, alpha=0.6, label="exact")
+        ax.plot(x, data[f"{name}/exact"], label="exact", **EXACT)
         ax.plot(data[f"{name}/axis0"], data[f"{name}/diffusion"], color=DIFFUSION, label=method_label("fokker_planck"))
         gaussian = norm.pdf(x, data[f"{name}/mean"][0], np.sqrt(data[f"{name}/covariance"][0, 0]))
         ax.plot(x, gaussian, "--", color=CLOSURE, label="Gaussian closure")
@@ -119,13 +129,9 @@ def draw(data: Mapping[str, Any]) -> Figure:
         x, y = data[f"{name}/axis0"], data[f"{name}/axis1"]
         ax.pcolormesh(x, y, p.T, cmap="Purples", vmin=0.0, vmax=1.2 * p.max(), shading="gouraud", rasterized=True)
         ax.plot(*data[f"{name}/states"].T, ".", color="black", markersize=1.2, alpha=0.6)
-        angle = np.linspace(0.0, 2.0 * np.pi, 200)
-        root = np.linalg.cholesky(data[f"{name}/covariance"])
-        for radius in (1.0, 2.0):
-            ellipse = data[f"{name}/mean"][:, None] + radius * root @ np.array([np.cos(angle), np.sin(angle)])
-            ax.plot(*ellipse, "--", color=CLOSURE, linewidth=1.0)
-        ax.plot(*data[f"{name}/exact_mean"], "+", color="white", markersize=9, markeredgewidth=3.0)
-        ax.plot(*data[f"{name}/exact_mean"], "+", color="0.3", markersize=8, markeredgewidth=1.4)
+        radii = (1.0,) if name == "pair" else (1.0, 2.0)  # the second would not be seen
+        _ellipses(ax, data[f"{name}/exact_mean"], data[f"{name}/exact_covariance"], radii, **EXACT)
+        _ellipses(ax, data[f"{name}/mean"], data[f"{name}/covariance"], color=CLOSURE, linestyle="--", linewidth=1.0)
         for limits, axis, q in ((ax.set_xlim, x, p.max(axis=1)), (ax.set_ylim, y, p.max(axis=0))):
             seen = axis[q > 2e-3 * p.max()]
             limits(seen[0], seen[-1])
@@ -135,6 +141,5 @@ def draw(data: Mapping[str, Any]) -> Figure:
         ax.set_title(f"{TITLES[name]}\n{_model(*(LINE | PLANE)[name])}")
     letters(axes)
     handles, labels = axes[0].get_legend_handles_labels()
-    mean = Line2D([], [], color="0.3", marker="+", linestyle="none", markersize=7, markeredgewidth=1.4)
-    made.legend([*handles, mean], [*labels, "exact mean"], loc="outside lower center", ncols=5)
+    made.legend(handles, labels, loc="outside lower center", ncols=4)
     return made

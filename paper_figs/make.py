@@ -13,7 +13,7 @@ from types import ModuleType
 
 from ctrnn_theory.files import atomically
 from paper_figs import FIGURES
-from paper_figs.cache import Data, computed
+from paper_figs.cache import Data, computed, usable
 from paper_figs.networks import SAY
 
 FORMATS: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
@@ -59,15 +59,13 @@ def make(
     Raises
     ------
     ValueError
-        For an unknown name, or a place that is no folder.
+        For an unknown name, or a folder that cannot be written.
     """
     chosen = list(dict.fromkeys(names)) or list(FIGURES)
     for name in chosen:
         if name not in FIGURES:
             raise ValueError(f"NAME must be one of {', '.join(FIGURES)}; got {name!r}")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out must be a folder; got {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    usable(out, "--out")
     return _made(chosen, quick, out, fresh, say)
 
 

@@ -11,15 +11,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from pathlib import Path
 from typing import NamedTuple
 
 import ctrnn_theory as ct
-from paper_figs.cache import folder
+from paper_figs.cache import KEPT, PLACE, folder
 
 SAY: ContextVar[Callable[[str], object]] = ContextVar("SAY", default=lambda what: None)
 """Called with how far training has got."""
-KEPT = Path(__file__).parent / "trained"
 SITES = ("inside", "outside")
 
 
@@ -63,9 +61,8 @@ def one_of_each_task() -> list[Run]:
 def regulators(quick: bool) -> list[Run]:
     """Single neurons that hold a set-point, by their exact loss, over the noise."""
     sigmas = (0.3, 1.0, 2.0) if quick else (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
-    options = {"neurons": 1, "evaluations": 1000}
-    return [
-        Run("regulator", site, sigma, activation=f, **options)
+    return [  # in little noise the loss is flat, and training takes longer
+        Run("regulator", site, sigma, neurons=1, evaluations=1000 if sigma >= 0.3 else 4000, activation=f)
         for f in ("relu", "tanh")
         for site in SITES
         for sigma in sigmas
@@ -107,7 +104,10 @@ def _train(run: Run) -> ct.CTRNN:
     key = hashlib.sha256(f"{ct.__version__} {run}".encode()).hexdigest()[:8]
     out = folder("networks") / f"{run.name}-{key}"
     settings = {"evaluations": run.evaluations, "rng": run.seed, "workers": 1, "out": out, "resume": True}
-    return ct.train(run.task, run.neurons, run.activation, run.gamma, run.noise, **settings).network
+    try:
+        return ct.train(run.task, run.neurons, run.activation, run.gamma, run.noise, **settings).network
+    except ValueError as error:  # such as another process that trains it too
+        raise ValueError(f"{PLACE} must be a folder where {run.name} can be trained: {error}") from error
 
 
 def main() -> None:

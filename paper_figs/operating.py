@@ -1,4 +1,4 @@
-"""Where training puts neurons: the more noise is inside, the nearer to the kink, and the less they pass on."""
+"""Where training puts neurons: the more noise is inside, the more of them work at the kink, within its reach."""
 
 from __future__ import annotations
 
@@ -78,6 +78,6 @@ def draw(data: Mapping[str, Any]) -> Figure:
     axes[1].set_ylabel("share within one deviation")
     axes[2].set_ylabel(r"mean slope $F'$")
     axes[1].set_title("at the kink")
-    axes[2].set_title("where they work")
+    axes[2].set_title("slope there")
     letters(axes)
     return made

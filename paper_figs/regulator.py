@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 import ctrnn_theory as ct
 from paper_figs.networks import regulators, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
 
-REACH = {"relu": (-3.0, 3.0), "tanh": (0.0, 6.0)}  # operating points to look at
+REACH = {"relu": (-3.0, 3.0), "tanh": (0.0, 3.98)}  # operating points; tanh reaches |b| + |w| = 4, about
+ALIKE = 1.01  # times the least loss, up to which points are as good
 GAMMA = 0.1
 TASK = ct.training.tasks.Regulator()
 READOUTS = np.linspace(1.0, TASK.readout, 41)
@@ -80,6 +82,13 @@ def path(data: Mapping[str, Any], name: str, site: str) -> np.ndarray:
     return data[f"{name}/a"][np.nanargmin(data[f"{name}/{site}"], axis=1)]
 
 
+def good(data: Mapping[str, Any], name: str, site: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest operating point whose loss is about the least, at each noise."""
+    loss, a = data[f"{name}/{site}"], data[f"{name}/a"]
+    alike = loss <= ALIKE * np.nanmin(loss, axis=1, keepdims=True)
+    return a[np.argmax(alike, axis=1)], a[alike.shape[1] - 1 - np.argmax(alike[:, ::-1], axis=1)]
+
+
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
     """Best operating point of relu in little and in much noise; slope of tanh there; how well training finds it."""
     found = {}
@@ -102,15 +111,17 @@ def draw(data: Mapping[str, Any]) -> Figure:
             excess = np.log10(least / np.nanmin(least, axis=1, keepdims=True))
             options = {"cmap": "Greys_r", "vmin": -0.5, "vmax": 1.0, "shading": "nearest", "rasterized": True}
             mesh = ax.pcolormesh(data[f"{name}/a"], data["sigma"], excess, **options)
-            ax.plot(path(data, name, site), data["sigma"], color=COLOUR[site], linewidth=2.0)
+            low, high = good(data, name, site)
+            ax.fill_betweenx(data["sigma"], low, high, color=COLOUR[site], alpha=0.45, linewidth=2.0)
             sigma, a, _ = data[f"{name}/{site}/trained"]
             ax.plot(a, sigma, "o", color=COLOUR[site], markerfacecolor="white", markersize=4.5, clip_on=False)
             ax.set_yscale("log")
             ax.set_ylim(data["sigma"][[0, -1]])
             ax.set_title(f"{name}, {LABEL[site]}")
-            ax.patch.set(facecolor="0.97", hatch="////", edgecolor="0.85")
-            if np.isnan(least).any():
-                ax.text(0.83, 0.5, "out of\nreach", fontsize=7, color="0.4", ha="center", transform=ax.transAxes)
+            if name == "tanh":
+                ax.set_xlim(0.0, 4.6)
+                ax.axvspan(REACH[name][1], 4.6, facecolor="0.97", edgecolor="0.85", hatch="////", linewidth=0.0)
+                ax.text(4.3, 0.45, "out of reach", rotation=90, fontsize=7, color="0.4", ha="center", va="center")
     bar = made.colorbar(mesh, ax=axes, label="loss over the least at this noise", shrink=0.6)
     bar.set_ticks(np.log10([1, 2, 5, 10]), labels=["1", "2", "5", "10"])
     bar.ax.set_ylim(0.0, 1.0)
@@ -119,7 +130,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         ax.set_xlabel("operating point: mean pre-activation $a$")
     for ax in axes[:, 0]:
         ax.set_ylabel(r"training noise $\sigma_t$")
-    line = Line2D([], [], color=COLOUR["inside"], linewidth=2.0, label="least loss")
+    line = Patch(color=COLOUR["inside"], alpha=0.45, linewidth=0.0, label="within 1% of the least loss")
     style = {"marker": "o", "markerfacecolor": "white", "linestyle": "none", "label": "found by training"}
     axes[0, 0].legend(handles=[line, Line2D([], [], color=COLOUR["inside"], **style)], loc="lower left")
     letters(axes)

@@ -21,7 +21,7 @@ GREYS, BLUES = ("0.65", "0.4", "0.0"), ("#6BAED6", "#0072B2", "#08306B")
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Signal-to-noise ratio of a unit at a threshold, and the loss of trained networks, against the noise."""
-    sigma = np.linspace(0.05, 3.0, 60)
+    sigma = np.linspace(0.05, 3.0, 60)  # of which the points are some
     points = np.linspace(0.25, 3.0, 12)
     signal = AMPLITUDE * np.sin(2.0 * np.pi * np.arange(PERIOD) / PERIOD)
     data: dict[str, Any] = {"sigma": sigma, "points": points}
@@ -66,9 +66,25 @@ def signal_to_noise(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Where the ratio of a threshold unit peaks, and what networks prefer."""
+    """Where the ratio of a threshold unit peaks, what networks prefer, and how far theory and simulation are apart.
+
+    Those are the root mean square of the ratio's distance in standard errors, and the largest relative error of the
+    predicted loss, up to the training noise.
+    """
     found = {f"threshold {t:g}": float(data["sigma"][np.argmax(data[f"theory/{t:g}"])]) for t in THRESHOLDS}
-    return found | {f"trained at {s:g}": float(data[f"network/{s:g}/preferred"]) for s in TRAINED}
+    found |= {f"trained at {s:g}": float(data[f"network/{s:g}/preferred"]) for s in TRAINED}
+    scores, gaps = [], []
+    for t in THRESHOLDS:
+        theory = np.interp(data["points"], data["sigma"], data[f"theory/{t:g}"])
+        seen = data[f"error/{t:g}"] > 0.0
+        scores.append((data[f"simulated/{t:g}"] - theory)[seen] / data[f"error/{t:g}"][seen])
+    for s in TRAINED:
+        name = f"network/{s:g}"
+        gaps.append(np.abs(data[f"{name}/predicted"] / data[f"{name}/loss"] - 1.0)[data[f"{name}/sigma"] <= s])
+    return found | {
+        "simulated, rms": float(np.sqrt(np.mean(np.concatenate(scores) ** 2))),
+        "predicted": float(np.max(gaps)),
+    }
 
 
 @styled

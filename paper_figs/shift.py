@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.interpolate import CubicSpline
 
 import ctrnn_theory as ct
 from paper_figs.style import COLOUR, LINES, SITES, method_label, simulated
@@ -43,13 +44,23 @@ def curves(
 
 
 def slopes(data: Mapping[str, Any], cases: Iterable[str], x: np.ndarray, most: float) -> dict[str, float]:
-    """Slopes of the logarithm of the exact bias up to a place on the axis."""
-    log = np.log(x[x <= most])
-    return {
-        f"{name}, {site}": float(np.polyfit(log, np.log(data[f"{name}/{site}/exact"][x <= most]), 1)[0])
-        for name in cases
-        for site in SITES
-    }
+    """Slopes of the logarithm of the exact bias up to a place on the axis; how far others are from it.
+
+    Of the simulation in standard errors, of the closure and of small noise relative to it, the latter up to that place.
+    """
+    log, little = np.log(x), x <= most
+    found, simulated, closure, small = {}, [], [], [0.0]
+    for name in cases:
+        for site in SITES:
+            own = {key: data.get(f"{name}/{site}/{key}") for key in ("exact", *LINES, "simulation", "error")}
+            found[f"{name}, {site}"] = float(np.polyfit(log[little], np.log(own["exact"][little]), 1)[0])
+            at = CubicSpline(log, np.log(own["exact"]))(np.log(data["points"]))
+            simulated.append(np.abs(own["simulation"] - np.exp(at)) / own["error"])
+            closure.append(np.abs(own["gaussian_closure"] / own["exact"] - 1.0))
+            if own["small_noise"] is not None:
+                small.append(np.max(np.abs(own["small_noise"] / own["exact"] - 1.0)[little]))
+    apart = {"simulation": simulated, "closure": closure, "small noise": small}
+    return found | {f"{key}, largest gap": float(np.max(gaps)) for key, gaps in apart.items()}
 
 
 def draw_curves(ax: Axes, data: Mapping[str, Any], name: str, methods: Iterable[str], x: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 import ctrnn_theory as ct
-from paper_figs.style import COLOUR, LABEL, LINES, SITES, TWO_COLUMNS, figure, letters, simulated, styled
+from paper_figs.style import COLOUR, LABEL, LINES, SITES, TWO_COLUMNS, figure, letters, method_label, simulated, styled
 
 ACTIVATIONS = ("relu", "softplus", "tanh", "hardtanh")
 SIGMA = 0.5
@@ -37,7 +38,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Largest bias of relu, in σ, for both sites, and how many standard errors simulation and exact are apart."""
+    """Largest bias of relu, in σ, for both sites, and how far simulation (in standard errors) and closure are off."""
     found = {f"relu, {site}": float(np.max(data[f"relu/{site}/exact"][1])) for site in SITES}
     gaps = []
     for name in ACTIVATIONS:
@@ -47,13 +48,18 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
             at = np.isclose(x[:, None], data[f"{name}/{site}/exact"][0]).any(axis=1)  # no error of interpolation
             error = np.hypot(data[f"{name}/{site}/error"], UNSEEN)
             gaps.append(np.nanmax(np.abs(y - exact)[at] / error[at]))
-    return found | {"gap": float(np.max(gaps))}
+    closure = [
+        np.nanmax(np.abs(data[f"{name}/inside/gaussian_closure"][1] - data[f"{name}/inside/exact"][1]))
+        for name in ACTIVATIONS
+    ]
+    at_kink = float(data["relu/F"][1][np.argmin(np.abs(data["x"]))])
+    return found | {"gap": float(np.max(gaps)), "closure": float(np.max(closure)), "F(0; 1)": at_kink}
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
     """Two rows: what noise makes of f, and where it shifts the state."""
-    made, axes = figure(TWO_COLUMNS, 3.5, 2, 4, sharex="row")
+    made, axes = figure(TWO_COLUMNS, 3.7, 2, 4, sharex="row")
     for top, bottom, name in zip(*axes, ACTIVATIONS, strict=True):
         top.plot(data["x"], data[f"{name}/f"], color="black", label="$f(a)$")
         for s, F, alpha in zip(SMOOTHED, data[f"{name}/F"], (0.55, 1.0), strict=True):
@@ -66,12 +72,14 @@ def draw(data: Mapping[str, Any]) -> Figure:
             for method in ("exact", "gaussian_closure"):
                 bottom.plot(*data[f"{name}/{site}/{method}"], color=COLOUR[site], **LINES[method])
             x, y = data[f"{name}/{site}/simulation"]
-            simulated(bottom, x, y, data[f"{name}/{site}/error"], COLOUR[site], label=LABEL[site])
-        bottom.set_xlabel(r"$(a^* - k)\,/\,\sigma$")
+            simulated(bottom, x, y, data[f"{name}/{site}/error"], COLOUR[site], label=f"{LABEL[site]}, simulated")
+        bottom.set_xlabel("distance to the bend $k$\n" + r"$(a^* - k)\,/\,\sigma$")
         bottom.set_xticks([-4, -2, 0, 2, 4])
     axes[0, 0].set_ylabel("activation")
     axes[1, 0].set_ylabel(r"bias  $(E[h] - h^*)\,/\,\sigma$")
     axes[0, 0].legend()
-    axes[1, 1].legend(loc="center", bbox_to_anchor=(0.6, 0.3))
+    shown = ("exact", "gaussian_closure")
+    lines = [Line2D([], [], color="0.3", label=method_label(name), **LINES[name]) for name in shown]
+    made.legend(handles=[*axes[1, 0].get_legend_handles_labels()[0], *lines], loc="outside lower center", ncols=4)
     letters(axes)
     return made

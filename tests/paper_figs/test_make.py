@@ -81,10 +81,11 @@ def test_it_is_computed_again_if_the_code_that_computes_has_changed(figure, old,
     assert len(figure.calls) == 1 + computes
 
 
-def test_damaged_data_are_computed_again(figure):
+@pytest.mark.parametrize("length", [0, 50])
+def test_damaged_data_are_computed_again(figure, length):
     cache.computed(figure(SOURCE), quick=True)
     (kept,) = cache.folder("figures").iterdir()
-    kept.write_bytes(kept.read_bytes()[:50])
+    kept.write_bytes(kept.read_bytes()[:length])
     np.testing.assert_array_equal(cache.computed(figure(SOURCE), quick=True)["x"], [1.0, 2.0])
     assert len(figure.calls) == 2
 
@@ -132,10 +133,26 @@ def test_bad_names_and_places_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"NAME must be one of smoothing, .*; got 'nope'"):
         make(["nope"], out=tmp_path)
-    with pytest.raises(ValueError, match="--out must be a folder; got"):
+    with pytest.raises(ValueError, match=r"--out must be a folder that can be made; got .*file: File exists"):
         make(["smoothing"], out=tmp_path / "file")
 
 
 def test_every_figure_says_what_it_shows():
     for name in FIGURES:
         assert summary(name).endswith(".")
+
+
+def test_a_cache_that_cannot_be_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(cache.PLACE, str(tmp_path / "file"))
+    with pytest.raises(ValueError, match="CTRNN_THEORY_CACHE must be a folder that can be made; got"):
+        cache.folder("figures")
+
+
+def test_quick_data_follow_the_networks_that_come_along(figure, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "KEPT", tmp_path / "trained")
+    (tmp_path / "trained").mkdir()
+    for content in (b"one", b"other", b"other"):
+        (tmp_path / "trained" / "net.npz").write_bytes(content)
+        cache.computed(figure(SOURCE), quick=True)
+    assert len(figure.calls) == 2

@@ -149,7 +149,7 @@ class Maze(ClosedLoop):
     @property
     def goal(self) -> FloatArray:
         """Its centre (2,)."""
-        return np.array([1.0 - 0.5 / (self.baffles + 1), 0.1 if self.baffles % 2 else 0.9])
+        return np.array([1.0 - 0.5 / (self.baffles + 1), 0.2 if self.baffles % 2 else 0.8])
 
     @property
     def walls(self) -> FloatArray:
