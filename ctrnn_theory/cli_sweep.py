@@ -118,6 +118,9 @@ def plot_command(
         raise ValueError(f"--colour must be left out with --y; got {colour!r}")
     select = dict(_choice(text) for text in chosen)
     dataset = load(run)
+    for name in select:
+        if name not in dataset.dims:
+            raise ValueError(f"--at must name one of {', '.join(map(str, dataset.dims))}; got {name!r}")
     check_plot(picture)
     with progress() as show:
         show("picture")

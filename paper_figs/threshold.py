@@ -93,7 +93,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
             left.errorbar(x, x * y, x * error, **style)
             right.errorbar(np.minimum(c[chosen], EDGE), y, error, **style)
     left.plot([0.0, 1.6], [0.0, 1.6], color="0.75", linewidth=0.8, zorder=0)
-    left.annotate("as in training", (1.15, 1.2), rotation=38, color="0.5", fontsize=7, ha="center")
+    left.annotate("as in training", (0.55, 0.6), rotation=38, color="0.5", fontsize=7, ha="center")
     left.set_xlabel(r"training noise $\sigma_t$")
     left.set_ylabel(r"preferred noise $\sigma_\mathrm{pref}$")
     left.set_title("preferred against training noise")
@@ -101,7 +101,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         left.errorbar([], [], [], fmt="o", color=COLOUR[site], markerfacecolor="white", label=LABEL[site])
     left.plot([], [], "o", color="0.4", markersize=2.0, label=f"gains less than {GAIN - 1.0:.0%} by its noise")
     if count := int(headline(data)["left out"]):
-        left.plot([], [], " ", label=f"({count} left out, where rare trials run away)")
+        left.plot([], [], " ", label=f"({count} left out: rare trials run away)")
     left.legend(loc="upper left")
     c = np.linspace(0.0, EDGE, 300)
     right.plot(

@@ -46,6 +46,8 @@ def test_sweep_and_plot(spec, tmp_path):
     arguments = ("--x", "sigma", "--quantity", "bias", "--at", "gamma=0.1", "--out", tmp_path / "lines.svg")
     assert invoke(cli_sweep.plot_command, tmp_path / "run", *arguments).exception is None
     assert (tmp_path / "lines.svg").exists()
+    done = invoke(cli_sweep.plot_command, tmp_path / "run", "--x", "sigma", "--quantity", "bias", "--at", "colour=3")
+    assert str(done.exception) == "--at must name one of methods, sigma, gamma; got 'colour'"
 
 
 def test_failures_are_counted(spec, tmp_path):

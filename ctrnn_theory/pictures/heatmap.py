@@ -148,8 +148,8 @@ def _chosen(dataset: xarray.Dataset, quantity: str, dims: tuple[str, str], selec
     values = values.sortby([name for name in values.dims if name in values.coords and values[name].dtype.kind in "fi"])
     for name, value in select.items():
         known = values[name].values
-        number = known.dtype.kind in "fi"
-        if isinstance(value, str) if number else value not in known:
+        number = known.dtype.kind == "f"
+        if not isinstance(value, int | float) or not np.isfinite(value) if number else value not in known:
             raise ValueError(f"{name} must be one of {', '.join(map(str, known[:20]))}; got {value!r}")
         values = values.sel({name: value}, method="nearest" if number else None)
     for name in [str(name) for name in values.dims if name not in dims]:

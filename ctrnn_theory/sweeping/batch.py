@@ -155,6 +155,10 @@ def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
     try:
         net, noise, u = spec.model(point)
         law = predict(net, noise, u, method, **options)
+    except (SystemError, OSError) as error:  # of this machine, and not of the point
+        if isinstance(error.__cause__, KeyboardInterrupt):  # as Numba passes it on
+            raise KeyboardInterrupt from error
+        raise
     except Exception as error:  # whatever it is, the others go on
         found.reasons[i] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return

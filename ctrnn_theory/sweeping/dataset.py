@@ -44,6 +44,8 @@ def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
     for name, axis in spec.axes.items():
         attributes = {"long_name": about[name].about, "scale": "log" if axis.logarithmic else "linear"}
         coords[name] = (name, np.array(axis.values), _units(attributes, isinstance(axis.values[0], float)))
+    if spec.network is not None:
+        coords["neuron"] = ("neuron", np.arange(spec.neurons), {"long_name": "neuron"})
     variables: dict[str, Any] = {}
     for name in spec.quantities:
         inner = kind[name].shape

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory import __version__
 from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
 from ctrnn_theory.sweeping.spec import IntArray, Spec
 from ctrnn_theory.workers import Workers, threads
@@ -29,6 +30,8 @@ WINDOW = 1000
 """Tasks that a cluster is given at a time."""
 WATCHED = 1.0
 """Seconds between looks at whether the parent of a process is there."""
+ANSWER = 60.0
+"""Seconds in which a worker of a cluster must answer."""
 RETRIES = 3
 """Times that a cluster tries a task anew."""
 
@@ -158,4 +161,21 @@ def connected(dask: Any) -> Iterator[Any]:
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"dask must be the address of a scheduler; got {dask!r}: {error}") from error
     with client:
+        _check_workers(client)
         yield client
+
+
+def _check_workers(client: Any) -> None:
+    """See that there is a worker that has this package: tasks would otherwise wait for ever."""
+    try:
+        version = client.submit(_version, pure=False).result(timeout=ANSWER)
+    except Exception as error:  # a TimeoutError, or what an import raised
+        raise ValueError(
+            f"dask must have workers with ctrnn_theory {__version__}; none answered: {type(error).__name__} {error}"
+        ) from error
+    if version != __version__:
+        raise ValueError(f"dask must have workers with ctrnn_theory {__version__}; one has {version}")
+
+
+def _version() -> str:
+    return __version__

@@ -127,6 +127,8 @@ def sweep(
             batches.append(batch)
             count(batch)
             show()
+        if done != total:
+            raise ValueError(f"workers must give a result for each task; {total - done} of {total} points are missing")
         found = dataset.assemble(spec, batches)
         if folder is not None:
             dataset.save(found, folder.place, format)

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.arguments import real_array
+from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.network import SITES, check_gamma
 
 Value = float | str
 FORMS = ("linspace", "logspace")
+MOST = 1_000_000
+"""Values of an axis."""
 
 
 class Parameter(NamedTuple):
@@ -91,6 +93,11 @@ NETWORK = {
 """Parameters of a network out of a file, beside the network; γ by default is the network's."""
 
 
+def _check_length(name: str, count: int) -> None:
+    if count > MOST:
+        raise ValueError(f"axis {name} must have at most {MOST} values; got {count}")
+
+
 def axis(name: str, parameter: Parameter, written: Any) -> Axis:
     """Values of an axis from a list, an array, or ``{"linspace": [first, last, count]}`` (or logspace, powers of ten).
 
@@ -109,12 +116,16 @@ def axis(name: str, parameter: Parameter, written: Any) -> Axis:
         if len(written) != 1 or form not in FORMS:
             raise ValueError(f"axis {name} must be a list, or one of {', '.join(FORMS)}; got {dict(written)!r}")
         ends = written[form]
-        if not isinstance(ends, list | tuple) or len(ends) != 3 or type(ends[2]) is not int or ends[2] < 1:
+        if not isinstance(ends, list | tuple) or len(ends) != 3:
             raise ValueError(f"{form} of axis {name} must be [first, last, count]; got {ends!r}")
         first, last = (_number(f"{form} of axis {name}", end) for end in ends[:2])
-        values = getattr(np, form)(first, last, ends[2]).tolist()
-        written = {form: [first, last, ends[2]]}
-    elif isinstance(written, list | tuple | np.ndarray):
+        count = positive_integer(f"count in {form} of axis {name}", ends[2])
+        _check_length(name, count)
+        with np.errstate(over="ignore"):  # told below
+            values = getattr(np, form)(first, last, count).tolist()
+        written = {form: [first, last, count]}
+    elif isinstance(written, list | tuple | range | np.ndarray):
+        _check_length(name, len(written) if np.ndim(written) else 1)
         values = written.tolist() if isinstance(written, np.ndarray) else list(written)
         written = None
     else:

@@ -77,6 +77,8 @@ class Spec:
         """
         if isinstance(written, Spec):
             return written
+        if not isinstance(written, Mapping | str | os.PathLike):
+            raise ValueError(f"spec must be a mapping, or a TOML file; got {written!r}")
         folder = Path()
         if not isinstance(written, Mapping):
             folder, written = Path(written).parent, _read(Path(written))
@@ -84,7 +86,9 @@ class Spec:
         tables = {part: dict(_table(part, written.get(part, {}))) for part in ("fixed", "axes", "options")}
         network = tables["fixed"].pop("network", None)
         if network is not None and not isinstance(network, CTRNN):
-            network = CTRNN.load(folder / str(network))
+            if not isinstance(network, str | os.PathLike):
+                raise ValueError(f"network must be a network, or a file of one; got {network!r}")
+            network = CTRNN.load(folder / network)
         known = _known(network, {*tables["fixed"], *tables["axes"]})
         _check_names("axes", tables["axes"], known)
         _check_names("fixed", tables["fixed"], (*known, "network"))
@@ -149,7 +153,8 @@ class Spec:
     def columns(self, points: IntArray) -> dict[str, Any]:
         """Parameters of many points, (P,) each, or a single value where it is the same for all; σ by site."""
         found: dict[str, Any] = dict(self.fixed)
-        for (name, values), index in zip(self._values.items(), np.unravel_index(points, self.shape), strict=True):
+        places = np.unravel_index(points, self.shape) if self.axes else ()
+        for (name, values), index in zip(self._values.items(), places, strict=True):
             found[name] = values[index]
         if "sigma" in found:
             sigma, inside = found.pop("sigma"), np.asarray(found.pop("site")) == "inside"
@@ -233,7 +238,18 @@ def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, di
     for method, options in found.items():
         known = [name for name in options_of(method) if name not in OURS]
         _check_names(f"options of {method}", _table(f"options of {method}", options), known or ["(none)"])
-    return {method: dict(options) for method, options in found.items()}
+    return {
+        method: {name: _option(f"{name} of {method}", value) for name, value in options.items()}
+        for method, options in found.items()
+        if options
+    }
+
+
+def _option(name: str, value: Any) -> Any:
+    plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if not isinstance(plain, bool | int | float | str | list):
+        raise ValueError(f"options must be numbers, text or lists; {name} is {value!r}")
+    return plain
 
 
 @lru_cache

@@ -89,14 +89,19 @@ def _recorded(place: Path, spec: Spec) -> None:
     if list(kept.get("axes", ())) != list(given["axes"]):
         raise _other(place, "axes", list(kept.get("axes", ())), list(given["axes"]))  # in this order
     for name, value in given.items():
-        if kept.get(name) != value:
+        if not _same(kept.get(name), value):
             raise _other(place, name, kept.get(name), value)
+
+
+def _same(there: Any, here: Any) -> bool:
+    """Whether two are the same as JSON; 1 is not 1.0, which an option may make a difference of."""
+    return json.dumps(there, sort_keys=True) == json.dumps(here, sort_keys=True)
 
 
 def _other(place: Path, name: str, there: Any, here: Any) -> ValueError:
     """Make the error for another sweep: where the two differ, and in what."""
     while isinstance(there, dict) and isinstance(here, dict):
-        inner = next(key for key in {**there, **here} if there.get(key) != here.get(key))
+        inner = next(key for key in {**there, **here} if not _same(there.get(key), here.get(key)))
         name, there, here = f"{name}.{inner}", there.get(inner), here.get(inner)
     return ValueError(
         f"out must hold the same sweep to continue it; {place} differs in {name} ({there} there, {here} here)"

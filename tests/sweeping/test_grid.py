@@ -9,6 +9,7 @@ import pytest
 import xarray
 
 from ctrnn_theory import CTRNN, Noise, predict
+from ctrnn_theory.pictures.heatmap import heatmap
 from ctrnn_theory.stationary.fixed_points import fixed_points
 from ctrnn_theory.sweeping import dataset, engine, grid
 from ctrnn_theory.sweeping.batch import Task, evaluate
@@ -216,3 +217,54 @@ def test_large_grids_are_asked_about(monkeypatch, tmp_path):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         sweep({"fixed": {"w": 0.5}, "axes": {"sigma": [0.1]}}, **arguments)
+
+
+def test_a_sweep_without_axes_is_one_point():
+    found = sweep({"fixed": {"w": 0.5, "b": 0.1, "sigma": 0.5}}, workers=1)
+    assert found["bias"].dims == ("methods",)
+    assert found["bias"].values.round(4).tolist() == [0.177]
+
+
+def test_what_is_of_the_machine_is_no_failure_of_a_point(monkeypatch):
+    from ctrnn_theory.sweeping import batch
+
+    def interrupted(*arguments, **options):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    spec = {"methods": ["exact"], "fixed": {"w": 0.5}, "axes": {"sigma": [0.2, 0.7]}}
+    monkeypatch.setattr(batch, "predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(spec, workers=1)
+
+    def full(*arguments, **options):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(batch, "predict", full)
+    with pytest.raises(OSError, match="no space left"):
+        sweep(spec, workers=1)
+
+
+def test_a_map_that_loses_results_is_noticed():
+    spec = {"methods": ["mean_field"], "fixed": {"w": 0.5}, "axes": {"sigma": {"linspace": [0.0, 1.0, 40_000]}}}
+    with pytest.raises(ValueError, match=r"workers must give a result for each task; .* of 40000 points are missing"):
+        sweep(spec, lambda function, tasks: [])
+
+
+def test_one_neuron_of_a_network_can_be_drawn():
+    net = CTRNN([[0.4, -0.3], [0.5, 0.1]], [0.2, -0.1], "relu", 0.2)
+    axes = {"scale": [0.5, 1.0], "sigma_in": [0.2, 0.6]}
+    found = sweep({"quantities": ["bias"], "fixed": {"network": net, "sigma_out": 0.3}, "axes": axes}, workers=1)
+    ax = heatmap(found, "sigma_in", "scale", "bias", neuron=1)
+    np.testing.assert_array_equal(ax.collections[0].get_array(), found["bias"].values[0, :, :, 1])
+    with pytest.raises(ValueError, match="neuron must be one of 0, 1; got 7"):
+        heatmap(found, "sigma_in", "scale", "bias", neuron=7)
+
+
+def test_options_that_say_the_same_continue_a_sweep(tmp_path):
+    spec = {"methods": ["simulation"], "fixed": {"w": 0.5}, "axes": {"sigma": [0.2]}}
+    options = {"simulation": {"steps": np.int64(100), "trajectories": 64}}
+    sweep(spec | {"options": options}, workers=1, out=tmp_path / "run")
+    options = {"simulation": {"trajectories": 64, "steps": 100}}
+    sweep(spec | {"options": options}, workers=1, out=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"differs in options\.simulation\.steps \(100 there, 100\.0 here\)"):
+        sweep(spec | {"options": {"simulation": {"steps": 100.0, "trajectories": 64}}}, workers=1, out=tmp_path / "run")

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,14 @@ def test_streams_follow_from_seed_and_coordinates():
         (with_("axes", b=0.1), "axis b must be a list, or one of linspace, logspace; got 0.1"),
         (with_("axes", b={"range": [0, 1, 2]}), "axis b must be a list, or one of"),
         (with_("axes", b={"linspace": [0, 1]}), r"linspace of axis b must be \[first, last, count\]"),
-        (with_("axes", b={"linspace": [0, 1, 2.5]}), r"linspace of axis b must be \[first, last, count\]"),
+        (with_("axes", b={"linspace": [0, 1, 2.5]}), "count in linspace of axis b must be an integer"),
+        (with_("axes", b={"linspace": [0, 1, 10**11]}), "axis b must have at most 1000000 values; got 100000000000"),
+        (with_("fixed", network=3), "network must be a network, or a file of one; got 3"),
+        (3, "spec must be a mapping, or a TOML file; got 3"),
+        (
+            ONE | {"methods": ["exact"], "options": {"exact": {"tolerance": date(2020, 1, 1)}}},
+            "options must be numbers",
+        ),
         (with_("axes", gamma=[0.5, 1.5]), r"gamma must be in \(0, 1\]; got 1.5"),
         (with_("axes", sigma=[-1.0]), "sigma must be at least 0, a standard deviation; got -1"),
         (with_("axes", b=["zero"]), "b must be a number; got 'zero'"),
