@@ -69,9 +69,9 @@ def regulators(quick: bool) -> list[Run]:
     ]
 
 
-def functions(quick: bool, seeds: int = 5) -> list[Run]:
+def functions(quick: bool) -> list[Run]:
     """The function of one input, trained with noise of the same strength inside and outside."""
-    return [Run("function", site, 1.0, seed) for site in SITES for seed in range(2 if quick else seeds)]
+    return [Run("function", site, 1.0, seed) for site in SITES for seed in range(2 if quick else 5)]
 
 
 def over_noise(quick: bool) -> list[Run]:
