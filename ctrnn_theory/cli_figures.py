@@ -12,7 +12,7 @@ from ctrnn_theory.console import progress
 
 @click.command("figures")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--quick", is_flag=True, help="Coarser, in two minutes, without training: from networks that come along.")
+@click.option("--quick", is_flag=True, help="Coarser, in a minute, without training: from networks that come along.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("figures"), show_default=True, help="Folder.")
 @click.option("--fresh", is_flag=True, help="Compute again what was computed before, but do not train again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a line for each figure.")

@@ -48,7 +48,7 @@ def make(
     names
         Of :data:`FIGURES`; all by default.
     quick
-        Coarser, from networks that are in the package: minutes instead of half an hour.
+        Coarser, from networks that are in the package: a minute instead of ten.
     out
         Folder for them, made if need be.
     fresh
