@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, TypeVar
 
 from ctrnn_theory.arguments import positive_integer
@@ -32,18 +33,24 @@ def spread(function: Callable[[Item], object], items: Sequence[Item], workers: W
     if callable(workers):
         list(workers(function, items))
         return
-    rest = iter(items)
+    rest, stopped = iter(items), Event()
 
     def drain() -> None:
         for item in rest:  # an iterator of a sequence gives each item once, whoever asks
+            if stopped.is_set():
+                return
             function(item)
 
     others = min(threads(workers), len(items)) - 1
     if others <= 0:
         drain()
         return
-    with ThreadPoolExecutor(others) as pool:
-        futures = [pool.submit(drain) for _ in range(others)]
-        drain()  # the caller works too: waking up one thread less
-        for future in futures:
-            future.result()
+    with ThreadPoolExecutor(others) as pool:  # which waits for its threads in the end
+        try:
+            futures = [pool.submit(drain) for _ in range(others)]
+            drain()  # the caller works too: waking up one thread less
+            for future in futures:
+                future.result()
+        except BaseException:  # an interrupt too: what others have begun is finished, and nothing else is begun
+            stopped.set()
+            raise

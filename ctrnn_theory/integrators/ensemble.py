@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.observation import Sums
 from ctrnn_theory.integrators.table import tabulate
 from ctrnn_theory.network import CTRNN, Noise, Site
+from ctrnn_theory.pace import Pace
 from ctrnn_theory.workers import Workers, spread, threads
 
 FloatArray = NDArray[np.float64]
@@ -162,6 +164,9 @@ class Ensemble:
         self.streams = np.empty((blocks, 4 * normals.HALF), np.uint64)
         self.steps = 0
         """Steps taken."""
+        self.width = max(1, min(WIDE // (LANES * net.n), -(-blocks // self.threads)))
+        """Blocks in a group."""
+        self.pace = Pace(net.n, self.width * LANES)
         self.table = tabulate(net.activation, np.zeros(net.n), np.zeros(net.n), np.zeros(net.n))
         """Smoothed activation for the residuals; until `tabulate` is called, f itself."""
 
@@ -288,15 +293,38 @@ class Ensemble:
             raise Unbounded(f"a state has passed {BOUND:g} within {self.steps} steps")
 
     def _run(self, times: int, every: int, sums: Sums, out: FloatArray) -> None:
+        """Take times × every steps, in calls of the kernel that are short, and look at the states after each `every`.
+
+        A call takes whole times of `every` steps, or a part of one, after which there is nothing to look at.
+        """
+        done, end, unseen = 0, times * every, self._sums(np.zeros(0), False)
+        while done < end:
+            time, before = divmod(done, every)
+            steps = min(self.pace.steps, end - done)
+            if steps < every - before:
+                self._call(done, 1, steps, unseen, NO_RECORD)
+            elif before:
+                steps = every - before
+                self._call(done, 1, steps, sums, out[time : time + 1])
+            else:
+                looks = steps // every
+                steps = looks * every
+                self._call(done, looks, every, sums, out[time : time + looks])
+            done += steps
+
+    def _call(self, done: int, times: int, every: int, sums: Sums, out: FloatArray) -> None:
         """Run the kernel over groups of blocks, on threads."""
-        f, panels, distinct = self.activation.block, self.table.panels, self.distinct
-        width = max(1, min(WIDE // (LANES * len(self.h)), -(-len(self.streams) // self.threads)))
+        f, panels, distinct, first = self.activation.block, self.table.panels, self.distinct, self.steps + done
+        lasted = []
 
         def group(begin: tuple[int, int]) -> None:
             copy, block = begin
-            model, blocks = (self.mirror if copy else self.model), min(width, distinct - block)
+            model, blocks = (self.mirror if copy else self.model), min(self.width, distinct - block)
             at, shift = copy * distinct + block, copy * distinct
-            kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, self.steps, times, every, sums, out)
+            started = perf_counter()
+            kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
+            lasted.append(perf_counter() - started)
 
-        groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, width)]
+        groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, self.width)]
         spread(group, groups, self.workers)
+        self.pace.lasted(times * every, max(lasted))

@@ -160,8 +160,8 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
 
     states: (N, K), of which this is about `blocks` from `block` on; streams: their generators (K / LANES, 4 HALF), at
     step `first`. A block's variates are those of the block `shift` before it. If `sums` are not empty, add the states
-    to them; if `out` (times, M, N) is not, record the trajectories below M there. One kernel for all, since it is
-    compiling that takes time.
+    to them; if `out` (times, M, N) is not, record the trajectories below M there. Neither the states nor the sums depend
+    on how a run is cut into calls. One kernel for all, since it is compiling that takes time.
     """
     n, lanes, lane = states.shape[0], blocks * LANES, block * LANES
     h, a, d = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))
@@ -169,6 +169,11 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
     measured, controlled = sums.centre.size > 0, sums.residual.size > 0
     totals = np.zeros((5, n if measured else 0, lanes))
     totals[3], totals[4] = np.inf, -np.inf
+    if measured:  # sums go on where the call before ended: the order of additions does not depend on the cut
+        copy_lanes(sums.first, lane, lanes, totals[0], np.int64(0))
+        copy_lanes(sums.second, lane, lanes, totals[1], np.int64(0))
+    if controlled:
+        copy_lanes(sums.residual, lane, lanes, totals[2], np.int64(0))
     x, p = np.empty(lanes), np.empty(lanes, np.int64)
     rows = model.sigma_in.size + model.factor_in.shape[1] + model.sigma_out.size + model.factor_out.shape[1]
     together = max(1, VARIATES // max(rows, 1))

@@ -2,8 +2,9 @@
 
     h' = (1-γ) h + γ (f(W h + W_in u + b + e_in) + e_out),   z = W_out h' + b_out
 
-A block is `LANES` trials. Its noise is drawn once, for all steps, and each network then runs through them with it: that
-is what common random numbers are, and it makes the variates nearly free.
+A block is `LANES` trials. A call takes some steps of it: it draws their noise once, and each network then runs through
+them with it. That is what common random numbers are, and it makes the variates nearly free. Costs and states do not
+depend on how the steps are cut into calls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.kernels import FUNCTION, add_product, add_tiles, f8, f8_1, f8_2, f8_3, i8, inline
-from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed
+from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed, seek
 from ctrnn_theory.jit import jit
 
 FloatArray = NDArray[np.float64]
@@ -66,16 +67,17 @@ MOVE = types.FunctionType(types.void(i8, f8_2, f8_2, f8_1, f8_1))
 
 
 @inline
-def draw(sources, block, steps, e_in, e_out):  # type: ignore[no-untyped-def]
-    """Set e_in, e_out (T, N or 0, LANES) to a block's noise: factor times variates of (seed, block, step)."""
+def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
+    """Set e_in, e_out (T, N or 0, LANES) to a block's noise from step `first` on: factors times variates."""
     rows_in = sources.inside.shape[1]
     rows = rows_in + sources.outside.shape[1]
     z3 = np.empty((rows, 1, LANES))
     z = z3.reshape(rows, LANES)
     state = np.empty(2 * LANES, np.uint64)
-    for t in range(steps):
-        if t % EPOCH == 0:
-            seed(sources.key, block, t // EPOCH, state)
+    seek(sources.key, block, first, rows, state)
+    for t in range(e_in.shape[0]):
+        if (first + t) % EPOCH == 0:
+            seed(sources.key, block, (first + t) // EPOCH, state)
         fill(state, z3, rows, np.int64(0), sources.constants, sources.bits)
         if rows_in > 0:
             add_product(sources.inside, np.int64(0), z, np.int64(0), e_in[t])
@@ -125,14 +127,6 @@ def read_out(W_out, b_out, h, z):  # type: ignore[no-untyped-def]
 
 
 @inline
-def clear(x):  # type: ignore[no-untyped-def]
-    """Set x (rows, lanes) to zero."""
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            x[i, k] = 0.0
-
-
-@inline
 def copy_rows(source, at, target):  # type: ignore[no-untyped-def]
     """Set target (rows, LANES) to the columns of source from `at` on."""
     for i in range(target.shape[0]):
@@ -140,28 +134,40 @@ def copy_rows(source, at, target):  # type: ignore[no-untyped-def]
             target[i, k] = source[i, at + k]
 
 
-@jit(types.void(FUNCTION, WEIGHTS, f8, GIVEN, SOURCES, i8, i8, i8, f8_2, f8_4), cache=True, fastmath={"contract"})
-def open_loop(f, weights, gamma, given, sources, block, begin, end, cost, out):  # type: ignore[no-untyped-def]
-    """Set cost (S, L) to Σ_t w_t |z_t - y_t|² for networks begin..end on a block of trials.
+@inline
+def keep_rows(source, target, at):  # type: ignore[no-untyped-def]
+    """Set the columns of target from `at` on to source (rows, LANES)."""
+    for i in range(source.shape[0]):
+        for k in range(LANES):
+            target[i, at + k] = source[i, k]
 
-    If `out` (S', T, P, L) is not empty, record the outputs there.
+
+@jit(
+    types.void(FUNCTION, WEIGHTS, f8, GIVEN, SOURCES, i8, i8, i8, i8, i8, f8_3, f8_2, f8_4),
+    cache=True,
+    fastmath={"contract"},
+)
+def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last, states, cost, out):  # type: ignore[no-untyped-def]
+    """Add Σ_t w_t |z_t - y_t|² over steps first..last to cost (S, L), for networks begin..end on a block of trials.
+
+    states (S, N, L): where the networks are. If `out` (S', T, P, L) is not empty, record the outputs there.
     """
-    steps, n, (outputs, lane) = given.w.size, weights.W.shape[1], (weights.W_out.shape[1], block * LANES)
-    e_in = np.zeros((steps, n if sources.inside.shape[1] > 0 else 0, LANES))
-    e_out = np.zeros((steps, n if sources.outside.shape[1] > 0 else 0, LANES))
-    draw(sources, block, steps, e_in, e_out)
+    n, (outputs, lane) = weights.W.shape[1], (weights.W_out.shape[1], block * LANES)
+    e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
+    e_out = np.zeros((last - first, n if sources.outside.shape[1] > 0 else 0, LANES))
+    draw(sources, block, first, e_in, e_out)
     h, a, drive = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
     u, y, z = np.empty((given.u.shape[1], LANES)), np.empty((outputs, LANES)), np.empty((outputs, LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
-        clear(h)
+        copy_rows(states[s], lane, h)
         for k in range(LANES):
-            total[k] = 0.0
-        for t in range(steps):
-            if t < given.u.shape[0]:
-                copy_rows(given.u[t], lane, u)
+            total[k] = cost[s, lane + k]
+        for t in range(first, last):
+            if t == first or t < given.u.shape[0]:
+                copy_rows(given.u[min(t, given.u.shape[0] - 1)], lane, u)
                 set_drive(weights.b[s], weights.W_in[s], u, drive)
-            step(f, weights.W[s], gamma, drive, e_in, e_out, t, h, a)
+            step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
             w, recorded = given.w[t], s < out.shape[0]
             if w == 0.0 and not recorded:
                 continue
@@ -173,44 +179,48 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, cost, out): 
                 if recorded:
                     for k in range(LANES):
                         out[s, t, p, lane + k] = z[p, k]
+        keep_rows(h, states[s], lane)
         for k in range(LANES):
             cost[s, lane + k] = total[k]
 
 
 @jit(
-    types.void(FUNCTION, SENSE, MOVE, f8_1, WEIGHTS, f8, f8_2, i8, SOURCES, i8, i8, i8, f8_2, f8_4),
+    types.void(FUNCTION, SENSE, MOVE, f8_1, WEIGHTS, f8, SOURCES, i8, i8, i8, i8, i8, f8_3, f8_3, f8_2, f8_4),
     cache=True,
     fastmath={"contract"},
 )
-def closed_loop(f, sense, move, constants, weights, gamma, start, steps, sources, block, begin, end, cost, out):  # type: ignore[no-untyped-def]
-    """Set cost (S, L) to what `move` adds to it in so many steps, from states start (D, L) of the world.
+def closed_loop(
+    f, sense, move, constants, weights, gamma, sources, block, begin, end, first, last, states, worlds, cost, out
+):  # type: ignore[no-untyped-def]
+    """Add to cost (S, L) what `move` adds in steps first..last, of networks begin..end on a block of trials.
 
-    Each step: sense(state, u, constants) sets the input, the network takes a step, and move(t, z, state, cost,
-    constants) lets the world take one. If `out` (S', T + 1, D, L) is not empty, record the world's states there.
+    states (S, N, L), worlds (S, D, L): where the networks are, and their worlds. Each step: sense(world, u, constants)
+    sets the input, the network takes a step, and move(t, z, world, cost, constants) lets the world take one. If `out`
+    (S', T + 1, D, L) is not empty, record the worlds after each step there.
     """
     n, (outputs, lane), inputs = weights.W.shape[1], (weights.W_out.shape[1], block * LANES), weights.W_in.shape[2]
-    e_in = np.zeros((steps, n if sources.inside.shape[1] > 0 else 0, LANES))
-    e_out = np.zeros((steps, n if sources.outside.shape[1] > 0 else 0, LANES))
-    draw(sources, block, steps, e_in, e_out)
+    e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
+    e_out = np.zeros((last - first, n if sources.outside.shape[1] > 0 else 0, LANES))
+    draw(sources, block, first, e_in, e_out)
     h, a, drive = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
-    u, z, state = np.empty((inputs, LANES)), np.empty((outputs, LANES)), np.empty((start.shape[0], LANES))
+    u, z, world = np.empty((inputs, LANES)), np.empty((outputs, LANES)), np.empty((worlds.shape[1], LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
-        clear(h)
-        copy_rows(start, lane, state)
+        copy_rows(states[s], lane, h)
+        copy_rows(worlds[s], lane, world)
         for k in range(LANES):
-            total[k] = 0.0
-        for t in range(steps + 1):
-            if s < out.shape[0]:
-                for d in range(state.shape[0]):
-                    for k in range(LANES):
-                        out[s, t, d, lane + k] = state[d, k]
-            if t == steps:
-                break
-            sense(state, u, constants)
+            total[k] = cost[s, lane + k]
+        for t in range(first, last):
+            sense(world, u, constants)
             set_drive(weights.b[s], weights.W_in[s], u, drive)
-            step(f, weights.W[s], gamma, drive, e_in, e_out, t, h, a)
+            step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
             read_out(weights.W_out[s], weights.b_out[s], h, z)
-            move(t, z, state, total, constants)
+            move(t, z, world, total, constants)
+            if s < out.shape[0]:
+                for d in range(world.shape[0]):
+                    for k in range(LANES):
+                        out[s, t + 1, d, lane + k] = world[d, k]
+        keep_rows(h, states[s], lane)
+        keep_rows(world, worlds[s], lane)
         for k in range(LANES):
             cost[s, lane + k] = total[k]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators import normals
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.network import Noise
+from ctrnn_theory.pace import Pace
 from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
 from ctrnn_theory.workers import Workers, spread, threads
 
@@ -41,14 +43,14 @@ def run_open(
 
     L is a multiple of LANES. A trial's noise is keyed by `key` and its number alone: it is the same for each network.
     """
-    S, P, L = len(weights.W), weights.W_out.shape[1], given.u.shape[2]
-    cost, out = np.empty((S, L)), np.empty((S if record else 0, given.w.size, P, L))
-    from_noise = sources(noise, weights.W.shape[1], key)
+    (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
+    cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
+    from_noise, states = sources(noise, N, key), np.zeros((S, N, L))
 
-    def part(block: int, begin: int, end: int) -> None:
-        open_loop(f.block, weights, gamma, given, from_noise, block, begin, end, cost, out)
+    def part(*item: int) -> None:
+        open_loop(f.block, weights, gamma, given, from_noise, *item, states, cost, out)
 
-    _share(part, L // LANES, S, workers)
+    _share(part, states.shape, given.w.size, workers)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
@@ -69,24 +71,40 @@ def run_closed(
 
     `world` is (sense, move, constants), start (D, L); see :func:`ctrnn_theory.training.kernels.closed_loop`.
     """
-    S, (D, L) = len(weights.W), start.shape
-    cost, out = np.empty((S, L)), np.empty((S if record else 0, steps + 1, D, L))
-    from_noise = sources(noise, weights.W.shape[1], key)
+    (S, N), (D, L) = weights.b.shape, start.shape
+    cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
+    from_noise, states, worlds = sources(noise, N, key), np.zeros((S, N, L)), np.tile(start, (S, 1, 1))
+    out[:, 0] = start
 
-    def part(block: int, begin: int, end: int) -> None:
-        closed_loop(f.block, *world, weights, gamma, start, steps, from_noise, block, begin, end, cost, out)
+    def part(*item: int) -> None:
+        closed_loop(f.block, *world, weights, gamma, from_noise, *item, states, worlds, cost, out)
 
-    _share(part, L // LANES, S, workers)
+    _share(part, states.shape, steps, workers)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
 
-def _share(part: Callable[[int, int, int], None], blocks: int, networks: int, workers: Workers) -> None:
-    """Call part(block, begin, end) for all blocks, and ranges of networks, of which there are as many as needed."""
+def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, workers: Workers) -> None:
+    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps, in this order.
+
+    There are as many ranges of networks as threads need, and of steps as make a call short; shape is (S, N, L).
+    """
+    networks, n, blocks = *shape[:2], shape[2] // LANES
     ranges = min(-(-threads(workers) // blocks), networks)
     edges = [networks * i // ranges for i in range(ranges + 1)]
     items = [(block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
-    spread(lambda item: part(*item), items, workers)
+    pace, first = Pace(n, LANES * -(-networks // ranges)), 0
+    while first < steps:
+        last, lasted = min(first + pace.steps, steps), []
+
+        def timed(item: tuple[int, int, int], first: int = first, last: int = last, lasted: Any = lasted) -> None:
+            started = perf_counter()
+            part(*item, first, last)
+            lasted.append(perf_counter() - started)
+
+        spread(timed, items, workers)
+        pace.lasted(last - first, max(lasted))
+        first = last
 
 
 def whole_blocks(trials: int) -> int:
