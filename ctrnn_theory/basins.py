@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.arguments import check_rng, choice, positive_integer, positive_number
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.milestones import count_passages, find_cores, smoothed_centres
 from ctrnn_theory.stationary.passage import diffusion_of, first_passage, kramers, wells
 from ctrnn_theory.stationary.spectrum import spectrum
+from ctrnn_theory.workers import threads
 
 ESCAPE_METHODS = ("exact", "simulation", "fokker_planck", "kramers")
 SEPARATED = 5.0  # escape over relaxation times from which basins are metastable
@@ -121,9 +122,10 @@ def escape_times(
     >>> print(escape.time.round(), escape.occupation.round(6))
     [57635. 57635.] [0.5 0.5]
     """
-    if method not in ESCAPE_METHODS:
-        raise ValueError(f"method must be one of {', '.join(ESCAPE_METHODS)}; got {method!r}")
-    check_model(net, noise)
+    choice("method", method, ESCAPE_METHODS)
+    check_model(net, noise, u)
+    check_rng(rng)
+    threads(workers)
     goal = positive_number("relative_error", relative_error)
     limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
     basins = tuple(point for point in fixed_points(net, u) if point.stable)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import real_array
+from ctrnn_theory.arguments import check_rng, positive_number, real_array
 from ctrnn_theory.network import CTRNN, SITES, Noise
-from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, predict
+from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, method_names, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.tables import table
+from ctrnn_theory.workers import threads
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,10 +197,11 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen = METHODS if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
-    for name in chosen:
-        if name not in METHODS:
-            raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {name!r}")
+    chosen = METHODS if methods is None else method_names(methods)
+    check_rng(rng)
+    threads(workers)
+    if target_se is not None:
+        positive_number("target_se", target_se)
     base = predict(net, noise, u, "deterministic", start)
     laws: dict[str, StationaryLaw] = {}
     refused: dict[str, str] = {}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_number
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary import Divergence, NotApplicable, predict
+from ctrnn_theory.arguments import check_rng, float_array, positive_number
+from ctrnn_theory.network import CTRNN, Noise, check_model
+from ctrnn_theory.stationary import Divergence, NotApplicable, method_names, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.small_noise import kink_shift, preactivation_std
@@ -66,7 +66,10 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     >>> distance_to_nonlinearity(CTRNN.single(w=0.0, activation="hardtanh"), Noise(inside=0.5), [0.75])[0]
     array([-0.5])
     """
-    a = np.asarray(a, dtype=np.float64)
+    check_model(net, noise)
+    a = float_array("a", a)
+    if a.shape != (net.n,):
+        raise ValueError(f"a must have shape ({net.n},); got {a.shape}")
     unit = np.hypot(noise.std("inside", net.n), noise.std("outside", net.n))
     if not np.any(unit):
         raise ValueError("noise must be above 0 to measure distances in units of it; got 0")
@@ -107,6 +110,9 @@ def bias_curve(
     ValueError
         For more than one neuron, no noise, or a reach that is not positive.
     """
+    check_model(net, noise, u, start)
+    check_rng(rng)
+    chosen = method_names(methods)
     if net.n != 1:
         raise ValueError(f"net must have one neuron for a curve; got {net.n}")
     reach = positive_number("reach", reach)
@@ -123,7 +129,7 @@ def bias_curve(
     distance: dict[str, FloatArray] = {}
     delta: dict[str, FloatArray] = {}
     errors: FloatArray = np.array([])
-    for name in methods:
+    for name in chosen:
         distance[name] = np.linspace(-reach, reach, SIMULATED_POINTS) if name == "simulation" else grid
         own_options = options.get(name, {})
         rows = [_bias_at(net, noise, float(place[0] + x * unit[0]), name, own_options) for x in distance[name]]

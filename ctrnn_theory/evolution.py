@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.arguments import choice, positive_integer, real_array
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
@@ -171,8 +171,7 @@ def evolve(
     >>> print(law.time, law.mean[:, 0].round(4))       # from rest to the biased state; the fixed point is 0.2
     [ 0.  5. 10.] [0.     0.3639 0.3766]
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    choice("method", method, METHODS)
     check_model(net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     follow = METHODS[method]

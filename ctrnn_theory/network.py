@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import real_array
+from ctrnn_theory.arguments import (
+    choice,
+    finite_number,
+    float_array,
+    positive_integer,
+    real_array,
+    real_number,
+    shown,
+)
 from ctrnn_theory.files import atomically
 
 FloatArray = NDArray[np.float64]
@@ -103,16 +111,17 @@ class Noise(ReadOnly):
         >>> Noise.from_white(0.1, gamma=0.25, site="outside").outside
         0.2
         """
-        check_gamma(gamma)
-        if site not in SITES:
-            raise ValueError(f'site must be "inside" or "outside"; got {site!r}')
-        return cls(**{site: real_array("intensity", intensity) / math.sqrt(gamma)})
+        root, name = math.sqrt(check_gamma(gamma)), choice("site", site, SITES)
+        s = real_array("intensity", intensity)
+        if s.ndim < 2 and np.any(s < 0.0):
+            raise ValueError(f"intensity must be at least 0; got {s.min()}")
+        return cls(**{name: s / root})
 
     def factor(self, site: Site, n: int) -> FloatArray:
         """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
-        array = np.asarray(getattr(self, site), dtype=np.float64)
+        array = np.asarray(getattr(self, choice("site", site, SITES)), dtype=np.float64)
         if array.ndim == 0:
-            return np.eye(n) * array
+            return np.eye(positive_integer("n", n)) * array
         if array.shape[0] != n:
             raise ValueError(f"{site} must have one row for each of the {n} neurons; got shape {array.shape}")
         return np.diag(array) if array.ndim == 1 else array
@@ -129,10 +138,7 @@ class Noise(ReadOnly):
 
 def check_gamma(gamma: float) -> float:
     """Return `gamma` as a float, or raise a ValueError if it is outside (0, 1]."""
-    try:
-        value = float(gamma)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"gamma must be a number in (0, 1]; got {gamma!r}") from error
+    value = real_number("gamma", gamma, "be a number in (0, 1]")
     if not 0.0 < value <= 1.0:
         raise ValueError(f"gamma must be in (0, 1]; got {gamma}")
     return value
@@ -192,10 +198,10 @@ class CTRNN(ReadOnly):
         W = real_array("W", self.W)
         if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
             raise ValueError(f"W must be a square matrix (N, N), N at least 1; got shape {W.shape}")
-        n = W.shape[0]
+        n, b = W.shape[0], real_array("b", self.b)
         values: dict[str, Any] = {
             "W": W,
-            "b": real_array("b", np.full(n, real_array("b", self.b)) if np.ndim(self.b) == 0 else self.b, (n,)),
+            "b": real_array("b", np.full(n, b) if b.ndim == 0 else b, (n,)),
             "activation": activation(self.activation),
             "gamma": check_gamma(self.gamma),
         }
@@ -219,7 +225,8 @@ class CTRNN(ReadOnly):
         >>> CTRNN.single(w=0.5, b=0.1).W
         array([[0.5]])
         """
-        return cls(np.array([[w]]), np.array([b]), activation, gamma)  # type: ignore[arg-type]
+        W, bias = np.array([[finite_number("w", w)]]), np.array([finite_number("b", b)])
+        return cls(W, bias, activation, gamma)  # type: ignore[arg-type]
 
     @property
     def n(self) -> int:
@@ -236,11 +243,16 @@ class CTRNN(ReadOnly):
 
     def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
         """A = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
-        return np.asarray(h, dtype=np.float64) @ self.W.T + self.drive(u)
+        states = float_array("h", h)
+        if states.shape[-1:] != (self.n,):
+            raise ValueError(f"h must have shape (..., {self.n}); got {states.shape}")
+        return states @ self.W.T + self.drive(u)
 
     def start_state(self, start: ArrayLike | None = None) -> FloatArray:
         """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
-        return np.zeros(self.n) if start is None else real_array("start", np.atleast_1d(start), (self.n,))
+        if start is None:
+            return np.zeros(self.n)
+        return real_array("start", np.atleast_1d(float_array("start", start)), (self.n,))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an ``.npz`` file of plain arrays and a JSON header, atomically.
@@ -303,10 +315,18 @@ def _read(stream: BinaryIO) -> dict[str, Any]:
     return {"activation": header["activation"], "gamma": header["gamma"], **arrays}
 
 
-def check_model(net: Any, noise: Any) -> None:
-    """Raise a ValueError unless these are a network, and a noise that fits it."""
-    for argument, value, kind in (("net", net, CTRNN), ("noise", noise, Noise)):
-        if not isinstance(value, kind):
-            raise ValueError(f"{argument} must be a {kind.__name__}; got {value!r}")
+def check_network(net: Any) -> None:
+    """Raise a ValueError unless this is a network."""
+    if not isinstance(net, CTRNN):
+        raise ValueError(f"net must be a CTRNN; got {shown(net)}")
+
+
+def check_model(net: Any, noise: Any, u: ArrayLike | None = None, start: Any = None, name: str = "noise") -> None:
+    """Raise a ValueError unless these are a network, and a noise, an input and a start that fit it."""
+    check_network(net)
+    if not isinstance(noise, Noise):
+        raise ValueError(f"{name} must be a Noise; got {shown(noise)}")
     for site in SITES:
         noise.factor(site, net.n)
+    net.drive(u)
+    net.start_state(start)

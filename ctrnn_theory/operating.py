@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.arguments import real_array
+from ctrnn_theory.arguments import check_rng, real_array
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.stationary import Divergence, predict
@@ -125,6 +125,7 @@ def operating_points(
     1.0
     """
     check_model(net, noise)
+    check_rng(rng)
     if isinstance(where, Task | str):
         task = find_task(where)
         if not isinstance(task, OpenLoop):

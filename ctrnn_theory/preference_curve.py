@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from ctrnn_theory.arguments import positive_integer, positive_number, real_array
+from ctrnn_theory.arguments import check_rng, positive_integer, positive_number, real_array
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.preference_result import FloatArray, Preference
@@ -16,7 +16,7 @@ from ctrnn_theory.stationary.law import Divergence
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
-from ctrnn_theory.workers import Workers
+from ctrnn_theory.workers import Workers, threads
 
 Key = NDArray[np.uint64]
 RESAMPLES = 1000  # of the bootstrap
@@ -92,6 +92,8 @@ def preference(
     task = find_task(task)
     noise = Noise(inside=1.0) if noise is None else noise
     check_model(net, noise)
+    check_rng(rng)
+    threads(workers)
     if not any(noise.factor(site, net.n).any() for site in SITES):
         raise ValueError("noise must be above 0, since levels are multiples of it; got 0")
     task.layout(net.n).vector(net)  # raises if it does not fit

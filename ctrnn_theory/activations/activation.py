@@ -17,6 +17,7 @@ from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
 from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
 from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
 from ctrnn_theory.activations.stable import stable
+from ctrnn_theory.arguments import float_array, integer
 
 FloatArray = NDArray[np.float64]
 PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
@@ -70,7 +71,7 @@ class Activation:
 
     def __call__(self, x: ArrayLike) -> Any:
         """f(x), of the shape of x."""
-        points = np.asarray(x, dtype=np.float64)
+        points = float_array("x", x)
         value = np.array(np.broadcast_to(self._function(points), points.shape), dtype=np.float64)
         for location, middle in self.steps:
             value[points == location] = middle
@@ -94,11 +95,9 @@ class Activation:
         >>> activation("tanh").derivative(0.0, 3)
         np.float64(-2.0)
         """
-        if not isinstance(order, int | np.integer) or order < 0:
-            raise ValueError(f"order must be an integer of at least 0; got {order!r}")
-        if order == 0:
+        if integer("order", order) == 0:
             return self(x)
-        points = np.asarray(x, dtype=np.float64)
+        points = float_array("x", x)
         if len(self.pieces) == 1:
             return self.pieces[0].value(points, int(order))
         value = np.full(points.shape, np.nan)

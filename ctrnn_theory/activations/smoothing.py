@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations import closed_forms, logistic, quadrature
 from ctrnn_theory.activations.closed_forms import PiecewisePolynomial
+from ctrnn_theory.arguments import float_array, integer
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
     np.float64(0.6065306597126334)
     """
     a, s, shape = checked(a, s)
-    order = _order(derivative)
+    order = integer("derivative", derivative)
     value = np.empty_like(a)
     noisy = s > 0.0
     with np.errstate(all="ignore"):
@@ -132,22 +132,15 @@ def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
 
 def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
     """Flat float64 arrays of a and s, or a ValueError, and the shape to return."""
-    a, s = np.asarray(a, dtype=np.float64), np.asarray(s, dtype=np.float64)
+    a, s = float_array("a", a), float_array("s", s)
     for name, array in (("a", a), ("s", s)):
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite; got {array[~np.isfinite(array)].flat[0]}")
     if (s < 0.0).any():
         raise ValueError(f"s must be at least 0, a standard deviation; got {s.min()}")
     if a.shape != s.shape:
-        a, s = np.broadcast_arrays(a, s)
+        try:
+            a, s = np.broadcast_arrays(a, s)
+        except ValueError:
+            raise ValueError(f"s must have a shape that goes with that of a, {a.shape}; got {s.shape}") from None
     return a.ravel(), s.ravel(), a.shape
-
-
-def _order(derivative: int) -> int:
-    try:
-        order = operator.index(derivative)
-    except TypeError:
-        order = -1
-    if order < 0:
-        raise ValueError(f"derivative must be an integer of at least 0; got {derivative!r}")
-    return order

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from math import factorial
 from typing import Any
 
+from ctrnn_theory.arguments import even_order
+
 Powers = tuple[int, int, int]  # of x, ξ and η in a monomial of a step; their sum is its order
 Table = list[list[Any]]  # entry [n][j]: the part of E xⁿ in σʲ
 
@@ -86,8 +88,7 @@ def numbers(
     >>> sum(numbers(6, 0.0, 0.1, 0.5, 0.0, [1.0] * 6)["bias"]), exp(0.125) - 1
     (0.133138, 0.133148)
     """
-    if not isinstance(order, int) or order < 2 or order % 2:
-        raise ValueError(f"order must be even and at least 2; got {order!r}")
+    order = even_order(order)
     if len(derivatives) != order:
         raise ValueError(f"derivatives must be f1 to f{order}, {order} values; got {len(derivatives)}")
     inside, outside = (None if isinstance(s, int | float) and s == 0 else s for s in (sigma_in, sigma_out))

@@ -12,6 +12,7 @@ from sympy import QQ, Poly, Symbol, cyclotomic_poly
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations import activation as as_activation
+from ctrnn_theory.arguments import even_order
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.derive.derivation import Derivation
 from ctrnn_theory.derive.hierarchy import cumulants, moments
@@ -143,8 +144,7 @@ def terms(quantity: str, order: int, site: Site) -> tuple[Any, ...]:
 @lru_cache(maxsize=32, typed=True)
 def _polynomials(order: int, site: Site) -> dict[str, list[Any]]:
     """The expansions as polynomials in w, σ_in, σ_out and γ, γ f1, γ f2, ... over the rational functions of q."""
-    if not isinstance(order, int) or order < 2 or order % 2:
-        raise ValueError(f"order must be even and at least 2; got {order!r}")
+    order = even_order(order)
     if site not in SITES:
         raise ValueError(f"site must be one of {', '.join(SITES)}; got {site!r}")
     rationals, q_ = sympy.field("q", QQ)

@@ -10,6 +10,8 @@ from typing import Any
 
 from sympy import Basic, Symbol, symbols
 
+from ctrnn_theory.arguments import integer
+
 w, b, gamma = symbols("w b gamma")
 sigma, sigma_in, sigma_out = symbols("sigma sigma_in sigma_out")
 a = Symbol("a")
@@ -28,9 +30,7 @@ def f(order: int) -> Any:
     >>> f(2)
     f2
     """
-    if not isinstance(order, int) or order < 0:
-        raise ValueError(f"order must be an integer of at least 0; got {order!r}")
-    return Symbol(f"f{order}")
+    return Symbol(f"f{integer('order', order)}")
 
 
 def plain(expression: Any) -> Any:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.arguments import float_array, function_values, number_array
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -39,8 +41,11 @@ class Density:
     """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it was not asked for."""
 
     def __post_init__(self) -> None:
-        shape = tuple(np.shape(axis)[0] if np.ndim(axis) == 1 else None for axis in self.axes)
-        if not shape or np.shape(self.values) != shape or tuple(map(np.shape, self.widths)) != tuple(zip(shape)):
+        for name in ("axes", "widths"):
+            object.__setattr__(self, name, tuple(float_array(name, part) for part in getattr(self, name)))
+        object.__setattr__(self, "values", float_array("values", self.values))
+        shape = tuple(len(axis) if axis.ndim == 1 else None for axis in self.axes)
+        if not shape or self.values.shape != shape or tuple(width.shape for width in self.widths) != tuple(zip(shape)):
             raise ValueError(
                 f"values must have a shape (n₁, ..., n_N) that axes and widths fit; got {self.values.shape}"
             )
@@ -86,7 +91,7 @@ class Density:
 
     def expectation(self, function: Callable[[FloatArray], ArrayLike]) -> Any:
         """E φ(h) for a function φ of states (M, N) with values (M,) or (M, K): a number or (K,)."""
-        values = np.asarray(function(self.points), dtype=np.float64)
+        values = function_values("function", function(self.points))
         if values.shape[:1] != (len(self.points),):
             raise ValueError(f"function must return a value for each of {len(self.points)} states; got {values.shape}")
         return np.tensordot(self.weights.ravel(), values, axes=1)[()] / self.mass
@@ -104,8 +109,15 @@ class Density:
         ValueError
             For a number that is no coordinate, or comes twice.
         """
-        keep = tuple(int(i) for i in np.atleast_1d(np.asarray(axes)))
-        if not keep or len(set(keep)) != len(keep) or not set(keep) <= set(range(self.n)):
+        kept = np.atleast_1d(number_array("axes", axes))
+        keep = tuple(kept.tolist())
+        if (
+            kept.ndim > 1
+            or kept.dtype.kind not in "iu"
+            or not keep
+            or len(set(keep)) != len(keep)
+            or not set(keep) <= set(range(self.n))
+        ):
             raise ValueError(f"axes must be different numbers out of 0 to {self.n - 1}; got {axes!r}")
         nodes, widths = tuple(self.axes[i] for i in keep), tuple(self.widths[i] for i in keep)
         current = None

@@ -12,6 +12,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations.expression import parse
+from ctrnn_theory.arguments import function_values, is_number
 
 FloatArray = NDArray[np.float64]
 Field = Callable[[FloatArray, float], FloatArray]
@@ -94,9 +95,8 @@ def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tupl
             try:
                 for index in np.ndindex(form):
                     part = _at(values[()], index, n) if whole else values[index]
-                    if np.iscomplexobj(part):
-                        raise TypeError
-                    _column(out, index)[:] = np.broadcast_to(np.asarray(part, dtype=np.float64), len(points))[:, None]
+                    numbers = function_values(name, part)
+                    _column(out, index)[:] = np.broadcast_to(numbers, len(points))[:, None]
             except (TypeError, ValueError, IndexError):
                 continue
             return _finite(name, out, points)
@@ -121,7 +121,7 @@ def _column(out: FloatArray, index: tuple[Any, ...]) -> FloatArray:
 
 def entry(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, float], Any], bool]:
     """Function of (M, N) and t for one entry, and whether it is free of t."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+    if is_number(value) and not isinstance(value, sp.Expr):
         number = float(value)
         return (lambda points, t: number), True
     if isinstance(value, str | sp.Expr):

@@ -11,11 +11,12 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import make_interp_spline
 
+from ctrnn_theory.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.grid import Grid, require_memory
-from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed, probability
+from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed
 from ctrnn_theory.fokker_planck.stepping import Stepper
 
 FloatArray = NDArray[np.float64]
@@ -94,7 +95,7 @@ def evolve(
     low, high = corners(domain)
     moments = _numbers("times", times)
     if moments.size < 2 or not np.all(np.diff(moments) > 0.0):
-        raise ValueError(f"times must be two ascending numbers at least; got {times!r}")
+        raise ValueError(f"times must be two ascending numbers at least; got {shown(times)}")
     tolerance, border = step_tolerance(tolerance), probability("border", border)
     problem = equation(drift, diffusion, len(low))
     counts = cell_counts(cells, len(low))
@@ -184,9 +185,10 @@ def start_mass(start: Any, grid: Grid) -> FloatArray:
         away = grid.points - start.mean
         values = np.exp(-0.5 * np.einsum("mi,ij,mj->m", away, precision, away))
     elif callable(start) or isinstance(start, str | sp.Expr):
-        values = np.broadcast_to(entry("start", start, grid.n)[0](grid.points, 0.0), (grid.size,)).astype(np.float64)
+        at_centres = function_values("start", entry("start", start, grid.n)[0](grid.points, 0.0))
+        values = np.broadcast_to(at_centres, (grid.size,))
     else:
-        return _point(_numbers("start", np.atleast_1d(start)), grid)
+        return _point(_numbers("start", np.atleast_1d(float_array("start", start))), grid)
     if not np.all(np.isfinite(values)) or values.min() < 0.0 or not values.sum() > 0.0:
         raise ValueError("start must be a density, not negative, finite, and with mass in the domain")
     mass: FloatArray = values / values.sum()
@@ -211,12 +213,9 @@ def _regridded(start: Density, grid: Grid) -> FloatArray:
 
 def _numbers(name: str, value: Any) -> FloatArray:
     """Return `value` as an array (M,), or raise a ValueError unless it is one of finite numbers."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers; got {value!r}") from None
+    array = float_array(name, value)
     if array.ndim != 1 or not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite numbers in one row; got {value!r}")
+        raise ValueError(f"{name} must be finite numbers in one row; got {shown(value)}")
     return array
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
+from ctrnn_theory.arguments import float_array, number_array, probability
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, equation
 from ctrnn_theory.fokker_planck.generator import Generator, generator
@@ -253,19 +253,9 @@ def check_border(seen: FloatArray, allowed: float, low: FloatArray, high: FloatA
         )
 
 
-def probability(name: str, value: Any) -> float:
-    """Return `value` as a float, or raise a ValueError unless it is a number in (0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) <= 1.0:
-        raise ValueError(f"{name} must be a number in (0, 1]; got {value!r}")
-    return float(value)
-
-
 def corners(domain: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     """Lower and upper corner (N,) of a box that a user gave."""
-    try:
-        box = np.array(domain, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"domain must be a pair of numbers for each coordinate; got {domain!r}") from None
+    box = float_array("domain", domain)
     box = box[None] if box.shape == (2,) else box
     if box.ndim != 2 or box.shape[1] != 2 or not 1 <= len(box) <= MOST_DIMENSIONS:
         raise ValueError(f"domain must be (low, high) for each of one to three coordinates; got {domain!r}")
@@ -276,8 +266,8 @@ def corners(domain: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
 
 def cell_counts(cells: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
     """Cells along each axis, a multiple of four."""
-    counts = np.atleast_1d(CELLS[n] if cells is None else np.array(cells))
+    counts = np.atleast_1d(CELLS[n] if cells is None else number_array("cells", cells))
     counts = np.full(n, counts[0]) if counts.size == 1 else counts
-    if counts.shape != (n,) or not np.issubdtype(counts.dtype, np.integer) or np.any(counts < 16):
+    if counts.shape != (n,) or counts.dtype.kind not in "iu" or np.any(counts < 16):
         raise ValueError(f"cells must be one integer of at least 16, or one for each of {n} axes; got {cells!r}")
     return tuple(int(-4 * (-k // 4)) for k in counts)

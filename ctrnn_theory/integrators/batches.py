@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from ctrnn_theory.arguments import positive_integer
+from ctrnn_theory.arguments import number_array, positive_integer
 
 FloatArray = NDArray[np.float64]
 WINDOW = 12.0
@@ -75,8 +75,8 @@ def batch_means(h: ArrayLike, batches: int | None = None) -> BatchMeans:
     >>> bool(np.all(np.abs(found.standard_error * np.sqrt(4000) - 1.0) < 0.3))
     True
     """
-    path = np.asarray(h)
-    if path.ndim not in (1, 2, 3) or path.size == 0 or path.dtype.kind not in "iuf":
+    path = number_array("h", h)
+    if path.ndim not in (1, 2, 3) or path.size == 0:
         raise ValueError(f"h must be numbers (T, M, N), (T, N) or (T,); got {path.dtype} {path.shape}")
     shape = path.shape[2:] if path.ndim == 3 else path.shape[1:]
     rows = len(path)

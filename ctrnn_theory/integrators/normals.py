@@ -19,6 +19,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.arguments import check_rng
 from ctrnn_theory.jit import jit
 
 LANES = 64
@@ -192,14 +193,12 @@ def seed_words(rng: object = None) -> Words:
     ValueError
         For anything else.
     """
+    check_rng(rng)
     if isinstance(rng, np.random.BitGenerator):
         rng = np.random.Generator(rng)
     if isinstance(rng, np.random.Generator):
         return rng.integers(0, 2**64, size=2, dtype=np.uint64)
     if not isinstance(rng, np.random.SeedSequence):
-        whole = isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0
-        if not (whole or rng is None):
-            raise ValueError(f"rng must be an int of at least 0, SeedSequence, Generator or None; got {rng!r}")
         rng = np.random.SeedSequence(cast("int | None", rng))
     return cast(Words, rng.generate_state(2, np.uint64))
 

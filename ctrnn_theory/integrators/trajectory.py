@@ -16,7 +16,7 @@ from ctrnn_theory.files import claimed
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.network import CTRNN, Noise, check_model
 
 FloatArray = NDArray[np.float64]
 CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
@@ -136,12 +136,14 @@ def simulate(
     >>> bool(abs(path.h[-10:].mean() - 0.377) < 0.02)
     True
     """
+    check_model(net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     trajectories = positive_integer("trajectories", trajectories)
-    drive, alike = drive_rows(net, u, steps), start is None or np.ndim(start) < 2
-    ensemble = Ensemble(net, noise, drive, start if alike else None, trajectories, rng, workers)
-    if start is not None and not alike:
-        ensemble.place(real_array("start", start, (trajectories, net.n)))
+    begin = None if start is None else real_array("start", start)
+    drive, alike = drive_rows(net, u, steps), begin is None or begin.ndim < 2
+    ensemble = Ensemble(net, noise, drive, begin if alike else None, trajectories, rng, workers)
+    if begin is not None and not alike:
+        ensemble.place(real_array("start", begin, (trajectories, net.n)))
     shape = (steps // every + 1, trajectories, net.n)
     if out is not None:
         with claimed(out, store.RUN, store.UNFINISHED, resume) as folder:

@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +18,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import choice, shown
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
@@ -81,9 +83,8 @@ def predict(
     >>> print(law.mean.round(6), law.std.round(6))
     [0.377039] [0.108885]
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    check_model(net, noise)
+    choice("method", method, METHODS)
+    check_model(net, noise, u, start)
     solve = importlib.import_module(f"{__name__}.{method}").solve
     known = list(inspect.signature(solve).parameters)[4:]
     for name in options:
@@ -92,6 +93,15 @@ def predict(
     begin = perf_counter()
     law: StationaryLaw = solve(net, noise, u, start, **options)
     return replace(law, seconds=perf_counter() - begin)
+
+
+def method_names(methods: Any) -> tuple[str, ...]:
+    """Names of methods, given one by one or as a single name, or a ValueError."""
+    chosen = (methods,) if isinstance(methods, str) else tuple(methods) if isinstance(methods, Iterable) else ()
+    wrong = [name for name in chosen if not isinstance(name, str) or name not in METHODS]
+    if wrong or not chosen:
+        raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(wrong[0] if wrong else methods)}")
+    return chosen
 
 
 def summary(method: str) -> str:

@@ -107,15 +107,16 @@ def evolve(
 def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[FloatArray, list[FloatArray | None]]:
     """Times at which the input changes or is recorded, and the input between them."""
     marks = set(range(0, steps + 1, every)) | {steps}
+    given = None if u is None else real_array("u", u)
     rows: FloatArray | None = None
-    if u is not None and net.W_in is not None:
-        rows = real_array("u", u)
-        rows = None if rows.ndim < 2 else real_array("u", rows, (steps, net.W_in.shape[1]))
+    if given is not None and net.W_in is not None and given.ndim > 1:
+        rows = real_array("u", given, (steps, net.W_in.shape[1]))
+    else:
+        net.drive(given)
     if rows is not None:
         marks |= set(np.flatnonzero(np.any(rows[1:] != rows[:-1], axis=1)) + 1)
     places = sorted(int(k) for k in marks)
-    constant = None if u is None else np.asarray(u, dtype=np.float64)
-    inputs = [constant if rows is None else rows[k] for k in places[:-1]]
+    inputs = [given if rows is None else rows[k] for k in places[:-1]]
     return net.gamma * np.array(places, dtype=np.float64), inputs
 
 

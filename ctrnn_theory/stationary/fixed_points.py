@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.network import CTRNN
+from ctrnn_theory.network import CTRNN, check_network
 from ctrnn_theory.stationary.flow import BOUND, jacobian, newton, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.regions import enumerable, enumerate_states
@@ -61,6 +61,7 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ..
     >>> [(round(float(p.state[0]), 6), p.stable) for p in fixed_points(bistable)]
     [(-0.85856, True), (0.0, False), (0.85856, True)]
     """
+    check_network(net)
     drive = net.drive(u)
     if net.n == 1:
         states = _scan(net, float(drive[0]))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.arguments import function_values
+
 FloatArray = NDArray[np.float64]
 
 
@@ -83,6 +85,8 @@ class StationaryLaw:
                 f"expectation must be asked of a law that is held as a whole; {self.method} has its moments only"
             )
         points = np.asarray(self.details["points"], dtype=np.float64)
-        values = np.asarray(function(points.reshape(len(points), -1)), dtype=np.float64)
+        values = function_values("function", function(points.reshape(len(points), -1)))
+        if values.shape[:1] != (len(points),):
+            raise ValueError(f"function must return a value for each of {len(points)} states; got {values.shape}")
         weighted: FloatArray = np.asarray(self.details["weights"]) @ values
         return weighted

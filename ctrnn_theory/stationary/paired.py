@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import simulation
 from ctrnn_theory.stationary.law import Divergence, FloatArray
+from ctrnn_theory.workers import threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +92,16 @@ def difference(
     >>> bool(found.standard_error[0] < 0.2 * found.independent_standard_error[0])
     True
     """
-    check_model(net, noise)
-    check_model(net, other)
+    check_model(net, noise, u, start)
+    check_model(net, other, name="other")
+    check_rng(rng)
+    threads(workers)
     if target_se is not None and steps is not None:
         raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
     if target_se is not None:
         target_se = positive_number("target_se", target_se)
     limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
+    fixed = None if steps is None else positive_integer("steps", steps)
     drive, key = net.drive(u), np.random.SeedSequence([int(word) for word in seed_words(rng)])
     pair = [Ensemble(net, each, drive, start, count, key, workers) for each in (noise, other)]
     try:
@@ -108,7 +112,7 @@ def difference(
         begin = max(ensemble.steps for ensemble in pair)
         for ensemble in pair:
             ensemble.advance(max(1, begin + 1 - ensemble.steps))
-        return _measured(pair, plans, target_se, None if steps is None else positive_integer("steps", steps), limit)
+        return _measured(pair, plans, target_se, fixed, limit)
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from ctrnn_theory.arguments import even_order
 from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import deterministic
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
@@ -63,8 +64,7 @@ def solve(
     0.0210952
     0.0211461
     """
-    if not isinstance(order, int) or order < 2 or order % 2:
-        raise ValueError(f"order must be even and at least 2; got {order!r}")
+    order = even_order(order)
     f, n = net.activation, net.n
     if n > 1 and order > 2:
         raise NotApplicable(

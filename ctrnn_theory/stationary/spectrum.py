@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
-from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.arguments import float_array, positive_integer, positive_number
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
@@ -78,7 +78,7 @@ def spectrum(
     >>> print(found.eigenvalues.real.round(8), round(found.relaxation_time, 4))
     [1.    0.9   0.81  0.729] 9.4912
     """
-    check_model(net, noise)
+    check_model(net, noise, u, start)
     count, tolerance = positive_integer("count", count), positive_number("tolerance", tolerance)
     if count < 2:
         raise ValueError(f"count must be at least 2; got {count}")
@@ -104,7 +104,7 @@ def _one(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
     vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(at_nodes) ** 2))
 
     def functions(states: ArrayLike) -> ComplexArray:
-        points = np.asarray(states, dtype=np.float64).reshape(-1)
+        points = float_array("states", states).reshape(-1)
         return fine.values(points, vectors.real) + 1j * fine.values(points, vectors.imag)
 
     return Spectrum(values, _changes(values, found[0][0]), functions, law)
@@ -132,7 +132,7 @@ def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
     vectors = vectors / np.sqrt(np.abs(chain.weights @ squares))
 
     def functions(states: ArrayLike) -> ComplexArray:
-        h = np.asarray(states, dtype=np.float64).reshape(-1, net.n)
+        h = float_array("states", states).reshape(-1, net.n)
         points = step.target(h) if step.early else h  # (P g)(h) = E G(T(h) + noise) of a function G before the noise
         at = fine.interpolation(points)
         return at.apply(vectors.real) + 1j * at.apply(vectors.imag)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.arguments import finite_number, positive_integer, real_array
 from ctrnn_theory.network import SITES, check_gamma
 
 Value = float | str
@@ -44,9 +44,7 @@ class Axis(NamedTuple):
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, str | bool):
-        raise ValueError(f"{name} must be a number; got {value!r}")
-    return float(real_array(name, value, ())) + 0.0  # no -0.0, which equals 0.0 and is written differently
+    return finite_number(name, value) + 0.0  # no -0.0, which equals 0.0 and is written differently
 
 
 def _sigma(name: str, value: Any) -> float:
@@ -61,7 +59,7 @@ def _gamma(name: str, value: Any) -> float:
 
 
 def _site(name: str, value: Any) -> str:
-    if value not in SITES:
+    if not isinstance(value, str) or value not in SITES:
         raise ValueError(f'{name} must be "inside" or "outside"; got {value!r}')
     return str(value)
 
@@ -91,6 +89,13 @@ NETWORK = {
     **NOISE,
 }
 """Parameters of a network out of a file, beside the network; γ by default is the network's."""
+
+
+def _entries(name: str, written: Any) -> list[Any]:
+    """Numbers or names of an array, of NumPy or of another library."""
+    if getattr(getattr(written, "dtype", None), "kind", "O") in "OSUT" and not np.ma.is_masked(written):
+        return np.asarray(written).ravel().tolist()  # of names; each entry is checked by itself
+    return real_array(name, written, (None,)).tolist()
 
 
 def _check_length(name: str, count: int) -> None:
@@ -124,10 +129,12 @@ def axis(name: str, parameter: Parameter, written: Any) -> Axis:
         with np.errstate(over="ignore"):  # told below
             values = getattr(np, form)(first, last, count).tolist()
         written = {form: [first, last, count]}
-    elif isinstance(written, list | tuple | range | np.ndarray):
-        _check_length(name, len(written) if np.ndim(written) else 1)
-        values = written.tolist() if isinstance(written, np.ndarray) else list(written)
-        written = None
+    elif isinstance(written, list | tuple | range):
+        _check_length(name, len(written))
+        values, written = list(written), None
+    elif hasattr(written, "__array__"):
+        values, written = _entries(f"axis {name}", written), None
+        _check_length(name, len(values))
     else:
         raise ValueError(f"axis {name} must be a list, or one of {', '.join(FORMS)}; got {written!r}")
     checked = tuple(parameter.check(name, value) for value in values)

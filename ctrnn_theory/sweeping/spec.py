@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.arguments import integer, shown
 from ctrnn_theory.network import ARRAYS, CTRNN, Noise
 from ctrnn_theory.stationary import METHODS
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
@@ -104,7 +105,7 @@ class Spec:
         methods = _names("methods", written.get("methods", ["gaussian_closure"]), METHODS)
         quantities = _names("quantities", written.get("quantities", DEFAULT), tuple(QUANTITIES))
         options = _options(tables["options"], methods)
-        return cls(axes, fixed, methods, quantities, options, _seed(written.get("seed", 0)), network)
+        return cls(axes, fixed, methods, quantities, options, integer("seed", written.get("seed", 0)), network)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; of a network its size and a digest."""
@@ -246,9 +247,11 @@ def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, di
 
 
 def _option(name: str, value: Any) -> Any:
-    plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    plain = value
+    if isinstance(value, np.generic | np.ndarray) and not np.ma.is_masked(value) and value.dtype.kind in "biufU":
+        plain = value.tolist()
     if not isinstance(plain, bool | int | float | str | list):
-        raise ValueError(f"options must be numbers, text or lists; {name} is {value!r}")
+        raise ValueError(f"options must be numbers, text or lists; {name} is {shown(value)}")
     return plain
 
 
@@ -257,9 +260,3 @@ def options_of(method: str) -> tuple[str, ...]:
     """Names of the options of a method."""
     solve = import_module(f"ctrnn_theory.stationary.{method}").solve
     return tuple(inspect.signature(solve).parameters)[4:]
-
-
-def _seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed must be an integer of at least 0; got {seed!r}")
-    return int(seed)
