@@ -50,8 +50,6 @@ def float_array(name: str, value: ArrayLike) -> FloatArray:
 
 def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as an array of integers or floats of whatever precision it has, not copied if it is one."""
-    if is_number(value):
-        return np.asarray(_as_float(value))
     try:
         hidden = _hidden(value)
         array = np.empty(0) if hidden else np.asarray(value)
@@ -60,11 +58,13 @@ def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     except Exception as error:  # whatever an object of another library raises when it is asked for its numbers
         reason = str(error).rstrip(".").replace(". ", "; ") or type(error).__name__
         raise ValueError(f"{name} must be an array of real numbers; got {shown(value)}: {reason}") from error
+    if array.dtype.kind == "O" and is_number(value):
+        array = np.asarray(_as_float(value))
     kind = array.dtype.kind
     if hidden or kind not in "iufc":
         if kind == "O" and array.size and all(type(entry) is int for entry in array.flat):
             raise ValueError(f"{name} must hold integers of at most 64 bits; got {shown(value)}")
-        raise ValueError(f"{name} must be an array of real numbers; got {hidden or KINDS[kind]}: {shown(value)}")
+        raise ValueError(f"{name} must be an array of real numbers; got {shown(value)} ({hidden or KINDS[kind]})")
     if kind == "c":
         if np.any(array.imag != 0.0):
             raise ValueError(f"{name} must be real; it holds {array[array.imag != 0.0].flat[0]}")
@@ -107,7 +107,7 @@ def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None
     return array
 
 
-def real_number(name: str, value: Any, rule: str = "be a real number") -> float:
+def real_number(name: str, value: Any, rule: str = "be a number") -> float:
     """Return `value` as a float, or raise a ValueError with the rule if it is not one real number.
 
     Infinities and NaN are left to the caller, whose comparisons refuse them.
@@ -134,6 +134,14 @@ def positive_number(name: str, value: Any) -> float:
     number = real_number(name, value, "be a positive number")
     if not 0.0 < number < np.inf:
         raise ValueError(f"{name} must be a positive number; got {shown(value)}")
+    return number
+
+
+def nonnegative(name: str, value: Any) -> float:
+    """Return `value` as a float, or raise a ValueError if it is not a number of at least 0, and finite."""
+    number = real_number(name, value, "be a number of at least 0")
+    if not 0.0 <= number < np.inf:
+        raise ValueError(f"{name} must be a number of at least 0; got {shown(value)}")
     return number
 
 

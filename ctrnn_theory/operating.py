@@ -133,7 +133,7 @@ def operating_points(
                 f"where must be an open-loop task, or inputs; got {task.name}, whose inputs depend on the network"
             )
         task.layout(net.n).vector(net)  # raises if it does not fit
-        episode = task.episode(np.random.default_rng(seed_words(rng)))
+        episode = task.drawn(seed_words(rng))
         (mean, V), _ = deque(task.course(Model.of(net, noise), episode), maxlen=2)
         if np.any(mean == BOUND):
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} in a trial")

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import real_array
 from ctrnn_theory.bias_report import BiasReport
 from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.evolution import Evolution
@@ -160,9 +161,14 @@ def density(
         raise ValueError(f"density must have one or two dimensions to be drawn; got {density.n}: take a marginal")
     if net is not None and net.n != density.n:
         raise ValueError(f"net must have the {density.n} dimensions of the density; got {net.n} neurons")
+    if net is not None:
+        net.drive(u)
     if ax is None:
         _, ax = plt.subplots(figsize=(6.0, 4.2) if density.n == 1 else (5.2, 4.4), layout="constrained")
-    simulated = None if states is None else np.asarray(states, dtype=np.float64).reshape(-1, density.n)
+    simulated = None
+    if states is not None:
+        simulated = real_array("states", states)
+        simulated = real_array("states", simulated[:, None] if simulated.ndim == 1 else simulated, (None, density.n))
     (_curve if density.n == 1 else _map)(density, ax, simulated)
     if net is not None:
         _mark_fixed_points(ax, net, noise, u)

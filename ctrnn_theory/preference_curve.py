@@ -225,7 +225,7 @@ def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
 
 def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[np.bool_], key: Key) -> dict[str, Any]:
     """What the closure says, or nothing if it grows without bound."""
-    episode = task.episode(np.random.default_rng(key))
+    episode = task.drawn(key)
     size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))
     parts = [task.output_moments(model, episode, levels[i : i + size]) for i in range(0, len(levels), size)]
     mean, variance = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ctrnn_theory.arguments import choice
 from ctrnn_theory.derive import kinks, network, preference, sensitivity, small_noise, smoothing
 from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.symbols import check_site
 
 
 def _smoothing(order: int, site: Any, activation: Any) -> Derivation:
@@ -75,10 +77,8 @@ def derivation(name: str = "bias", order: int = 4, site: str = "in", activation:
     >>> print(derivation("bias", order=2, site="out").text().splitlines()[0])
     delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)
     """
-    if name not in FORMULAS:
-        raise ValueError(f"formula must be one of {', '.join(FORMULAS)}; got {name!r}")
-    if site not in ("in", "out"):
-        raise ValueError(f'site must be "in" or "out"; got {site!r}')
+    choice("formula", name, FORMULAS)
+    check_site(site)
     if activation is not None and name not in SPECIFIC:
         raise ValueError(f"activation must be left out for {name}, which holds for any; got {activation!r}")
     return FORMULAS[name][1](order, site, activation)

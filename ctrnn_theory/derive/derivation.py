@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, wraps
 from typing import Any
 
 import sympy
 
 from ctrnn_theory.activations import activation as as_activation
 from ctrnn_theory.activations.expression import x
+from ctrnn_theory.arguments import is_number, shown
 from ctrnn_theory.derive import symbols
 
 LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
 LONG = 60  # operations in an expression beyond which factors make it longer still
 POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
+def remembered(function: Callable[..., Any]) -> Any:
+    """Keep results, as ``lru_cache`` does; arguments that cannot be looked up are left for the function to refuse."""
+    kept = lru_cache(maxsize=128, typed=True)(function)
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            hash((args, *options.items()))
+        except TypeError:
+            return function(*args, **options)
+        return kept(*args, **options)
+
+    call.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
+    return call
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +95,9 @@ class Derivation:
         Limits are values: ``at(gamma=0)``, ``at(w=0)``, ``at(gamma=1)``.
         """
         known = self.symbols
+        for name, value in values.items():
+            if not is_number(value) and not isinstance(value, sympy.Basic | sympy.MatrixBase):
+                raise ValueError(f"{name} must be a number or a SymPy expression; got {shown(value)}")
         return self.explicit.subs({known[name]: value for name, value in values.items() if name in known})
 
     def lambdified(self, *names: str) -> Callable[..., Any]:
@@ -86,6 +106,9 @@ class Derivation:
         It is compiled once for each formula and order of names.
         """
         known = self.symbols
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError(f"names must be text; got {shown(name)}")
         missing = sorted(set(known) - set(names)) if names else []
         if missing:
             raise ValueError(f"names must hold every symbol of the formula; {', '.join(missing)} is missing")

@@ -15,7 +15,9 @@ import sympy as sp
 from scipy.special import erfcx
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.arguments import finite_number, positive_number, probability
 from ctrnn_theory.derive import kinks, symbols
+from ctrnn_theory.derive.symbols import check_site
 
 ROUNDS = 1000
 
@@ -63,10 +65,9 @@ def kink_bias_value(
     0.000266
     """
     act = activation(f)
-    if not sigma > 0.0:
-        raise ValueError(f"sigma must be positive; got {sigma}")
-    if site not in ("in", "out"):
-        raise ValueError(f'site must be "in" or "out"; got {site!r}')
+    a, w, gamma = finite_number("a", a), finite_number("w", w), probability("gamma", gamma)
+    sigma = positive_number("sigma", sigma)
+    check_site(site)
     k, d, Delta, J = _nearest(act, a)
     neuron = Neuron(a - k, w, gamma, sigma, d, Delta, J)
     return _outside(act, a, neuron) if site == "out" else _inside(act, a, neuron)

@@ -9,19 +9,20 @@ With y = a - k the distance to the kink, A = a* - k, slopes d left and d + Δ ri
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import sympy as sp
 
+from ctrnn_theory.arguments import choice
 from ctrnn_theory.derive import symbols
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.small_noise import small_noise_bias
 from ctrnn_theory.derive.smoothing import a as mean
 from ctrnn_theory.derive.smoothing import expectation
 from ctrnn_theory.derive.smoothing import s as wide
 from ctrnn_theory.derive.smoothing import x as variable
-from ctrnn_theory.derive.symbols import V, a, gamma, plain, s, sigma, w
+from ctrnn_theory.derive.symbols import V, a, check_site, gamma, plain, s, sigma, w
 
 Part = Literal["inner", "outer", "composite", "scaling"]
 Site = Literal["in", "out"]
@@ -71,7 +72,7 @@ def kink_bias(part: Part = "composite", site: Site = "in") -> Any:
     return result.explicit if part in ("outer", "scaling") or site == "out" else result.expression
 
 
-@lru_cache(maxsize=16)
+@remembered
 def describe(part: Part = "composite", site: Site = "in") -> Derivation:
     """Return the derivation of :func:`kink_bias` with its abbreviations and what it assumes."""
     made = {
@@ -82,13 +83,11 @@ def describe(part: Part = "composite", site: Site = "in") -> Derivation:
         ("scaling", "in"): _scaling_inside,
         ("scaling", "out"): _scaling_outside,
     }
-    if site not in ("in", "out"):
-        raise ValueError(f'site must be "in" or "out"; got {site!r}')
+    check_site(site)
+    choice("part", part, ("inner", "outer", "composite", "scaling"))
     if part == "outer":
         assumptions = (LAYER[0], "a* is many standard deviations from the kink, f1 and f2 are taken on its side")
         return Derivation("kink_outer", "delta", small_noise_bias(2, site), assumptions, "O(σ⁴)")
-    if (part, site) not in made:
-        raise ValueError(f"part must be one of inner, outer, composite, scaling; got {part!r}")
     return made[part, site]()
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import HadamardProduct, Identity, Inverse, KroneckerProduct, MatrixSymbol, Symbol
 from sympy.matrices.expressions.diagonal import DiagonalOf
 
+from ctrnn_theory.arguments import shown
 from ctrnn_theory.derive import symbols
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 
 N = Symbol("N", integer=True, positive=True)
 ASSUMPTIONS = (
@@ -54,7 +54,7 @@ def small_noise_bias_network(n: int | None = None) -> Any:
     return describe(n).explicit
 
 
-@lru_cache(maxsize=16)
+@remembered
 def describe(n: int | None = None) -> Derivation:
     """Return the derivation of :func:`small_noise_bias_network`, with what it assumes.
 
@@ -67,8 +67,8 @@ def describe(n: int | None = None) -> Derivation:
       A = gamma*D*W + (1 - gamma)*I
     <BLANKLINE>
     """
-    if n is not None and (not isinstance(n, int) or n < 1):
-        raise ValueError(f"n must be an integer of at least 1, or None; got {n!r}")
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
+        raise ValueError(f"n must be an integer of at least 1, or None; got {shown(n)}")
     size = N if n is None else n
     W, D, V, inside, outside = (MatrixSymbol(name, size, size) for name in ("W", "D", "V", "Sigma_in", "Sigma_out"))
     f2, gamma, one = MatrixSymbol("f2", size, 1), symbols.gamma, Identity(size)

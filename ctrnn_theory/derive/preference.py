@@ -7,15 +7,16 @@ the mean has moved since, and the variance: L(σ) = r² (δ(σ) - δ(σ_t))² + 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import sympy as sp
 
+from ctrnn_theory.arguments import choice, shown
 from ctrnn_theory.derive import small_noise
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.small_noise import terms
-from ctrnn_theory.derive.symbols import sigma
+from ctrnn_theory.derive.symbols import check_site, sigma
 
 Site = Literal["in", "out"]
 Quantity = Literal["level", "critical", "loss", "K", "nu"]
@@ -74,13 +75,13 @@ def preferred_noise(quantity: Quantity = "level", site: Site = "in", order: int 
     return describe(quantity, site, order).explicit
 
 
-@lru_cache(maxsize=64)
+@remembered
 def describe(quantity: Quantity = "level", site: Site = "in", order: int = 2) -> Derivation:
     """Return the derivation of :func:`preferred_noise` with what it assumes."""
-    if quantity not in QUANTITIES:
-        raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}; got {quantity!r}")
-    if order not in (2, 4):
-        raise ValueError(f"order must be 2 or 4; got {order!r}")
+    choice("quantity", quantity, QUANTITIES)
+    if type(order) is not int or order not in (2, 4):
+        raise ValueError(f"order must be 2 or 4; got {shown(order)}")
+    check_site(site)
     level, critical = _levels()[order]
     expression, error = {
         "level": (sp.sqrt(sp.Max(0, level)), "O(σ_t³)" if order == 2 else "O(σ_t⁵)"),

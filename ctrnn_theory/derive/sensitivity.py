@@ -6,15 +6,15 @@ every ∂/∂q into ∂/∂a: F_q = F_aa/2, and C_q = C_aa/2 + F_a² since it ho
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.arguments import choice, finite_number, nonnegative, probability
 from ctrnn_theory.derive import symbols
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.symbols import V, b, gamma, sigma, sigma_out, w
 
 Method = Literal["mean_field", "gaussian_closure"]
@@ -59,12 +59,11 @@ def sensitivity(parameter: str, method: Method = "mean_field") -> Any:
     return describe(parameter, method).explicit
 
 
-@lru_cache(maxsize=16)
+@remembered
 def describe(parameter: str, method: Method = "mean_field") -> Derivation:
     """Return the derivation of :func:`sensitivity` with its abbreviations and what it assumes."""
-    if parameter not in PARAMETERS:
-        raise ValueError(f"parameter must be one of {', '.join(PARAMETERS)}; got {parameter!r}")
-    if method not in ("mean_field", "gaussian_closure"):
+    choice("parameter", parameter, PARAMETERS)
+    if not isinstance(method, str) or method not in ("mean_field", "gaussian_closure"):
         raise ValueError(f'method must be "mean_field" or "gaussian_closure"; got {method!r}')
     theta = sp.Symbol(parameter)
     slope, force = _linear((h,), (sp.Symbol("f") - h,), {sp.Symbol("f"): (f1, 0)}, w * h + b, sp.S.Zero, theta)
@@ -141,7 +140,10 @@ def sensitivity_value(
     >>> round(sensitivity_value("relu", "sigma", **law), 4)
     0.5282
     """
-    act = activation(f)
+    act, derivation = activation(f), describe(parameter, method)
+    w, b, h, m = (finite_number(name, value) for name, value in (("w", w), ("b", b), ("h", h), ("m", m)))
+    gamma = probability("gamma", gamma)
+    sigma, V, sigma_out = nonnegative("sigma", sigma), nonnegative("V", V), nonnegative("sigma_out", sigma_out)
     width = np.sqrt(sigma**2 + (w**2 * V if method == "gaussian_closure" else 0.0))
     at = w * m + b
     smooth = [float(act.smoothed(at, width, order)) for order in range(4)]
@@ -156,6 +158,5 @@ def sensitivity_value(
         }
     values |= {"w": w, "b": b, "gamma": gamma, "sigma": sigma, "sigma_out": sigma_out, "m": m, "V": V}
     values |= {"f0": h, "f1": float(act.derivative(w * h + b))}
-    derivation = describe(parameter, method)
     names = tuple(derivation.symbols)
     return float(derivation.lambdified(*names)(*(values[name] for name in names))) if names else 0.0

@@ -12,9 +12,9 @@ from sympy import QQ, Poly, Symbol, cyclotomic_poly
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations import activation as as_activation
-from ctrnn_theory.arguments import even_order
+from ctrnn_theory.arguments import choice, even_order
 from ctrnn_theory.derive import symbols
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.hierarchy import cumulants, moments
 
 Site = Literal["in", "out", "both"]
@@ -89,7 +89,7 @@ def small_noise_third_cumulant(order: int = 4, site: Site = "in", activation: An
     return describe("third_cumulant", order, site, activation).explicit
 
 
-@lru_cache(maxsize=128, typed=True)
+@remembered
 def describe(quantity: str = "bias", order: int = 4, site: Site = "in", activation: Any = None) -> Derivation:
     """Return the derivation of a "bias", "variance" or "third_cumulant", with what it assumes.
 
@@ -133,20 +133,18 @@ def _assumptions(site: Site, f: Activation | None = None) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=128, typed=True)
+@remembered
 def terms(quantity: str, order: int, site: Site) -> tuple[Any, ...]:
     """Parts of the expansion in σ², σ⁴, ..., σ^order, in the abbreviations of :func:`describe`."""
-    if quantity not in QUANTITIES:
-        raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}; got {quantity!r}")
+    choice("quantity", quantity, QUANTITIES)
     return tuple(_readable(part, order, site) for part in _polynomials(order, site)[quantity])
 
 
-@lru_cache(maxsize=32, typed=True)
+@remembered
 def _polynomials(order: int, site: Site) -> dict[str, list[Any]]:
     """The expansions as polynomials in w, σ_in, σ_out and γ, γ f1, γ f2, ... over the rational functions of q."""
     order = even_order(order)
-    if site not in SITES:
-        raise ValueError(f"site must be one of {', '.join(SITES)}; got {site!r}")
+    choice("site", site, SITES)
     rationals, q_ = sympy.field("q", QQ)
     ring, w, inside, outside, *gains = sympy.ring(["w", "s", "t", *(f"g{k}" for k in range(order + 1))], rationals)
     noises = (inside if site != "out" else None, outside if site != "in" else None)

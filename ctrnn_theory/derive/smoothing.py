@@ -7,13 +7,12 @@ power of x in front of either.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import sympy as sp
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.derive.derivation import Derivation
+from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.symbols import plain
 
 x, a = sp.symbols("x a", real=True)
@@ -55,7 +54,7 @@ def smoothing(f: Activation | str | Any) -> Any:
     return describe(f).expression
 
 
-@lru_cache(maxsize=128)
+@remembered
 def describe(f: Activation | str | Any) -> Derivation:
     """Return the derivation of :func:`smoothing` with what it assumes."""
     act = activation(f)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sympy import Basic, Symbol, symbols
 
-from ctrnn_theory.arguments import integer
+from ctrnn_theory.arguments import integer, shown
 
 w, b, gamma = symbols("w b gamma")
 sigma, sigma_in, sigma_out = symbols("sigma sigma_in sigma_out")
@@ -31,6 +31,12 @@ def f(order: int) -> Any:
     f2
     """
     return Symbol(f"f{integer('order', order)}")
+
+
+def check_site(site: Any) -> None:
+    """Raise a ValueError unless noise has such a site here."""
+    if not isinstance(site, str) or site not in ("in", "out"):
+        raise ValueError(f'site must be "in" or "out"; got {shown(site)}')
 
 
 def plain(expression: Any) -> Any:

@@ -188,7 +188,7 @@ def start_mass(start: Any, grid: Grid) -> FloatArray:
         at_centres = function_values("start", entry("start", start, grid.n)[0](grid.points, 0.0))
         values = np.broadcast_to(at_centres, (grid.size,))
     else:
-        return _point(_numbers("start", np.atleast_1d(float_array("start", start))), grid)
+        return _point(_numbers("start", start), grid)
     if not np.all(np.isfinite(values)) or values.min() < 0.0 or not values.sum() > 0.0:
         raise ValueError("start must be a density, not negative, finite, and with mass in the domain")
     mass: FloatArray = values / values.sum()
@@ -213,7 +213,10 @@ def _regridded(start: Density, grid: Grid) -> FloatArray:
 
 def _numbers(name: str, value: Any) -> FloatArray:
     """Return `value` as an array (M,), or raise a ValueError unless it is one of finite numbers."""
-    array = float_array(name, value)
+    try:
+        array = np.empty(()) if value is None else np.atleast_1d(float_array(name, value))
+    except ValueError:
+        raise ValueError(f"{name} must be numbers; got {shown(value)}") from None
     if array.ndim != 1 or not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite numbers in one row; got {shown(value)}")
     return array

@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
+from ctrnn_theory.arguments import real_number, shown
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 
 if TYPE_CHECKING:
@@ -149,8 +150,10 @@ def _chosen(dataset: xarray.Dataset, quantity: str, dims: tuple[str, str], selec
     for name, value in select.items():
         known = values[name].values
         number = known.dtype.kind == "f"
-        if not isinstance(value, int | float) or not np.isfinite(value) if number else value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(map(str, known[:20]))}; got {value!r}")
+        rule = f"be one of {', '.join(map(str, known[:20]))}"
+        found = np.isfinite(real_number(name, value, rule)) if number else isinstance(value, str) and value in known
+        if not found:
+            raise ValueError(f"{name} must {rule}; got {shown(value)}")
         values = values.sel({name: value}, method="nearest" if number else None)
     for name in [str(name) for name in values.dims if name not in dims]:
         if values.sizes[name] > 1:

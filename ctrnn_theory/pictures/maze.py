@@ -11,6 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.arguments import real_array
+
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
 
@@ -44,6 +46,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
     ['goal', '4 of 4 reach it', 'start']
     >>> plt.close(ax.figure)
     """
+    paths = None if states is None else real_array("states", states, (None, 2, None))
     if ax is None:
         _, ax = plt.subplots(figsize=(4.4, 5.0), layout="constrained")
     ax.add_patch(
@@ -57,10 +60,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
             label="goal",
         )
     )
-    if states is not None:
-        paths = np.asarray(states, dtype=np.float64)
-        if paths.ndim != 3 or paths.shape[1] != 2:
-            raise ValueError(f"states must have shape (T + 1, 2, L); got {paths.shape}")
+    if paths is not None:
         reached = task.succeeded(paths)
         groups = ((reached, MAZE_COLOURS["reached"], "reach it"), (~reached, MAZE_COLOURS["failed"], "do not"))
         for chosen, colour, what in groups:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.arguments import float_array, integer, nonnegative
+from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.stationary.law import FloatArray
 
@@ -111,6 +112,9 @@ def assert_bias_formula(
     AssertionError: the error falls as σ^2.00, and that of a formula of order 2 must fall at least as σ^4
     ...
     """
+    check_model(net, noise)
+    order, tolerance = integer("order", order), nonnegative("tolerance", tolerance)
+    precision = nonnegative("precision", precision)
     if net.n != 1:
         raise ValueError(f"net must have one neuron, for which an exact law is at hand; got {net.n}")
     if not any(np.any(noise.factor(site, 1)) for site in SITES):
@@ -149,7 +153,9 @@ class _Comparison:
         if scale not in self.known:
             scaled = Noise(**{site: scale * np.asarray(getattr(self.noise, site)) for site in SITES})
             law = predict(self.net, scaled, method="exact", tolerance=1e-12)
-            value = np.asarray(self.formula(self.net, scaled), dtype=np.float64).ravel()
+            value = float_array("value of formula", self.formula(self.net, scaled)).ravel()
+            if value.size != 1:
+                raise ValueError(f"formula must return one number; got {value.size}")
             if value.size != 1 or not np.isfinite(value[0]):
                 raise AssertionError(f"the formula must return one finite number; got {value} for {scaled}")
             accuracy = float(law.details["error"][0]) + self.rounding + self.precision

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.arguments import positive_number, real_array, real_number
 from ctrnn_theory.stationary.law import FloatArray
 
 T, WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -72,10 +73,12 @@ def assert_smoothing(
     Traceback (most recent call last):
     AssertionError: F(-3, 2) is -0.942..., and quadrature of erf gives -0.842...
     """
-    f = activation(f)
+    f, tolerance = activation(f), positive_number("tolerance", tolerance)
     centres = sorted({*f.nonlinearities, 0.0, 1.0})
     some = [(a, s) for s in (2.0, 1.0, 0.3, 0.05) for a in (-3.0, -0.4, 2.2, *centres, *(k + s for k in centres))]
-    pairs = some if points is None else list(points)
+    pairs = some if points is None else [(a, s) for a, s in real_array("points", points, (None, 2)).tolist()]
+    if any(s <= 0.0 for _, s in pairs):
+        raise ValueError(f"points must hold pairs (a, s) with s above 0; got {min(s for _, s in pairs):g}")
     worst = 0.0
     for a, s in pairs:
         worst = max(worst, _same(F, a, s, _smoothing(f, a, s), f"quadrature of {f.name} gives", tolerance))
@@ -88,7 +91,7 @@ def assert_smoothing(
         if s >= 0.3:
             h = 0.4  # trapezoidal rule: e^(-2π²/(h² (1 + t²/s²))) = 4e-27 for t = s
             xi = h * np.arange(-30, 31)
-            inner = np.array([float(np.asarray(F(a + s * x, s))) for x in xi])
+            inner = np.array([real_number("value of F", F(a + s * x, s)) for x in xi])
             twice = h / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * xi**2)
             value = float(twice @ inner), 1.0 + float(twice @ np.abs(inner))
             worst = max(
@@ -101,7 +104,7 @@ def _same(
     F: Callable[[float, float], ArrayLike], a: float, s: float, true: tuple[float, float], source: str, tolerance: float
 ) -> float:
     """Relative error of F(a, s), asserted to be within the tolerance; `true`, value and size."""
-    value = float(np.asarray(F(a, s)))
+    value = real_number("value of F", F(a, s))
     error = abs(value - true[0]) / true[1]
     if not error <= tolerance:
         raise AssertionError(f"F({a:.10g}, {s:.10g}) is {value:.12g}, and {source} {true[0]:.12g}")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.arguments import check_rng, float_array, nonnegative
+from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
 from ctrnn_theory.testing.gaussian import gaussian_rule
@@ -85,6 +86,9 @@ def assert_stationary(
     AssertionError: the law (mean_field) is not stationary: 1 of 2 identities fail, in standard deviations
     E h[0] is off by -0.0143, more than 0.000...
     """
+    check_model(net, noise, u)
+    check_rng(rng)
+    tolerance = nonnegative("tolerance", tolerance)
     given = law if isinstance(law, StationaryLaw) else None
     states = _states(law if given is None else given.details.get("final_states"), net)
     if given is not None:
@@ -129,7 +133,7 @@ def _states(states: Any, net: CTRNN) -> FloatArray | None:
     """States (M, N), validated."""
     if states is None:
         return None
-    array = np.asarray(states, dtype=np.float64)
+    array = float_array("law", states)
     if array.ndim != 2 or array.shape[1] != net.n or len(array) < FEWEST:
         raise ValueError(f"law must hold states of shape (M, {net.n}), M at least {FEWEST}; got {array.shape}")
     if not np.all(np.isfinite(array)):
@@ -139,7 +143,7 @@ def _states(states: Any, net: CTRNN) -> FloatArray | None:
 
 def _sound(law: StationaryLaw, net: CTRNN) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance of a law that can be one."""
-    mean, V = np.asarray(law.mean, dtype=np.float64), np.asarray(law.covariance, dtype=np.float64)
+    mean, V = float_array("law.mean", law.mean), float_array("law.covariance", law.covariance)
     if mean.shape != (net.n,) or V.shape != (net.n, net.n):
         raise ValueError(
             f"law must have a mean ({net.n},) and a covariance ({net.n}, {net.n}); got {mean.shape}, {V.shape}"

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import BUILTIN, Activation, activation
+from ctrnn_theory.arguments import integer, positive_integer, positive_number, shown
 from ctrnn_theory.network import CTRNN, SITES, Noise, Site
 
 SATURATING = ("tanh", "sigmoid", "erf")  # smooth, bounded, strictly increasing
@@ -53,6 +54,8 @@ def activations(
     ...     assert np.ptp(f(np.linspace(-1e3, 1e3))) < 20
     >>> stays_within_bounds()
     """
+    if kinks is not None:
+        kinks = integer("kinks", kinks)
     if smooth and kinks:
         raise ValueError(f"kinks must be 0 or None where smooth is True; got {kinks}")
     wanted = (smooth, bounded, kinks, lipschitz)
@@ -144,7 +147,7 @@ def networks(
     >>> net.n, net.activation
     (2, Activation('identity'))
     """
-    size = draw(st.integers(1, 4)) if n is None else n
+    size = draw(st.integers(1, 4)) if n is None else positive_integer("n", n)
     if activations is None:
         chosen: Any = _all_activations(lipschitz=True if stable else None)
     elif isinstance(activations, st.SearchStrategy):
@@ -189,8 +192,11 @@ def noises(
     >>> find(noises(2, sites=["outside"], correlated=False), lambda noise: True)
     Noise(inside=0.0, outside=1.0)
     """
-    if not sites or not set(sites) <= set(SITES):
-        raise ValueError(f'sites must hold "inside", "outside" or both; got {sites!r}')
+    n, least, most = positive_integer("n", n), positive_number("least", least), positive_number("most", most)
+    if least > most:
+        raise ValueError(f"least must be at most most, {most:g}; got {least:g}")
+    if not isinstance(sites, Sequence) or not sites or not all(site in SITES for site in sites):
+        raise ValueError(f'sites must hold "inside", "outside" or both; got {shown(sites)}')
     used = draw(st.lists(st.sampled_from(sites), min_size=1, max_size=len(sites), unique=True))
     level = st.floats(least, most)
     independent = level | st.lists(level, min_size=n, max_size=n).map(np.array) if n > 1 else level

@@ -18,7 +18,14 @@ from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, OptimizeResult
 from threadpoolctl import ThreadpoolController
 
-from ctrnn_theory.arguments import FloatArray, positive_integer, positive_number
+from ctrnn_theory.arguments import (
+    FloatArray,
+    check_rng,
+    float_array,
+    function_values,
+    positive_integer,
+    positive_number,
+)
 from ctrnn_theory.training.space import Space
 
 
@@ -115,6 +122,7 @@ def cma_es(
         raise ValueError(f"constraints must not be given to cma_es, which knows bounds alone; got {constraints!r}")
     if vectorized and workers != 1:
         raise ValueError(f"workers must be 1 for a vectorized function; got {workers!r}")
+    check_rng(rng)
     space = Space.of(x0, bounds, sigma0)
     options = _options(popsize, maxiter, maxfev, resample)
     options |= _tolerances(resample, tol=tol, tolfun=tolfun, tolx=tolx)
@@ -185,7 +193,7 @@ class _Search:
             raise ValueError(f"maxfev must be at least {least}, for one generation; got {options['maxfevals']}")
 
     def run(self, history: Sequence[ArrayLike], callback: Callable[..., Any] | None) -> OptimizeResult:
-        told, status, message = [np.asarray(values, dtype=np.float64) for values in history], -1, ""
+        told, status, message = [float_array("history", values) for values in history], -1, ""
         while not self.es.stop() and self.nfev + self.es.popsize <= self.most:
             with self.one_thread():
                 asked = self.es.ask()
@@ -268,7 +276,8 @@ def _evaluate(
 ) -> FloatArray:
     """Values (S,) at x (n, S)."""
     one = partial(_value, fun, args, {"generation": generation} if resample else {})
-    values = np.array(one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T)))), dtype=np.float64)
+    found = one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T))))
+    values = np.array(function_values("fun", found))
     if values.shape != (x.shape[1],):
         wanted = f"{x.shape[1]} numbers for x of shape {x.shape}" if vectorized else "a number"
         raise ValueError(f"fun must return {wanted}; got shape {values.shape[0 if vectorized else 1 :]}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.arguments import positive_integer, positive_number, shown
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import SITES, Noise, check_gamma
 from ctrnn_theory.training.layout import Layout
@@ -50,7 +50,7 @@ class Settings:
         if task.gamma not in (None, check_gamma(self.gamma)):
             raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {self.gamma:g}")
         if not isinstance(self.noise, Noise):
-            raise ValueError(f"noise must be a Noise; got {self.noise!r}")
+            raise ValueError(f"noise must be a Noise; got {shown(self.noise)}")
         for site in SITES:
             self.noise.factor(site, self.neurons)
         positive_number("step", self.step)
@@ -152,9 +152,10 @@ def find_task(task: Task | str, **settings: Any) -> Task:
     40
     """
     if isinstance(task, Task):
+        task.check()
         return task
     if not isinstance(task, str) or task not in TASKS:
-        raise ValueError(f"task must be a Task, or one of {', '.join(TASKS)}; got {task!r}")
+        raise ValueError(f"task must be a Task, or one of {', '.join(TASKS)}; got {shown(task)}")
     known = {field.name: field.default for field in dataclasses.fields(TASKS[task])}
     for name, value in settings.items():
         if name not in known:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds
 
-from ctrnn_theory.arguments import FloatArray, positive_number, real_array
+from ctrnn_theory.arguments import FloatArray, float_array, positive_number, real_array, shown
 
 STEP, SHARE = 0.3, 0.25
 """First standard deviation of a coordinate: this, or this share of the distance of its bounds."""
@@ -33,7 +33,7 @@ class Space:
     @classmethod
     def of(cls, x0: ArrayLike, bounds: Any, sigma0: ArrayLike | None) -> Space:
         """Make sure of them."""
-        base = real_array("x0", np.atleast_1d(np.asarray(x0, dtype=np.float64)), (None,))
+        base = real_array("x0", np.atleast_1d(float_array("x0", x0)), (None,))
         low, high = _limits(bounds, base.size)
         if np.any(low > high):
             raise ValueError(f"bounds must have each least below the greatest; got {low[low > high][0]:g} above")
@@ -45,7 +45,7 @@ class Space:
         if sigma0 is None:
             width = (high - low)[free]
             sigma: float | FloatArray = np.where(np.isfinite(width), SHARE * width, STEP) if bounded else STEP
-        elif np.ndim(sigma0) == 0:
+        elif float_array("sigma0", sigma0).ndim == 0:
             sigma = positive_number("sigma0", sigma0)
         else:
             sigma = real_array("sigma0", sigma0, (base.size,))[free]
@@ -89,10 +89,15 @@ def _limits(bounds: Any, n: int) -> tuple[FloatArray, FloatArray]:
     if bounds is None:
         return np.full(n, -np.inf), np.full(n, np.inf)
     if isinstance(bounds, Bounds):
-        low, high = (np.broadcast_to(np.asarray(side, dtype=np.float64), (n,)) for side in (bounds.lb, bounds.ub))
-        return np.array(low), np.array(high)
-    pairs = [tuple(pair) for pair in bounds]
+        low, high = (float_array("bounds", side) for side in (bounds.lb, bounds.ub))
+        if any(side.shape not in ((), (1,), (n,)) for side in (low, high)):
+            raise ValueError(f"bounds must be a pair for each of the {n} coordinates; got {low.shape} and {high.shape}")
+        return np.array(np.broadcast_to(low, (n,))), np.array(np.broadcast_to(high, (n,)))
+    try:
+        pairs = [tuple(pair) for pair in bounds]
+    except TypeError:
+        raise ValueError(f"bounds must be a pair for each of the {n} coordinates; got {shown(bounds)}") from None
     if len(pairs) != n or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"bounds must be a pair for each of the {n} coordinates; got {len(pairs)}")
-    low = np.array([-np.inf if a is None else a for a, _ in pairs], dtype=np.float64)
-    return low, np.array([np.inf if b is None else b for _, b in pairs], dtype=np.float64)
+    low = float_array("bounds", [-np.inf if a is None else a for a, _ in pairs])
+    return low, float_array("bounds", [np.inf if b is None else b for _, b in pairs])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
+from ctrnn_theory.arguments import float_array, real_array
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
@@ -86,7 +87,7 @@ class Objective:
 
     def __call__(self, x: FloatArray, generation: int = 0) -> Any:
         """Loss, a number or (S,)."""
-        s, columns = self.settings, np.asarray(x, dtype=np.float64)
+        s, columns = self.settings, float_array("x", x)
         weights = self.layout.weights(columns[:, None] if columns.ndim == 1 else columns)
         model = Model(s.activation, s.gamma, weights, s.noise)
         losses = s.task.losses(model, s.stream(TRIALS, generation), s.loss, self.workers)
@@ -225,7 +226,11 @@ def _search(
 
     history = kept[:-1]  # the last one is evaluated again, to see that it comes out the same
     limits, layout = settings.task.bounds(settings.layout), settings.layout
-    guess = settings.task.guess(layout, np.random.default_rng(settings.stream(GUESS)))
+    if limits is not None:
+        low, high = (real_array("bounds of the task", side, (layout.size,)) for side in limits)
+        limits = low, high
+    first = settings.task.guess(layout, np.random.default_rng(settings.stream(GUESS)))
+    guess = real_array("guess of the task", first, (layout.size,))
     options = {
         "sigma0": settings.step if limits is None else settings.step * (limits[1] - limits[0]),
         "popsize": settings.popsize,

@@ -9,16 +9,19 @@ from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.arguments import positive_integer
+from ctrnn_theory.arguments import float_array, integer, positive_integer, real_array, shown
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import closure_step
 from ctrnn_theory.stationary.flow import BOUND
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout, weights_of
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
+from ctrnn_theory.training.tasks.episode import Episode as Episode
+from ctrnn_theory.training.tasks.episode import checked
 from ctrnn_theory.workers import Workers
 
 FloatArray = NDArray[np.float64]
@@ -37,17 +40,6 @@ class Model(NamedTuple):
     def of(cls, net: CTRNN, noise: Noise) -> Model:
         """One network, S = 1."""
         return cls(net.activation, net.gamma, weights_of(net), noise)
-
-
-class Episode(NamedTuple):
-    """Inputs and targets of C conditions in T steps."""
-
-    u: FloatArray
-    """Inputs (T, C, K), or (1, C, K) where they are constant."""
-    y: FloatArray
-    """Targets (T, C, P), or (1, C, P)."""
-    w: FloatArray
-    """Weight of each step in the loss (T,), of sum one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +91,14 @@ class Task(ABC):
         for name in ("steps", "repeats", "conditions"):
             if name in self.__dict__:
                 object.__setattr__(self, name, positive_integer(name, getattr(self, name)))
+
+    def check(self) -> None:
+        """Raise a ValueError where what the task says of itself cannot be, before a network is tried."""
+        for name, least in (("inputs", 0), ("outputs", 1)):
+            integer(f"{name} of the task", getattr(self, name, None), least)
+        for name in ("name", "summary"):
+            if not isinstance(getattr(self, name, None), str):
+                raise ValueError(f"{name} of the task must be text; got {shown(getattr(self, name, None))}")
 
     def layout(self, neurons: int) -> Layout:
         """Parameters of a network of so many neurons for this task."""
@@ -167,15 +167,24 @@ class OpenLoop(Task):
     def episode(self, rng: np.random.Generator) -> Episode:
         """Inputs and targets; `rng` is for those that are drawn anew for each generation."""
 
+    def check(self) -> None:
+        super().check()
+        positive_integer("repeats of the task", getattr(self, "repeats", None))
+        self.drawn(0)
+
+    def drawn(self, key: Key | int) -> Episode:
+        """Return the episode of a key, as float64 arrays that fit the task; raises a ValueError where they do not."""
+        return checked(self.episode(np.random.default_rng(key)), self.inputs, self.outputs)
+
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
-        episode = self.episode(np.random.default_rng(key))
+        episode = self.drawn(key)
         count = self.repeats * episode.u.shape[1]
         cost, _ = run_open(*model[:4], lanes(episode, count), key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
     def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
-        episode = self.episode(np.random.default_rng(key))
+        episode = self.drawn(key)
         conditions = episode.u.shape[1]
         count = repeats * conditions
         cost, out = run_open(*Model.of(net, noise), lanes(episode, count), key, workers, record=True)
@@ -186,7 +195,7 @@ class OpenLoop(Task):
 
     def predicted(self, model: Model, key: Key) -> FloatArray:
         """Expected loss (S,) by the Gaussian closure in time."""
-        return np.sum(self.expected(model, self.episode(np.random.default_rng(key))), axis=0)
+        return np.sum(self.expected(model, self.drawn(key)), axis=0)
 
     def expected(self, model: Model, episode: Episode) -> FloatArray:
         """Squared bias and variance of the output, (2, S), weighted over steps and averaged over conditions."""
@@ -272,25 +281,51 @@ class ClosedLoop(Task):
     def succeeded(self, states: FloatArray) -> NDArray[np.bool_]:
         """Whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
+    def check(self) -> None:
+        super().check()
+        for name in ("repeats", "steps"):
+            positive_integer(f"{name} of the task", getattr(self, name, None))
+        self._checked_starts()
+        self._checked_world()
+
+    def _checked_starts(self) -> FloatArray:
+        starts = real_array("starts of the task", self.starts, (None, None))
+        if starts.size == 0:
+            raise ValueError(f"starts of the task must hold a state (D,) at least; got shape {starts.shape}")
+        return starts
+
+    def _checked_world(self) -> tuple[Callable[..., Any], Callable[..., Any], FloatArray]:
+        world = self.world
+        if not isinstance(world, tuple) or len(world) != 3 or not all(isinstance(f, Dispatcher) for f in world[:2]):
+            raise ValueError(f"world of the task must be (sense, move, constants), two compiled functions; got {world}")
+        constants = np.array(float_array("constants of the task's world", world[2]))
+        if constants.ndim != 1:
+            raise ValueError(f"constants of the task's world must have shape (any,); got {constants.shape}")
+        return world[0], world[1], constants
+
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
-        count = self.repeats * self.starts.shape[1]
-        cost, _ = run_closed(*model, self.world, self._lanes(count), self.steps, key, workers)
+        count = self.repeats * self._checked_starts().shape[1]
+        cost, _ = run_closed(*model, self._checked_world(), self._lanes(count), self.steps, key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
     def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
-        conditions = self.starts.shape[1]
+        conditions = self._checked_starts().shape[1]
         cost, states = self.paths(net, noise, repeats * conditions, key, workers)
-        shape = (repeats, conditions)
-        return Trials(cost.reshape(shape), success=self.succeeded(states).reshape(shape))
+        shape, success = (repeats, conditions), np.asarray(self.succeeded(states))
+        if success.dtype != np.bool_ or success.shape != (repeats * conditions,):
+            raise ValueError(f"succeeded must return a truth value for each trial; got {shown(success)}")
+        return Trials(cost.reshape(shape), success=success.reshape(shape))
 
     def paths(
         self, net: CTRNN, noise: Noise, trials: int, key: Key, workers: Workers = None
     ) -> tuple[FloatArray, FloatArray]:
         """Cost (L,) of trials, and the states of their worlds (T + 1, D, L)."""
         start = self._lanes(trials)
-        cost, out = run_closed(*Model.of(net, noise), self.world, start, self.steps, key, workers, record=True)
+        world = self._checked_world()
+        cost, out = run_closed(*Model.of(net, noise), world, start, self.steps, key, workers, record=True)
         return cost[0, :trials], out[0, :, :, :trials]
 
     def _lanes(self, trials: int) -> FloatArray:
-        return np.ascontiguousarray(self.starts[:, np.arange(whole_blocks(trials)) % self.starts.shape[1]])
+        starts = self._checked_starts()
+        return np.ascontiguousarray(starts[:, np.arange(whole_blocks(trials)) % starts.shape[1]])

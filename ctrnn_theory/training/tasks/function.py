@@ -36,7 +36,12 @@ class Function(OpenLoop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        activation(self.target)
+        try:
+            target = activation(self.target)
+        except ValueError as error:
+            raise ValueError(str(error).replace("activation ", "target ", 1)) from None
+        if not isinstance(self.target, str):
+            object.__setattr__(self, "target", target.text)
 
     def episode(self, rng: np.random.Generator) -> Episode:
         u = np.linspace(-1.0, 1.0, self.conditions)[None, :, None]

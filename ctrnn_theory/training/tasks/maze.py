@@ -135,9 +135,9 @@ class Maze(ClosedLoop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive_integer("baffles", self.baffles)
+        object.__setattr__(self, "baffles", positive_integer("baffles", self.baffles))
         for name in ("gap", "speed", "radius"):
-            positive_number(name, getattr(self, name))
+            object.__setattr__(self, name, positive_number(name, getattr(self, name)))
         if self.gap >= 1.0:
             raise ValueError(f"gap must be below 1; got {self.gap}")
 

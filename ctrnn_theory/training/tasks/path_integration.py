@@ -40,7 +40,7 @@ class PathIntegration(OpenLoop):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive_number("memory", self.memory)
+        object.__setattr__(self, "memory", positive_number("memory", self.memory))
 
     @property
     def speed(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import positive_number, real_array
+from ctrnn_theory.arguments import finite_number, positive_number
 from ctrnn_theory.network import CTRNN
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.training.layout import Layout
@@ -60,8 +60,7 @@ class Regulator(OpenLoop):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("set_point", "weight", "drive", "readout", "offset"):
-            positive_number(name, getattr(self, name))
-        real_array("set_point", self.set_point, ())
+            object.__setattr__(self, name, positive_number(name, finite_number(name, getattr(self, name))))
         if self.readout <= 1.0:
             raise ValueError(f"readout must be above 1, the least; got {self.readout:g}")
         if self.offset >= self.set_point:
