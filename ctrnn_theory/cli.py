@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from ctrnn_theory import __version__
 from ctrnn_theory.cli_figures import figures_command
 from ctrnn_theory.cli_sweep import plot_command, sweep_command
 from ctrnn_theory.cli_training import preference_command, train_command
-from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, write_plot
+from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, plain_text, progress, say, write_plot
 
 if TYPE_CHECKING:
     from ctrnn_theory.network import CTRNN
@@ -87,10 +88,11 @@ def bias_command(
     chosen = None if methods is None else [name.strip() for name in methods.split(",")]
     with progress() as show:
         report = bias(net, noise, u, chosen, seed, target_se, progress=show)
-        if plot is not None:
+    say(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())  # a picture may yet fail
+    if plot is not None:
+        with progress() as show:
             show("picture")
             write_plot(report, plot)
-    click.echo(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())
 
 
 @cli.command("derive")
@@ -110,7 +112,7 @@ def derive_command(activation: str | None, formula: str, order: int, site: str, 
         show(f"deriving {formula}")
         result = derivation(formula, order, site, activation)
         text = result.latex() if latex else result.text()
-    click.echo(text)
+    say(text)
 
 
 @cli.command("list")
@@ -144,7 +146,9 @@ def list_command(what: str) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in rows:
         table.add_row(*row)
-    Console(width=120, color_system=None, highlight=False).print(table)
+    console = Console(width=120, color_system=None, highlight=False, file=io.StringIO())
+    console.print(table)
+    say(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
 
 
 def _network(activation: str | None, w: float | None, b: float | None, gamma: float | None, file: Path | None) -> CTRNN:
@@ -172,27 +176,47 @@ def _network(activation: str | None, w: float | None, b: float | None, gamma: fl
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 2 bad input, 1 anything else; never with a traceback."""
-    code, message = _run(arguments)
-    if message:
-        click.echo(f"ctrnn-theory: {' '.join(message.split())}", err=True)
+    backend = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "agg"  # pictures are written, not shown; what a notebook has set may be out of reach
+    try:
+        with plain_text():
+            code, message = _flushed(*_run(arguments))
+            if message:
+                say(f"ctrnn-theory: {' '.join(message.split())}", sys.stderr)
+    finally:
+        os.environ.pop("MPLBACKEND") if backend is None else os.environ.update(MPLBACKEND=backend)
     sys.exit(code)
+
+
+def _flushed(code: int, message: str) -> tuple[int, str]:
+    """Write out what is printed, where a failure can still be reported, and not as Python ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else the interpreter complains at exit
+        if not isinstance(error, BrokenPipeError):
+            return 1, f"standard output must be open for writing: {error.strerror}"
+        return 1, message
+    return code, message
 
 
 def _run(arguments: list[str] | None) -> tuple[int, str]:
     try:
         result: Any = cli.main(args=arguments, prog_name="ctrnn-theory", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        say(error.format_message())
         return 0, ""
     except click.ClickException as error:
         return 2, error.format_message()
     except (click.Abort, KeyboardInterrupt):
         return 1, "interrupted"
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else the interpreter complains at exit
         return 1, ""
-    except ValueError as error:
-        return 2, str(error)
     except Exception as error:
+        # UnicodeEncodeError, LinAlgError and others are ValueErrors too, and say nothing of what was given
+        kind = type(error)
+        if kind is ValueError or (issubclass(kind, ValueError) and kind.__module__.partition(".")[0] == "ctrnn_theory"):
+            return 2, str(error)
         return 1, f"{type(error).__name__}: {error}"
     return (result if isinstance(result, int) else 0), ""

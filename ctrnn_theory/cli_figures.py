@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ctrnn_theory.console import progress
+from ctrnn_theory.console import progress, say
 
 
 @click.command("figures")
@@ -22,17 +22,14 @@ def figures_command(names: tuple[str, ...], quick: bool, out: Path, fresh: bool,
     See `ctrnn-theory list figures`. What they compute, and the networks they train, are kept in a folder of the user's
     for such things, or in that of the environment variable CTRNN_THEORY_CACHE: drawing them again takes no time.
     """
-    import matplotlib
-
     from paper_figs.make import make
 
-    matplotlib.use("Agg")
     found = {}
     with progress() as show:
         for made in make(names, quick, out, fresh, show):
             files = [str(path) for path in made.files]
             found[made.name] = {"files": files, "seconds": made.seconds, "headline": made.headline}
             if not as_json:
-                click.echo(f"{made.name:<12} {made.seconds:7.1f} s   {'  '.join(files)}")
+                say(f"{made.name:<12} {made.seconds:7.1f} s   {'  '.join(files)}")
     if as_json:
-        click.echo(json.dumps(found))
+        say(json.dumps(found))

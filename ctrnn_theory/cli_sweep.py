@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctrnn_theory.console import check_plot, progress, write_plot
+from ctrnn_theory.console import check_plot, progress, say, write_plot
 
 if TYPE_CHECKING:
     import xarray
@@ -46,28 +46,28 @@ def sweep_command(
         with _bar(total) as show:
             dataset = sweep(read, workers, out, dask=dask, format=form, yes=yes, progress=show)
     except ValueError as error:
+        if "unless yes is given" not in str(error):
+            raise
         raise ValueError(str(error).replace("unless yes is given", "unless --yes is given")) from error
     reasons, seconds = failures(dataset), perf_counter() - begin
     failed, path = sum(reasons.values()), out / FILES[form]
     if as_json:
         found = {"points": read.size, "methods": list(read.methods), "failed": failed, "failures": reasons}
-        click.echo(json.dumps({**found, "seconds": seconds, "dataset": str(path)}))
+        say(json.dumps({**found, "seconds": seconds, "dataset": str(path)}))
     else:
         several = "s" * (len(read.methods) > 1)
-        click.echo(
-            f"{read.size} points by {len(read.methods)} method{several} in {seconds:.1f} s; {failed} of {total} failed"
-        )
-        click.echo(f"kept in {path}")
+        say(f"{read.size} points by {len(read.methods)} method{several} in {seconds:.1f} s; {failed} of {total} failed")
+        say(f"kept in {path}")
     if failed and not as_json:
         rows = [(str(count), reason) for reason, count in reasons.items()]
-        click.echo("\n".join(f"{count:>{len(str(failed))}} failed: {reason}" for count, reason in rows), err=True)
+        say("\n".join(f"{count:>{len(str(failed))}} failed: {reason}" for count, reason in rows), sys.stderr)
     return int(failed > 0)
 
 
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[Progress], None]]:
     """Show points, their rate, the time left and failures on standard error, if it is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda now: None
         return
     from rich.console import Console
@@ -125,7 +125,7 @@ def plot_command(
     with progress() as show:
         show("picture")
         write_plot(_Picture(dataset, x, y, colour or "methods", quantity, select), picture)
-    click.echo(f"drawn in {picture}")
+    say(f"drawn in {picture}")
 
 
 def _choice(text: str) -> tuple[str, float | str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, progress_bar, write_plot
+from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, progress, progress_bar, say, write_plot
 
 if TYPE_CHECKING:
     from ctrnn_theory.training.settings import Settings
@@ -57,7 +57,7 @@ def train_command(out: Path, resume: bool, workers: int | None, as_json: bool, *
             show(intermediate_result.nit, intermediate_result.fun, intermediate_result.nfev)
 
         found = trainer.run(settings, workers, out, resume, callback)
-    click.echo(json.dumps(_as_dict(found, settings, out)) if as_json else _as_text(found, settings, out))
+    say(json.dumps(_as_dict(found, settings, out)) if as_json else _as_text(found, settings, out))
 
 
 def _settings(
@@ -156,7 +156,8 @@ def preference_command(
         result = preference(
             found.network, found.task, chosen, noise=found.noise, repeats=repeats, rng=seed, workers=workers
         )
-        if plot is not None:
+    say(json.dumps(result.to_dict(), allow_nan=False) if as_json else result.table())
+    if plot is not None:
+        with progress() as show:
             show("picture")
             write_plot(result, plot)
-    click.echo(json.dumps(result.to_dict(), allow_nan=False) if as_json else result.table())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +16,16 @@ else:
     import fcntl
 
 LOCK = ".lock"
+LINKS = 40
+"""Links that are followed from one to the next, as Linux does."""
 
 
 @contextmanager
 def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary file beside `path`, which takes its place when the block ends without an error.
 
-    A failure leaves a file that was there before as it was. The mode of such a file is kept, links are followed.
+    A failure leaves a file that was there before as it was. The mode of such a file is kept, links are followed. What
+    is no file, such as a pipe or a device, stays where it is, and what was written is copied into it.
 
     Parameters
     ----------
@@ -35,10 +39,17 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     OSError
         If the file cannot be written.
     """
+    suffix = Path(path).suffix  # of the name that was given: a link's target may have none
+    if _stays(Path(path)):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (whole := Path(folder) / f"written{suffix}")
+            with open(whole, "rb") as source, os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        return
     target = Path(path).resolve()
     if target.is_dir() or not target.parent.is_dir():
         raise ValueError(f"path must be a file in a folder that exists; got {os.fspath(path)}")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=suffix)
     os.close(handle)
     try:
         yield Path(name)
@@ -47,6 +58,26 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def check_file(name: str, path: Path) -> None:
+    """Raise a ValueError unless a file can be written at `path`, before there is anything to write."""
+    target, stays = path.resolve(), _stays(path)
+    if target.is_dir() or not (target.parent.is_dir() or stays):
+        raise ValueError(f"{name} must be a file in a folder that exists and can be written; got {path}")
+    if not os.access(path if stays else target.parent, os.W_OK):
+        raise ValueError(f"{name} must be a file in a folder that exists and can be written; got {path}")
+
+
+def _stays(path: Path) -> bool:
+    """Whether it is a pipe, a device or what a process has open, which no new file may replace."""
+    for _ in range(LINKS):
+        if path.parent.resolve().is_relative_to("/proc"):  # as behind /dev/stdout
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager

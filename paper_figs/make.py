@@ -102,7 +102,6 @@ def write(module: ModuleType, data: Data, out: Path) -> tuple[Path, ...]:
             with atomically(path) as temporary:
                 figure.savefig(temporary, format=ending, metadata=metadata)
             files.append(path)
-    plt.close(figure)
     return tuple(files)
 
 

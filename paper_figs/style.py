@@ -42,9 +42,10 @@ def styled(draw: Callable[[Mapping[str, Any]], Figure]) -> Callable[[Mapping[str
 
 def figure(width: float, height: float, *layout: Any, **options: Any) -> tuple[Figure, Any]:
     """Make a figure of a size in inches, and its axes, of ``subplots`` or of a ``subplot_mosaic``."""
+    made = Figure(figsize=(width, height))  # for a file: no backend, and so no screen, is needed
     if layout and isinstance(layout[0], str | list):
-        return plt.subplot_mosaic(*layout, figsize=(width, height), **options)
-    return plt.subplots(*layout, figsize=(width, height), **options)
+        return made, made.subplot_mosaic(*layout, **options)
+    return made, made.subplots(*layout, **options)
 
 
 def letters(axes: Any) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.evaluate import numpy_function
@@ -217,9 +218,10 @@ def activation(spec: Activation | str | Any) -> Activation:
     """Activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
 
     Text is parsed through a whitelist and never evaluated as Python. It may hold ``+ - * / **``, numbers, ``x``,
-    ``pi``, ``E``; ``exp log sqrt sin cos tan sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
-    and ``Piecewise((value, condition), ..., (value, True))``; and the built-ins as functions, ``relu(x - 1)``.
-    Kinks are found from the expression. ``smoothed(f, s)`` is the Gaussian smoothing E f(x + s ξ) of any of these.
+    ``pi``, ``E`` or ``e``; ``exp log sqrt sin cos sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
+    (also ``abs max min``) and ``Piecewise((value, condition), ..., (value, True))``; and the built-ins as functions,
+    ``relu(x - 1)``. Kinks are found from the expression. ``smoothed(f, s)`` is the Gaussian smoothing E f(x + s ξ) of
+    any of these.
 
     Parameters
     ----------
@@ -248,7 +250,7 @@ def activation(spec: Activation | str | Any) -> Activation:
         return spec
     if isinstance(spec, str):
         return _from_text(spec if len(spec) > MAX_LENGTH else spec.strip())
-    if hasattr(spec, "free_symbols"):
+    if isinstance(spec, sp.Expr):
         return _from_text(to_text(spec))
     raise refuse("must be a name, an expression in x, or a SymPy expression", spec)
 

@@ -138,9 +138,11 @@ def to_text(expression: Any) -> str:
     >>> to_text(sp.Max(0, sp.Symbol("v") - 0.1))
     'Max(0, x - 0.1)'
     """
-    if len(expression.free_symbols) > 1:
-        names = ", ".join(sorted(str(symbol) for symbol in expression.free_symbols))
-        raise refuse(f"must be an expression in one symbol, and this has {names}", expression)
+    names = sorted(str(symbol) for symbol in expression.free_symbols)
+    if len(names) > 1:
+        raise refuse(f"must be an expression in one symbol, and this has {', '.join(names)}", expression)
+    if any(symbol.is_real is False for symbol in expression.free_symbols):
+        raise refuse(f"must be an expression in a real symbol, and {names[0]} is none", expression)
     return str(TextPrinter().doprint(expression))
 
 
@@ -152,6 +154,8 @@ class TextPrinter(StrPrinter):
 
     def _print_Symbol(self, expr: Any) -> str:
         return "x"
+
+    _print_Dummy = _print_Symbol
 
     def _print_Heaviside(self, expr: Any) -> str:  # the value at the step is the middle, whatever was asked
         return f"Heaviside({self._print(expr.args[0])})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import inspect
 import json
@@ -188,10 +189,14 @@ class Spec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as some editors on Windows save it
+        return tomllib.loads(content.decode("utf-16" if marked else "utf-8-sig"))
     except OSError as error:
         raise ValueError(f"spec must be a file that can be read; {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"spec must be TOML; {path} is not in UTF-8: {error.reason} at {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"spec must be TOML; {path}: {error}") from error
 
 
