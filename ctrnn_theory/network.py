@@ -32,13 +32,18 @@ FORMAT = 1  # of the file; raised when older readers would misread it
 
 
 class ReadOnly:
-    """Keeps the arrays of a frozen dataclass read-only when it is copied or unpickled."""
+    """Keeps read-only arrays of a frozen dataclass read-only when it is copied or unpickled."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-            object.__setattr__(self, name, value)
+    def __getstate__(self) -> tuple[dict[str, Any], list[str]]:
+        state = vars(self)
+        arrays = [name for name, value in state.items() if isinstance(value, np.ndarray)]
+        return state, [name for name in arrays if not state[name].flags.writeable]
+
+    def __setstate__(self, saved: tuple[dict[str, Any], list[str]]) -> None:
+        state, read_only = saved
+        vars(self).update(state)
+        for name in read_only:
+            state[name].setflags(write=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.network import CTRNN, SITES, Noise
+from ctrnn_theory.network import CTRNN, SITES, Noise, ReadOnly
 from ctrnn_theory.tables import table
 from ctrnn_theory.training.tasks import Task
 
@@ -21,7 +21,7 @@ ROUNDING = 1e-12  # a standard error below is that of no noise
 
 
 @dataclass(frozen=True, eq=False)
-class Preference:
+class Preference(ReadOnly):
     """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""
 
     net: CTRNN

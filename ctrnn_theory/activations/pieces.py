@@ -66,6 +66,9 @@ class Piece:
         value = self.value(end, order)
         return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_functions"}  # which cannot be pickled
+
     @property
     def _middle(self) -> float:
         return float(np.clip((max(self.lower, -1e300) + min(self.upper, 1e300)) / 2, self.lower, self.upper))

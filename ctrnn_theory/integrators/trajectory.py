@@ -16,7 +16,7 @@ from ctrnn_theory.files import claimed
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.network import CTRNN, Noise, check_model
+from ctrnn_theory.network import CTRNN, Noise, ReadOnly, check_model
 
 FloatArray = NDArray[np.float64]
 CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
@@ -24,7 +24,7 @@ CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Path(ReadOnly):
     """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray

@@ -15,6 +15,7 @@ from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh
 from ctrnn_theory.stationary.tensor_mesh import Grid, Rows
+from ctrnn_theory.stationary.tensor_step import NetworkStep
 
 ComplexArray = NDArray[np.complex128]
 ORDER = 32  # points in a panel of quadrature
@@ -41,6 +42,33 @@ class Spectrum:
         For two attractors it is 1 / (rate there + rate back) of the jumps between them.
         """
         return float(-1.0 / np.log(np.abs(self.eigenvalues[1])))
+
+
+@dataclass(frozen=True, eq=False)
+class _OnLine:
+    """Functions of one neuron's state, by their values at the nodes of a mesh; they can be pickled."""
+
+    mesh: Mesh
+    vectors: ComplexArray
+
+    def __call__(self, states: ArrayLike) -> ComplexArray:
+        points = float_array("states", states).reshape(-1)
+        return self.mesh.values(points, self.vectors.real) + 1j * self.mesh.values(points, self.vectors.imag)
+
+
+@dataclass(frozen=True, eq=False)
+class _InBox:
+    """The same for several neurons, on a grid."""
+
+    grid: Grid
+    vectors: ComplexArray
+    step: NetworkStep
+
+    def __call__(self, states: ArrayLike) -> ComplexArray:
+        h = float_array("states", states).reshape(-1, self.grid.n)
+        # (P g)(h) = E G(T(h) + noise) of a function G before the noise
+        at = self.grid.interpolation(self.step.target(h) if self.step.early else h)
+        return at.apply(self.vectors.real) + 1j * at.apply(self.vectors.imag)
 
 
 def spectrum(
@@ -103,11 +131,7 @@ def _one(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
     at_nodes = fine.values(coarse.nodes, vectors.real) + 1j * fine.values(coarse.nodes, vectors.imag)
     vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(at_nodes) ** 2))
 
-    def functions(states: ArrayLike) -> ComplexArray:
-        points = float_array("states", states).reshape(-1)
-        return fine.values(points, vectors.real) + 1j * fine.values(points, vectors.imag)
-
-    return Spectrum(values, _changes(values, found[0][0]), functions, law)
+    return Spectrum(values, _changes(values, found[0][0]), _OnLine(fine, vectors), law)
 
 
 def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, count: int, tolerance: float) -> Spectrum:
@@ -131,13 +155,7 @@ def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
     squares = np.abs(at_nodes.apply(vectors.real) + 1j * at_nodes.apply(vectors.imag)) ** 2
     vectors = vectors / np.sqrt(np.abs(chain.weights @ squares))
 
-    def functions(states: ArrayLike) -> ComplexArray:
-        h = float_array("states", states).reshape(-1, net.n)
-        points = step.target(h) if step.early else h  # (P g)(h) = E G(T(h) + noise) of a function G before the noise
-        at = fine.interpolation(points)
-        return at.apply(vectors.real) + 1j * at.apply(vectors.imag)
-
-    return Spectrum(values, errors, functions, law)
+    return Spectrum(values, errors, _InBox(fine, vectors, step), law)
 
 
 def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArray]:

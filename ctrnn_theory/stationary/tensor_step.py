@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.network import ReadOnly
 from ctrnn_theory.stationary.domain import LAYER
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.markov import gaussian_nodes
@@ -24,7 +25,7 @@ NEGLIGIBLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkStep:
+class NetworkStep(ReadOnly):
     """One step of the map of N neurons."""
 
     f: Activation

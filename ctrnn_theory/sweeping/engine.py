@@ -1,21 +1,20 @@
-"""Tasks of a measured length, on this machine's cores by joblib, a cluster by Dask, or a function like ``map``."""
+"""Tasks of a measured length, on this machine's cores, a cluster by Dask, or a function like ``map``."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
-from threading import Thread
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory import __version__
+from ctrnn_theory.sweeping import processes
 from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
 from ctrnn_theory.sweeping.spec import IntArray, Spec
 from ctrnn_theory.workers import Workers, threads
@@ -28,8 +27,6 @@ SAMPLED, ENOUGH = 8, 0.5
 """Units that are timed at most, and seconds after which fewer will do."""
 WINDOW = 1000
 """Tasks that a cluster is given at a time."""
-WATCHED = 1.0
-"""Seconds between looks at whether the parent of a process is there."""
 ANSWER = 60.0
 """Seconds in which a worker of a cluster must answer."""
 RETRIES = 3
@@ -98,30 +95,30 @@ def _spread(
     if client is not None:
         yield from _on_cluster(function, tasks, client)
     elif callable(workers):
-        yield from workers(function, tasks)
-    elif (processes := min(threads(workers), count)) == 1:
+        yield from _by(workers, function, tasks)
+    elif (count := min(threads(workers), count)) == 1:
         yield from map(function, tasks)
     else:
-        from joblib import Parallel, delayed
-
-        pool = Parallel(processes, return_as="generator_unordered", batch_size=1, max_nbytes=None)
-        yield from pool(delayed(_attended)(function, os.getpid(), task) for task in tasks)
+        yield from processes.spread(function, tasks, count)
 
 
-def _attended(function: Callable[[Task], Batch], parent: int, task: Task) -> Batch:
-    """Apply a function in a process that is to end with its parent, even if that is killed."""
-    _end_with(parent)
-    return function(task)
+def _by(map_like: Callable[..., Any], function: Callable[[Task], Batch], tasks: Iterator[Task]) -> Iterator[Batch]:
+    """Have a function like map do the tasks, and see that what comes back are their results, each of them once."""
+    sent: set[tuple[int, int]] = set()
 
+    def sending() -> Iterator[Task]:
+        for task in tasks:
+            sent.add((task.method, int(task.points[0])))
+            yield task
 
-@lru_cache
-def _end_with(parent: int) -> None:
-    def watch() -> None:
-        while os.getppid() == parent:
-            sleep(WATCHED)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
+    returned = map_like(function, sending())
+    for batch in returned if isinstance(returned, Iterable) else (returned,):
+        key = (int(batch.rows["method"][0]), int(batch.rows["point"][0])) if isinstance(batch, Batch) else None
+        if key not in sent:
+            wrong = "a result twice" if key else type(batch).__name__
+            raise ValueError(f"workers must be a function like map, which gives one result for each task; got {wrong}")
+        sent.remove(key)
+        yield batch
 
 
 def _on_cluster(function: Callable[[Task], Batch], tasks: Iterator[Task], client: Any) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import Pool
+from multiprocessing import current_process
 from typing import Any
 
 import numpy as np
@@ -258,11 +258,13 @@ def _mapper(workers: int | Callable[..., Iterable[Any]]) -> Iterator[Callable[..
     """A function like ``map`` for `workers`, while the block lasts."""
     if callable(workers):
         yield workers
-    elif workers == 1:
+    elif workers == 1 or current_process().daemon:  # a daemonic process may have no children
         yield map
     else:
-        with Pool(None if workers == -1 else positive_integer("workers", workers)) as pool:
-            yield pool.map
+        from joblib import Parallel, delayed
+
+        with Parallel(-1 if workers == -1 else positive_integer("workers", workers)) as pool:
+            yield lambda function, items: pool(delayed(function)(item) for item in items)
 
 
 def _evaluate(
@@ -277,6 +279,8 @@ def _evaluate(
     """Values (S,) at x (n, S)."""
     one = partial(_value, fun, args, {"generation": generation} if resample else {})
     found = one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T))))
+    if not vectorized and len(found) != x.shape[1]:
+        raise ValueError(f"workers must give one result for each of {x.shape[1]} points; got {len(found)}")
     values = np.array(function_values("fun", found))
     if values.shape != (x.shape[1],):
         wanted = f"{x.shape[1]} numbers for x of shape {x.shape}" if vectorized else "a number"

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,22 +144,6 @@ PROGRAM = """
 """
 
 
-def alive(group):
-    return any(
-        fields[4] == str(group) and fields[2] != "Z"
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if (fields := _fields(stat))
-    )
-
-
-def _fields(stat):
-    try:
-        name, _, rest = stat.read_text().rpartition(")")
-    except OSError:
-        return []
-    return [*name.split(" ", 1), *rest.split()]
-
-
 @contextlib.contextmanager
 def started(program):
     """A program in a process group of its own, of which nothing is left."""
@@ -211,18 +193,3 @@ def test_kills_lose_and_repeat_nothing(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills_lose_and_repeat_nothing(tmp_path):
     kill_often(killed(5000), tmp_path / "run", 50, 2, 4.0)
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are looked at in /proc")
-def test_processes_of_a_killed_sweep_end(tmp_path):
-    program = textwrap.dedent(PROGRAM).format(spec=killed(80), workers=2, out=str(tmp_path / "run"))
-    with started(program) as process:
-        while int(process.stdout.readline()) < 20:
-            pass
-        time.sleep(0.5)
-        process.kill()
-        process.wait()
-        limit = time.monotonic() + 20.0
-        while alive(process.pid) and time.monotonic() < limit:
-            time.sleep(0.1)
-        assert not alive(process.pid)
