@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence, NotApplicable, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
@@ -76,6 +77,7 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     return (a - nearest) / unit, nearest, unit
 
 
+@limited
 def bias_curve(
     net: CTRNN,
     noise: Noise,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
@@ -111,6 +112,7 @@ class Course(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
+@limited
 def evolve(
     net: CTRNN,
     noise: Noise,

@@ -11,6 +11,7 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import make_interp_spline
 
+from ctrnn_theory.blas import limited
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
@@ -45,6 +46,7 @@ class DensityPath:
     """Largest probability seen in the outermost cells at the lower and upper end of each axis, (N, 2)."""
 
 
+@limited
 def evolve(
     drift: Any,
     diffusion: Any,

@@ -17,6 +17,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
@@ -35,6 +36,7 @@ METHODS = (
 """Names of the methods, from the plainest to the most costly."""
 
 
+@limited
 def predict(
     net: CTRNN,
     noise: Noise,

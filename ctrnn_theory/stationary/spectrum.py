@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
 from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
@@ -43,6 +44,7 @@ class Spectrum:
         return float(-1.0 / np.log(np.abs(self.eigenvalues[1])))
 
 
+@limited
 def spectrum(
     net: CTRNN,
     noise: Noise,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.stationary.law import FloatArray
@@ -50,6 +51,7 @@ class Convergence:
         return "\n".join([head, *(f"{a:12.5g} {b:22.14e} {c:22.14e} {d:12.3e} {e:9.1e}" for a, b, c, d, e in rows)])
 
 
+@limited
 def assert_bias_formula(
     formula: Callable[[CTRNN, Noise], ArrayLike],
     net: CTRNN,

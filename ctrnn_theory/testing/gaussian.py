@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.blas import limited
 from ctrnn_theory.stationary.law import FloatArray
 
 T, WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -28,6 +29,7 @@ def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> t
     return a[:, None] + s * xi, weight
 
 
+@limited
 def assert_smoothing(
     f: Activation | str,
     F: Callable[[float, float], ArrayLike],
