@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import check_rng, choice, positive_integer, positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import FloatArray
@@ -60,6 +61,7 @@ class EscapeTimes:
         return self.time * self.gamma
 
 
+@limited
 def escape_times(
     net: CTRNN,
     noise: Noise,

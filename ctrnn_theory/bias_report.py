@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, positive_number, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, method_names, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
@@ -144,6 +145,7 @@ class BiasReport:
         return plotting.bias(self, ax)
 
 
+@limited
 def bias(
     net: CTRNN,
     noise: Noise,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, float_array, positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import Divergence, NotApplicable, method_names, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
@@ -79,6 +80,7 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     return (a - nearest) / unit, nearest, unit
 
 
+@limited
 def bias_curve(
     net: CTRNN,
     noise: Noise,

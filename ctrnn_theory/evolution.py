@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import choice, positive_integer, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants
-from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
+from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw, symmetric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +86,7 @@ class Evolution:
             If the network has no readout.
         """
         W_out = self._readout()
-        covariance: FloatArray = W_out @ self.covariance @ W_out.T
-        return covariance
+        return symmetric(W_out @ self.covariance @ W_out.T)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it, see :func:`ctrnn_theory.plotting.evolution`."""
@@ -111,6 +111,7 @@ class Course(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
+@limited
 def evolve(
     net: CTRNN,
     noise: Noise,
@@ -181,6 +182,7 @@ def evolve(
             raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
     begin = perf_counter()
     course = follow(net, noise, u, steps, every, start, **options)
+    course = course._replace(covariance=symmetric(course.covariance))  # a product of matrices need not be
     return Evolution(
         time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
         net=net,

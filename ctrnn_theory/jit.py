@@ -8,15 +8,17 @@
   ``jit(fastmath={"contract"})``.
 * ``nogil=True``: kernels touch no Python objects, so threads may run them side by side.
 * No cache on disk by default, since functions made from text have no file to be cached beside; kernels that
-  live in a file pass ``cache=True``.
+  live in a file pass ``cache=True``, see :mod:`ctrnn_theory.kernel_cache`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from numba import njit
+
+from ctrnn_theory import kernel_cache
 
 
 def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
@@ -30,7 +32,7 @@ def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
     signature
         A Numba signature or list of signatures; None compiles on the first call, for its types.
     options
-        Numba's options, which override those of the house.
+        Numba's options, which override those of the house. ``cache`` keeps the compiled function on disk.
 
     Examples
     --------
@@ -40,7 +42,21 @@ def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
     >>> inverse(0.0)
     inf
     """
+    if callable(signature):  # used as @jit: what came is the function itself
+        return jit()(signature)
     settings = {"error_model": "numpy", "nogil": True, **options}
-    decorate = njit(**settings) if signature is None or callable(signature) else njit(signature, **settings)
-    bare = callable(signature)  # used as @jit: what came is the function itself
-    return cast("Callable[..., Any]", decorate(signature) if bare else decorate)
+    cache = settings.pop("cache", False)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled: Any = njit(**settings)(function)
+        if compiled is function:  # the compiler is off
+            return function
+        if cache:
+            kernel_cache.keep(compiled)
+        if signature is not None:
+            for one in signature if isinstance(signature, list) else [signature]:
+                compiled.compile(one)
+            compiled.disable_compile()
+        return compiled
+
+    return decorate

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import check_rng, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.stationary import Divergence, predict
@@ -85,6 +86,7 @@ class OperatingPoints:
         return plotting.operating_points(self, ax)
 
 
+@limited
 def operating_points(
     net: CTRNN, noise: Noise, where: Task | str | ArrayLike | None = None, rng: Any = 0
 ) -> OperatingPoints:

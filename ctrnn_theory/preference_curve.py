@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from ctrnn_theory.arguments import check_rng, positive_integer, positive_number, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.preference_result import FloatArray, Preference
@@ -26,6 +27,7 @@ FINE = 3001  # levels among which the least of a spline is looked for
 BATCH = 2**16  # numbers in the covariances that the closure treats at once
 
 
+@limited
 def preference(
     net: CTRNN,
     task: Task | str,

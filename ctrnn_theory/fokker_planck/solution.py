@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
 from ctrnn_theory.arguments import float_array, number_array, probability
+from ctrnn_theory.blas import limited
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, equation
 from ctrnn_theory.fokker_planck.generator import Generator, generator
@@ -58,6 +59,7 @@ class Solution:
     """Probability below zero in cells where off-diagonal diffusion left some; 0 for diagonal diffusion."""
 
 
+@limited
 def solve(
     drift: Any,
     diffusion: Any,

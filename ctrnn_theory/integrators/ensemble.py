@@ -80,8 +80,8 @@ class Averages:
     def covariance(self, mean: FloatArray) -> FloatArray:
         """Average of (h - mean)(h - mean)ᵀ over all, (N, N): positive semi-definite whatever the mean."""
         shift, first = mean - self.centre, self.first.mean(axis=0)
-        moment = self.cross.mean(axis=0)
-        covariance: FloatArray = moment - np.outer(shift, first) - np.outer(first, shift) + np.outer(shift, shift)
+        mixed = np.outer(shift, first)  # the sum with its transpose first: it is symmetric to the bit
+        covariance: FloatArray = self.cross.mean(axis=0) - (mixed + mixed.T) + np.outer(shift, shift)
         return covariance
 
 

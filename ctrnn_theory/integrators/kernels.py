@@ -160,8 +160,8 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
 
     states: (N, K), of which this is about `blocks` from `block` on; streams: their generators (K / LANES, 4 HALF), at
     step `first`. A block's variates are those of the block `shift` before it. If `sums` are not empty, add the states
-    to them; if `out` (times, M, N) is not, record the trajectories below M there. Neither the states nor the sums depend
-    on how a run is cut into calls. One kernel for all, since it is compiling that takes time.
+    to them; if `out` (times, M, N) is not, record the trajectories below M there. States and sums do not depend on how
+    a run is cut into calls. One kernel for all, since it is compiling that takes time.
     """
     n, lanes, lane = states.shape[0], blocks * LANES, block * LANES
     h, a, d = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))

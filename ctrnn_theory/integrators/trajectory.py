@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import positive_integer, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.files import claimed
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
@@ -66,6 +67,7 @@ class Path(ReadOnly):
         return z if self.net.b_out is None else z + self.net.b_out
 
 
+@limited
 def simulate(
     net: CTRNN,
     noise: Noise,

@@ -19,6 +19,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import choice, shown
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 
@@ -37,6 +38,7 @@ METHODS = (
 """Names of the methods, from the plainest to the most costly."""
 
 
+@limited
 def predict(
     net: CTRNN,
     noise: Noise,

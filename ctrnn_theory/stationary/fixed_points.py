@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, check_network
 from ctrnn_theory.stationary.flow import BOUND, jacobian, newton, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
@@ -34,6 +35,7 @@ class FixedPoint:
     """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
 
 
+@limited
 def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ...]:
     """Fixed points of the noise-free network: every one for one neuron, and for a piecewise-linear activation.
 

@@ -22,6 +22,19 @@ class Divergence(ValueError):
     """The state grows without bound, so that no stationary law exists."""
 
 
+def symmetric(matrices: FloatArray) -> FloatArray:
+    """Symmetric parts of matrices (..., N, N), to the last bit; those that are symmetric stay as they are.
+
+    Examples
+    --------
+    >>> symmetric(np.array([[1.0, 2.0], [4.0, 1.0]]))
+    array([[1., 3.],
+           [3., 1.]])
+    """
+    part: FloatArray = 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
+    return part
+
+
 @dataclass(frozen=True, eq=False)
 class StationaryLaw:
     """Stationary mean and covariance of a network's state, as one method sees it."""
@@ -42,6 +55,10 @@ class StationaryLaw:
     """Wall-clock time of the call."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers that only this method has, such as its estimated error; see its docstring."""
+
+    def __post_init__(self) -> None:
+        """Make the covariance symmetric to the last bit, which products of matrices do not promise."""
+        object.__setattr__(self, "covariance", symmetric(self.covariance))
 
     @property
     def std(self) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, positive_integer, positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, Noise, check_model
@@ -41,6 +42,7 @@ class Difference:
     """What is wrong, if it was not."""
 
 
+@limited
 def difference(
     net: CTRNN,
     noise: Noise,

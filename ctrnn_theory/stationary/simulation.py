@@ -245,8 +245,8 @@ def _covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean
     def about_mean(second: FloatArray, values: FloatArray) -> FloatArray:
         """Move second moments about the centre; values (K, N): first moments."""
         first = values.reshape(blocks, -1, net.n).mean(axis=1) - shift
-        mixed = shift[:, None] * first[:, None, :]
-        moved: FloatArray = second - mixed - mixed.transpose(0, 2, 1) - np.outer(shift, shift)
+        mixed = shift[:, None] * first[:, None, :]  # the sum with its transpose first: it is symmetric to the bit
+        moved: FloatArray = second - (mixed + mixed.transpose(0, 2, 1)) - np.outer(shift, shift)
         return moved
 
     now = about_mean(averages.cross, averages.first)

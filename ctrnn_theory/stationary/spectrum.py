@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
 from ctrnn_theory.arguments import float_array, positive_integer, positive_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
@@ -71,6 +72,7 @@ class _InBox:
         return at.apply(self.vectors.real) + 1j * at.apply(self.vectors.imag)
 
 
+@limited
 def spectrum(
     net: CTRNN,
     noise: Noise,

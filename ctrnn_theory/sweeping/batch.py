@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from ctrnn_theory.blas import one_thread
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.stationary.flow import settle
 from ctrnn_theory.sweeping import vectorised
@@ -58,8 +58,8 @@ def unit(spec: Spec, method: str) -> int:
 def evaluate(spec: Spec, task: Task) -> Batch:
     """Compute the points of a task; what fails is told in the rows.
 
-    Libraries of linear algebra are held to one thread: it is points that are spread over cores, and last bits may
-    depend on the number of threads.
+    BLAS is held to one thread whatever the size: it is points that are spread over cores, and last bits may depend on
+    the number of threads.
     """
     method, count = spec.methods[task.method], task.points.size
     found = _Found(
@@ -71,7 +71,7 @@ def evaluate(spec: Spec, task: Task) -> Batch:
         np.zeros(count, bool),
     )
     left = np.arange(count)
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         if (size := unit(spec, method)) > 1:
             blocks = np.split(left, 1 + np.flatnonzero(np.diff(task.points // size)))
             left = np.concatenate([_together(spec, method, task.points[block], block, found) for block in blocks])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ctrnn_theory.blas import limited
 from ctrnn_theory.sweeping import dataset, store
 from ctrnn_theory.sweeping.batch import Batch
 from ctrnn_theory.sweeping.dataset import Format
@@ -32,6 +33,7 @@ class Progress(NamedTuple):
     """Of those that are finished."""
 
 
+@limited
 def sweep(
     spec: Spec | Mapping[str, Any] | str | os.PathLike[str],
     workers: Workers = None,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.arguments import positive_number, real_array, real_number
+from ctrnn_theory.blas import limited
 from ctrnn_theory.stationary.law import FloatArray
 
 T, WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -29,6 +30,7 @@ def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> t
     return a[:, None] + s * xi, weight
 
 
+@limited
 def assert_smoothing(
     f: Activation | str,
     F: Callable[[float, float], ArrayLike],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, float_array, nonnegative
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
@@ -19,6 +20,7 @@ FEWEST = 64  # states, for a standard error
 CLOSED = 1e-8  # what an identity without sampling may be off
 
 
+@limited
 def assert_stationary(
     law: StationaryLaw | ArrayLike,
     net: CTRNN,

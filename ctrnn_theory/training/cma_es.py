@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, OptimizeResult
-from threadpoolctl import ThreadpoolController
 
 from ctrnn_theory.arguments import (
     FloatArray,
@@ -26,6 +25,7 @@ from ctrnn_theory.arguments import (
     positive_integer,
     positive_number,
 )
+from ctrnn_theory.blas import one_thread
 from ctrnn_theory.training.space import Space
 
 
@@ -185,8 +185,6 @@ class _Search:
         self.history: list[FloatArray] = []
         self.best, self.nfev = np.inf, 0
         self.es = space.strategy(np.random.default_rng(rng), options)
-        # pycma's matrices are so small that BLAS wastes most of the time on waking up its threads
-        self.one_thread = partial(ThreadpoolController().limit, limits=1, user_api="blas")
         self.most = options.get("maxfevals", np.inf) - resample  # the mean's own value is one of them
         if self.most < self.es.popsize:
             least = self.es.popsize + resample
@@ -195,7 +193,7 @@ class _Search:
     def run(self, history: Sequence[ArrayLike], callback: Callable[..., Any] | None) -> OptimizeResult:
         told, status, message = [float_array("history", values) for values in history], -1, ""
         while not self.es.stop() and self.nfev + self.es.popsize <= self.most:
-            with self.one_thread():
+            with one_thread(self.space.base.size):
                 asked = self.es.ask()
             if len(self.history) < len(told):
                 fitness, replayed = told[len(self.history)], True
@@ -204,7 +202,7 @@ class _Search:
             else:
                 fitness, replayed = self.evaluate(self.space.points(asked), len(self.history)), False
             values = np.where(np.isnan(fitness), np.inf, fitness)
-            with self.one_thread():
+            with one_thread(self.space.base.size):
                 self.es.tell(asked, values.tolist())
             self.history.append(fitness)
             self.best, self.nfev = min(self.best, float(values.min())), self.nfev + values.size

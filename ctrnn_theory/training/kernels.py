@@ -189,9 +189,9 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last,
     cache=True,
     fastmath={"contract"},
 )
-def closed_loop(
+def closed_loop(  # type: ignore[no-untyped-def]
     f, sense, move, constants, weights, gamma, sources, block, begin, end, first, last, states, worlds, cost, out
-):  # type: ignore[no-untyped-def]
+):
     """Add to cost (S, L) what `move` adds in steps first..last, of networks begin..end on a block of trials.
 
     states (S, N, L), worlds (S, D, L): where the networks are, and their worlds. Each step: sense(world, u, constants)

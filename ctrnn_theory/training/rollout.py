@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -47,8 +48,8 @@ def run_open(
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
     from_noise, states = sources(noise, N, key), np.zeros((S, N, L))
 
-    def part(*item: int) -> None:
-        open_loop(f.block, weights, gamma, given, from_noise, *item, states, cost, out)
+    def part(block: int, begin: int, end: int, first: int, last: int) -> None:
+        open_loop(f.block, weights, gamma, given, from_noise, block, begin, end, first, last, states, cost, out)
 
     _share(part, states.shape, given.w.size, workers)
     cost[np.isnan(cost)] = np.inf
@@ -76,8 +77,9 @@ def run_closed(
     from_noise, states, worlds = sources(noise, N, key), np.zeros((S, N, L)), np.tile(start, (S, 1, 1))
     out[:, 0] = start
 
-    def part(*item: int) -> None:
-        closed_loop(f.block, *world, weights, gamma, from_noise, *item, states, worlds, cost, out)
+    def part(block: int, begin: int, end: int, first: int, last: int) -> None:
+        at = block, begin, end, first, last
+        closed_loop(f.block, *world, weights, gamma, from_noise, *at, states, worlds, cost, out)
 
     _share(part, states.shape, steps, workers)
     cost[np.isnan(cost)] = np.inf
@@ -95,16 +97,22 @@ def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, worker
     items = [(block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
     pace, first = Pace(n, LANES * -(-networks // ranges)), 0
     while first < steps:
-        last, lasted = min(first + pace.steps, steps), []
-
-        def timed(item: tuple[int, int, int], first: int = first, last: int = last, lasted: Any = lasted) -> None:
-            started = perf_counter()
-            part(*item, first, last)
-            lasted.append(perf_counter() - started)
-
-        spread(timed, items, workers)
-        pace.lasted(last - first, max(lasted))
+        last = min(first + pace.steps, steps)
+        pace.lasted(last - first, _longest(partial(part, first=first, last=last), items, workers))
         first = last
+
+
+def _longest(part: Callable[..., None], items: list[tuple[int, int, int]], workers: Workers) -> float:
+    """Call part(block, begin, end) for all items, on threads, and return the seconds that the longest call takes."""
+    lasted = []
+
+    def timed(item: tuple[int, int, int]) -> None:
+        started = perf_counter()
+        part(*item)
+        lasted.append(perf_counter() - started)
+
+    spread(timed, items, workers)
+    return max(lasted)
 
 
 def whole_blocks(trials: int) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from ctrnn_theory.arguments import float_array, real_array
+from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
@@ -94,6 +95,7 @@ class Objective:
         return float(losses[0]) if columns.ndim == 1 else losses
 
 
+@limited
 def train(
     task: Task | str,
     neurons: int | None = None,
