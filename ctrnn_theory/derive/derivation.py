@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy
 
-from ctrnn_theory.activations import activation as as_activation
+from ctrnn_theory.activations.activation import activation as as_activation
 from ctrnn_theory.activations.expression import x
 from ctrnn_theory.arguments import is_number, shown
 from ctrnn_theory.derive import symbols
