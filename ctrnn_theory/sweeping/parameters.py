@@ -93,7 +93,7 @@ NETWORK = {
 
 def _entries(name: str, written: Any) -> list[Any]:
     """Numbers or names of an array, of NumPy or of another library."""
-    if getattr(getattr(written, "dtype", None), "kind", "O") in "OSUT" and not np.ma.is_masked(written):
+    if getattr(getattr(written, "dtype", None), "kind", "f") in "OSUT" and not np.ma.is_masked(written):
         return np.asarray(written).ravel().tolist()  # of names; each entry is checked by itself
     return real_array(name, written, (None,)).tolist()
 

@@ -120,9 +120,11 @@ def cma_es(
             raise ValueError(f"{name} must not be given to cma_es, which uses no derivatives; got {value!r}")
     if constraints is not None and np.size(constraints):
         raise ValueError(f"constraints must not be given to cma_es, which knows bounds alone; got {constraints!r}")
+    check_rng(rng)
+    if not callable(workers) and not (type(workers) is int and workers == -1):
+        positive_integer("workers", workers)
     if vectorized and workers != 1:
         raise ValueError(f"workers must be 1 for a vectorized function; got {workers!r}")
-    check_rng(rng)
     space = Space.of(x0, bounds, sigma0)
     options = _options(popsize, maxiter, maxfev, resample)
     options |= _tolerances(resample, tol=tol, tolfun=tolfun, tolx=tolx)
@@ -261,7 +263,7 @@ def _mapper(workers: int | Callable[..., Iterable[Any]]) -> Iterator[Callable[..
     else:
         from joblib import Parallel, delayed
 
-        with Parallel(-1 if workers == -1 else positive_integer("workers", workers)) as pool:
+        with Parallel(workers) as pool:
             yield lambda function, items: pool(delayed(function)(item) for item in items)
 
 

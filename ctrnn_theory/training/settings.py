@@ -45,8 +45,8 @@ class Settings:
     def __post_init__(self) -> None:
         task = self.task
         task.layout(self.neurons)
-        if self.loss not in task.losses_by:
-            raise ValueError(f"loss must be one of {', '.join(task.losses_by)} for {task.name}; got {self.loss!r}")
+        if not isinstance(self.loss, str) or self.loss not in task.losses_by:
+            raise ValueError(f"loss must be one of {', '.join(task.losses_by)} for {task.name}; got {shown(self.loss)}")
         if task.gamma not in (None, check_gamma(self.gamma)):
             raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {self.gamma:g}")
         if not isinstance(self.noise, Noise):

@@ -92,8 +92,8 @@ class Task(ABC):
             if name in self.__dict__:
                 object.__setattr__(self, name, positive_integer(name, getattr(self, name)))
 
-    def check(self) -> None:
-        """Raise a ValueError where what the task says of itself cannot be, before a network is tried."""
+    def check(self, key: Key | int = 0) -> None:
+        """Raise a ValueError where what the task says of itself, and draws for a key, cannot be."""
         for name, least in (("inputs", 0), ("outputs", 1)):
             integer(f"{name} of the task", getattr(self, name, None), least)
         for name in ("name", "summary"):
@@ -137,11 +137,12 @@ class Task(ABC):
             For another way.
         """
         by = self.losses_by[0] if by is None else by
-        if by not in self.losses_by:
-            raise ValueError(f"loss must be one of {', '.join(self.losses_by)} for {self.name}; got {by!r}")
+        if not isinstance(by, str) or by not in self.losses_by:
+            raise ValueError(f"loss must be one of {', '.join(self.losses_by)} for {self.name}; got {shown(by)}")
         ways = {"closure": "predicted", "exact": "exact"}
         if by == "simulation":
             return self.simulated(model, key, workers)
+        self.check(key)  # or what is wrong with the task would be taken for moments out of range
         with np.errstate(over="ignore", invalid="ignore"):
             return _finite(getattr(self, ways[by]), model, key)
 
@@ -167,10 +168,10 @@ class OpenLoop(Task):
     def episode(self, rng: np.random.Generator) -> Episode:
         """Inputs and targets; `rng` is for those that are drawn anew for each generation."""
 
-    def check(self) -> None:
-        super().check()
+    def check(self, key: Key | int = 0) -> None:
+        super().check(key)
         positive_integer("repeats of the task", getattr(self, "repeats", None))
-        self.drawn(0)
+        self.drawn(key)
 
     def drawn(self, key: Key | int) -> Episode:
         """Return the episode of a key, as float64 arrays that fit the task; raises a ValueError where they do not."""
@@ -281,8 +282,8 @@ class ClosedLoop(Task):
     def succeeded(self, states: FloatArray) -> NDArray[np.bool_]:
         """Whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
-    def check(self) -> None:
-        super().check()
+    def check(self, key: Key | int = 0) -> None:
+        super().check(key)
         for name in ("repeats", "steps"):
             positive_integer(f"{name} of the task", getattr(self, name, None))
         self._checked_starts()
