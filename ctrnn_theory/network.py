@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.arguments import (
     choice,
-    finite_number,
     float_array,
     positive_integer,
     real_array,
@@ -230,7 +229,7 @@ class CTRNN(ReadOnly):
         >>> CTRNN.single(w=0.5, b=0.1).W
         array([[0.5]])
         """
-        W, bias = np.array([[finite_number("w", w)]]), np.array([finite_number("b", b)])
+        W, bias = np.array([[real_number("w", w)]]), np.array([real_number("b", b)])
         return cls(W, bias, activation, gamma)  # type: ignore[arg-type]
 
     @property

@@ -308,9 +308,9 @@ CALLS = {
     ),
     "training.cma_es": (
         lambda **options: ct.training.cma_es(quiet_field, **options),
-        {"x0": ([0.0, 0.1], "array"), "sigma0": ([0.1, 0.1], "array"), "rng": (0, "rng")}
+        {"workers": (1, "workers"), "x0": ([0.0, 0.1], "array"), "sigma0": ([0.1, 0.1], "array"), "rng": (0, "rng")}
         | {"bounds": (None, "name"), "tol": (0.1, "number"), "tolfun": (0.1, "number"), "tolx": (0.1, "number")}
-        | dict.fromkeys(("popsize", "maxiter", "maxfev", "workers"), (8, "count")),
+        | dict.fromkeys(("popsize", "maxiter", "maxfev"), (8, "count")),
     ),
     "plotting.density": (
         ct.plotting.density,

@@ -14,7 +14,7 @@ import ctrnn_theory as ct
 from ctrnn_theory import arguments
 from tests.public_calls import CALLS, NET, NO_ARGUMENTS_OF_NUMBERS, OTHERS, Plain, Tensor, bad_values
 
-SPOKEN = {"f": "activation", "name": "formula", "where": "(where|task)"}
+SPOKEN = {"w": "[wW]", "f": "activation", "name": "formula", "where": "(where|task)"}
 """Arguments that a message calls otherwise, by what they are."""
 CASES = [
     (name, argument) for name, (_, given) in CALLS.items() for argument, (_, kind) in given.items() if kind is not None

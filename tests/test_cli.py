@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import pytest
 
 import ctrnn_theory as ct
 from ctrnn_theory.cli import main
+from ctrnn_theory.console import _letters
 
 QUICK = ["--methods", "mean_field,gaussian_closure,exact"]
 
@@ -178,6 +180,115 @@ def test_bad_input_is_one_sentence_and_status_two(capsys, case):
     assert len(err) < 400
 
 
+def command(*arguments, text=True, **environment):
+    """Run the command in a process of its own."""
+    call = [sys.executable, "-m", "ctrnn_theory", *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=text, env=os.environ | environment)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "methods"], ["Expansion in sigma: smooth", "Fokker", "Planck equation"]),
+        (["derive", "--order", 2, "--site", "out"], ["+ O(sigma^4)", "1 - gamma (1 - w f1)"]),
+    ],
+)
+def test_what_an_encoding_lacks_is_printed_in_other_letters(encoding, arguments, words):
+    done = command(*arguments, PYTHONIOENCODING=encoding, text=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    out = done.stdout.decode(encoding)
+    for word in words:
+        assert word in out
+
+
+def test_letters_in_ascii():
+    assert "".join(map(_letters, "σΣ⁴₂é–≤−Δ")) == "sigmaSigma^42e-<=-Delta"
+    assert _letters("漢") == "\\u6f22"
+    assert _letters("\udcff") == "\\udcff"
+
+
+def test_an_error_of_the_encoding_is_printed_too():
+    done = command("derive", "σ漢", PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert r"got 'sigma\u6f22'" in done.stderr
+
+
+def test_only_own_errors_are_bad_input(capsys, monkeypatch):
+    """LinAlgError and UnicodeError are ValueErrors that say nothing of what was given."""
+    import numpy as np
+
+    import ctrnn_theory.bias_report as module
+
+    def raising(error):
+        def broken(*args, **kwargs):
+            raise error
+
+        return broken
+
+    for error, status in (
+        (np.linalg.LinAlgError("singular"), 1),
+        (UnicodeEncodeError("ascii", "σ", 0, 1, "ordinal not in range"), 1),
+        (json.JSONDecodeError("no JSON", "", 0), 1),
+        (ValueError("u must be finite"), 2),
+        (ct.NotApplicable("not here"), 2),
+        (ct.Divergence("W must be small"), 2),
+    ):
+        monkeypatch.setattr(module, "bias", raising(error))
+        code, out, err = run(capsys, "bias", "relu")
+        assert (code, out, err.count("\n")) == (status, "", 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells differ")
+@pytest.mark.parametrize(
+    ("redirection", "status", "error"),
+    [
+        ("| true", 1, ""),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("> /dev/full", 1, "ctrnn-theory: OSError: what is printed cannot be written: No space left on device\n"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full(redirection, status, error):
+    if "full" in redirection and not os.path.exists("/dev/full"):
+        pytest.skip("no such device")
+    script = f"set -o pipefail; {sys.executable} -m ctrnn_theory list methods {redirection}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.returncode in (status, 0) if "|" in redirection else done.returncode == status
+    assert done.stderr == error
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nosuch", "qtagg"])
+def test_a_picture_needs_no_backend_of_the_users(backend, tmp_path):
+    picture = tmp_path / "x.png"
+    done = command("bias", "relu", "--methods", "mean_field", "--plot", picture, MPLBACKEND=backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("relu, w = 0.5")
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_backend_of_the_process_stays_as_it_is(capsys, monkeypatch, tmp_path):
+    import matplotlib
+
+    monkeypatch.setenv("MPLBACKEND", "template")
+    before = matplotlib.get_backend()
+    assert run(capsys, "bias", "relu", "--methods", "mean_field", "--plot", tmp_path / "x.svg")[0] == 0
+    assert (os.environ["MPLBACKEND"], matplotlib.get_backend()) == ("template", before)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_is_computed_is_printed_though_the_picture_fails(capsys, monkeypatch, tmp_path, as_json):
+    def broken(self, ax):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(ct.BiasReport, "plot", broken)
+    extra = ["--json"] if as_json else []
+    code, out, err = run(capsys, "bias", "relu", *QUICK, "--plot", tmp_path / "x.png", *extra)
+    assert (code, err) == (1, "ctrnn-theory: RuntimeError: no ink\n")
+    assert "gaussian_closure" in out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_truncated_network_is_left_as_it_was(capsys, tmp_path):
     path = tmp_path / "net.npz"
     ct.CTRNN.single(0.5).save(path)
@@ -205,6 +316,7 @@ def test_help_imports_nothing_heavy():
     script = f"""
 import sys
 from ctrnn_theory.cli import main
+from ctrnn_theory.console import _letters
 try:
     main(["bias", "--help"])
 except SystemExit as exit_:

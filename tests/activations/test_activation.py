@@ -1,20 +1,24 @@
 """Values, derivatives, the block function, and an activation as an object."""
 
+import inspect
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 
 import mpmath
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
 from ctrnn_theory.activations import BUILTIN, activation
 from ctrnn_theory.activations.evaluate import mpmath_function
+from ctrnn_theory.activations.expression import CONSTANTS, FUNCTIONS, parse
 
 USER = [
     "Abs(sin(x))",
@@ -291,3 +295,66 @@ def test_nonlinearities(text, expected):
 )
 def test_limit_slopes(text, slopes):
     assert activation(text).limit_slopes == pytest.approx(slopes, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        sp.Dummy("q"),
+        sp.Dummy(),
+        sp.Dummy("q", positive=True),
+        sp.Symbol("v"),
+        sp.Symbol("v", real=True),
+        sp.Symbol("v", positive=True),
+        sp.Symbol("λ_1"),
+        sp.Symbol("sin"),
+    ],
+    ids=repr,
+)
+def test_a_sympy_expression_may_be_in_any_symbol(symbol):
+    assert activation(sp.tanh(symbol)) == activation("tanh")
+    assert activation(sp.Max(0, symbol - sp.Rational(1, 10))) == activation("Max(0, x - 0.1)")
+    assert activation(sp.Piecewise((0, symbol < 1), (symbol - 1, True))) == activation("Max(0, x - 1)")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            sp.Dummy("a") * sp.Symbol("b"),
+            r"must be an expression in one symbol, and this has _a, b; got '_?a\*_?b'|b\*_a",
+        ),
+        (sp.Dummy("a") + sp.Dummy("a"), "must be an expression in one symbol, and this has _a, _a; got "),
+        (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is none; got "),
+        (sp.tanh, "must be a name, an expression in x, or a SymPy expression; got 'tanh'"),
+        (sp.Symbol("x") > 0, "must be a name, an expression in x, or a SymPy expression; got 'x > 0'"),
+        (sp.Matrix([sp.Symbol("x")]), "must be a name, an expression in x, or a SymPy expression; got "),
+        (sp.Function("g")(sp.Dummy("x")), "must use known names only .*; got 'g'"),
+        (sp.tan(sp.Dummy("x")), "must use known names only .*; got 'tan'"),
+    ],
+    ids=str,
+)
+def test_what_sympy_has_and_activations_have_not_is_refused_by_name(spec, message):
+    with pytest.raises(ValueError, match=f"^activation {message}"):
+        activation(spec)
+
+
+def test_the_documentation_lists_the_functions_that_can_be_used():
+    """Every one that parses, and no other."""
+    text = inspect.getdoc(activation).partition("Parameters")[0]
+    named = {word for span in re.findall(r"``([^`]*)``", text) for word in re.findall(r"[A-Za-z]+", span)}
+    functions, constants = set(FUNCTIONS), set(CONSTANTS)
+    assert functions | constants | {"Piecewise", "smoothed"} <= named
+    assert named - functions - constants <= {
+        "Piecewise",
+        "smoothed",
+        "x",
+        "f",
+        "s",
+        "value",
+        "condition",
+        "True",
+        "relu",
+    }
+    for name, (_, arity) in FUNCTIONS.items():
+        parse(f"{name}(x + 2)" if arity == 1 else f"{name}(x, 2)")

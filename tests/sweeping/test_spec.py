@@ -1,6 +1,7 @@
 """Specifications: what they may say, and the points and seeds that follow."""
 
 import ast
+import codecs
 import json
 import re
 from datetime import date
@@ -165,3 +166,46 @@ def test_the_example_of_the_readme_is_the_same_in_both_forms(tmp_path):
     path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
     call = re.search(r">>> found = ct.sweep\((\{.*?\})\)", page, re.DOTALL)[1].replace("...", "")
     assert Spec.of(path).to_dict() == Spec.of(ast.literal_eval(call)).to_dict()
+
+
+WRITTEN = '[fixed]\nw = 0.5\nactivation = "tanh"  # σ\n[axes]\nsigma = [0.1, 0.2]\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WRITTEN.encode(),
+        WRITTEN.encode("utf-8-sig"),
+        WRITTEN.encode("utf-16"),
+        codecs.BOM_UTF16_BE + WRITTEN.encode("utf-16-be"),
+        WRITTEN.replace("\n", "\r\n").encode(),
+        WRITTEN.replace("\n", "\r\n").encode("utf-8-sig"),
+    ],
+    ids=["plain", "marked", "UTF-16", "UTF-16 of the other order", "lines of Windows", "lines of Windows, marked"],
+)
+def test_a_file_is_read_whatever_editor_wrote_it(tmp_path, content):
+    path = tmp_path / "spec.toml"
+    path.write_bytes(content)
+    assert (
+        Spec.of(path).to_dict()
+        == Spec.of({"fixed": {"w": 0.5, "activation": "tanh"}, "axes": {"sigma": [0.1, 0.2]}}).to_dict()
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("w = 'é'".encode("latin-1"), "spec must be TOML; .* is not in UTF-8: .* at 5$"),
+        (codecs.BOM_UTF16_LE + b"a", "spec must be TOML; .* is not in UTF-8: "),
+        (b"\x00\x01", "spec must be TOML; "),
+        (b"w = ", "spec must be TOML; "),
+        (b"", "spec must say what w is, in fixed or in axes; got neither"),
+        (codecs.BOM_UTF8, "spec must say what w is, in fixed or in axes; got neither"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, content, message):
+    path = tmp_path / "spec.toml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        Spec.of(path)
+    assert "\n" not in str(error.value)

@@ -39,7 +39,8 @@ class Function(OpenLoop):
         try:
             target = activation(self.target)
         except ValueError as error:
-            raise ValueError(str(error).replace("activation ", "target ", 1)) from None
+            reason = str(error).removeprefix("activation ")
+            raise ValueError(f"target must be what activation() takes: it {reason}") from None
         if not isinstance(self.target, str):
             object.__setattr__(self, "target", target.text)
 
