@@ -201,5 +201,7 @@ def test_settings_are_kept_as_plain_numbers():
     assert type(TASKS["path_integration"](memory=np.float64(5)).memory) is float
     assert type(TASKS["regulator"](set_point=2).set_point) is float
     assert Function(target=ct.activation("tanh")).target == "tanh"
-    with pytest.raises(ValueError, match=r"^target must be what activation\(\) takes: it must use known names only"):
+    with pytest.raises(
+        ValueError, match=r"^target must be what activation\(\) takes: activation must use known names only"
+    ):
         Function(target="cosine(x)")

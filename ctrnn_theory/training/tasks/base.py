@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numba import config
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
@@ -257,6 +258,10 @@ def lanes(episode: Episode, trials: int) -> Given:
     return Given(u, y, np.array(episode.w))
 
 
+def _compiled(function: Any) -> bool:
+    return isinstance(function, Dispatcher) or (bool(config.DISABLE_JIT) and callable(function))
+
+
 class ClosedLoop(Task):
     """A task in which the output moves a world, and the world is the input."""
 
@@ -297,7 +302,7 @@ class ClosedLoop(Task):
 
     def _checked_world(self) -> tuple[Callable[..., Any], Callable[..., Any], FloatArray]:
         world = self.world
-        if not isinstance(world, tuple) or len(world) != 3 or not all(isinstance(f, Dispatcher) for f in world[:2]):
+        if not isinstance(world, tuple) or len(world) != 3 or not all(map(_compiled, world[:2])):
             raise ValueError(f"world of the task must be (sense, move, constants), two compiled functions; got {world}")
         constants = np.array(float_array("constants of the task's world", world[2]))
         if constants.ndim != 1:

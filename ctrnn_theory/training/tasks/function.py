@@ -39,8 +39,7 @@ class Function(OpenLoop):
         try:
             target = activation(self.target)
         except ValueError as error:
-            reason = str(error).removeprefix("activation ")
-            raise ValueError(f"target must be what activation() takes: it {reason}") from None
+            raise ValueError(f"target must be what activation() takes: {error}") from None
         if not isinstance(self.target, str):
             object.__setattr__(self, "target", target.text)
 
