@@ -14,6 +14,8 @@ from ctrnn_theory.arguments import float_array, integer
 
 FloatArray = NDArray[np.float64]
 
+WIDE = 100.0  # times the span of the breaks: the powers of s that cancel there cost more than two digits beyond
+
 _polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
 
 
@@ -116,7 +118,13 @@ def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     if act.text in closed_forms.SMOOTHED:
         return closed_forms.SMOOTHED[act.text](a, s, order)
     polynomials = _polynomials(act)
-    return polynomials.smoothed(a, s, order) if polynomials else quadrature.smoothed(act, a, s, order)
+    if polynomials is None:
+        return quadrature.smoothed(act, a, s, order)
+    value = np.empty_like(a)
+    wide = s > WIDE * polynomials.span
+    value[~wide] = polynomials.smoothed(a[~wide], s[~wide], order)
+    value[wide] = quadrature.smoothed(act, a[wide], s[wide], order)
+    return value
 
 
 def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
