@@ -72,11 +72,6 @@ class PiecewisePolynomial:
             jumps.append(tuple(row))
         return cls(pieces, breaks, tuple(jumps))
 
-    @property
-    def span(self) -> float:
-        """Distance of the outermost breaks; infinite for fewer than two, whose powers do not cancel."""
-        return self.breaks[-1] - self.breaks[0] if len(self.breaks) > 1 else math.inf
-
     def smoothed(self, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
         """E p^(n)(a + s ξ) by Taylor expansion, and the truncated powers E ((a + s ξ - k)_+)^j."""
         base = polynomial.polyder(self.coefficients[0], order)
