@@ -34,9 +34,9 @@ def covariance(
         Cov = s₁s₂ [ r F₁'F₂' + Σᵢⱼ ΔᵢΔⱼ ∫₀^r (r-t) φ₂(aᵢ, bⱼ; t) dt ],   aᵢ = (m₁-kᵢ)/s₁, bⱼ = (m₂-kⱼ)/s₂,
 
     for slope jumps Δ at kinks k, and likewise for jumps of the value (Price 1958, Plackett 1954: nothing cancels,
-    which it does in E f f - F₁F₂); exact for erf and probit, as bivariate normal probabilities, and for sin. Otherwise the
-    Hermite series Σ rⁿ cₙ(1) cₙ(2), and where it converges slowly conditioning on x, both to about
-    1e-12 s₁s₂ for slopes of order one.
+    which it does in E f f - F₁F₂); exact for erf and probit, as bivariate normal probabilities, and for sin. Otherwise,
+    and for kinks that lie close together beside s₁ or s₂, the Hermite series Σ rⁿ cₙ(1) cₙ(2), and where it converges
+    slowly conditioning on x, both to about 1e-12 s₁s₂ for slopes of order one.
 
     Parameters
     ----------
@@ -169,7 +169,8 @@ def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArr
         result[~far] = _piecewise_linear(act, m, scale, i[~far], j[~far], r[~far])
         if far.any():
             used, at = np.unique(np.concatenate([i[far], j[far]]), return_inverse=True)
-            result[far] = hermite_covariance(act, m[used], scale[used], *at.reshape(2, -1), r[far])
+            first, second = at.reshape(2, -1)
+            result[far] = hermite_covariance(act, m[used], scale[used], first, second, r[far])
     else:
         result = hermite_covariance(act, m, scale, i, j, r)
     return np.where(live[i] & live[j], result, 0.0)

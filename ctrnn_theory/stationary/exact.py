@@ -327,7 +327,7 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
 def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     mean, variance = np.array([chain.mean]), max(chain.variance, 0.0)
-    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory)
+    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma)
     details: dict[str, Any] = {
         "error": chain.error,
         "domain": (float(chain.mesh.edges[0]), float(chain.mesh.edges[-1])),

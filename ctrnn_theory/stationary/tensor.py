@@ -128,7 +128,9 @@ def chain_on(step: NetworkStep, grid: Grid, coarse: System | None) -> tuple[Tens
         [above - below, 2.0 * ((1.0 - center) * above + (1.0 + center) * below)], axis=1
     )
     ranges = np.array([np.max(np.ptp(part, axis=0)) for part in (g[:, : grid.n], g[:, grid.n :])])
-    chain = TensorChain(step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], after, below + above, ranges)
+    chain = TensorChain(
+        step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], after, below + above, ranges
+    )
     return chain, system
 
 
@@ -219,7 +221,7 @@ def _refined(levels: NDArray[np.int64], rough: FloatArray, largest: int) -> NDAr
 def law_of(chain: TensorChain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     std = np.sqrt(np.maximum(np.diag(chain.covariance), 0.0))
-    converged, message = verdict(chain.error, tolerance, chain.mean, std, chain.memory)
+    converged, message = verdict(chain.error, tolerance, chain.mean, std, chain.memory, chain.step.gamma)
     details: dict[str, Any] = {
         "error": chain.error,
         "domain": np.stack([chain.grid.low, chain.grid.high], axis=1),

@@ -65,7 +65,9 @@ def missed(weights: FloatArray, found: FloatArray, true: FloatArray, slack: Floa
     return float(np.max(np.abs(weights) @ np.maximum(np.abs(found - true) - slack, 0.0)))
 
 
-def slack(mean: FloatArray, points: FloatArray, center: FloatArray, half: FloatArray, over: FloatArray) -> FloatArray:
+def slack(
+    mean: FloatArray, points: FloatArray, center: FloatArray | float, half: FloatArray | float, over: FloatArray
+) -> FloatArray:
     """What rounding and the ends of the domain may do to means, and to mean squares about a centre, (M, 2 N).
 
     The mean distance `over` (M, N) by which a step leaves the domain is taken for the leak already; here it stands
