@@ -28,8 +28,8 @@ class Case(NamedTuple):
     """A network and its noise, as what can be printed."""
 
     activation: str
-    W: list[list[float]]
-    b: list[float]
+    W: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
     gamma: float
     inside: float
     outside: float
@@ -60,11 +60,12 @@ def draw(rng: np.random.Generator, n: int, wide: bool) -> Case:
     weights = (-6, 6) if wide else (-2, 0.7)
     biases, levels, rates = ((-3, 6), (-8, 6), (-6, 0)) if wide else ((-2, 1), (-3, 1), (-2, 0))
     scale = 0.0 if rng.random() < 0.2 else size(*weights) / np.sqrt(n)
-    W = [[float(f"{scale * rng.choice([-1.0, 1.0]) * rng.uniform(0.2, 1.0):.3g}") for _ in range(n)] for _ in range(n)]
+    shape = rng.choice([-1.0, 1.0], (n, n)) * rng.uniform(0.2, 1.0, (n, n))
+    W = tuple(tuple(float(f"{scale * x:.3g}") for x in row) for row in shape)
     sites = ((1, 0), (0, 1), (1, 1), (0, 0))[rng.choice(4, p=[0.4, 0.3, 0.25, 0.05])]
     inside, outside = (size(*levels) * site for site in sites)
     gamma = 1.0 if rng.random() < 0.1 else size(*rates)
-    return Case(str(rng.choice(BUILTIN)), W, [signed(*biases) for _ in range(n)], gamma, inside, outside)
+    return Case(str(rng.choice(BUILTIN)), W, tuple(signed(*biases) for _ in range(n)), gamma, inside, outside)
 
 
 def outcome(case: Case, method: str) -> Outcome:
@@ -101,8 +102,8 @@ class Worker:
         try:
             self.pipe.recv()
             if self.pipe.poll(LIMIT * SLOWED):
-                found: Outcome = self.pipe.recv()
-                return found
+                answer: Outcome = self.pipe.recv()
+                return answer
         except (EOFError, ConnectionError):
             pass
         self.close()
@@ -126,7 +127,7 @@ def _serve(pipe: Any) -> None:
             return
         if case.activation not in warm:  # what is compiled has no part in the time
             for first in ("simulation", "exact", "fokker_planck"):
-                outcome(Case(case.activation, [[-0.5]], [0.1], 0.5, 0.1, 0.1), first)
+                outcome(Case(case.activation, ((-0.5,),), (0.1,), 0.5, 0.1, 0.1), first)
             warm.add(case.activation)
         pipe.send("ready")
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
