@@ -9,6 +9,7 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.hermite import hermite_covariance
 from ctrnn_theory.activations.orthant import ramp_ramp, ramp_step, step_step
 from ctrnn_theory.activations.smoothed import Smoothed
+from ctrnn_theory.activations.smoothing import cancels
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -33,9 +34,9 @@ def covariance(
         Cov = s₁s₂ [ r F₁'F₂' + Σᵢⱼ ΔᵢΔⱼ ∫₀^r (r-t) φ₂(aᵢ, bⱼ; t) dt ],   aᵢ = (m₁-kᵢ)/s₁, bⱼ = (m₂-kⱼ)/s₂,
 
     for slope jumps Δ at kinks k, and likewise for jumps of the value (Price 1958, Plackett 1954: nothing cancels,
-    which it does in E f f - F₁F₂); exact for erf and probit, as bivariate normal probabilities. Otherwise the
-    Hermite series Σ rⁿ cₙ(1) cₙ(2), and where it converges slowly conditioning on x, both to about
-    1e-12 s₁s₂ for slopes of order one.
+    which it does in E f f - F₁F₂); exact for erf and probit, as bivariate normal probabilities, and for sin. Otherwise,
+    and for kinks that lie close together beside s₁ or s₂, the Hermite series Σ rⁿ cₙ(1) cₙ(2), and where it converges
+    slowly conditioning on x, both to about 1e-12 s₁s₂ for slopes of order one.
 
     Parameters
     ----------
@@ -161,8 +162,15 @@ def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArr
     scale = np.where(live, s, 1.0)  # avoids dividing by zero; what comes of it is multiplied by zero below
     if act.text in PROBIT:
         result = _probit(*PROBIT[act.text], m, s, i, j, r)
+    elif act.text == "sin":
+        result = _sine(m, s, i, j, r)
     elif act.piecewise_linear:
-        result = _piecewise_linear(act, m, scale, i, j, r)
+        result, far = np.empty_like(r), cancels(act, np.maximum(s[i], s[j]))
+        result[~far] = _piecewise_linear(act, m, scale, i[~far], j[~far], r[~far])
+        if far.any():
+            used, at = np.unique(np.concatenate([i[far], j[far]]), return_inverse=True)
+            first, second = at.reshape(2, -1)
+            result[far] = hermite_covariance(act, m[used], scale[used], first, second, r[far])
     else:
         result = hermite_covariance(act, m, scale, i, j, r)
     return np.where(live[i] & live[j], result, 0.0)
@@ -175,6 +183,18 @@ def _probit(
     t = np.sqrt(1.0 + (gain * s) ** 2)
     z, part = gain * m / t, gain * s / t
     return amplitude**2 * step_step(z[i], z[j], r * part[i] * part[j])
+
+
+def _sine(m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:
+    """Cov(sin x, sin y) = ½ e^{-(s₁² + s₂²)/2} [cos(m₁ - m₂) (e^c - 1) - cos(m₁ + m₂) (e^{-c} - 1)], c = r s₁ s₂."""
+    c = np.abs(r) * s[i] * s[j]
+    apart, together = np.cos(m[i] - m[j]), np.cos(m[i] + m[j])
+    same, other = np.where(r > 0.0, apart, together), np.where(r > 0.0, together, apart)
+    gap = -np.expm1(-c)
+    growing = np.exp(-0.5 * (s[i] - s[j]) ** 2 - s[i] * s[j] * (1.0 - np.abs(r))) * gap
+    fading = np.exp(-0.5 * (s[i] ** 2 + s[j] ** 2)) * gap
+    result: FloatArray = 0.5 * np.sign(r) * (same * growing + other * fading)
+    return result
 
 
 def _piecewise_linear(

@@ -41,26 +41,38 @@ class Panels(NamedTuple):
     """Nodes, (panels, nodes)."""
     weight: FloatArray
     """Weight of the nodes times φ, (panels, nodes)."""
+    x: FloatArray
+    """a + s ξ at the nodes, (panels, nodes)."""
 
 
 def make_panels(edges: FloatArray, a: FloatArray, s: FloatArray, reach: float) -> Panels:
-    """Panels on [-reach, reach] for each point, bounded by the grid in ξ and the images of edges in x."""
+    """Panels on [-reach, reach] for each point, bounded by the grid in ξ and the images of edges in x.
+
+    Between two edges in x widths are taken there, since their images in ξ are rounded: by 1e-10 of a panel of unit
+    width for a and s of 1e6.
+    """
     grid = np.linspace(-reach, reach, 1 + round(2 * reach / GRID))
     first, count = _edges_within(edges, a, s, reach)
     row = np.repeat(np.arange(a.size), count)
     index = np.arange(row.size) - np.repeat(np.cumsum(count) - count - first, count)
     ends = np.concatenate([np.tile(grid, a.size), (edges[index] - a[row]) / s[row]])
     rows = np.concatenate([np.repeat(np.arange(a.size), grid.size), row])
+    at = np.concatenate([np.full(a.size * grid.size, np.nan), edges[index]])  # in x, of the images
     if row.size:
         ends = np.clip(ends, -reach, reach)
         order = np.lexsort((ends, rows))
-        ends, rows = ends[order], rows[order]
+        ends, rows, at = ends[order], rows[order], at[order]
     keep = (rows[1:] == rows[:-1]) & (ends[1:] > ends[:-1])
-    left, right = ends[:-1][keep], ends[1:][keep]
+    left, right, row = ends[:-1][keep], ends[1:][keep], rows[:-1][keep]
     middle, half = 0.5 * (left + right), 0.5 * (right - left)
+    x_middle, x_half = 0.5 * (at[:-1][keep] + at[1:][keep]), 0.5 * (at[1:][keep] - at[:-1][keep])
+    known = np.isfinite(x_half)
+    half[known] = x_half[known] / s[row[known]]
     xi = middle[:, None] + half[:, None] * NODES
+    x = a[row, None] + s[row, None] * xi
+    x[known] = x_middle[known, None] + x_half[known, None] * NODES
     weight = np.exp(-0.5 * xi * xi) * WEIGHTS * (half[:, None] / SQRT_2PI)
-    return Panels(rows[:-1][keep], middle, half, xi, weight)
+    return Panels(row, middle, half, xi, weight, x)
 
 
 def _edges_within(edges: FloatArray, a: FloatArray, s: FloatArray, reach: float) -> tuple[IntArray, IntArray]:
@@ -95,8 +107,7 @@ def integrate(act: Any, order: int, a: FloatArray, s: FloatArray, terms: Terms) 
         for block in np.split(np.arange(todo.size), 1 + np.flatnonzero(np.diff(np.cumsum(count) // LIMIT))):
             at, width = a[todo[block]], s[todo[block]]
             panels = make_panels(edges, at, width, reach)
-            x = at[panels.row, None] + width[panels.row, None] * panels.xi
-            f = evaluate(act, x, locate(resolved.breaks, panels, at, width), order)
+            f = evaluate(act, panels.x, locate(resolved.breaks, panels, at, width), order)
             parts = terms(panels, f, at, width)
             value = _sum(panels, parts, at.size)
             end, total = _ends(panels, parts, at.size, reach), _sum(panels, np.abs(parts), at.size)

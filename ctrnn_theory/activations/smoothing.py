@@ -14,6 +14,8 @@ from ctrnn_theory.arguments import float_array, integer
 
 FloatArray = NDArray[np.float64]
 
+WIDE = 100.0  # times the span of the breaks: beyond, powers of s that cancel cost more than two digits
+
 _polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
 
 
@@ -108,6 +110,12 @@ def quick(act: Any) -> bool:
     return act.text in logistic.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
 
 
+def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
+    """Where truncated powers at several breaks cancel, since s is wide beside the distance of the breaks."""
+    breaks = act.breakpoints
+    return np.asarray(s > WIDE * (breaks[-1] - breaks[0]) if len(breaks) > 1 else np.zeros(s.shape, dtype=bool))
+
+
 def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     if a.size == 0:
         return np.empty_like(a)
@@ -116,7 +124,13 @@ def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     if act.text in closed_forms.SMOOTHED:
         return closed_forms.SMOOTHED[act.text](a, s, order)
     polynomials = _polynomials(act)
-    return polynomials.smoothed(a, s, order) if polynomials else quadrature.smoothed(act, a, s, order)
+    if polynomials is None:
+        return quadrature.smoothed(act, a, s, order)
+    value = np.empty_like(a)
+    far = cancels(act, s)
+    value[~far] = polynomials.smoothed(a[~far], s[~far], order)
+    value[far] = quadrature.smoothed(act, a[far], s[far], order)
+    return value
 
 
 def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ RESOLVED = 1e-13  # relative size of the last Chebyshev coefficients of f on a p
 _ANGLES = np.pi * (np.arange(POINTS) + 0.5) / POINTS
 INNER = np.cos(_ANGLES)  # nodes inside a panel: f may jump at its ends
 LAST = (2.0 / POINTS) * np.cos(np.outer(_ANGLES, [POINTS - 2, POINTS - 1]))  # values there -> last two coefficients
+MOST_BREAKS = 512  # of f over the range that the noise reaches
 END_PANEL = 0.14  # of the width: from 6.5 to 9 standard deviations
 LAYER = (-8.5, -4.0, 0.0, 4.0, 8.5)  # panels of a kink smoothed by a Gaussian of unit width
 
@@ -122,32 +123,57 @@ def _gaussian_moments(step: Step, kinks: FloatArray, a: float, s: float) -> tupl
     return mean, float(weight @ (xi * centered)) / s, float(weight @ centered**2)
 
 
-def clip_to_image(step: Step, low: float, high: float) -> tuple[float, float]:
+def clip_to_image(step: Step, f: Activation, low: float, high: float) -> tuple[float, float]:
     """Intersect [low, high] with the range of f, widened by the noise outside: a state there stays there."""
     ends = np.sort([step.w * low + step.drive, step.w * high + step.drive])
-    a = np.linspace(ends[0] - step.reach * step.inside, ends[1] + step.reach * step.inside, 257)
-    values, kick = step.f(a), step.reach * step.outside
-    slack = 0.05 * float(np.ptp(values)) + 1e-12 * float(np.max(np.abs(values)))
-    image = float(values.min()) - kick - slack, float(values.max()) + kick + slack
-    clipped = max(low, image[0]), min(high, image[1])
-    return clipped if clipped[0] < clipped[1] else (min(low, image[0]), max(high, image[1]))
+    least, most = image(f, ends[0] - step.reach * step.inside, ends[1] + step.reach * step.inside)
+    kick = step.reach * step.outside
+    slack = 0.05 * (most - least) + 1e-12 * max(abs(least), abs(most))
+    bottom, top = least - kick - slack, most + kick + slack
+    clipped = max(low, bottom), min(high, top)
+    return clipped if clipped[0] < clipped[1] else (min(low, bottom), max(high, top))
 
 
-def resolve(f: Activation, low: float, high: float, limit: int = 256) -> FloatArray:
-    """Places in (low, high) that cut it into panels on each of which one Chebyshev series resolves f."""
-    cuts = np.unique([low, high, *(k for k in f.breakpoints if low < k < high)])
-    left, right = cuts[:-1], cuts[1:]
-    done = [low]
-    while len(left) and len(done) + 2 * len(left) < limit:
+def image(f: Activation, low: float, high: float) -> tuple[float, float]:
+    """Least and largest value of f on [low, high], to the resolution of its panels."""
+    edges = np.concatenate([[low], resolve(f, low, high), [high]]) if low < high else np.array([low, high])
+    values = f(edges[:-1, None] + np.diff(edges)[:, None] * np.linspace(0.0, 1.0, 33))
+    return float(np.min(values)), float(np.max(values))
+
+
+def resolve(f: Activation, low: float, high: float) -> FloatArray:
+    """Places in (low, high) that cut it into panels on each of which one Chebyshev series resolves f.
+
+    Beyond its breakpoints f may do everything it does within a small part of a wide range, where no even mesh would
+    find it. The panels are therefore no wider than their distance from 0, or from a place where f bends most, before
+    they are halved. Pieces that are polynomials need no panels.
+
+    Raises
+    ------
+    NotApplicable
+        If that takes more than `MOST_BREAKS` panels.
+    """
+    pieces = [p for p in f.pieces if p.polynomial is None and p.lower < high and p.upper > low]
+    shells = 2.0 ** np.arange(1 + max(0, math.ceil(math.log2(1.0 + max(abs(low), abs(high))))))
+    seeds = np.unique(np.concatenate([-shells, [0.0], shells, f.nonlinearities]))
+    done = [k for k in f.breakpoints if low < k < high]
+    starts = [np.unique(np.clip([p.lower, p.upper, *seeds], max(low, p.lower), min(high, p.upper))) for p in pieces]
+    left = np.concatenate([np.empty(0), *(edges[:-1] for edges in starts)])
+    right = np.concatenate([np.empty(0), *(edges[1:] for edges in starts)])
+    while len(left):
+        if len(done) + 2 * len(left) > MOST_BREAKS:
+            raise NotApplicable(
+                f"{f.name} varies too fast over the pre-activations that the noise reaches, from {low:g} to {high:g}"
+            )
         values = f(0.5 * ((1.0 - INNER) * left[:, None] + (1.0 + INNER) * right[:, None]))
         tail = np.max(np.abs(values @ LAST), axis=1)
-        rough = (tail > RESOLVED * np.max(np.abs(values))) & (right - left > 1e-12 * (high - low))
+        blur = np.spacing(np.maximum(np.abs(left), np.abs(right))) / (right - left)  # of the nodes, by rounding
+        rough = tail > RESOLVED * np.max(np.abs(values)) + POINTS * blur * np.ptp(values, axis=1)
+        middle = 0.5 * (left + right)[rough]
         done.extend(right[~rough])
-        left, right = left[rough], right[rough]
-        middle = 0.5 * (left + right)
-        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
-    done.extend(right)
-    return np.unique(done)[1:-1]
+        left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
+    cuts = np.unique(done)
+    return cuts[cuts < high]
 
 
 def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: FloatArray) -> FloatArray:

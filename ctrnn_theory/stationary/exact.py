@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh, Step
 from ctrnn_theory.stationary.tensor import few_law
 from ctrnn_theory.stationary.verdict import verdict
+from ctrnn_theory.stationary.witness import missed, moments_after, slack
 
 TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # by the number of neurons
 ROUGH = 1e-6  # for two, where noise outside meets kinks alone: beyond, it takes minutes
@@ -169,6 +170,14 @@ class Chain:
     """Largest mean distance by which one step oversteps either end, (2,)."""
     shares: FloatArray
     """Each panel's share in the error of the mean and of the variance, (panels, 2)."""
+    after: FloatArray
+    """Mean, and mean square about E h, after a step from each node, in half widths and their squares, (n, 2)."""
+    over: FloatArray
+    """Mean distance by which a step from each node leaves the mesh, in half widths, (n,)."""
+    ranges: FloatArray
+    """Range of the two solutions of the Poisson equation, (2,)."""
+    missed: FloatArray = field(default_factory=lambda: np.zeros(2))
+    """Error of the mean and of the variance by what the quadrature steps over, (2,)."""
 
     @property
     def error(self) -> FloatArray:
@@ -178,7 +187,7 @@ class Chain:
         """
         edges = self.mesh.edges
         leak = float(np.sum(self.leak)) * np.array([1.0, 2.0 * (edges[-1] - edges[0])])
-        total: FloatArray = 2.0 * (np.sum(self.shares, axis=0) + leak)
+        total: FloatArray = 2.0 * (np.sum(self.shares, axis=0) + leak + self.missed)
         return total
 
 
@@ -202,8 +211,36 @@ def _chain(step: Step, mesh: Mesh, order: int) -> Chain:
     residual = _residual(step, mesh, order + 6, diffused, g, center, np.array([center, variance]))
     mass = mesh.mass(weights)
     shares = mass[:, None] * residual * np.array([half, half**2])
-    kick = np.max(rows[:, -2:], axis=0)
-    return Chain(step, mesh, weights, middle + half * center, half**2 * variance, memory, leak, kick, shares)
+    over = rows[:, -2:] / half  # was moved to the ends
+    after = rows[:, :-2] @ phi + over @ [[-1.0, 2.0 * (1.0 + center)], [1.0, 2.0 * (1.0 - center)]]
+    return Chain(
+        step,
+        mesh,
+        weights,
+        middle + half * center,
+        half**2 * variance,
+        memory,
+        leak,
+        np.max(rows[:, -2:], axis=0),
+        shares,
+        after,
+        np.sum(over, axis=1),
+        np.ptp(g, axis=0),
+    )
+
+
+def _witnessed(chain: Chain, f: Activation) -> Chain:
+    """Chain that knows what its quadrature has missed."""
+    step, edges = chain.step, chain.mesh.edges
+    half = 0.5 * (edges[-1] - edges[0])
+    W, drive = np.array([[step.w]]), np.array([step.drive])
+    inside, outside = (np.array([[level**2]]) for level in (step.inside, step.outside))
+    mean, variance = moments_after(f, W, drive, step.gamma, inside, outside, chain.mesh.nodes[:, None])
+    away = mean - chain.mean
+    true = np.concatenate([(mean - 0.5 * (edges[0] + edges[-1])) / half, (away**2 + variance) / half**2], axis=1)
+    allowed = slack(mean, chain.mesh.nodes[:, None], chain.mean, half, chain.over[:, None])
+    total = missed(chain.weights, chain.after, true, allowed)
+    return replace(chain, missed=total * chain.ranges * np.array([half, half**2]))
 
 
 def _residual(
@@ -224,7 +261,7 @@ def _residual(
 
 def _search(step: Step, f: Activation, low: float, high: float, tolerance: float) -> Chain:
     """Widen the domain and refine the mesh until the error is below the tolerance, or no longer falls."""
-    step, edges = _prepare(step, f, *clip_to_image(step, low, high))
+    step, edges = _prepare(step, f, *clip_to_image(step, f, low, high))
     # Without noise inside, g jumps where f does.
     discontinuous = [k.location for k in f.kinks if k.value_jump] if step.w and not step.inside else []
     jumps = (np.array(discontinuous) - step.drive) / step.w if discontinuous else np.empty(0)
@@ -252,7 +289,7 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
         if excess <= 1.0 or stalled == 3 or panels + np.sum(coarse) > MAX_PANELS:
             break
         edges = merge(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])[coarse]]), edges[0], edges[-1])
-    return chain if best is None else best
+    return _witnessed(chain if best is None else best, f)
 
 
 def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[Step, FloatArray] | None:
@@ -269,7 +306,7 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
         return None
     half = 0.5 * (edges[-1] - edges[0])
     grow = np.where(leaking, np.where(chain.leak > 1e-5 * half, 1.5, 0.5), 0.0) * half
-    low, high = clip_to_image(step, edges[0] - grow[0], edges[-1] + grow[1])
+    low, high = clip_to_image(step, f, edges[0] - grow[0], edges[-1] + grow[1])
     low, high = min(low, edges[0]), max(high, edges[-1])
     if high - low <= 2.001 * half:
         return None
@@ -290,7 +327,7 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
 def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     mean, variance = np.array([chain.mean]), max(chain.variance, 0.0)
-    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory)
+    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma)
     details: dict[str, Any] = {
         "error": chain.error,
         "domain": (float(chain.mesh.edges[0]), float(chain.mesh.edges[-1])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ctrnn_theory.stationary.tensor_mesh import Grid
 from ctrnn_theory.stationary.tensor_solve import System
 from ctrnn_theory.stationary.tensor_step import EXTRA, NetworkStep
 from ctrnn_theory.stationary.verdict import verdict
+from ctrnn_theory.stationary.witness import missed, moments_after, slack
 
 LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 """Nodes along an axis that are tried, in turn."""
@@ -48,6 +49,14 @@ class TensorChain:
     """Error of the mean and of the covariance by interpolation, (2,)."""
     shares: FloatArray
     """What each axis has in it, (N, 2)."""
+    after: FloatArray
+    """Means, and mean squares about E h, after a step from each node, in half widths and their squares, (M, 2 N)."""
+    over: FloatArray
+    """Mean distance by which a step from each node leaves the box, in half widths, (M, N)."""
+    ranges: FloatArray
+    """Largest range of the solutions of the Poisson equation for the means, and for products, (2,)."""
+    missed: FloatArray = field(default_factory=lambda: np.zeros(2))
+    """Error of the mean and of the covariance by what the quadrature steps over, (2,)."""
 
     @property
     def error(self) -> FloatArray:
@@ -57,7 +66,8 @@ class TensorChain:
         first order.
         """
         half = 0.5 * float(np.max(self.grid.high - self.grid.low))
-        total: FloatArray = 3.0 * (self.residual + np.max(self.leak) * np.array([half, 4.0 * half**2]))
+        leak = np.max(self.leak) * np.array([half, 4.0 * half**2])
+        total: FloatArray = 3.0 * (self.residual + leak + self.missed)
         return total
 
 
@@ -111,7 +121,30 @@ def chain_on(step: NetworkStep, grid: Grid, coarse: System | None) -> tuple[Tens
     if step.early:
         covariance = covariance + step.gamma**2 * step.outside
     mean = 0.5 * (grid.low + grid.high) + half * center
-    return TensorChain(step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:]), system
+    own = np.concatenate([np.arange(grid.n), grid.n + np.flatnonzero(i == j)])
+    rows = system.rows
+    below, above = rows.over[:, :, 0], rows.over[:, :, 1]  # what was moved to the ends of the box
+    after = rows.apply(phi[:, own]) + np.concatenate(
+        [above - below, 2.0 * ((1.0 - center) * above + (1.0 + center) * below)], axis=1
+    )
+    ranges = np.array([np.max(np.ptp(part, axis=0)) for part in (g[:, : grid.n], g[:, grid.n :])])
+    chain = TensorChain(
+        step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], after, below + above, ranges
+    )
+    return chain, system
+
+
+def witnessed(chain: TensorChain) -> TensorChain:
+    """Chain that knows what its quadrature has missed."""
+    step, grid = chain.step, chain.grid
+    none = np.zeros_like(step.W)
+    late, early = (none, step.gamma**2 * step.outside) if step.early else (step.outside, None)
+    mean, variance = moments_after(step.f, step.W, step.drive, step.gamma, step.inside, late, grid.points, early)
+    half = 0.5 * (grid.high - grid.low)
+    away = (mean - chain.mean) / half
+    true = np.concatenate([grid.reference(mean), away**2 + variance / half**2], axis=1)
+    total = missed(chain.weights, chain.after, true, slack(mean, grid.points, chain.mean, half, chain.over))
+    return replace(chain, missed=total * chain.ranges * np.array([np.max(half), np.max(half) ** 2]))
 
 
 def require_memory(step: NetworkStep, grid: Grid) -> None:
@@ -161,7 +194,7 @@ def _search(
         if np.all(chain.error <= 2.0 * goal) or stalled == 3 or np.all(finer == levels):
             break
         levels = finer
-    return chain
+    return witnessed(chain)
 
 
 def _goals(chain: TensorChain, tolerance: float) -> tuple[FloatArray, float]:
@@ -188,7 +221,7 @@ def _refined(levels: NDArray[np.int64], rough: FloatArray, largest: int) -> NDAr
 def law_of(chain: TensorChain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     std = np.sqrt(np.maximum(np.diag(chain.covariance), 0.0))
-    converged, message = verdict(chain.error, tolerance, chain.mean, std, chain.memory)
+    converged, message = verdict(chain.error, tolerance, chain.mean, std, chain.memory, chain.step.gamma)
     details: dict[str, Any] = {
         "error": chain.error,
         "domain": np.stack([chain.grid.low, chain.grid.high], axis=1),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import Closure, Moments, distance
-from ctrnn_theory.stationary.domain import choose_reach, resolve
+from ctrnn_theory.stationary.domain import choose_reach, image, resolve
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import Divergence, FloatArray, NotApplicable
 from ctrnn_theory.stationary.linear import linear_covariance
@@ -143,8 +143,7 @@ def clip(step: NetworkStep, low: FloatArray, high: FloatArray) -> tuple[FloatArr
     law is Gaussian of mean c and variance γ σ_out² / (2-γ). A side that is left without width gets a little.
     """
     bottom, top = preactivations(step, low, high)
-    values = step.f(np.linspace(bottom, top, 257))
-    least, most = values.min(axis=0), values.max(axis=0)
+    least, most = np.transpose([image(step.f, a, b) for a, b in zip(bottom, top, strict=True)])
     spread = np.sqrt(step.gamma / (2.0 - step.gamma) * np.diag(step.outside))
     slack = np.maximum(step.reach * spread, 0.05 * (most - least))
     clipped = np.maximum(low, least - slack), np.minimum(high, most + slack)

@@ -6,11 +6,14 @@ import numpy as np
 
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable
 
-TWO_ATTRACTORS = 1e4  # steps of memory that a message puts down to a second attractor
+TWO_ATTRACTORS = 1e3  # time constants of memory that a message puts down to a second attractor
+ROUNDING = float(np.finfo(float).eps)
 LONGEST_MEMORY = 1e12  # steps: rounding, 1e-16 a step, weighs the attractors to 1e-4 at the most
 
 
-def verdict(error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArray, memory: float) -> tuple[bool, str]:
+def verdict(
+    error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArray, memory: float, gamma: float
+) -> tuple[bool, str]:
     """Whether a law is as accurate as it was to be, and a message if it is not.
 
     Parameters
@@ -23,6 +26,8 @@ def verdict(error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArr
         Of the state, (N,).
     memory
         Steps over which the state forgets.
+    gamma
+        Steps in a time constant, inverted.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def verdict(error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArr
 
     Examples
     --------
-    >>> verdict(np.array([1e-9, 2e-6]), 1e-8, np.ones(1), np.ones(1), 10.0)
+    >>> verdict(np.array([1e-9, 2e-6]), 1e-8, np.ones(1), np.ones(1), 10.0, 0.1)
     (False, 'estimated error of the mean 1.0e-09, of the covariance 2.0e-06')
     """
     if memory > LONGEST_MEMORY:
@@ -43,6 +48,8 @@ def verdict(error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArr
     if np.all(error <= tolerance * np.array([size, size**2])):
         return True, ""
     message = f"estimated error of the mean {error[0]:.1e}, of the covariance {error[1]:.1e}"
-    if memory > TWO_ATTRACTORS:
+    if memory * gamma > TWO_ATTRACTORS:
         message += f"; the state forgets only over {memory:.0e} steps, as it does between two attractors"
+    elif np.all(error <= 20.0 * ROUNDING * memory * np.array([size, size**2])):
+        message += f", which is rounding over the {memory:.0e} steps in which the state forgets"
     return False, message

@@ -187,15 +187,29 @@ def test_small_noise_keeps_its_relative_accuracy(name):
     assert covariance(f, 0.7, 1.1, s, s, 0.5) == pytest.approx(expected, rel=1e-7)
 
 
-@pytest.mark.parametrize("name", ["softplus", "elu", "relu", "retanh", "tanh"])
+@pytest.mark.parametrize("name", ["softplus", "elu", "relu", "retanh", "tanh", "hardtanh"])
 def test_wide_noise(name):
     """At s = 100 and 1e6 the function is its asymptote: a ramp, or a step of height 1 or 2."""
     f = activation(name)
     limit, height = (activation("relu"), 1.0) if name in ("softplus", "elu", "relu") else (activation("step"), 1.0)
-    height = 2.0 if name == "tanh" else height
+    height = 2.0 if name in ("tanh", "hardtanh") else height
     for s in (1e2, 1e6):
         expected = height**2 * float(covariance(limit, 0.0, 0.0, s, s, 0.6))
         assert covariance(f, 0.0, 0.0, s, s, 0.6) == pytest.approx(expected, rel=4.0 / s)
+
+
+@pytest.mark.parametrize("r", [0.3, -0.7, 0.9999])
+def test_kinks_close_together_under_wide_noise(r):
+    """hardtanh is a step of height 2 whose edge is spread evenly over [-1, 1]: below 1e-11 at s = 1e6."""
+    found = covariance(activation("hardtanh"), 0.0, 0.0, 1e6, 1e6, r)
+    assert found == pytest.approx(4.0 * covariance(activation("step"), 0.0, 0.0, 1e6, 1e6, r), rel=1e-9)
+
+
+def test_sine_of_any_width():
+    f = activation("sin")
+    assert covariance(f, 0.3, 0.3, 1e6, 1e6, 1.0) == pytest.approx(f.smoothed_variance(0.3, 1e6), rel=1e-14)
+    assert covariance(f, 0.3, 1.1, 1e-7, 1e-7, -0.4) == pytest.approx(-4e-15 * np.cos(0.3) * np.cos(1.1), rel=1e-12)
+    assert covariance(f, 1e6, 1.1, 1e4, 3e4, 0.5) == 0.0
 
 
 def random_covariance(rng, n, rank):
