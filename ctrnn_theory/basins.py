@@ -130,14 +130,26 @@ def escape_times(
     threads(workers)
     goal = positive_number("relative_error", relative_error)
     limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
-    basins = tuple(point for point in fixed_points(net, u) if point.stable)
+    points = fixed_points(net, u)
+    basins = tuple(point for point in points if point.stable)
     quiet = not any(noise.std(site, net.n).any() for site in ("inside", "outside"))
     if len(basins) < 2 or quiet:
-        return _no_escape(net, basins, method, quiet)
-    if method == "exact":
-        return _exact(net, noise, u, basins)
-    if method == "simulation":
-        return _simulation(net, noise, u, basins, goal, limit, count, rng, workers)
+        found = _no_escape(net, basins, method, quiet)
+    elif method == "exact":
+        found = _exact(net, noise, u, basins)
+    elif method == "simulation":
+        found = _simulation(net, noise, u, basins, goal, limit, count, rng, workers)
+    else:
+        found = _diffusion(net, noise, u, basins, method)
+    if points.complete:
+        return found
+    missing = f"the fixed points may not be all: {points.message}"
+    return replace(found, message=f"{found.message}; {missing}" if found.message else missing)
+
+
+def _diffusion(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...], method: str
+) -> EscapeTimes:
     process = diffusion_of(net, noise, u)
     bottoms, tops = wells(process, np.array([float(point.state[0]) for point in basins]))
     per_tau = (first_passage if method == "fokker_planck" else kramers)(process, bottoms, tops)

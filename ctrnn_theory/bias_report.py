@@ -38,7 +38,7 @@ class BiasReport:
     u: FloatArray | None
     """Constant input (K,), or None."""
     fixed_point: FloatArray
-    """h*, the noise-free fixed point (N,) that the start flows to; the bias is measured from it."""
+    """h*, the noise-free fixed point (N,) that the start flows to, from which the bias is measured; NaN without one."""
     laws: Mapping[str, StationaryLaw]
     """What each method found, by name, in the order of the ladder."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class BiasReport:
 
     @property
     def bias(self) -> dict[str, FloatArray]:
-        """Noise-induced bias E[h] - h* (N,) by each method."""
+        """Noise-induced bias E[h] - h* (N,) by each method; NaN where the start flows to no fixed point."""
         return {name: law.mean - self.fixed_point for name, law in self.laws.items()}
 
     @property
@@ -70,6 +70,8 @@ class BiasReport:
         titles = ["method", *(["neuron"] if several else []), "mean", "bias", "std", against, "seconds"]
         rows = [self._row(name, law, i, several) for name, law in self.laws.items() for i in range(self.network.n)]
         fixed = f"noise-free fixed point h* = {', '.join(f'{x:.8g}' for x in self.fixed_point)}"
+        if np.any(np.isnan(self.fixed_point)):
+            fixed = "noise-free fixed point h*: none is reached from this start"
         return "\n".join([self.title(), fixed, "", table(titles, rows, left=1), *self._remarks()])
 
     def _row(self, name: str, law: StationaryLaw, i: int, several: bool) -> list[str]:
@@ -84,7 +86,8 @@ class BiasReport:
         first = [name + ("" if law.converged else " (!)")] if i == 0 else [""]
         seconds = f"{law.seconds:.3f}" if i == 0 else ""
         std = f"{law.std[i]:{fluctuation}}" if math.isfinite(law.std[i]) else ""
-        numbers = [mean, f"{law.mean[i] - self.fixed_point[i]:+{shift}}", std, deviation, seconds]
+        bias = self.bias[name][i]
+        numbers = [mean, f"{bias:+{shift}}" if math.isfinite(bias) else "", std, deviation, seconds]
         return first + ([str(i)] if several else []) + numbers
 
     def title(self) -> str:
@@ -225,7 +228,7 @@ def bias(
     notes = attractor_notes(net, u, base, laws)
     inputs = None if u is None else real_array("u", u)
     begin = None if start is None else net.start_state(start)
-    return BiasReport(net, noise, inputs, base.mean, laws, refused, begin, rng, notes)
+    return BiasReport(net, noise, inputs, base.details["fixed_point"], laws, refused, begin, rng, notes)
 
 
 def _brief(value: FloatArray) -> str:

@@ -29,7 +29,8 @@ class BiasCurve:
     """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
 
     nonlinearity: float
-    """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any)."""
+    """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any), or the first if
+    it settles to none."""
     unit: float
     """σ, from the noise of both sites, √(σ_in² + σ_out²)."""
     distance: Mapping[str, FloatArray]
@@ -119,7 +120,9 @@ def bias_curve(
         raise ValueError(f"net must have one neuron for a curve; got {net.n}")
     reach = positive_number("reach", reach)
     own = predict(net, noise, u, "deterministic", start)
-    a = net.preactivation(own.mean, u)
+    a = net.preactivation(own.details["fixed_point"], u)
+    if np.isnan(a[0]):
+        a = np.array((net.activation.nonlinearities or (0.0,))[:1])
     zeta, place, unit = distance_to_nonlinearity(net, noise, a)
     reach = max(reach, min(abs(float(zeta[0])) + 1.0, 12.0))
     grid = _grid(net, noise, a, reach, float(place[0]), float(unit[0]))

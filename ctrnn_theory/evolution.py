@@ -20,6 +20,7 @@ from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants
 from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw, symmetric
+from ctrnn_theory.stationary.overflow import growth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,8 +181,9 @@ def evolve(
     for name in options:
         if name not in known:
             raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
-    begin = perf_counter()
-    course = follow(net, noise, u, steps, every, start, **options)
+    begin, state = perf_counter(), start_moments(net, start)
+    with growth(net, noise, None, state.mean):
+        course = follow(net, noise, u, steps, every, start, **options)
     course = course._replace(covariance=symmetric(course.covariance))  # a product of matrices need not be
     return Evolution(
         time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,

@@ -35,48 +35,59 @@ class OperatingPoints:
     noise: Noise
     """Its noise."""
     preactivation: FloatArray
-    """Mean pre-activation, (C, N)."""
+    """Mean pre-activation, (C, N); NaN where no law was reached."""
     std: FloatArray
     """Its standard deviation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where neither noise nor a noisy neuron comes in."""
     nonlinearity: FloatArray
     """The nonlinearity k nearest to the mean, (C, N)."""
     converged: bool
     """Whether the law of each condition was reached."""
+    message: str = ""
+    """Why not; empty if they were."""
 
     @property
     def distance(self) -> FloatArray:
-        """Signed distance (a - k)/std, (C, N); infinite where std is 0, or 0 if a is at k."""
+        """Signed distance (a - k)/std, (C, N); infinite where std is 0, or 0 if a is at k; NaN where a is."""
         gap, noisy = self.preactivation - self.nonlinearity, self.std > 0.0
-        still = np.where(gap == 0.0, 0.0, np.copysign(np.inf, gap))
+        still = np.where((gap == 0.0) | np.isnan(gap), gap, np.copysign(np.inf, gap))
         return np.divide(gap, self.std, out=still, where=noisy)
 
     @property
     def fraction(self) -> float:
-        """Share of neurons and conditions within one standard deviation of a nonlinearity."""
-        return float(np.mean(np.abs(self.distance) <= 1.0))
+        """Share of neurons and conditions within one standard deviation of a nonlinearity, among those reached."""
+        known = self.distance[~np.isnan(self.distance)]
+        return float(np.mean(np.abs(known) <= 1.0)) if known.size else math.nan
 
     def table(self) -> str:
         """Lay the neurons out as text, a row each: the median over conditions, and the share of those within one."""
-        middle, within = np.median(self.distance, axis=0), np.mean(np.abs(self.distance) <= 1.0, axis=0)
+        known = ~np.isnan(self.distance[:, 0])
+        if not known.any():
+            return self.message
+        a, std, distance = (part[known] for part in (self.preactivation, self.std, self.distance))
+        middle, within = np.median(distance, axis=0), np.mean(np.abs(distance) <= 1.0, axis=0)
         rows = [
-            [str(i), f"{self.preactivation[:, i].mean():.4g}", f"{self.std[:, i].mean():.4g}", f"{x:+.3g}", f"{y:.0%}"]
+            [str(i), f"{a[:, i].mean():.4g}", f"{std[:, i].mean():.4g}", f"{x:+.3g}", f"{y:.0%}"]
             for i, (x, y) in enumerate(zip(middle, within, strict=True))
         ]
         titles = ("neuron", "mean pre-activation", "its std", "median distance", "within one std")
-        last = f"within one std of a nonlinearity: {self.fraction:.0%} of {self.std.size}"
-        return "\n".join([table(titles, rows), "", last])
+        last = f"within one std of a nonlinearity: {self.fraction:.0%} of {std.size}"
+        return "\n".join([table(titles, rows), "", last, *([self.message] if self.message else [])])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the network as plain Python objects that JSON can hold; infinity becomes None."""
-        distance = [[x if math.isfinite(x) else None for x in row] for row in self.distance.tolist()]
+        """Everything but the network as plain Python objects that JSON can hold; infinity and NaN become None."""
+
+        def plain(values: FloatArray) -> list[list[float | None]]:
+            return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
+
         return {
             "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
-            "preactivation": self.preactivation.tolist(),
-            "std": self.std.tolist(),
-            "nonlinearity": self.nonlinearity.tolist(),
-            "distance": distance,
-            "fraction": self.fraction,
+            "preactivation": plain(self.preactivation),
+            "std": plain(self.std),
+            "nonlinearity": plain(self.nonlinearity),
+            "distance": plain(self.distance),
+            "fraction": self.fraction if math.isfinite(self.fraction) else None,
             "converged": self.converged,
+            "message": self.message,
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -139,15 +150,18 @@ def operating_points(
         (mean, V), _ = deque(task.course(Model.of(net, noise), episode), maxlen=2)
         if np.any(mean == BOUND):
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} in a trial")
-        inputs, m, covariance, converged = episode.u[-1], mean[0], V[0], True
+        inputs, m, covariance, message = episode.u[-1], mean[0], V[0], ""
     else:
         inputs = real_array("where", np.zeros((1, 0)) if where is None else where, (None, None))
         laws = [predict(net, noise, u if u.size else None, "gaussian_closure") for u in inputs]
         m, covariance = np.array([law.mean for law in laws]), np.array([law.covariance for law in laws])
-        converged = all(law.converged for law in laws)
+        missing = [not law.converged for law in laws]
+        m[missing] = covariance[missing] = np.nan
+        reasons = dict.fromkeys(law.message for law in laws if not law.converged)
+        message = f"{sum(missing)} of {len(laws)} conditions left out: {'; '.join(reasons)}" if reasons else ""
     drive = np.array([net.drive(u if u.size else None) for u in inputs])
     variance = np.diagonal(noise.covariance("inside", net.n) + net.W @ covariance @ net.W.T, axis1=1, axis2=2)
     a = m @ net.W.T + drive
     places = np.array(net.activation.nonlinearities or (0.0,))
-    nearest = places[np.argmin(np.abs(a[..., None] - places), axis=-1)]
-    return OperatingPoints(net, noise, a, np.sqrt(np.maximum(variance, 0.0)), nearest, converged)
+    nearest = np.where(np.isnan(a), np.nan, places[np.argmin(np.abs(a[..., None] - places), axis=-1)])
+    return OperatingPoints(net, noise, a, np.sqrt(np.maximum(variance, 0.0)), nearest, not message, message)

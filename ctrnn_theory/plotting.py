@@ -76,7 +76,8 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     where = "k" if net.activation.nonlinearities else "0"
     ax.set_xlabel(rf"distance of the fixed point to the nonlinearity  $(a^* - {where})/\sigma$")
     ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
-    ax.set_title(report.title(), fontsize="medium")
+    missing = "\nno fixed point is reached from this start" if np.any(np.isnan(report.fixed_point)) else ""
+    ax.set_title(report.title() + missing, fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
     return ax
 
@@ -94,7 +95,7 @@ def _curves(report: BiasReport, ax: Axes) -> None:
         else:
             ax.plot(x, y, label=_label(name), **_line(name))
     ax.axvline(0.0, color="0.85", linewidth=0.8, zorder=0)
-    if report.reference is not None:
+    if report.reference is not None and np.all(np.isfinite(report.fixed_point)):
         zeta, _, _ = distance_to_nonlinearity(net, noise, net.preactivation(report.fixed_point, report.u))
         point = report.bias[report.reference][0]
         edge = max(np.max(np.abs(x)) for x in curve.distance.values())
@@ -105,6 +106,8 @@ def _curves(report: BiasReport, ax: Axes) -> None:
 
 def _neurons(report: BiasReport, ax: Axes) -> None:
     net = report.network
+    if np.any(np.isnan(report.fixed_point)):
+        return
     zeta, _, _ = distance_to_nonlinearity(net, report.noise, net.preactivation(report.fixed_point, report.u))
     order = np.argsort(zeta)
     for name, law in report.laws.items():
@@ -209,12 +212,13 @@ def _map(density: Density, ax: Axes, states: FloatArray | None) -> None:
 
 def _mark_fixed_points(ax: Axes, net: CTRNN, noise: Noise | None, u: ArrayLike | None) -> None:
     """Mark fixed points: on the axis in one dimension, in the plane in two."""
-    stable = [p.state for p in fixed_points(net, u) if p.stable]
+    found = fixed_points(net, u)
+    stable, unstable = ([p.state for p in found if p.stable is kind] for kind in (True, False))
     groups: list[tuple[str, list[FloatArray], dict[str, Any]]] = [
         ("stable fixed point", stable, {"marker": "o", "color": "black"}),
         (
             "unstable fixed point",
-            [p.state for p in fixed_points(net, u) if not p.stable],
+            unstable,
             {"marker": "o", "color": "black", "markerfacecolor": "white"},
         ),
     ]

@@ -14,6 +14,7 @@ from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.preference_result import FloatArray, Preference
 from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
@@ -117,7 +118,8 @@ def preference(
     )
     if isinstance(task, OpenLoop):
         found |= _tradeoff(runs[0], runs[int(np.flatnonzero(every == 1.0)[0])])
-        found |= _predicted(task, Model.of(net, noise), every, shown, key) if predict else {}
+        with growth(net, noise):
+            found |= _predicted(task, Model.of(net, noise), every, shown, key) if predict else {}
     return Preference(net, task, noise, repeats, confidence, levels, **found)
 
 

@@ -28,6 +28,10 @@ KNOWN = 100.0  # |x| up to which every kink is found
 LIMIT = 4096  # panels treated at a time
 
 
+class OutOfRange(ValueError):
+    """f grows so fast that its Gaussian averages at a point are infinite, or beyond the largest number."""
+
+
 class Panels(NamedTuple):
     """Panels of several points, ascending in ξ for each; the last axis of arrays (panels, nodes) is the nodes."""
 
@@ -237,4 +241,4 @@ def _ends(panels: Panels, terms: FloatArray, count: int, reach: float) -> FloatA
 
 def _refuse(bad: NDArray[np.bool_], act: Any, a: FloatArray, s: FloatArray, rule: str) -> None:
     if bad.any():
-        raise ValueError(f"activation must {rule}; got a = {a[bad][0]:g}, s = {s[bad][0]:g} for {act.text!r}")
+        raise OutOfRange(f"activation must {rule}; got a = {a[bad][0]:g}, s = {s[bad][0]:g} for {act.text!r}")

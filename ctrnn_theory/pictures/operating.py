@@ -41,18 +41,25 @@ def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax
     if ax is None:
         _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
     named = points if isinstance(points, Mapping) else {site_style(points.noise)[1]: points}
-    distances = [np.clip(each.distance.ravel(), -REACH, REACH) for each in named.values()]
+    known = [each.distance[~np.isnan(each.distance)] for each in named.values()]
+    distances = [np.clip(distance, -REACH, REACH) for distance in known]
     ax.axvspan(-1.0, 1.0, color="0.93", linewidth=0.0, zorder=0)
     ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=0.5)
     ax.hist(
         distances,
         bins=np.linspace(-REACH, REACH, BINS + 1).tolist(),
-        weights=[np.full(x.size, 1.0 / x.size) for x in distances],
+        weights=[np.full(x.size, 1.0 / max(x.size, 1)) for x in distances],
         color=[site_style(each.noise)[0] for each in named.values()],
-        label=[f"{label}: {each.fraction:.0%} within one" for label, each in named.items()],
+        label=[_label(label, each) for label, each in named.items()],
     )
     ax.set_xlim(-REACH - 0.2, REACH + 0.2)
     ax.set_xlabel("distance to the nonlinearity, in standard deviations")
     ax.set_ylabel("share of neurons and conditions")
     ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
+
+
+def _label(name: str, points: OperatingPoints) -> str:
+    if np.isnan(points.fraction):
+        return f"{name}: no law was reached"
+    return f"{name}: {points.fraction:.0%} within one" + ("" if points.converged else ", some left out")

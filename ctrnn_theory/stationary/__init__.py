@@ -22,6 +22,7 @@ from ctrnn_theory.arguments import choice, shown
 from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
+from ctrnn_theory.stationary.overflow import growth
 
 __all__ = ["METHODS", "Divergence", "NotApplicable", "StationaryLaw", "predict", "summary"]
 
@@ -93,7 +94,8 @@ def predict(
         if name not in known:
             raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
     begin = perf_counter()
-    law: StationaryLaw = solve(net, noise, u, start, **options)
+    with growth(net, noise, u, start):
+        law: StationaryLaw = solve(net, noise, u, start, **options)
     return replace(law, seconds=perf_counter() - begin)
 
 

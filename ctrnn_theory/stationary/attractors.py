@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.network import CTRNN
-from ctrnn_theory.stationary.fixed_points import FixedPoint
+from ctrnn_theory.stationary.fixed_points import FixedPoint, FixedPoints
 from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
 
 FLOW_TIMES = 30.0  # time constants for which an end state is let go, to see where it settles
@@ -29,19 +29,21 @@ def attractor_notes(
     laws
         The laws found, by method. The simulation's tells how many trajectories left the basin that they began in.
     """
-    points: tuple[FixedPoint, ...] = base.details["fixed_points"]
+    notes = []
+    if np.any(np.isnan(base.details["fixed_point"])):
+        notes.append(f"{base.details['why']}, so that there is no bias")
+    points: FixedPoints = base.details["fixed_points"]
     stable = [point for point in points if point.stable]
-    if not base.converged and not len(stable):
-        return ("the noise-free network settles to no fixed point from this start: bias is from its time average",)
     if len(stable) < 2:
-        return ()
+        return tuple(notes)
     states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:6])
     more = f" and {len(stable) - 6} more" if len(stable) > 6 else ""
-    notes = [
-        f"{len(stable)} stable fixed points, {states}{more}: noise can carry the state from one to another; exact"
+    notes.append(
+        f"{len(stable)} stable fixed points{'' if points.complete else ' found'}, {states}{more}"
+        f"{'' if points.complete else f' ({points.message})'}: noise can carry the state from one to another; exact"
         " averages over those that noise reaches more than once in 1e12 steps, simulation over those that its"
         " trajectories reached, the other methods stay with the one that the start flows to"
-    ]
+    )
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])
         basins = _basin(net, u, final, stable)

@@ -135,6 +135,8 @@ def _path_box(
         closure.drive = net.drive(u)
         for _ in range(round(length / net.gamma)):
             state = closure.step(state)
+            if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
+                raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
             path.append(state)
     mean, width = (
         np.array([at.mean for at in path]),

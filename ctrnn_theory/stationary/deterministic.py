@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.fixed_points import fixed_points
-from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.stationary.fixed_points import FixedPoints, fixed_points
+from ctrnn_theory.stationary.flow import Settled, settle
 from ctrnn_theory.stationary.law import StationaryLaw
+
+WHOSE = "the noise-free network"
+
+
+@dataclass(frozen=True)
+class Details(Mapping[str, Any]):
+    """What the noise-free network has beside its law; its fixed points are searched for when they are asked for."""
+
+    net: CTRNN
+    u: ArrayLike | None
+    end: Settled
+
+    @cached_property
+    def points(self) -> FixedPoints:
+        """Every fixed point found."""
+        return fixed_points(self.net, self.u)
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "fixed_points":
+            return self.points
+        known = {"fixed_point": self.end.fixed_point, "stable": self.end.stable, "steps": self.end.steps}
+        return (known | {"why": self.end.reason(WHOSE)})[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("fixed_point", "why", "stable", "steps", "fixed_points"))
+
+    def __len__(self) -> int:
+        return 5
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
     """Fixed point that `start` flows to under the noise-free step; bias zero by definition.
 
-    ``details["fixed_points"]`` holds every fixed point found, stable or not, as :class:`FixedPoint`;
-    ``details["stable"]`` says whether the one reached is stable.
+    ``details["fixed_point"]`` is h*, (N,), NaN where the start flows to none: the mean is then a time average. A start
+    on an unstable fixed point stays there. ``details["stable"]`` says whether it is stable, ``details["why"]`` why not;
+    ``details["fixed_points"]`` holds every fixed point found, stable or not, see
+    :func:`~ctrnn_theory.stationary.fixed_points.fixed_points`, which is searched for when it is asked for.
 
     Raises
     ------
@@ -28,18 +63,12 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> law.mean
     array([0.2])
     """
-    f = net.activation
-    end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, net.start_state(start))
-    message = ""
-    if not end.converged:
-        message = "the noise-free network does not settle to a fixed point; its time average is given"
-    elif not end.stable:
-        message = "the start lies on an unstable fixed point, which any noise leaves"
+    end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state(start))
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),
         method="deterministic",
         converged=end.converged and end.stable,
-        message=message,
-        details={"fixed_points": fixed_points(net, u), "stable": end.stable, "steps": end.steps},
+        message=end.remark(WHOSE),
+        details=Details(net, None if u is None else np.array(u), end),
     )

@@ -135,8 +135,7 @@ def _tolerance(net: CTRNN, noise: Noise) -> float:
 
 def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) -> StationaryLaw:
     """Law of a state that moves by no more than `width`: the fixed point that `origin` flows to."""
-    f = net.activation
-    end = settle(f, f.derivative, net.W, net.drive(u), net.gamma, origin)
+    end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, origin)
     if not end.converged:
         raise NotApplicable("without noise the state settles to no fixed point from this start")
     domain: Any = np.stack([end.state, end.state], axis=1)

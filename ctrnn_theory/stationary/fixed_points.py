@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.activations.bounds import slope_bounds
 from ctrnn_theory.blas import limited
 from ctrnn_theory.network import CTRNN, check_network
 from ctrnn_theory.stationary.flow import BOUND, jacobian, newton, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
 from ctrnn_theory.stationary.regions import enumerable, enumerate_states
+from ctrnn_theory.stationary.roots import one_neuron
 
 STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
 FAR = 10.0  # pre-activation, times the drive's size, of a corner of the states
 RELAXED = 20  # half steps towards the attractors that a corner leads to
-BISECTIONS = 80  # of an interval of the grid: down to neighbouring numbers
-RESIDUAL = 1e-9  # relative; a root of a jump (step) leaves more
+RESIDUAL = 1e-9  # relative
 SAME = 1e-6  # relative distance below which two roots are one
 
 
@@ -35,15 +37,42 @@ class FixedPoint:
     """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
 
 
+class FixedPoints(tuple[FixedPoint, ...]):
+    """Fixed points of a network, a tuple, and whether they are all.
+
+    Examples
+    --------
+    >>> found = fixed_points(CTRNN.single(w=0.99, b=10.0))
+    >>> [round(float(point.state[0]), 9) for point in found], found.complete
+    ([1000.0], True)
+    """
+
+    complete: bool
+    """Whether these are surely all fixed points of the network."""
+    message: str
+    """What may be missing; empty if they are all."""
+
+    def __new__(cls, points: Iterable[FixedPoint] = (), message: str = "") -> FixedPoints:
+        """Make a tuple of points, complete if there is no message."""
+        made = super().__new__(cls, points)
+        made.complete, made.message = not message, message
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[FixedPoint, ...], str]:
+        """What a copy or an unpickled tuple is made from."""
+        return tuple(self), self.message
+
+
 @limited
-def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ...]:
+def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     """Fixed points of the noise-free network: every one for one neuron, and for a piecewise-linear activation.
 
-    One neuron: all sign changes of a - w f(a) - drive over a wide range of pre-activations, cut at the breakpoints
-    of f. Several neurons with a piecewise-linear f, up to 14 of relu or 12 of hardtanh: every one, by
-    :func:`~ctrnn_theory.stationary.regions.enumerate_states`; of a continuum its ends. Otherwise Newton's method from
-    512 seeded starts, half of them relaxed from corners of the states, duplicates removed. Some may then be missed:
-    of random networks of 8 neurons and weights of standard deviation 3/√8 about one unstable point in fifteen.
+    One neuron: every root of a - w f(a) - drive, isolated by interval arithmetic, see
+    :func:`~ctrnn_theory.stationary.roots.one_neuron`. Several neurons with a piecewise-linear f, up to 14 of relu or 12
+    of hardtanh: every one, by :func:`~ctrnn_theory.stationary.regions.enumerate_states`. Of a continuum the ends.
+    Otherwise Newton's method from 512 seeded starts, half of them relaxed from corners of the states, duplicates
+    removed. Some may then be missed, unless the network contracts, so that it has one: of random networks of 8 neurons
+    and weights of standard deviation 3/√8 about one unstable point in fifteen.
 
     Parameters
     ----------
@@ -54,8 +83,10 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ..
 
     Returns
     -------
-    tuple of FixedPoint
-        Sorted by their first coordinate, then the next.
+    FixedPoints
+        Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether they
+        are surely all, and ``message`` what may be missing: where the search is by Newton's method, where there is a
+        continuum, or where rounding hides how many roots lie together.
 
     Examples
     --------
@@ -64,15 +95,20 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> tuple[FixedPoint, ..
     [(-0.85856, True), (0.0, False), (0.85856, True)]
     """
     check_network(net)
-    drive = net.drive(u)
+    drive, f = net.drive(u), net.activation
+    remarks: list[str] = []
     if net.n == 1:
-        states = _scan(net, float(drive[0]))
-    elif enumerable(net.activation, net.n):
-        states = enumerate_states(net.activation, net.W, drive)
+        roots = one_neuron(f, float(net.W[0, 0]), float(drive[0]))
+        states, remarks = [np.array([h]) for _, h in roots.found], roots.remarks
+    elif enumerable(f, net.n):
+        states, regular = enumerate_states(f, net.W, drive)
+        remarks = [] if regular else ["where the equations are singular there may be a continuum of fixed points"]
     else:
         states = _multistart(net, drive)
-    points = [fixed_point_at(net, state, drive) for state in states]
-    return tuple(sorted(points, key=lambda point: tuple(point.state)))
+        if not (len(states) == 1 and max(map(abs, slope_bounds(f))) * np.linalg.norm(net.W, 2) < 1.0):
+            remarks = [f"they were looked for from {2 * STARTS} starts, and there may be others"]
+    points = sorted((fixed_point_at(net, state, drive) for state in states), key=lambda point: tuple(point.state))
+    return FixedPoints(points, "; ".join(remarks))
 
 
 def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoint:
@@ -96,32 +132,6 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
         )
     order = np.argsort(-np.abs(eigenvalues))
     return FixedPoint(state, a, eigenvalues[order], stable)
-
-
-def _scan(net: CTRNN, drive: float) -> list[FloatArray]:
-    """Roots of r(a) = a - w f(a) - drive for one neuron, as states (1,)."""
-    f, w = net.activation, float(net.W[0, 0])
-
-    def r(a: FloatArray) -> FloatArray:
-        return a - w * f(a) - drive
-
-    reach = 10.0 * (1.0 + abs(drive) + abs(w) * float(np.max(np.abs(f(np.linspace(-10.0, 10.0, 201))))))
-    grid = np.sinh(np.linspace(-np.arcsinh(100.0 * reach), np.arcsinh(100.0 * reach), 4001)) / 100.0
-    step = 1e-12 * (1.0 + np.abs(f.breakpoints))
-    breaks = np.array(f.breakpoints)
-    grid = np.union1d(grid, np.concatenate([breaks - step, breaks, breaks + step]))
-    sign = np.sign(r(grid))
-    zero = sign == 0.0
-    crossing = np.flatnonzero(sign[:-1] * sign[1:] < 0.0)
-    low, high = grid[crossing], grid[crossing + 1]
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        left = np.sign(r(middle)) == sign[crossing]
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    ends = grid[zero & ~(np.roll(zero, 1) & np.roll(zero, -1))]  # of a continuum of roots, its ends
-    roots = np.concatenate([ends, low, high])
-    good = np.abs(r(roots)) <= RESIDUAL * (1.0 + np.abs(roots))
-    return _distinct([np.atleast_1d(state) for state in f(roots[good])])
 
 
 def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations.bivariate import covariance_matrix
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.flow import settle
-from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
+from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
 
 
@@ -33,23 +33,13 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     """
     f, drive, std = net.activation, net.drive(u), noise.std("inside", net.n)
 
-    def smoothed(a: FloatArray) -> FloatArray:
-        return f.smoothed(a, std)
-
-    def slope(a: FloatArray) -> FloatArray:
-        return f.smoothed(a, std, derivative=1)
-
-    end = settle(smoothed, slope, net.W, drive, net.gamma, net.start_state(start))
+    end = settle(f, std, net.W, drive, net.gamma, net.start_state(start))
     a = net.W @ end.state + drive
-    innovation = covariance_matrix(f, a, noise.covariance("inside", net.n)) + noise.covariance("outside", net.n)
-    V = linear_covariance(net.W, slope(a), net.gamma, innovation) if end.converged else None
-    message = ""
-    if not end.converged:
-        message = "the smoothed network does not settle to a fixed point; its time average is given"
-    elif V is None:
-        message = (
-            "the start lies on an unstable fixed point of the smoothed network, about which there is no covariance"
-        )
+    V, message = None, end.remark("the smoothed network")
+    if end.converged:
+        innovation = covariance_matrix(f, a, noise.covariance("inside", net.n)) + noise.covariance("outside", net.n)
+        V = linear_covariance(net.W, f.smoothed(a, std, 1), net.gamma, innovation)
+        message += ", and there is no covariance about it" if V is None else ""
     return StationaryLaw(
         mean=end.state,
         covariance=np.full((net.n, net.n), np.nan) if V is None else V,

@@ -103,8 +103,8 @@ def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatA
     f, sigma = net.activation, noise.std("inside", net.n)
     if not sigma.any():
         return points, False
-    F, slope = (lambda a: f.smoothed(a, sigma)), (lambda a: f.smoothed(a, sigma, 1))
-    ends = np.array([settle(F, slope, net.W, drive, net.gamma, point).state for point in points])
+    settled = [settle(f, sigma, net.W, drive, net.gamma, point).fixed_point for point in points]
+    ends = np.where(np.isnan(settled), points, settled)  # a point from which smoothing leads to none is left as well
     if np.any(_distances(ends) < MERGED * _distances(points)):
         return points, True
     own = basin_of(net, drive, ends, points) == np.arange(len(points))

@@ -95,18 +95,10 @@ def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArra
         If the noise inside has merged two wells.
     """
     f, sigma = process.f, process.inside
-    ends = [
-        settle(
-            lambda a: f.smoothed(a, sigma),
-            lambda a: f.smoothed(a, sigma, 1),
-            np.array([[process.w]]),
-            np.array([process.drive]),
-            min(1.0, process.gamma),
-            np.array([h]),
-        ).state[0]
-        for h in points
-    ]
-    bottoms = np.array(ends)
+    W, drive = np.array([[process.w]]), np.array([process.drive])
+    bottoms = np.array([settle(f, sigma, W, drive, process.gamma, np.array([h])).fixed_point[0] for h in points])
+    if np.any(np.isnan(bottoms)):
+        raise NotApplicable("the smoothed network does not settle to a fixed point from every one of the network")
     gap = APART * (1.0 + np.abs(bottoms[1:]))
     if np.any(np.diff(bottoms) <= gap):
         raise NotApplicable("noise inside smooths the activation so much that its drift has fewer wells than f has")

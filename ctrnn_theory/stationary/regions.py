@@ -37,7 +37,7 @@ def enumerable(f: Activation, n: int) -> bool:
     return bool(len(table) ** n <= MAX_REGIONS and len(np.unique(table[:, 3])) ** n <= MAX_SLOPES)
 
 
-def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> list[FloatArray]:
+def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[list[FloatArray], bool]:
     """Solve h = f(W h + drive) for a piecewise-linear f, completely.
 
     A region has one piece of f, α + β a, for each neuron. In it the pre-activation solves
@@ -57,14 +57,15 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> list[Fl
 
     Returns
     -------
-    list of FloatArray
-        States (N,), each once.
+    list of FloatArray, bool
+        States (N,), each once; and whether no region is singular, so that these are surely all.
 
     Examples
     --------
     >>> from ctrnn_theory.activations import activation
-    >>> len(enumerate_states(activation("hardtanh"), 2.0 * np.eye(3), np.zeros(3)))
-    27
+    >>> states, regular = enumerate_states(activation("hardtanh"), 2.0 * np.eye(3), np.zeros(3))
+    >>> len(states), regular
+    (27, True)
     """
     n, table = len(W), _table(f)
     slopes, slope_of = np.unique(table[:, 3], return_inverse=True)
@@ -82,7 +83,34 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> list[Fl
     for state in states[border]:
         if all(np.max(np.abs(state - other)) > SAME * (1.0 + np.max(np.abs(other))) for other in kept):
             kept.append(state)
-    return kept
+    return kept, bool(regular.all())
+
+
+def solve_in_region(
+    f: Activation, W: FloatArray, drive: FloatArray, a: FloatArray, margin: FloatArray
+) -> FloatArray | None:
+    """Solve h = f(W h + drive) with each neuron on the straight piece of f that holds its pre-activation a (N,).
+
+    None if a neuron, or its solution, is not on such a piece, or is nearer than `margin` (N,) to its ends.
+
+    Examples
+    --------
+    >>> from ctrnn_theory.activations import activation
+    >>> solve_in_region(activation("relu"), np.array([[0.75]]), np.array([0.5]), np.array([3.0]), np.zeros(1))
+    array([2.])
+    """
+    pieces = [f.pieces[i] for i in np.searchsorted(f.breakpoints, a, side="right")]
+    if any(piece.polynomial is None or len(piece.polynomial) > 2 for piece in pieces):
+        return None
+    alpha, beta = np.array([(*(piece.polynomial or ()), 0.0)[:2] for piece in pieces]).T
+    try:
+        new = np.linalg.solve(np.eye(len(W)) - W * beta, W @ alpha + drive)
+    except np.linalg.LinAlgError:
+        return None
+    lower, upper = np.array([(piece.lower, piece.upper) for piece in pieces]).T
+    inside = (new - margin > lower) & (new + margin < upper) & (a - margin > lower) & (a + margin < upper)
+    state: FloatArray = alpha + beta * new
+    return state if inside.all() else None
 
 
 def _table(f: Activation) -> FloatArray:

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from ctrnn_theory.arguments import even_order
 from ctrnn_theory.network import CTRNN, SITES, Noise
-from ctrnn_theory.stationary import deterministic
+from ctrnn_theory.stationary.flow import settle
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
 
@@ -70,10 +70,10 @@ def solve(
         raise NotApplicable(
             f"order {order} of small_noise is for one neuron, and the network has {n}; order 2 is for any"
         )
-    base = deterministic.solve(net, noise, u, start)
-    if not base.converged:
-        raise NotApplicable(f"small_noise needs a stable fixed point; {base.message}")
-    a = net.preactivation(base.mean, u)
+    end = settle(f, 0.0, net.W, net.drive(u), net.gamma, net.start_state(start))
+    if not (end.converged and end.stable):
+        raise NotApplicable(f"small_noise needs a stable fixed point; {end.reason('the noise-free network')}")
+    a = net.preactivation(end.state, u)
     _refuse_breakpoints(net, noise, a)
     sigma_in, sigma_out = noise.covariance("inside", n), noise.covariance("outside", n)
     d = f.derivative(a, 1)
@@ -82,7 +82,7 @@ def solve(
         raise NotApplicable("small_noise needs a stable fixed point; the linearised step is not stable")
     S = sigma_in + net.W @ V @ net.W.T
     terms = np.linalg.solve(np.eye(n) - d[:, None] * net.W, 0.5 * f.derivative(a, 2) * np.diag(S))[None, :]
-    details: dict[str, object] = {"order": order, "fixed_point": base.mean, "ratio": None}
+    details: dict[str, object] = {"order": order, "fixed_point": end.state, "ratio": None}
     messages = []
     if order > 2:
         terms, V, variance_is_poor = _one_neuron(net, noise, a, order, V)
@@ -104,7 +104,7 @@ def solve(
             f"a* is {nearest[1]:.2g} standard deviations from the breakpoint at {nearest[0]:g}, where a derivative of f"
             f" jumps: the expansion does not see that"
         )
-    mean = base.mean + np.sum(terms, axis=0)
+    mean = end.state + np.sum(terms, axis=0)
     return StationaryLaw(mean, V, "small_noise", True, "; ".join(messages), details=details)
 
 

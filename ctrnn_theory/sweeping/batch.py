@@ -170,7 +170,7 @@ def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
 
 
 def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatArray:
-    """Where the noise-free network goes from rest at each point, (P, N): a fixed point, or its time average."""
+    """Fixed point that the noise-free network goes to from rest at each point, (P, N); NaN and a reason without one."""
     states = np.full((points.size, spec.neurons), np.nan)
     left = np.ones(points.size, bool)
     for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
@@ -181,8 +181,10 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
     for i in np.flatnonzero(left).tolist():
         try:
             net, _, u = spec.model(spec.point(int(points[i])))
-            f = net.activation
-            states[i] = settle(f, f.derivative, net.W, net.drive(u), net.gamma, net.start_state()).state
+            end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state())
+            states[i] = end.fixed_point
+            if not end.converged:
+                reasons.setdefault(i, f"{end.reason('the noise-free network')}, so that there is no bias")
         except (ValueError, ArithmeticError) as error:
             reasons.setdefault(i, str(error))
     return states

@@ -5,7 +5,6 @@ Every quantity is an array (P,) of one number for each neuron, and what is done 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -13,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.stationary.flow import BOUND, CLOSE
+from ctrnn_theory.activations.bounds import bounds, slope_bounds
+from ctrnn_theory.stationary.flow import BOUND, CLOSE, ROUNDING, SEGMENT
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-Curve = Callable[[FloatArray, NDArray[np.intp]], FloatArray]
-"""A function of pre-activations (Q,) of the neurons of these numbers (Q,)."""
+IntArray = NDArray[np.intp]
 
 FIRST, LONGEST = 16, 4096  # steps before Newton's method is first tried, then twice as many; and in all
 NEWTON_STEPS = 12
-RESIDUAL = 1e-12  # relative, of a root
+RESIDUAL = 1e-12  # relative, of a root of a smoothed activation
+REGULAR = 1e-3  # 1 - w F' below which the method for one neuron finds the root to more digits
 WRONG_WAY = 1e-9  # relative; a march that turns back by more has jumped over a root
-SAMPLES = np.linspace(-100.0, 100.0, 20_001)  # where slopes are looked at
-MARGIN = 0.02  # of the range of slopes, which may be wider between samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +73,7 @@ class Ends:
 def slopes(f: Activation) -> tuple[float, float]:
     """Least and largest slope of f, and so of its Gaussian smoothing; infinite at a jump.
 
-    Where f is not piecewise linear they are those at samples, with a margin.
+    Where f is not piecewise linear they are bounds, and a little wider.
 
     Examples
     --------
@@ -83,28 +81,24 @@ def slopes(f: Activation) -> tuple[float, float]:
     >>> slopes(activation("leaky_relu"))
     (0.01, 1.0)
     """
-    if f.piecewise_linear:
-        found = [float((*(piece.polynomial or ()), 0.0, 0.0)[1]) for piece in f.pieces]
-        low, high = min(found), max(found)
-    else:
-        values = np.concatenate([f.derivative(SAMPLES), f.limit_slopes])
-        low, high = float(np.min(values)), float(np.max(values))
-        if not np.isfinite(high - low):
-            return (low if low > -np.inf else -np.inf), (high if high < np.inf else np.inf)
-        low, high = low - MARGIN * (high - low) * (low != 0.0), high + MARGIN * (high - low)
+    if not f.piecewise_linear:
+        return slope_bounds(f)
+    found = [float((*(piece.polynomial or ()), 0.0, 0.0)[1]) for piece in f.pieces]
+    low, high = min(found), max(found)
     jumps = [kink.value_jump for kink in f.kinks]
     return (-np.inf if min(jumps, default=0.0) < 0.0 else low), (np.inf if max(jumps, default=0.0) > 0.0 else high)
 
 
-def settle(neurons: Neurons, F: Curve, dF: Curve) -> Ends:
-    """Ends of the paths h' = (1-γ) h + γ F(w h + b) from rest.
+def settle(neurons: Neurons, std: FloatArray | None = None) -> Ends:
+    """Ends of the paths h' = (1-γ) h + γ F(w h + b; std) from rest, with std (P,), zero by default.
 
     Where the step is monotone, 1 - γ + γ w F' ≥ 0, a path goes to the first fixed point in its way, and so does a march
     h + g(h)/L with g = F - h, whose steps do not jump over a root: L = max(1, 1 - min w F') is at least -g'. It is as
     fast at small γ as at γ = 1. Where the step contracts, |1 - γ + γ w F'| < 1, there is one fixed point that all paths
-    go to, and the march as well. Newton's method ends it once it is within a relative 1e-3 of a stable root, as it does
-    in :func:`ctrnn_theory.stationary.flow.settle`. Other neurons are left alone.
+    go to, and Newton's method may end the march at once. Where it is monotone it may once no other root lies on the
+    way. Other neurons are left alone, and so are those where 1 - w F' nearly vanishes.
     """
+    F = _Smoothed(neurons.f, std)
     low, high = slopes(neurons.f)
     with np.errstate(invalid="ignore"):
         ends = np.nan_to_num(np.outer((low, high), neurons.w), nan=0.0, posinf=np.inf, neginf=-np.inf)
@@ -128,26 +122,55 @@ def settle(neurons: Neurons, F: Curve, dF: Curve) -> Ends:
         away = np.abs(x) >= BOUND
         runaway[active[away]] = monotone[active[away]] & ~turned[away]
         active = active[~away & ~turned]
-        root, error = _newton(neurons, F, dF, active, h[active])
-        near = (error < RESIDUAL) & (np.abs(root - h[active]) <= CLOSE * (1.0 + np.abs(h[active])))
-        found, root = active[near], root[near]
-        stable = np.abs(neurons[found].response(dF(neurons.w[found] * root + neurons.b[found], found))) < 1.0
+        root, good = _newton(neurons, F, active, h[active])
+        good[good] = contracts[active[good]] | _nothing_between(neurons, F, active[good], h[active[good]], root[good])
+        found, root = active[good], root[good]
+        slope = F.slope(neurons.w[found] * root + neurons.b[found], found)
+        stable = (np.abs(neurons[found].response(slope)) < 1.0) & (1.0 - neurons.w[found] * slope > REGULAR)
         h[found[stable]], settled[found[stable]] = root[stable], True
         active = active[~settled[active]]
     return Ends(np.where(settled, h, np.nan), settled, runaway)
 
 
-def _newton(
-    neurons: Neurons, F: Curve, dF: Curve, active: NDArray[np.intp], start: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Solve h = F(w h + b) from each start (Q,): roots (Q,) and their residuals relative to 1 + |h|, (Q,)."""
+@dataclass(frozen=True, eq=False)
+class _Smoothed:
+    """F(a; std) of the neurons of given numbers (Q,), at pre-activations (..., Q)."""
+
+    f: Activation
+    std: FloatArray | None
+
+    def __call__(self, a: FloatArray, which: IntArray) -> FloatArray:
+        value: FloatArray = self.f(a) if self.std is None else self.f.smoothed(a, self.std[which])
+        return value
+
+    def slope(self, a: FloatArray, which: IntArray) -> FloatArray:
+        value: FloatArray = self.f.derivative(a) if self.std is None else self.f.smoothed(a, self.std[which], 1)
+        return value
+
+
+def _nothing_between(neurons: Neurons, F: _Smoothed, which: IntArray, h: FloatArray, root: FloatArray) -> BoolArray:
+    """Whether F - h falls all the way from h (Q,) to a root (Q,), so that no other lies between.
+
+    By bounds of F', or at points on the way if that is short.
+    """
+    w, b = neurons.w[which], neurons.b[which]
+    ends = np.sort([w * h + b, w * root + b], axis=0)
+    slopes = np.array(bounds(neurons.f, ends[0], ends[1], 1, 0.0 if F.std is None else F.std[which]))
+    points = h + SEGMENT[:, None] * (root - h)
+    falls = np.all(w * F.slope(w * points + b, which) < 1.0, axis=0)
+    close: BoolArray = falls & (np.abs(root - h) <= CLOSE * (1.0 + np.abs(h)))
+    return close | np.all(w * slopes < 1.0, axis=0)
+
+
+def _newton(neurons: Neurons, F: _Smoothed, active: IntArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Solve h = F(w h + b) from each start (Q,): roots (Q,), and whether they are good to rounding (Q,)."""
     root, w, b = np.array(start), neurons.w[active], neurons.b[active]
     r = F(w * root + b, active) - root
     error = np.abs(r) / (1.0 + np.abs(root))
     left = np.arange(active.size)
     for _ in range(NEWTON_STEPS):
         with np.errstate(divide="ignore", invalid="ignore"):
-            trial = root[left] + r[left] / (1.0 - w[left] * dF(w[left] * root[left] + b[left], active[left]))
+            trial = root[left] + r[left] / (1.0 - w[left] * F.slope(w[left] * root[left] + b[left], active[left]))
         left, trial = left[np.abs(trial) < BOUND], trial[np.abs(trial) < BOUND]  # no NaN either
         new = F(w[left] * trial + b[left], active[left]) - trial
         size = np.abs(new) / (1.0 + np.abs(trial))
@@ -157,4 +180,7 @@ def _newton(
         left = left[error[left] > 0.0]
         if not left.size:
             break
-    return root, error
+    a = w * root + b
+    noise = ROUNDING * (np.abs(root) + np.abs(F.slope(a, active)) * (np.abs(w * root) + np.abs(b)))
+    allowed = noise if F.std is None else np.maximum(noise, RESIDUAL * (1.0 + np.abs(root)))
+    return root, error * (1.0 + np.abs(root)) <= allowed

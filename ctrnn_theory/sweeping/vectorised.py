@@ -35,7 +35,7 @@ class Laws:
 
 def noise_free(neurons: Neurons) -> Ends:
     """Fixed points that the noise-free network settles to from rest."""
-    return settle(neurons, lambda a, _: neurons.f(a), lambda a, _: neurons.f.derivative(a))
+    return settle(neurons)
 
 
 def _deterministic(neurons: Neurons) -> Laws:
@@ -44,8 +44,7 @@ def _deterministic(neurons: Neurons) -> Laws:
 
 
 def _mean_field(neurons: Neurons) -> Laws:
-    f, s = neurons.f, neurons.inside
-    ends = settle(neurons, lambda a, i: f.smoothed(a, s[i]), lambda a, i: f.smoothed(a, s[i], 1))
+    f, ends = neurons.f, settle(neurons, neurons.inside)
     some, variance = neurons[ends.settled], np.full(neurons.size, np.nan)
     a = some.w * ends.state[ends.settled] + some.b
     A = some.response(f.smoothed(a, some.inside, 1))

@@ -156,7 +156,7 @@ def test_enumeration_is_a_loop_over_regions(name, n):
     for seed in range(8):
         net = random_network(name, n, seed)
         expected = one_region_at_a_time(net)
-        found = np.array(sorted(map(tuple, enumerate_states(net.activation, net.W, net.b)))).reshape(-1, n)
+        found = np.array(sorted(map(tuple, enumerate_states(net.activation, net.W, net.b)[0]))).reshape(-1, n)
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose([p.state for p in fixed_points(net)], list(expected), rtol=1e-9, atol=1e-9)
         counts.append(len(found))

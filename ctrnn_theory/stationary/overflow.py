@@ -1,0 +1,31 @@
+"""States that grow until the averages of f are out of range: divergence, and no bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.activations.quadrature import OutOfRange
+from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.stationary.law import Divergence
+
+
+@contextmanager
+def growth(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> Iterator[None]:
+    """Raise Divergence where a method finds f out of range, unless f has no averages at the start state either.
+
+    Examples
+    --------
+    >>> from ctrnn_theory import predict
+    >>> predict(CTRNN.single(1.0, 0.5, "exp(x)", gamma=1.0), Noise(0.5), method="gaussian_closure")
+    Traceback (most recent call last):
+    ctrnn_theory.stationary.law.Divergence: W must keep the state bounded; under noise it passes where f is out of range
+    """
+    try:
+        yield
+    except OutOfRange:
+        a, s = net.preactivation(net.start_state(start), u), noise.std("inside", net.n)
+        net.activation.smoothed_variance(a, s)  # raises if f has no moments there
+        raise Divergence("W must keep the state bounded; under noise it passes where f is out of range") from None
