@@ -157,9 +157,7 @@ class Closures:
         g, V = self.gamma[:, None, None], state.covariance
         at = closure_response(self.f, self.W, self.drive, self.inside, state.mean, V)
         change = (1.0 - g) * (at.cross + np.swapaxes(at.cross, -1, -2)) - (2.0 - g) * V
-        return Rate(
-            at.value - state.mean, change + g * (at.covariance + self.outside), at.a.copy(), at.s, at.slope
-        )
+        return Rate(at.value - state.mean, change + g * (at.covariance + self.outside), at.a.copy(), at.s, at.slope)
 
     def response(self, slope: FloatArray) -> FloatArray:
         """A = (1-γ) I + γ D W (B, N, N)."""

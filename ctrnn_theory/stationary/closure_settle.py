@@ -23,6 +23,7 @@ FIRST_TRY = 4  # strides before Newton's method is first tried; then whenever th
 WINDOW = 8  # strides of the first window; each next window is as long as all before
 PATIENCE = 128  # strides, from which on a window without progress ends the path
 PROGRESS = 0.9  # part of the least rate of the window before that counts as progress
+AT_REST = 1e-12  # relative change in a time constant of a state that the map does not leave
 LARGE = 1e4  # a state that is so many times what is put in, still grows and is unstable, is taken to grow for ever
 PASSED = f"W must keep the state bounded; under noise it passes {BOUND:g} from this start"
 GROWS = "W must keep the state bounded; under noise it grows on and on, to {:.3g} so far"
@@ -109,9 +110,7 @@ class _Follow:
         square = self.second[averaged] / self.time[averaged, None, None]
         self.state.mean[averaged] = mean
         self.state.covariance[averaged] = semidefinite(square - mean[:, :, None] * mean[:, None, :])
-        return Settled(
-            self.state, self.settled, self.stable, self.residual, self.strides, self.newton, self.growing
-        )
+        return Settled(self.state, self.settled, self.stable, self.residual, self.strides, self.newton, self.growing)
 
     def advance(self, active: IntArray) -> IntArray:
         """Take a stride of each; returns those that are within bounds."""
@@ -152,7 +151,7 @@ class _Follow:
 
     def at_rest(self, active: IntArray) -> BoolArray:
         """Whether states start on a fixed point that is not stable, which the map does not leave."""
-        rest = self.residual[active] <= self.tolerance
+        rest = self.residual[active] <= AT_REST
         which = active[rest]
         unstable = self.closures[which].radius(self.rate.slope[which]) >= 1.0
         self.settled[which[unstable]], self.stable[which[unstable]] = True, False

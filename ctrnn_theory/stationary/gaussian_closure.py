@@ -12,6 +12,8 @@ from ctrnn_theory.stationary.closure_settle import settle
 from ctrnn_theory.stationary.law import Divergence, StationaryLaw
 
 LIMITED = "rounding limits the relative residual to {:.1e}"
+TOLERANCE = 1e-12
+MOST_STRIDES = 1000
 UNSTABLE = "the state rests at an unstable fixed point"
 
 
@@ -59,8 +61,8 @@ def solve(
     u: ArrayLike | None = None,
     start: ArrayLike | None = None,
     *,
-    tolerance: float = 1e-12,
-    max_iterations: int = 1000,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST_STRIDES,
 ) -> StationaryLaw:
     """Stationary mean and covariance of the Gaussian closure that `start` flows to (see :func:`step`).
 
