@@ -45,8 +45,8 @@ class Root:
 def newton(closures: Closures, start: Moments, tolerance: float) -> Root:
     """Solve for the fixed points by Newton's method, from states (B, N), (B, N, N).
 
-    The linear response A, which leaves the covariance's effect on itself and on the mean out, is inverted exactly; GMRES
-    makes up for what it leaves out. Taken are only ends whose second step is much shorter than the first, and towards
+    The linear response A leaves out what the covariance does to itself and to the mean; it is inverted exactly, and
+    GMRES makes up for what it leaves out. Taken are only ends whose second step is much shorter than the first, and towards
     which the map is nearly linear (`leads_to`).
     """
     count = len(start.mean)
@@ -84,7 +84,10 @@ def newton(closures: Closures, start: Moments, tolerance: float) -> Root:
 
 
 def _newton_step(closures: Closures, state: Moments, rate: Rate) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Newton's step, (B, N) and (B, N, N), and whether no fixed point branches off on the way to the linear response."""
+    """Newton's step, (B, N) and (B, N, N), and whether the point is stable if it is so to linear response.
+
+    It is not if an eigenvalue of the exact derivative, relative to the linear response's, has changed its sign.
+    """
     B, n = state.mean.shape
     squares = powers(closures.response(rate.slope), MOST_DOUBLINGS)
     level = np.full(B, min(len(squares), MOST_DOUBLINGS))
@@ -93,7 +96,7 @@ def _newton_step(closures: Closures, state: Moments, rate: Rate) -> tuple[FloatA
 
     def respond(rate: Rate) -> FloatArray:
         """Newton's step with the linear response alone, in units of the state, (B, N + N²)."""
-        move = np.linalg.solve(J, rate.mean[..., None])[..., 0]
+        move = np.asarray(np.linalg.solve(J, rate.mean[..., None])[..., 0], dtype=np.float64)
         _, Move = total(squares, level, move, closures.gamma[:, None, None] * rate.covariance)
         return np.concatenate([move / units[0], Move.reshape(B, -1) / units[1]], axis=1)
 
@@ -108,10 +111,13 @@ def _newton_step(closures: Closures, state: Moments, rate: Rate) -> tuple[FloatA
         return (base - respond(there)) / DIFFERENCE
 
     x, ritz = gmres(derivative, base, min(n + n * (n + 1) // 2, KRYLOV))
-    return *apart(x), np.all(ritz.real > -NEAR, axis=1)
+    move, Move = apart(x)
+    return move, Move, np.all(ritz.real > -DIFFERENCE, axis=1)
 
 
-def gmres(apply: Callable[[FloatArray], FloatArray], b: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
+def gmres(
+    apply: Callable[[FloatArray], FloatArray], b: FloatArray, most: int
+) -> tuple[FloatArray, NDArray[np.complex128]]:
     """Solve A x = b (B, M) in Krylov spaces of at most so many dimensions; returns x and Ritz values of A.
 
     Y. Saad and M. H. Schultz, SIAM Journal on Scientific and Statistical Computing 7 (1986).
@@ -135,8 +141,8 @@ def gmres(apply: Callable[[FloatArray], FloatArray], b: FloatArray, most: int) -
         left = np.linalg.norm(right - (small @ y[..., None])[..., 0], axis=1)
         if np.all(left <= FORCING * beta):
             break
-    x = np.einsum("jbm,bj->bm", np.array(basis[: y.shape[1]]), y)
-    return x, np.linalg.eigvals(H[:, : y.shape[1], : y.shape[1]])
+    x: FloatArray = np.einsum("jbm,bj->bm", np.array(basis[: y.shape[1]]), y)
+    return x, np.linalg.eigvals(H[:, : y.shape[1], : y.shape[1]]).astype(np.complex128)
 
 
 def leads_to(closures: Closures, start: Moments, end: Moments) -> BoolArray:

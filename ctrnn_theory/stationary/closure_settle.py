@@ -96,7 +96,7 @@ class _Follow:
             if not active.size:
                 break
             active = self.advance(active)
-            tried = k == next_try or k == most
+            tried = k in (next_try, most)
             if tried:
                 next_try = max(k + 2, 3 * k // 2)
             active = self.finish(active if tried else active[self.residual[active] <= self.tolerance], active)
