@@ -1,21 +1,18 @@
-"""One step of the Gaussian closure, and the jump from a state of it to the fixed point that it flows to."""
+"""One step of the Gaussian closure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.bivariate import covariance_matrices, covariance_matrix
+from ctrnn_theory.activations.bivariate import covariance_matrices
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.flow import jacobian, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
-from ctrnn_theory.stationary.linear import linear_covariance
 
-NEWTON_STEPS = 60
-NEAR = 0.1  # what the jump may neglect, as a part of what it keeps
 ROUNDING = 1e-9  # a residual that stops falling below this is limited by the accuracy of the moments
 
 
@@ -30,31 +27,21 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
-class Jump:
-    """A fixed point of the closure."""
-
-    state: Moments
-    """Where."""
-    residual: float
-    """Relative length of Newton's last step."""
-    steps: int
-    """Newton's steps taken."""
-
-
-@dataclass(frozen=True, eq=False)
 class Response:
-    """What the activation makes of a Gaussian state: the moments of f(x), x ~ N(a, S)."""
+    """What the activation makes of Gaussian states: the moments of f(x), x ~ N(a, S)."""
 
     a: FloatArray
-    """Mean pre-activation W m + W_in u + b (N,)."""
+    """Mean pre-activation W m + W_in u + b (..., N)."""
     s: FloatArray
-    """Its standard deviation, √diag S, S = Σ_in + W V Wᵀ (N,)."""
+    """Its standard deviation, √diag S, S = Σ_in + W V Wᵀ (..., N)."""
     value: FloatArray
-    """F(a; s) (N,)."""
+    """F(a; s) (..., N)."""
     slope: FloatArray
-    """D = F'(a; s) (N,)."""
+    """D = F'(a; s) (..., N)."""
     covariance: FloatArray
-    """C = Cov f(x) (N, N)."""
+    """C = Cov f(x) (..., N, N)."""
+    cross: FloatArray
+    """Cov(h, f(x)) = V Wᵀ D, by Stein's identity (..., N, N)."""
 
 
 def distance(old: Moments, new: Moments) -> float:
@@ -67,14 +54,37 @@ def distance(old: Moments, new: Moments) -> float:
 
 
 def semidefinite(V: FloatArray) -> FloatArray:
-    """V made symmetric, with the eigenvalues that rounding left below zero set to zero."""
-    V = 0.5 * (V + V.T)
+    """V (..., N, N) made symmetric, with the eigenvalues that rounding left below zero set to zero."""
+    V = 0.5 * (V + np.swapaxes(V, -1, -2))
+    if V.shape[-1] == 1:
+        return np.maximum(V, 0.0)
     values, vectors = np.linalg.eigh(V)
-    if values[0] >= 0.0:
+    negative = values[..., :1, None] < 0.0
+    if not np.any(negative):
         return V
-    V = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    symmetric: FloatArray = 0.5 * (V + V.T)
+    clipped = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    symmetric: FloatArray = np.where(negative, 0.5 * (clipped + np.swapaxes(clipped, -1, -2)), V)
     return symmetric
+
+
+def closure_response(
+    f: Activation, W: FloatArray, drive: FloatArray, inside: FloatArray, mean: FloatArray, V: FloatArray
+) -> Response:
+    """Exact moments of f at Gaussian states (..., N), (..., N, N) of many networks, inputs or noises at once.
+
+    Leading axes of W, inside and V (..., N, N), and of drive and mean (..., N), broadcast.
+    """
+    WV = W @ V
+    S = inside + WV @ np.swapaxes(W, -1, -2)
+    a = (W @ mean[..., None])[..., 0] + drive
+    batch, n = np.broadcast_shapes(a.shape[:-1], S.shape[:-2]), a.shape[-1]
+    a, S = np.broadcast_to(a, (*batch, n)), np.broadcast_to(S, (*batch, n, n))
+    variance = np.maximum(np.diagonal(S, axis1=-2, axis2=-1), 0.0)
+    S = np.where(np.eye(n, dtype=bool), variance[..., None], S)
+    s = np.sqrt(variance)
+    slope = f.smoothed(a, s, 1)
+    cross = np.swapaxes(WV, -1, -2) * slope[..., None, :]
+    return Response(a, s, f.smoothed(a, s), slope, covariance_matrices(f, a, S), cross)
 
 
 def closure_step(
@@ -89,19 +99,76 @@ def closure_step(
 ) -> tuple[FloatArray, FloatArray]:
     """Mean (..., N) and covariance (..., N, N) after one step, of many networks, inputs or noises at once.
 
-    Leading axes of W, inside, outside and V (..., N, N), and of drive and mean (..., N), broadcast.
+    Leading axes of outside (..., N, N) broadcast as those of :func:`closure_response` do.
     """
-    WV = W @ V
-    S = inside + WV @ np.swapaxes(W, -1, -2)
-    a = (W @ mean[..., None])[..., 0] + drive
-    batch, n = np.broadcast_shapes(a.shape[:-1], S.shape[:-2]), a.shape[-1]
-    a, S = np.broadcast_to(a, (*batch, n)), np.broadcast_to(S, (*batch, n, n))
-    variance = np.maximum(np.diagonal(S, axis1=-2, axis2=-1), 0.0)
-    S = np.where(np.eye(n, dtype=bool), variance[..., None], S)
-    s = np.sqrt(variance)
-    cross = np.swapaxes(WV, -1, -2) * f.smoothed(a, s, 1)[..., None, :]  # Cov(h, f(x)), Stein's identity
-    new = (1.0 - gamma) ** 2 * V + gamma * (1.0 - gamma) * (cross + np.swapaxes(cross, -1, -2))
-    return (1.0 - gamma) * mean + gamma * f.smoothed(a, s), new + gamma**2 * (covariance_matrices(f, a, S) + outside)
+    at = closure_response(f, W, drive, inside, mean, V)
+    new = (1.0 - gamma) ** 2 * V + gamma * (1.0 - gamma) * (at.cross + np.swapaxes(at.cross, -1, -2))
+    return (1.0 - gamma) * mean + gamma * at.value, new + gamma**2 * (at.covariance + outside)
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """Change of a Gaussian state by the map, in a unit of τ."""
+
+    mean: FloatArray
+    """F - m (B, N)."""
+    covariance: FloatArray
+    """(V' - V) / γ (B, N, N)."""
+    a: FloatArray
+    """Mean pre-activation (B, N)."""
+    s: FloatArray
+    """Its standard deviation (B, N)."""
+    slope: FloatArray
+    """D = F'(a; s) (B, N)."""
+
+    def __getitem__(self, which: NDArray[np.generic]) -> Rate:
+        return Rate(self.mean[which], self.covariance[which], self.a[which], self.s[which], self.slope[which])
+
+    def put(self, which: NDArray[np.generic], other: Rate) -> None:
+        """Overwrite some of them."""
+        for name in ("mean", "covariance", "a", "s", "slope"):
+            getattr(self, name)[which] = getattr(other, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Closures:
+    """The closure's maps of B networks of one activation, each with its noise and its input."""
+
+    f: Activation
+    """Activation."""
+    W: FloatArray
+    """Weights (B, N, N)."""
+    gamma: FloatArray
+    """Δt/τ (B,)."""
+    drive: FloatArray
+    """W_in u + b (B, N)."""
+    inside: FloatArray
+    """Covariance of the noise inside (B, N, N)."""
+    outside: FloatArray
+    """Covariance of the noise outside (B, N, N)."""
+
+    def __getitem__(self, which: NDArray[np.generic]) -> Closures:
+        """Some of them."""
+        rows = (getattr(self, name)[which] for name in ("W", "gamma", "drive", "inside", "outside"))
+        return Closures(self.f, *rows)
+
+    def rate(self, state: Moments) -> Rate:
+        """Change of the states (B, N), (B, N, N); nothing cancels in it at small γ, as it would in V' - V."""
+        g, V = self.gamma[:, None, None], state.covariance
+        at = closure_response(self.f, self.W, self.drive, self.inside, state.mean, V)
+        change = (1.0 - g) * (at.cross + np.swapaxes(at.cross, -1, -2)) - (2.0 - g) * V
+        return Rate(at.value - state.mean, change + g * (at.covariance + self.outside), at.a.copy(), at.s, at.slope)
+
+    def response(self, slope: FloatArray) -> FloatArray:
+        """A = (1-γ) I + γ D W (B, N, N)."""
+        g = self.gamma[:, None, None]
+        return (1.0 - g) * np.eye(slope.shape[-1]) + g * slope[:, :, None] * self.W
+
+    def radius(self, slope: FloatArray) -> FloatArray:
+        """Spectral radius of A, (B,)."""
+        A = self.response(slope)
+        radius: FloatArray = np.max(np.abs(np.linalg.eigvals(A)), axis=-1) if A.size else np.zeros(len(A))
+        return radius
 
 
 class Closure:
@@ -120,12 +187,6 @@ class Closure:
         S[np.diag_indices_from(S)] = np.maximum(np.diag(S), 0.0)
         return self.W @ state.mean + self.drive, S
 
-    def response(self, state: Moments) -> Response:
-        """Exact moments of f at a Gaussian state."""
-        a, S = self.preactivation(state)
-        s = np.sqrt(np.diag(S))
-        return Response(a, s, self.f.smoothed(a, s), self.f.smoothed(a, s, 1), covariance_matrix(self.f, a, S))
-
     def scale(self, start: Moments) -> float:
         """Size of what is put in: the start, the drive, the noise, and f at rest."""
         noise = np.sqrt(np.diag(self.inside + self.outside))
@@ -142,73 +203,7 @@ class Closure:
         mean, V = closure_step(self.f, self.W, self.gamma, self.drive, *noise, state.mean, state.covariance)
         return Moments(mean, semidefinite(V))
 
-    def settled_covariance(self, state: Moments, at: Response) -> FloatArray | None:
-        """Solve V = A V Aᵀ + γ² Q with Q = C - D W V₀ Wᵀ D + Σ_out at the present V₀; None if A is not stable.
-
-        Q is positive semi-definite, since C - D S D is: the rest of the Hermite series after its first term.
-        """
-        DW = at.slope[:, None] * self.W
-        Q = at.covariance - DW @ state.covariance @ DW.T + self.outside
-        V = linear_covariance(self.W, at.slope, self.gamma, Q)
-        return None if V is None else semidefinite(V)
-
-    def jump(self, start: Moments, tolerance: float) -> Jump | None:
-        """Jump to the fixed point by Newton's method; None if that is not surely where the map goes from `start`.
-
-        The mean takes Newton steps, the covariance solves its linear response. Taken are only jumps whose second step
-        is much shorter than the first, and along whose path the map is nearly linear (`leads_to`).
-        """
-        V = self.settled_covariance(start, self.response(start))
-        if V is None:
-            return None
-        state, first, last = Moments(start.mean, V), np.inf, np.inf
-        for n in range(1, NEWTON_STEPS + 1):
-            at = self.response(state)
-            V = self.settled_covariance(state, at)
-            if V is None:
-                return None
-            rough = at.s > 0.0
-            bend = np.zeros_like(at.s)
-            bend[rough] = self.f.smoothed(at.a[rough], at.s[rough], 2)  # ∂F/∂(s²) = F''/2
-            widening = 0.5 * bend * np.einsum("ij,jk,ik->i", self.W, V - state.covariance, self.W)
-            J = np.eye(at.s.size) - at.slope[:, None] * self.W  # regular, since A is stable
-            move = np.linalg.solve(J, at.value - state.mean + widening)
-            new = Moments(state.mean + move, V)
-            residual, length = distance(state, new), float(np.max(np.abs(move)))
-            first = length if n == 1 else first
-            if not np.isfinite(residual) or (n == 2 and length > NEAR * first and residual > tolerance):
-                return None
-            state = new
-            if residual <= tolerance or (residual <= ROUNDING and residual >= last):
-                return Jump(state, residual, n) if self.leads_to(start, state) else None
-            last = residual
-        return None
-
-    def leads_to(self, start: Moments, end: Moments) -> bool:
-        """Whether the map, if it were linear, would go from `start` to `end` along a path on which it nearly is.
-
-        Looked at are the points end + Aᵗ (start - end), t = 0, 1, 2, 3, 4, 6, 8, 12, ...; what F adds to its linear
-        part there must be small beside that. So must be, in units of s, the shift of the fixed point that the
-        covariance has still to bring about.
-        """
-        at = self.response(end)
-        A = jacobian(self.W, at.slope, self.gamma)
-        if spectral_radius(A) >= 1.0:
-            return False
-        now = np.sqrt(np.diag(self.preactivation(start)[1]))
-        rate = at.slope[:, None] * self.W - np.eye(at.s.size)
-        shift = np.linalg.solve(rate, self.f.smoothed(at.a, now) - at.value)
-        if np.any(np.abs(self.W @ shift) > NEAR * at.s + ROUNDING * np.abs(at.a)):
-            return False
-        gap, power = start.mean - end.mean, A
-        points = [gap, A @ gap]
-        for _ in range(int(np.ceil(np.log2(8.0 / self.gamma)))):
-            double = power @ power
-            points += [double @ gap, double @ (power @ gap)]
-            power = double
-        path = np.array(points)
-        linear = path @ rate.T
-        speed = self.f.smoothed((end.mean + path) @ self.W.T + self.drive, at.s) - (end.mean + path)
-        error = np.max(np.abs(speed - linear), axis=1)
-        floor = ROUNDING * (np.max(np.abs(end.mean)) + np.max(at.s))
-        return bool(np.all(error <= NEAR * np.max(np.abs(linear), axis=1) + floor))
+    def alone(self) -> Closures:
+        """The same map as a batch of one."""
+        arrays = (self.W, np.float64(self.gamma), self.drive, self.inside, self.outside)
+        return Closures(self.f, *(np.asarray(array)[None] for array in arrays))

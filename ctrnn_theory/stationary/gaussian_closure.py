@@ -7,14 +7,14 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import positive_integer, positive_number, real_array
 from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.closure import ROUNDING, Closure, Moments, distance, semidefinite
-from ctrnn_theory.stationary.flow import BOUND
-from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
+from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.closure_settle import settle
+from ctrnn_theory.stationary.law import Divergence, StationaryLaw
 
 LIMITED = "rounding limits the relative residual to {:.1e}"
-FIRST_TRY = 8  # steps of the map before the first jump is tried; then at each doubling
-LARGE = 1e4  # a state that is so many times what is put in, and still unstable, is taken to grow for ever
-PATIENCE = 25.0  # time constants 1/γ; a stretch this long without progress ends the iteration
+TOLERANCE = 1e-12
+MOST_STRIDES = 1000
+UNSTABLE = "the state rests at an unstable fixed point"
 
 
 def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: ArrayLike | None = None) -> Moments:
@@ -61,15 +61,17 @@ def solve(
     u: ArrayLike | None = None,
     start: ArrayLike | None = None,
     *,
-    tolerance: float = 1e-12,
-    max_iterations: int = 20_000,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST_STRIDES,
 ) -> StationaryLaw:
     """Stationary mean and covariance of the Gaussian closure that `start` flows to (see :func:`step`).
 
-    The map is iterated from `start`, known exactly. Now and then a jump to the fixed point is tried: Newton's method
-    for the mean, and for the covariance the Lyapunov equation of the linear response, A = (1-γ) I + γ D W. It is taken
-    only if the map surely goes there too, so that among several fixed points the end is the one that `start` flows
-    to. A map that does not settle gives its average over the last half of its steps.
+    The map is followed from `start`, known exactly, in strides of many steps at once: their number is one step where
+    the path bends sharply, doubles where it does not, and keeps the error of a stride below a thousandth of the state.
+    Now and then Newton's method is tried. Its end is taken only if it is stable and the map is nearly linear from the
+    present state to it, so that among several fixed points the end is the one that `start` flows to. The work does not
+    grow with 1/γ, or with the time that the network takes to settle. A map that does not settle gives its average
+    over about the last half of its strides.
 
     Parameters
     ----------
@@ -78,13 +80,14 @@ def solve(
     tolerance
         Largest relative distance to the fixed point, as the last Newton step estimates it.
     max_iterations
-        Most steps of the map.
+        Most strides. Each evaluates the moments of a step twice, and there are some ten tries of Newton's method, of a
+        few dozen evaluations each, at most.
 
     Returns
     -------
     StationaryLaw
-        ``details``: "residual" (that distance), "iterations" (steps of the map), "newton" (steps of Newton's method),
-        "spectral_radius" (of A at the end).
+        ``details``: "residual" (that distance), "iterations" (strides), "newton" (steps of Newton's method),
+        "spectral_radius" (of the linear response A = (1-γ) I + γ D W at the end).
 
     Raises
     ------
@@ -105,85 +108,28 @@ def solve(
         positive_integer("max_iterations", max_iterations),
     )
     closure = Closure(net, noise, u)
-    state = Moments(net.start_state(start), np.zeros((net.n, net.n)))
-    path, k, residual = _Path(net, closure.scale(state)), 0, np.inf
-    while k < max_iterations and not path.unsettled(closure.radius(state)):
-        path.begin()
-        for _ in range(min(max(k, FIRST_TRY), max_iterations - k)):
-            new = closure.step(state)
-            k, residual, state = k + 1, distance(state, new) / net.gamma, new
-            path.add(state, residual)
-            if residual <= tolerance:
-                break
-        jump = closure.jump(state, tolerance)
-        if jump is not None:
-            message = "" if jump.residual <= tolerance else LIMITED.format(jump.residual)
-            return _law(closure, jump.state, True, message, residual=jump.residual, iterations=k, newton=jump.steps)
-        if residual <= tolerance:
-            message = "" if closure.radius(state) < 1.0 else "the state rests at an unstable fixed point"
-            return _law(closure, state, True, message, residual=residual, iterations=k, newton=0)
-    if residual <= ROUNDING:
-        return _law(closure, state, True, LIMITED.format(residual), residual=residual, iterations=k, newton=0)
-    message = (
-        f"the closure does not settle (relative change {residual:.1e} in a time constant after {k} steps); its average "
-        f"over the last {path.steps} of them is given"
-    )
-    return _law(closure, path.average(), False, message, residual=residual, iterations=k, newton=0)
-
-
-class _Path:
-    """Keeps an eye on the iteration: does it settle, does it grow without bound, what is its average?"""
-
-    def __init__(self, net: CTRNN, scale: float) -> None:
-        self.n, self.gamma, self.scale = net.n, net.gamma, scale
-        self.smallest: list[float] = []  # residual of each stretch
-        self.sizes: list[float] = []  # of the state at its end
-        self.steps, self.mean, self.square = 0, np.zeros(net.n), np.zeros((net.n, net.n))
-
-    def begin(self) -> None:
-        """Start a stretch of the path, as long as all those before."""
-        self.steps, self.mean, self.square = 0, np.zeros(self.n), np.zeros((self.n, self.n))
-        self.smallest.append(np.inf)
-        self.sizes.append(0.0)
-
-    def add(self, state: Moments, residual: float) -> None:
-        """Take a step in. Raises Divergence if the state is out of bounds."""
-        size = max(float(np.max(np.abs(state.mean))), float(np.sqrt(np.max(np.diag(state.covariance)))))
-        if not size < BOUND:
-            raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} from this start")
-        self.steps += 1
-        self.mean += state.mean
-        self.square += state.covariance + np.outer(state.mean, state.mean)
-        self.smallest[-1] = min(self.smallest[-1], residual)
-        self.sizes[-1] = size
-
-    def unsettled(self, radius: float) -> bool:
-        """Whether the residual has stopped falling for good, at a linear response of this spectral radius.
-
-        Raises Divergence if the state grows instead: far beyond anything put in, or for long.
-        """
-        if len(self.sizes) < 4:
-            return False
-        growth = [b / a if a > 0.0 else 1.0 for a, b in zip(self.sizes[-4:-1], self.sizes[-3:], strict=True)]
-        size, waited = self.sizes[-1], self.steps * self.gamma >= PATIENCE
-        if radius >= 1.0 - 1e-9 and min(growth) > 1.5 and (waited or size > LARGE * self.scale):
-            raise Divergence(f"W must keep the state bounded; under noise it grows on and on, to {size:.3g} so far")
-        if not waited:
-            return False
-        return growth[-1] < 1.5 and self.smallest[-1] > 0.9 * self.smallest[-2]
-
-    def average(self) -> Moments:
-        """Mean and covariance over the last stretch, at a random time."""
-        mean: FloatArray = self.mean / self.steps
-        return Moments(mean, semidefinite(self.square / self.steps - np.outer(mean, mean)))
-
-
-def _law(closure: Closure, state: Moments, settled: bool, message: str, **details: float) -> StationaryLaw:
+    start_state = Moments(net.start_state(start)[None], np.zeros((1, net.n, net.n)))
+    with np.errstate(all="ignore"):
+        end = settle(closure.alone(), start_state, tolerance, max_iterations)
+    if end.growing:
+        raise Divergence(end.growing[0])
+    state, residual = Moments(end.state.mean[0], end.state.covariance[0]), float(end.residual[0])
+    message = ""
+    if not end.settled[0]:
+        message = (
+            f"the closure does not settle (relative change {residual:.1e} in a time constant after"
+            f" {end.strides[0]} strides); its average over about the last half of them is given"
+        )
+    elif not end.stable[0]:
+        message = UNSTABLE
+    elif residual > tolerance:
+        message = LIMITED.format(residual)
+    details = {"residual": residual, "iterations": int(end.strides[0]), "newton": int(end.newton[0])}
     return StationaryLaw(
         mean=state.mean,
         covariance=state.covariance,
         method="gaussian_closure",
-        converged=settled,
+        converged=bool(end.settled[0]),
         message=message,
         details={**details, "spectral_radius": closure.radius(state)},
     )

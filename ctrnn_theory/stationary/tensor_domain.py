@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.closure import Closure, Moments, distance
+from ctrnn_theory.stationary.closure import ROUNDING, Closure, Moments
+from ctrnn_theory.stationary.closure_settle import settle
 from ctrnn_theory.stationary.domain import choose_reach, image, resolve
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import Divergence, FloatArray, NotApplicable
@@ -15,12 +16,10 @@ from ctrnn_theory.stationary.linear import linear_covariance
 from ctrnn_theory.stationary.markov import Step
 from ctrnn_theory.stationary.tensor_step import NetworkStep
 
-LARGE = 1e4  # a closure that is so many times what is put in, and unstable, is taken to grow for ever
-PATIENCE = 100.0  # time constants for which the closure is followed
-LONGEST = 4000  # steps of it
-SETTLED = 1e-3  # relative change of the closure in a time constant at which it has settled
+MOST_STRIDES = 256  # of the closure, as it is followed
 CLEAR = 1e-5  # leak that a slightly wider box would not stop
 WIDTHS = 7.0  # standard deviations on each side of the first guess of the box
+PATH_WIDTHS = 3.0  # likewise, where they are those of a whole path
 FLAT = 1e-9  # half width, relative to the state, given to a state that does not move
 
 
@@ -45,13 +44,13 @@ def first_box(
 ) -> tuple[NetworkStep, Landscape, FloatArray, FloatArray]:
     """Step with the reach that f asks for, the fixed points, and the corners (N,) of a box near what holds the law.
 
-    The box is that of the Gaussian closure followed from `start`, or of the last half of its path if it does not
+    The box is that of the Gaussian closure followed from `start`, or of the average over its path if it does not
     settle; if several fixed points lie in it, it is that of small fluctuations about the stable ones. It only has to
     be near: the solver widens it until no probability leaves it.
     """
-    states = _follow(Closure(net, noise, None), step.drive, start, net.gamma)
-    step = replace(step, reach=_reach(step, states[-1].mean))
-    low, high = _box(step, states)
+    state, widths = _settled(Closure(net, noise, None), step.drive, start)
+    step = replace(step, reach=_reach(step, state.mean))
+    low, high = _box(step, [state], widths)
     fixed = fixed_points(replace(net, b=step.drive))
     small = [Moments(point.state, _linear(step, point)) for point in fixed if point.stable]
     corners = _box(step, small) if small else (np.full(net.n, np.inf), np.full(net.n, -np.inf))
@@ -73,7 +72,7 @@ def _reach(step: NetworkStep, m: FloatArray) -> float:
     return max(choose_reach(neuron, step.f, float(h)).reach for neuron, h in zip(_neurons(step, m), m, strict=True))
 
 
-def _box(step: NetworkStep, states: list[Moments]) -> tuple[FloatArray, FloatArray]:
+def _box(step: NetworkStep, states: list[Moments], widths: float = WIDTHS) -> tuple[FloatArray, FloatArray]:
     """Corners (N,) of a box about Gaussian states, and what the rarest step leads to from their means.
 
     The rarest step is there for a law that is a point but for rare events.
@@ -81,7 +80,7 @@ def _box(step: NetworkStep, states: list[Moments]) -> tuple[FloatArray, FloatArr
     xi = np.linspace(-step.reach, step.reach, 33)
     corners = []
     for state in states:
-        spread = WIDTHS * np.sqrt(np.diag(state.covariance))
+        spread = widths * np.sqrt(np.diag(state.covariance))
         kick = step.reach * step.gamma * np.sqrt(np.diag(step.outside))
         inside = np.sqrt(np.diag(step.inside))
         a = step.W @ state.mean + step.drive
@@ -105,28 +104,18 @@ def widen(
     return np.minimum(wide[0], low), np.maximum(wide[1], high)
 
 
-def _follow(closure: Closure, drive: FloatArray, start: FloatArray, gamma: float) -> list[Moments]:
-    """State that the closure settles to, in a list; the last half of its path if it does not settle."""
+def _settled(closure: Closure, drive: FloatArray, start: FloatArray) -> tuple[Moments, float]:
+    """State that the closure settles to, or its average over the last part of its path; and the widths of its box."""
     closure.drive = drive
-    state = Moments(start, np.zeros((len(start), len(start))))
-    scale, path, power = closure.scale(state), [state], 8
-    for k in range(1, int(min(PATIENCE / gamma, LONGEST)) + 1):
-        new = closure.step(state)
-        change, state = distance(state, new) / gamma, new
-        size = float(max(np.max(np.abs(state.mean)), np.sqrt(np.max(np.diag(state.covariance)))))
-        if not np.isfinite(size):
-            raise NotApplicable(f"{closure.f.name} grows too fast: no range of the state is found from this start")
-        if size > LARGE * scale and closure.radius(state) >= 1.0:
-            raise Divergence(f"W must keep the state bounded; noise carries it past {LARGE * scale:.3g} in {k} steps")
-        if change < SETTLED:
-            return [state]
-        path.append(state)
-        if k == power:
-            power *= 2
-            jump = closure.jump(state, SETTLED)
-            if jump is not None:
-                return [jump.state]
-    return path[len(path) // 2 :]
+    begin = Moments(start[None], np.zeros((1, len(start), len(start))))
+    with np.errstate(all="ignore"):
+        end = settle(closure.alone(), begin, ROUNDING, MOST_STRIDES)
+    if end.growing:
+        raise Divergence(end.growing[0])
+    state = Moments(end.state.mean[0], end.state.covariance[0])
+    if not np.all(np.isfinite(state.mean)):
+        raise NotApplicable(f"{closure.f.name} grows too fast: no range of the state is found from this start")
+    return state, WIDTHS if end.settled[0] else PATH_WIDTHS
 
 
 def _neurons(step: NetworkStep, m: FloatArray) -> list[Step]:
