@@ -117,11 +117,16 @@ def solve(
 
 
 def stationary(
-    problem: Equation, low: FloatArray, high: FloatArray, cells: tuple[int, ...], breaks: Sequence[float] = ()
+    problem: Equation,
+    low: FloatArray,
+    high: FloatArray,
+    cells: tuple[int, ...],
+    breaks: Sequence[float] = (),
+    more: float = 0.0,
 ) -> Solution:
-    """Solve on a given box; `breaks` are where A or B is not smooth, in one dimension."""
+    """Solve on a given box; for `breaks` and `more`, of one dimension, see :func:`line`."""
     if problem.n == 1:
-        density, errors = line(problem, float(low[0]), float(high[0]), breaks)
+        density, errors = line(problem, float(low[0]), float(high[0]), breaks, more)
         border = _line_border(density, float(low[0]), float(high[0]))
         return Solution(density, density.mean, density.covariance, errors, np.nan, border, (len(density.axes[0]),))
     require_memory(cells, needed(cells))

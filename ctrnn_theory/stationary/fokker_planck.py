@@ -27,7 +27,10 @@ FIRST_CELLS = {2: 64, 3: 40}
 TOLERANCES = {1: 1e-8, 2: 1e-3, 3: 3e-2}
 MOST_CELLS = {2: 256, 3: 56}
 WIDTHS = 6.5  # standard deviations of the closure to either side of its mean, to begin with
-LINE_WIDTHS = 40.0  # in one dimension, where a domain too wide costs nothing
+ROOM = 10.0  # roots of the largest diffusion, beyond where the drift of one neuron leads back
+MORE = 0.3  # of the width, at either end: the second domain on which one neuron is solved
+LAYER = (-8.0, -4.0, 0.0, 4.0, 8.0)  # about a kink, in units of the noise inside
+LINE_BORDER = 1e-16  # probability near the ends of one neuron's domain, which costs nothing where it is empty
 CLOSURE_STEPS = 300  # for the box: of a closure that does not settle, its average will do
 BORDER = 1e-9  # probability in the outermost cells at which the domain is wide enough
 WIDENED = 0.3  # of the width, on a side that is not
@@ -91,11 +94,11 @@ def solve(
     if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
         law = deterministic(net, noise, u, start)
         return StationaryLaw(law.mean, law.covariance, "fokker_planck", law.converged, law.message)
-    low, high = _box(net, noise, u, start)
     if net.n == 1:
-        solution, low, high = _line(net, noise, u, low, high)
+        require_bounded(net, float(net.drive(u)[0]))
+        solution, low, high = _line(net, noise, u)
     else:
-        low, high = _widened(net, noise, u, low, high)
+        low, high = _widened(net, noise, u, *_box(net, noise, u, start))
         for counts in _refinements(net.n, cells):
             solution = stationary(network_equation(net, noise, u, (low, high)), low, high, counts)
             if np.all(_relative(solution) <= tolerance):
@@ -105,8 +108,6 @@ def solve(
 
 def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
     """Box of the closure's laws about the fixed points that the start and every attractor flow to."""
-    if net.n == 1:
-        require_bounded(net, float(net.drive(u)[0]))
     starts: list[Any] = [point.state for point in fixed_points(net, u) if point.stable] or [start]
     laws = []
     for begin in starts:
@@ -117,7 +118,7 @@ def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None)
                 raise
     if not laws:
         raise Divergence("W must keep the state bounded; under noise it grows from every fixed point of the network")
-    width = (LINE_WIDTHS if net.n == 1 else WIDTHS) * np.array([law.std for law in laws])
+    width = WIDTHS * np.array([law.std for law in laws])
     mean = np.array([law.mean for law in laws])
     return open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
 
@@ -136,29 +137,50 @@ def open_box(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]
     return low, high
 
 
-def _line(
-    net: CTRNN, noise: Noise, u: ArrayLike | None, low: FloatArray, high: FloatArray
-) -> tuple[Solution, FloatArray, FloatArray]:
+def _line(net: CTRNN, noise: Noise, u: ArrayLike | None) -> tuple[Solution, FloatArray, FloatArray]:
     """One neuron, on a domain widened until the density at its ends is negligible."""
-    w, drive = float(net.W[0, 0]), float(net.drive(u)[0])
-    breaks = [(k - drive) / w for k in net.activation.breakpoints] if w and not np.any(noise.inside) else []
-    given = network_equation(net, noise, u)
-
-    def floored(points: FloatArray, t: float) -> FloatArray:  # where f is flat noise inside may underflow: not zero
-        return np.maximum(given.diffusion(points, t), np.finfo(float).tiny)
-
-    problem = Equation(1, given.drift, floored)
-    for _ in range(MOST_WIDENINGS):
-        try:
-            solution = stationary(problem, low, high, (), breaks)
-        except ValueError as error:
-            raise NotApplicable(str(error)) from None
-        leaking = solution.border[0] > BORDER
-        if not leaking.any():
-            break
-        width = high - low
-        low, high = low - np.where(leaking[0], width, 0.0), high + np.where(leaking[1], width, 0.0)
+    problem, breaks = network_equation(net, noise, u), _bends(net, noise, u)
+    try:
+        low, high = _interval(problem)
+        for _ in range(MOST_WIDENINGS):
+            solution = stationary(problem, low, high, (), breaks, MORE)
+            leaking = solution.border[0] > LINE_BORDER
+            if not leaking.any():
+                break
+            width = high - low
+            low, high = low - np.where(leaking[0], width, 0.0), high + np.where(leaking[1], width, 0.0)
+    except ValueError as error:
+        raise NotApplicable(str(error)) from None
     return solution, low, high
+
+
+def _bends(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FloatArray:
+    """States about which drift and diffusion of one neuron bend: over the noise inside, or the width of f itself."""
+    w, drive, f = float(net.W[0, 0]), float(net.drive(u)[0]), net.activation
+    if w == 0.0:
+        return np.zeros(0)
+    layer = np.array(LAYER)[:, None]
+    scale = float(noise.std("inside", 1)[0])
+    at = [np.array(f.breakpoints) + scale * layer, np.array(f.nonlinearities) + np.hypot(scale, 1.0) * layer]
+    states: FloatArray = np.unique((np.concatenate([a.ravel() for a in at]) - drive) / w)
+    return states
+
+
+def _interval(problem: Equation) -> tuple[FloatArray, FloatArray]:
+    """Interval (1,), (1,) from outside of which the drift of one neuron leads back, with room for the noise.
+
+    The drift is looked at on both sides of zero, at distances from 1e-12 to 1e18: where it leads outwards, however far,
+    the law may live.
+    """
+    distance = 10.0 ** np.arange(-12.0, 18.0, 0.125)
+    ends = []
+    for side in (-1.0, 1.0):
+        drift = side * problem.drift(side * distance[:, None], 0.0)[:, 0]
+        last = np.flatnonzero(drift >= 0.0)[-1:]
+        ends.append(distance[: int(last[0]) + 2 if last.size else 1])
+    seen = np.concatenate([-ends[0], ends[1]])
+    room = ROOM * np.sqrt(float(problem.diffusion(seen[:, None], 0.0).max()))
+    return open_box(np.array([seen.min() - room]), np.array([seen.max() + room]))
 
 
 def _widened(
