@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.exponent import Exponent, beyond, exponent_from_top
-from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients, panels_between
-from ctrnn_theory.fokker_planck.scout import first_edges
+from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients
+from ctrnn_theory.fokker_planck.scout import first_panels
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -23,13 +23,14 @@ RESOLVED = 1e-13  # of the mass, and of the moments: what a panel may leave unre
 NOISE = 1e-9  # last coefficients that may be rounding, of a diffusion that is a small difference, if
 STALLED = 0.7  # they are not reduced by halving
 ROUNDING = 64.0 * np.finfo(float).eps  # last coefficients that are rounding in any case
+GRAIN = 8.0 * np.finfo(float).eps  # the same, of a panel as wide as its distance from zero
 STEP = 1.0  # e-folds between a panel's end and the nearest node: more is no resolution of what lies at the end
 POINT = 1e-6  # of the mass, in a panel too narrow to be cut and not resolved: the law is a point
 EMPTY = 1e-12  # of the mass, that may seem to lie where the diffusion underflows
 
 
 def line(
-    problem: Equation, low: float, high: float, breaks: Sequence[float] = (), more: float = 0.0
+    problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: float = 0.0
 ) -> tuple[Density, FloatArray]:
     """Stationary density on [low, high], and the estimated error of its mean and variance (2,).
 
@@ -53,14 +54,14 @@ def line(
         If the diffusion is not positive where the law lives, or the density is too sharp to resolve.
     """
     wider = more * (high - low)
-    part = _resolved(problem, first_edges(problem, low, high, breaks, FIRST_PANELS))
-    other = _resolved(problem, first_edges(problem, low - wider, high + wider, breaks, OTHER_PANELS))
+    part = _resolved(problem, first_panels(problem, low, high, breaks, FIRST_PANELS))
+    other = _resolved(problem, first_panels(problem, low - wider, high + wider, breaks, OTHER_PANELS))
     return part.density(), part.error() + np.abs(part.moments() - other.moments())
 
 
-def _resolved(problem: Equation, edges: FloatArray) -> _Part:
-    """Halve panels, which begin with these edges, until they resolve the density."""
-    panels, origin = panels_between(problem, edges), 0
+def _resolved(problem: Equation, panels: Panels) -> _Part:
+    """Halve panels until they resolve the density."""
+    origin = 0
     while True:
         part = _Part(panels, exponent_from_top(panels, origin))
         rough, tail = part.rough()
@@ -105,8 +106,11 @@ class _Part:
         possible = self._possible * lever
         exponents, size, peak = last_coefficients(panels.rate), np.abs(panels.rate).max(axis=1), self.p.max(axis=1)
         origin = int(np.clip(self.exponent.origin - self.inside.start, 0, len(width)))
-        vague = (beyond(possible, origin) > RESOLVED / np.maximum(exponents, LEAST**0.5)) & (exponents > ROUNDING * size)
-        bent = (self.open * lever > RESOLVED) & (self.last > ROUNDING * peak)
+        # the nodes of a narrow panel far from zero are rounded, and with them drift and diffusion
+        rounding = GRAIN * np.abs(panels.left + panels.right) / width * np.ptp(panels.rate, axis=1)
+        vague = beyond(possible, origin) > RESOLVED / np.maximum(exponents, LEAST**0.5)
+        vague &= exponents > ROUNDING * size + rounding
+        bent = (self.open * lever > RESOLVED) & (self.last > (ROUNDING + rounding) * peak)
         relative = np.divide(self.last, peak, out=np.zeros_like(peak), where=peak > 0.0)
         tail = np.maximum(relative, exponents / np.maximum(size, 1.0))
         noisy = (tail < NOISE) & (tail > STALLED * panels.before)

@@ -72,21 +72,36 @@ class Panels:
         middle = 0.5 * (self.left + self.right)[rough]
         left = np.concatenate([self.left[rough], middle])
         right = np.concatenate([middle, self.right[rough]])
-        new = _evaluated(problem, left, right, np.tile(self.floor[rough], 2), np.tile(tail[rough], 2))
-        parts = [np.concatenate([getattr(self, name)[~rough], getattr(new, name)]) for name in self.__annotations__]
+        return self._replaced(~rough, _evaluated(problem, left, right, self.floor[0], np.tile(tail[rough], 2)))
+
+    def cut_at(self, problem: Equation, points: FloatArray) -> Panels:
+        """Cut panels at `points`, unless that leaves one too narrow."""
+        edges = np.unique(np.concatenate([self.left, self.right, points]))
+        near = np.diff(edges) < 2.0 * ULPS * np.finfo(float).eps * np.abs(edges[1:])
+        near[-1] = False
+        edges = edges[~np.concatenate([[False], near])]
+        place = np.minimum(np.searchsorted(self.left, edges[:-1]), len(self.left) - 1)
+        same = (self.left[place] == edges[:-1]) & (self.right[place] == edges[1:])
+        kept = np.zeros(len(self.left), dtype=bool)
+        kept[place[same]] = True
+        if same.all():
+            return self
+        left, right = edges[:-1][~same], edges[1:][~same]
+        return self._replaced(kept, _evaluated(problem, left, right, self.floor[0], np.full(len(left), np.inf)))
+
+    def _replaced(self, kept: BoolArray, new: Panels) -> Panels:
+        parts = [np.concatenate([getattr(self, name)[kept], getattr(new, name)]) for name in self.__annotations__]
         order = np.argsort(parts[0], kind="stable")
         return Panels(*(part[order] for part in parts))
 
 
 def panels_between(problem: Equation, edges: FloatArray) -> Panels:
     """Panels between ascending edges (K + 1,)."""
-    floor = np.full(len(edges) - 1, NARROWEST * (edges[-1] - edges[0]))
+    floor = NARROWEST * float(edges[-1] - edges[0])
     return _evaluated(problem, edges[:-1], edges[1:], floor, np.full(len(edges) - 1, np.inf))
 
 
-def _evaluated(
-    problem: Equation, left: FloatArray, right: FloatArray, floor: FloatArray, before: FloatArray
-) -> Panels:
+def _evaluated(problem: Equation, left: FloatArray, right: FloatArray, floor: float, before: FloatArray) -> Panels:
     half = 0.5 * (right - left)[:, None]
     x = left[:, None] + half * (1.0 + NODES)
     at = x.reshape(-1, 1)
@@ -95,7 +110,7 @@ def _evaluated(
     least = np.maximum(B, LEAST)
     with np.errstate(all="ignore"):
         rate = np.clip(2.0 * half * A / least, -STEEPEST, STEEPEST)
-    return Panels(left, right, x, A, B, rate, np.log(least), floor, before)
+    return Panels(left, right, x, A, B, rate, np.log(least), np.full(len(left), floor), before)
 
 
 def last_coefficients(values: FloatArray) -> FloatArray:

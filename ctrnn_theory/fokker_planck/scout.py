@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.equation import Equation
-from ctrnn_theory.fokker_planck.panels import Panels, last_coefficients, panels_between
+from ctrnn_theory.fokker_planck.panels import LEAST, Panels, last_coefficients, panels_between
 
 FloatArray = NDArray[np.float64]
 
@@ -17,23 +17,23 @@ FOLDS = 0.1  # those of the logarithm of the diffusion
 NARROWEST = 1e-8  # of the interval: here kinks and jumps are left to the panels that carry mass
 MOST = 512  # panels
 BISECTIONS = 80
+GOLDEN = 0.5 * (5.0**0.5 - 1.0)
+LOOKS = 200_000  # places at which an equation of unknown scales is looked at
 STEEP = 1.0  # e-folds between neighbouring nodes on both sides of a peak that the nodes do not resolve
 
 
-def first_edges(
-    problem: Equation, low: float, high: float, marks: Iterable[float] = (), count: int = 64
-) -> FloatArray:
-    """Edges of the first panels of [low, high].
+def first_panels(problem: Equation, low: float, high: float, marks: Iterable[float], count: int) -> Panels:
+    """First panels of [low, high], on which every peak of the density shows.
 
     Panels are halved until drift and diffusion are seen on each. Every zero of the drift, where ∫ 2A/B has a peak or
     a trough, becomes an edge, so that no peak is so narrow that it lies between nodes; and so does every node at which
     the density is higher than at its neighbours by more than an e-fold. What leaves no trace at the first 16 `count`
     nodes, nor at the `marks`, is not seen.
     """
-    edges = np.union1d(np.linspace(low, high, count + 1), [mark for mark in marks if low < mark < high])
+    edges = np.linspace(low, high, count + 1)
     problem.drift(edges[:, None], 0.0)  # what is not finite, or negative, at an end is reported, though no node sees it
     problem.diffusion(edges[:, None], 0.0)
-    panels = panels_between(problem, edges)
+    panels = panels_between(problem, np.union1d(edges, [mark for mark in marks if low < mark < high]))
     while len(panels.left) < MOST:
         size = np.abs(panels.drift).max(axis=1)
         rough = last_coefficients(panels.drift) > SEEN * size
@@ -42,17 +42,20 @@ def first_edges(
         if not rough.any():
             break
         panels = panels.cut(problem, rough, np.full(len(panels.left), np.inf))
-    found = np.concatenate([panels.left, [high], _zeros(problem, panels), _peaks(panels)])
-    return distinct(found, low, high)
+    return panels.cut_at(problem, np.concatenate([_zeros(problem, panels), _peaks(panels)]))
 
 
-def distinct(edges: FloatArray, low: float, high: float) -> FloatArray:
-    """Sorted edges from low to high, those dropped that lie closer to the one before than panels can be wide."""
-    edges = np.unique(np.clip(edges, low, high))
-    gap = np.diff(edges) > 16.0 * np.finfo(float).eps * np.abs(edges[1:])
-    kept = edges[np.concatenate([[True], gap])]
-    kept[-1] = high
-    return kept
+def narrow_marks(problem: Equation, low: float, high: float) -> FloatArray:
+    """Places about which drift or diffusion vary within 1/200 000 of the interval.
+
+    The neighbours of every change of sign of the drift, and of every dip of the diffusion.
+    """
+    x = low + (high - low) * np.sort(np.modf(np.arange(1, LOOKS + 1) * GOLDEN)[0])
+    sign = np.sign(problem.drift(x[:, None], 0.0)[:, 0])
+    folds = np.diff(np.log(np.maximum(problem.diffusion(x[:, None], 0.0).reshape(-1), LEAST)))
+    changes = np.flatnonzero(sign[:-1] * sign[1:] < 0.0)
+    dips = 1 + np.flatnonzero((folds[:-1] < -FOLDS) & (folds[1:] > FOLDS))
+    return np.concatenate([x[changes], x[changes + 1], x[dips - 1], x[dips], x[dips + 1]])
 
 
 def _zeros(problem: Equation, panels: Panels) -> FloatArray:

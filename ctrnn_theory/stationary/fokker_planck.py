@@ -35,6 +35,7 @@ CLOSURE_STEPS = 300  # for the box: of a closure that does not settle, its avera
 BORDER = 1e-9  # probability in the outermost cells at which the domain is wide enough
 WIDENED = 0.3  # of the width, on a side that is not
 MOST_WIDENINGS = 20
+LONG_STEP = 1.0  # γ times the fastest rate: the variance of the map is twice that of the diffusion, or more
 BELOW = 1e-6  # probability below zero that goes without saying
 
 
@@ -50,11 +51,18 @@ def solve(
     """Stationary law of the diffusion approximation, with its density: one, two or three neurons.
 
     Drift F(W h + W_in u + b; σ_in) - h and diffusion γ (Cov f + Σ_out), in units of τ: the limit of the map for γ → 0.
-    What is solved is that equation. Its own distance from the map is no part of the error that is told here: of order
-    γ in the variance, relative, and of order γ² in the mean. One neuron: the density of no flux, by quadrature. Two and
-    three: finite volumes, see :func:`ctrnn_theory.fokker_planck.solve`, on a box of 6.5 standard deviations of the
-    Gaussian closure to either side of every stable fixed point, widened until less than 1e-9 of the probability lies in
-    the outermost cells. The law is that of all wells together, wherever the network starts.
+    What is solved is that equation. Its own distance from the map is not part of the error that is given: of order γ in
+    the variance, relative, and of order γ² in the mean; ``message`` says so where one step of the map overshoots.
+
+    One neuron: the density of no flux, by quadrature, on an interval outside of which the drift leads back; the
+    diffusion may vanish where no mass lies. Two and three: finite volumes, see
+    :func:`ctrnn_theory.fokker_planck.solve`, on a box of 6.5 standard deviations of the Gaussian closure to either side
+    of every stable fixed point, widened until less than 1e-9 of the probability lies in the outermost cells. The law is
+    that of all wells together, wherever the network starts; where rounding leaves open how much lies in each of two
+    wells, the error is as large as their distance, and ``converged`` is False.
+
+    The error rests on a second solution, on other panels and a larger interval or on coarser grids, and on what holds
+    for any stationary law, E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0.
 
     Parameters
     ----------
@@ -103,7 +111,25 @@ def solve(
             solution = stationary(network_equation(net, noise, u, (low, high)), low, high, counts)
             if np.all(_relative(solution) <= tolerance):
                 break
-    return _law(solution, low, high, tolerance)
+    return _law(solution, low, high, tolerance, _overshoot(net, noise, u, solution))
+
+
+def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution) -> str:
+    """Say so if a step of the map goes so far that its law is another.
+
+    One step takes deviations in a direction of rate λ of I - D W by the factor 1 - γ λ: the variance of the map is that
+    of the diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
+    """
+    a = net.W @ solution.mean + net.drive(u)
+    S = noise.covariance("inside", net.n) + net.W @ semidefinite(solution.covariance) @ net.W.T
+    slope = net.activation.smoothed(a, np.sqrt(np.maximum(np.diag(S), 0.0)), 1)
+    rate = net.gamma * float(np.abs(np.linalg.eigvals(np.eye(net.n) - slope[:, None] * net.W)).max())
+    if rate <= LONG_STEP:
+        return ""
+    return (
+        f"a step of the map is too long for the diffusion approximation: it moves the state by {rate:.2g} times its "
+        "distance from where the drift leads"
+    )
 
 
 def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
@@ -215,7 +241,7 @@ def _relative(solution: Solution) -> FloatArray:
     return solution.error / np.array([np.sqrt(size), size])
 
 
-def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float) -> StationaryLaw:
+def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float, remark: str) -> StationaryLaw:
     message, border = "", float(solution.border.max())
     if border > BORDER:
         message = f"the domain cuts the law off: {border:.1e} of the probability lies at one of its ends"
@@ -233,4 +259,4 @@ def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float
         "negative": solution.negative,
     }
     covariance = semidefinite(solution.covariance)
-    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message, details=details)
+    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message or remark, details=details)
