@@ -2,122 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation
+from ctrnn_theory.fokker_planck.exponent import Exponent, beyond, exponent_from_top
+from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients
+from ctrnn_theory.fokker_planck.scout import first_panels
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
-POINTS = 16
-NODES, WEIGHTS = legendre.leggauss(POINTS)
-_VANDER = legendre.legvander(NODES, POINTS - 1)
-TO_COEFFICIENTS = _VANDER.T * WEIGHTS * (np.arange(POINTS)[:, None] + 0.5)
-"""Values at the nodes to Legendre coefficients."""
-_PRIMITIVES = np.stack([legendre.legint(row, lbnd=-1) for row in np.eye(POINTS)])
-CUMULATE = (legendre.legvander(NODES, POINTS) @ _PRIMITIVES.T) @ TO_COEFFICIENTS
-"""Values at the nodes to integrals from the left end to each node."""
-
-DEPTH = 60.0  # e-folds below the maximum at which the density ends: e^-60 = 1e-26
-CLIFF = 1e12  # e-folds in a panel that are told apart: more would drown the rest in rounding
-FIRST_PANELS = 64
+FIRST_PANELS, OTHER_PANELS = 32, 23  # of the two meshes whose solutions are compared
 MOST_PANELS = 4096
-RESOLVED = 1e-13  # last coefficients of a panel that is resolved, relative to the largest density
+DEPTH = 120.0  # e-folds below the largest mass of a panel at which others are negligible, in any moment
+RESOLVED = 1e-13  # of the mass, and of the moments: what a panel may leave unresolved
 NOISE = 1e-9  # last coefficients that may be rounding, of a diffusion that is a small difference, if
 STALLED = 0.7  # they are not reduced by halving
-SMALL = 1e-20  # density, relative to the largest, that needs no resolution
+ROUNDING = 64.0 * np.finfo(float).eps  # last coefficients that are rounding in any case
+GRAIN = 8.0 * np.finfo(float).eps  # the same, of a panel as wide as its distance from zero
+STEP = 1.0  # e-folds between a panel's end and the nearest node: more is no resolution of what lies at the end
+POINT = 1e-6  # of the mass, in a panel too narrow to be cut and not resolved: the law is a point
+EMPTY = 1e-12  # of the mass, that may seem to lie where the diffusion underflows
 
 
-def line(problem: Equation, low: float, high: float, breaks: Sequence[float] = ()) -> tuple[Density, FloatArray]:
+def line(
+    problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: float = 0.0
+) -> tuple[Density, FloatArray]:
     """Stationary density on [low, high], and the estimated error of its mean and variance (2,).
 
-    Panels are halved until each resolves the density; the error is what halving all of them once more changes. Of
-    several wells those narrower than 1e-4 of the interval may be missed.
+    The exponent is integrated outwards from the highest peak, on panels that are halved wherever it decides what lies
+    where: a panel counts by the most mass that may lie beyond it, given how well the exponent is known up to there.
+    What falls off a cliff is left unresolved, so that the diffusion may vanish where no mass lies.
+
+    The error adds up what the panels leave unresolved; the rounding of the exponent, which decides how much lies in
+    each of two wells between which it falls and rises far; by how much the solution violates what holds for any law
+    without flux, with differences between the ends on the right,
+
+        E A = ½ [B p],    2 E A (x - m) + E B = [(x - m) B p],
+
+    in units of the rate at which the law relaxes; and the difference to a second solution on other panels, of an
+    interval that is larger by the part `more` of its width at either end, 0 for walls. `breaks` are where drift or
+    diffusion is not smooth, or varies within a short distance.
 
     Raises
     ------
     ValueError
-        If the diffusion is not positive everywhere, or the density is too sharp to resolve.
+        If the diffusion is not positive where the law lives, or the density is too sharp to resolve.
     """
-    low, high = _support(problem, low, high, breaks)
-    inner = np.array([b for b in breaks if low < b < high])
-    edges = np.union1d(np.linspace(low, high, FIRST_PANELS + 1), inner)
-    parent = np.full(len(edges) - 1, np.inf)
+    wider = more * (high - low)
+    part = _resolved(problem, first_panels(problem, low, high, breaks, FIRST_PANELS))
+    other = _resolved(problem, first_panels(problem, low - wider, high + wider, breaks, OTHER_PANELS))
+    return part.density(), part.error() + np.abs(part.moments() - other.moments())
+
+
+def _resolved(problem: Equation, panels: Panels) -> _Part:
+    """Halve panels until they resolve the density."""
+    origin = 0
     while True:
-        x, p, tail = _panels(problem, edges)
-        noisy = (tail < NOISE) & (tail > STALLED * parent)
-        rough = (tail > RESOLVED) & ~noisy & (np.diff(edges) > 1e-12 * (high - low))
+        part = _Part(panels, exponent_from_top(panels, origin))
+        rough, tail = part.rough()
+        rough &= panels.divisible
         if not rough.any():
-            break
-        if len(edges) > MOST_PANELS:
-            place = edges[:-1][rough][0]
+            part.require_spread()
+            part.require_diffusion()
+            return part
+        if len(panels.left) > MOST_PANELS:
+            part.require_diffusion()
+            place = panels.left[rough][0]
             raise ValueError(f"drift and diffusion must be resolved by {MOST_PANELS} panels; not so near {place:g}")
-        parent = np.repeat(tail, 1 + rough)
-        edges = np.union1d(edges, 0.5 * (edges[:-1] + edges[1:])[rough])
-    density = _density(edges, x, p)
-    finer = np.union1d(edges, 0.5 * (edges[:-1] + edges[1:]))
-    check = _density(finer, *_panels(problem, finer)[:2])
-    difference = (check.mean - density.mean)[0], (check.covariance - density.covariance)[0, 0]
-    return check, np.abs(difference)
+        origin = part.exponent.origin
+        origin += int(np.count_nonzero(rough[:origin]))
+        panels = panels.cut(problem, rough, tail)
 
 
-def _density(edges: FloatArray, x: FloatArray, p: FloatArray) -> Density:
-    widths = (0.5 * np.diff(edges)[:, None] * WEIGHTS).ravel()
-    values = p.ravel() / (widths @ p.ravel())
-    return Density((x.ravel(),), (widths,), values, np.zeros((1, values.size)))
+class _Part:
+    """The panels that may hold mass, and those between them; what they hold, and what they leave unresolved."""
 
+    def __init__(self, panels: Panels, exponent: Exponent) -> None:
+        relevant = np.flatnonzero(exponent.bound > exponent.mass.max() - DEPTH)
+        inside = slice(int(relevant[0]), int(relevant[-1]) + 1)
+        self.count, self.inside, self.panels, self.exponent = len(panels.left), inside, panels.part(inside), exponent
+        top = float(exponent.density[inside].max())
+        self.p = np.exp(exponent.density[inside] - top)
+        self.weights = 0.5 * self.panels.width[:, None] * WEIGHTS
+        self.scale = top + float(np.log((self.weights * self.p).sum()))  # the logarithm of what makes the mass one
+        self.share = self.weights * self.p / (self.weights * self.p).sum()
+        place = float(self.panels.x.ravel()[np.argmax(self.p)])  # in the law: moments about it keep their digits
+        shift = float((self.share * (self.panels.x - place)).sum())
+        self.mean, self.away = place + shift, (self.panels.x - place) - shift
+        self.variance = float((self.share * self.away**2).sum())
+        self.last, self.open = last_coefficients(self.p), np.exp(top - self.scale) * self.panels.width
+        self.open *= 0.5 * self.last  # mass of each panel that is not resolved
 
-def _coefficients(problem: Equation, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """2A/B and ln B at points of any shape."""
-    at = x.reshape(-1, 1)
-    A, B = problem.drift(at, 0.0)[:, 0], problem.diffusion(at, 0.0).reshape(-1)
-    if np.any(B <= 0.0):
-        bad = int(np.argmin(B))
-        raise ValueError(f"diffusion must be positive in one dimension; at {at[bad, 0]:.4g} it is {B[bad]:.3g}")
-    with np.errstate(over="ignore"):
-        rate = 2.0 * A / B
-    return rate.reshape(x.shape), np.log(B).reshape(x.shape)
+    def rough(self) -> tuple[BoolArray, FloatArray]:
+        """Which of all panels are to be halved, and the relative size of the last coefficients of each."""
+        panels, width = self.panels, self.panels.width
+        grain = float(width[np.argmax(self.p.max(axis=1))])  # a law that is not resolved yet may be as narrow as this
+        lever = 1.0 + (self.away.mean(axis=1) ** 2 + width**2) / (self.variance + grain**2)
+        possible = self._possible * lever
+        exponents, size, peak = last_coefficients(panels.rate), np.abs(panels.rate).max(axis=1), self.p.max(axis=1)
+        origin = int(np.clip(self.exponent.origin - self.inside.start, 0, len(width)))
+        # the nodes of a narrow panel far from zero are rounded, and with them drift and diffusion
+        rounding = GRAIN * np.abs(panels.left + panels.right) / width * np.ptp(panels.rate, axis=1)
+        vague = beyond(possible, origin) > RESOLVED / np.maximum(exponents, LEAST**0.5)
+        vague &= exponents > ROUNDING * size + rounding
+        bent = (self.open * lever > RESOLVED) & (self.last > (ROUNDING + rounding) * peak)
+        relative = np.divide(self.last, peak, out=np.zeros_like(peak), where=peak > 0.0)
+        tail = np.maximum(relative, exponents / np.maximum(size, 1.0))
+        noisy = (tail < NOISE) & (tail > STALLED * panels.before)
+        rough, tails = np.zeros(self.count, dtype=bool), np.zeros(self.count)
+        rough[self.inside] = ((vague | bent) & ~noisy) | ((possible > RESOLVED) & self._steep)
+        tails[self.inside] = tail
+        return rough, tails
 
+    @property
+    def _possible(self) -> FloatArray:
+        """Most mass that each panel may hold."""
+        return np.exp(np.minimum(self.exponent.bound[self.inside] - self.scale, 0.0))
 
-def _support(problem: Equation, low: float, high: float, breaks: Sequence[float]) -> tuple[float, float]:
-    """Part of the interval outside of which the density is below e^-60 of its maximum."""
-    while True:
-        edges = np.union1d(np.linspace(low, high, FIRST_PANELS + 1), [b for b in breaks if low < b < high])
-        _coefficients(problem, edges)  # a diffusion may vanish at an edge, and no node sees it
-        x, height, _ = _heights(problem, edges)
-        x, height = np.concatenate([[low], x.ravel(), [high]]), height.ravel()
-        inside = 1 + np.flatnonzero(height >= height.max() - DEPTH)
-        first, last = inside[0] - 1, inside[-1] + 1
-        few = last - first < height.size // 8
-        low, high = float(x[first]), float(x[last])
-        if not few:
-            return low, high
-        if high - low <= 1e-13 * max(abs(low), abs(high)):
-            raise ValueError(f"diffusion must spread the law; at {low:g} it is a point to rounding")
+    @property
+    def _steep(self) -> BoolArray:
+        """Panels with an end that may be far above all nodes."""
+        rate = self.panels.rate
+        steps = np.maximum(np.abs(rate @ CUMULATE[0]), np.abs(rate @ (WEIGHTS - CUMULATE[-1])))
+        steep: BoolArray = steps > STEP
+        return steep
 
+    def moments(self) -> FloatArray:
+        """Mean and variance (2,)."""
+        return np.array([self.mean, self.variance])
 
-def _heights(problem: Equation, edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Nodes (panels, 16), the logarithm of the density there, and 2A/B times half a panel's width."""
-    half = 0.5 * np.diff(edges)[:, None]
-    x = edges[:-1, None] + half * (1.0 + NODES)
-    rate, log_diffusion = _coefficients(problem, x)
-    with np.errstate(over="ignore"):
-        rate = np.clip(half * rate, -CLIFF, CLIFF)
-    rise = rate @ WEIGHTS
-    top = int(np.argmax(np.cumsum(rise)))  # added up from there, or a cliff far below would cost digits
-    start = np.concatenate([-np.cumsum(rise[:top][::-1])[::-1], [0.0], np.cumsum(rise[top:-1])])
-    return x, start[:, None] + rate @ CUMULATE.T - log_diffusion, rate
+    def density(self) -> Density:
+        """The density at the nodes."""
+        values = (self.p / (self.weights * self.p).sum()).ravel()
+        return Density((self.panels.x.ravel(),), (self.weights.ravel(),), values, np.zeros((1, values.size)))
 
+    def error(self) -> FloatArray:
+        """Estimated errors of mean and variance (2,), but for what other panels would show."""
+        most = np.exp(np.minimum(self.exponent.most[self.inside] - self.scale + np.log(self.weights), 0.0))
+        excess = np.maximum(most - self.share, 0.0)
+        excess[:, -1] += self.open
+        square = np.abs(self.away**2 - self.variance)
+        unknown = np.array([(excess * np.abs(self.away)).sum(), (excess * square).sum()])
+        place = np.finfo(float).eps * abs(self.mean)  # to which any state is known
+        return unknown + self._violation() + place * np.array([2.0, 4.0 * np.sqrt(self.variance)])
 
-def _panels(problem: Equation, edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Nodes (panels, 16), density there relative to its maximum, and the last coefficients of each panel (panels,)."""
-    x, height, rate = _heights(problem, edges)
-    p = np.exp(height - height.max())
-    top = p.max(axis=1)
-    exponent = np.abs((rate @ TO_COEFFICIENTS.T)[:, -2:]).max(axis=1) * top
-    last = np.abs((p @ TO_COEFFICIENTS.T)[:, -2:]).max(axis=1)
-    return x, p, np.where(top > SMALL, np.maximum(last, exponent), 0.0)
+    def _violation(self) -> FloatArray:
+        """By how much the two identities are violated, as errors of mean and variance (2,)."""
+        panels, exponent, inside = self.panels, self.exponent, self.inside
+        low = exponent.outer[inside.start] if exponent.origin > inside.start else 0.0
+        high = exponent.outer[inside.stop - 1] if exponent.origin < inside.stop else 0.0
+        flux = np.exp(np.array([low, high]) - self.scale)  # B p at the ends
+        ends = np.array([panels.left[0], panels.right[-1]]) - self.mean
+        spread = float((self.share * panels.diffusion).sum())
+        first = (self.share * panels.drift).sum() - 0.5 * (flux[1] - flux[0])
+        second = 2.0 * (self.share * panels.drift * self.away).sum() + spread - (flux[1] * ends[1] - flux[0] * ends[0])
+        rate = spread / (2.0 * self.variance)
+        return np.abs(np.array([first, 0.5 * second])) / rate
+
+    def require_spread(self) -> None:
+        """Raise a ValueError if the density is not resolved where panels cannot be cut."""
+        blocked = ~self.panels.divisible
+        held = np.maximum(np.where(self._steep, self._possible, 0.0), self.open)
+        if np.any(held[blocked] > POINT):
+            self.require_diffusion()
+            place = self.panels.left[blocked][np.argmax(held[blocked])]
+            place = 0.0 if abs(place) <= 2.0 * self.panels.floor[0] else place
+            raise ValueError(f"diffusion must spread the law; at {place:g} it is a point to rounding")
+
+    def require_diffusion(self) -> None:
+        """Raise a ValueError if some of the law lies where the diffusion is zero, or underflows."""
+        empty = self.panels.diffusion < LEAST
+        if self.share[empty].sum() > EMPTY:
+            place = self.panels.x[empty][np.argmax(self.share[empty])]
+            place = 0.0 if abs(place) <= 2.0 * self.panels.floor[0] else place
+            raise ValueError(
+                f"diffusion must be positive in one dimension; at {place:.4g} it is 0, and the law a point to rounding"
+            )

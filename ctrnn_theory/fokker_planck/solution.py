@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ from ctrnn_theory.fokker_planck.equation import Equation, equation
 from ctrnn_theory.fokker_planck.generator import Generator, generator
 from ctrnn_theory.fokker_planck.grid import Grid, require_memory
 from ctrnn_theory.fokker_planck.line import line
+from ctrnn_theory.fokker_planck.scout import narrow_marks
 
 FloatArray = NDArray[np.float64]
 
 CELLS = {1: 512, 2: 128, 3: 48}
 """Cells along an axis, by the number of dimensions."""
+INNER = 1e-6  # probability in the outermost cells at which the ends of the box do not act as walls
 LEVELS = 3  # grids, each with cells twice as wide as the one before
 MOST_DIMENSIONS = 3
 SHIFT = 1e-11  # of the fastest rate: the resolvent that finds where the mass is
@@ -45,8 +47,9 @@ class Solution:
     covariance: FloatArray
     """Cov h (N, N), likewise."""
     error: FloatArray
-    """Estimated absolute error of the mean and of the covariance, (2,): by the grid, and by rounding, which decides how
-    much lies in each of two wells that are left too rarely."""
+    """Estimated absolute error of the mean and of the covariance, (2,): by the grid; by rounding, which decides how
+    much lies in each of two wells that are left too rarely; and by how much E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0
+    are violated, which hold for any stationary law that no wall cuts off."""
     order: float
     """Order in the width of the cells at which the mean (or the variances, where that moves less) converged; NaN where
     rounding decides, and in one dimension, where there is no grid."""
@@ -70,8 +73,10 @@ def solve(
 ) -> Solution:
     """Stationary density of ∂p/∂t = - Σ ∂ᵢ(Aᵢ p) + ½ Σ ∂ᵢ∂ⱼ(Bᵢⱼ p) in a box of one, two or three dimensions.
 
-    One dimension: the density of no flux, p ∝ exp(∫ 2A/B) / B, by Gauss–Legendre panels, to about 1e-12. Two and three:
-    finite volumes with exponentially fitted fluxes. Mass is conserved by construction, and where the diffusion is
+    One dimension: the density of no flux, p ∝ exp(∫ 2A/B) / B, by Gauss–Legendre panels, to about 1e-12; the diffusion
+    may vanish where no mass lies. The domain is looked at in 200 000 places: what varies within less than the distance
+    between two of them, and leaves no trace elsewhere, may be missed. Two and three: finite volumes with exponentially
+    fitted fluxes. Mass is conserved by construction, and where the diffusion is
     diagonal no density is negative; off the diagonal that holds for weak correlations and small cells, and what is
     below zero is told: much, where the law is narrower than a cell in some direction. The equations are solved on three
     grids, and mean and covariance extrapolated (Richardson) with the second order that the scheme has; where a
@@ -95,8 +100,9 @@ def solve(
     Raises
     ------
     ValueError
-        For a domain that cuts off mass, a diffusion that is not positive semi-definite (positive, in one dimension), a
-        grid too large for memory, or arguments that are not of the form.
+        For a domain that cuts off mass, a diffusion that is not positive semi-definite (in one dimension, not positive
+        where mass lies), a density that is too sharp to resolve, a grid too large for memory, or arguments that are not
+        of the form.
 
     Examples
     --------
@@ -113,22 +119,28 @@ def solve(
     if not problem.steady:
         raise ValueError("drift and diffusion must not depend on t; evolve() follows those that do")
     counts, allowed = cell_counts(cells, len(low)), probability("border", border)
-    result = stationary(problem, low, high, counts)
+    marks: Iterable[float] = narrow_marks(problem, float(low[0]), float(high[0])) if problem.n == 1 else ()
+    result = stationary(problem, low, high, counts, marks)
     check_border(result.border, allowed, low, high)
     return result
 
 
 def stationary(
-    problem: Equation, low: FloatArray, high: FloatArray, cells: tuple[int, ...], breaks: Sequence[float] = ()
+    problem: Equation,
+    low: FloatArray,
+    high: FloatArray,
+    cells: tuple[int, ...],
+    breaks: Iterable[float] = (),
+    more: float = 0.0,
 ) -> Solution:
-    """Solve on a given box; `breaks` are where A or B is not smooth, in one dimension."""
+    """Solve on a given box; for `breaks` and `more`, of one dimension, see :func:`line`."""
     if problem.n == 1:
-        density, errors = line(problem, float(low[0]), float(high[0]), breaks)
+        density, errors = line(problem, float(low[0]), float(high[0]), breaks, more)
         border = _line_border(density, float(low[0]), float(high[0]))
         return Solution(density, density.mean, density.covariance, errors, np.nan, border, (len(density.axes[0]),))
     require_memory(cells, needed(cells))
     fine = Grid(low, high, cells)
-    peak, densities, rounding = None, [], 0.0
+    peak, densities, violations, rounding = None, [], [], 0.0
     for level in reversed(range(LEVELS)):
         grid = fine.coarser(2**level)
         scheme = generator(problem, grid)
@@ -137,6 +149,7 @@ def stationary(
         if level:
             peak = _refined(int(np.argmax(mass)), grid, fine.coarser(2 ** (level - 1)))
         densities.append(as_density(mass, grid))
+        violations.append(_violation(problem, densities[-1]))
     finest = as_density(mass, fine, scheme)
     mean, mean_error, mean_order = extrapolate([d.mean for d in densities])
     covariance, error, order = extrapolate([d.covariance for d in densities])
@@ -144,8 +157,27 @@ def stationary(
     use = mean_order if moves else order
     width = float(np.max(high - low))
     errors = np.array([mean_error + rounding * width, error + rounding * width**2])
+    if fine.border(mass).max() <= INNER:  # no walls
+        left = np.abs(extrapolate(violations)[0])
+        errors = np.maximum(errors, [left[: problem.n].max(), left[problem.n :].max()])
     negative = abs(float(mass[mass < 0.0].sum()))
     return Solution(finest, mean, covariance, errors, use, fine.border(mass), cells, negative)
+
+
+def _violation(problem: Equation, density: Density) -> FloatArray:
+    """By how much E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0 are violated, which hold for any stationary law.
+
+    As errors of the mean and of the covariance (N + N²,): in units of the rate tr E B / (2 tr V) at which the law
+    relaxes. Nothing is known of them without diffusion.
+    """
+    points, mass = density.points, density.weights.ravel() / density.mass
+    A, B = problem.drift(points, 0.0), problem.diffusion(points, 0.0)
+    spread = np.tensordot(mass, B, axes=1)
+    spread = np.diag(spread) if B.ndim == 2 else spread
+    cross = (A * mass[:, None]).T @ (points - density.mean)
+    violation: FloatArray = np.concatenate([mass @ A, 0.5 * (cross + cross.T + spread).ravel()])
+    rate = np.trace(spread) / (2.0 * np.trace(density.covariance))
+    return violation / rate if rate > 0.0 else np.zeros_like(violation)
 
 
 def extrapolate(values: Sequence[FloatArray]) -> tuple[FloatArray, float, float]:

@@ -83,6 +83,9 @@ def evolve(
         raise NotApplicable("Fokker–Planck is for a network with noise; without, the density is a point")
     times, inputs = _schedule(net, u, steps, every)
     low, high = _path_box(net, noise, inputs, times, start)
+    if not isinstance(start, StationaryLaw):  # a state is spread over three cells of the coarser grid
+        state, room = net.start_state(start), 2.0 * (high - low) / (0.5 * np.array(counts) - 4.0)
+        low, high = np.minimum(low, state - room), np.maximum(high, state + room)
     recorded = set(range(0, steps + 1, every))
     keep = [round(t / net.gamma) in recorded for t in times]
     for _ in range(MOST_WIDENINGS):

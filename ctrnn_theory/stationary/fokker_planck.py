@@ -27,11 +27,15 @@ FIRST_CELLS = {2: 64, 3: 40}
 TOLERANCES = {1: 1e-8, 2: 1e-3, 3: 3e-2}
 MOST_CELLS = {2: 256, 3: 56}
 WIDTHS = 6.5  # standard deviations of the closure to either side of its mean, to begin with
-LINE_WIDTHS = 40.0  # in one dimension, where a domain too wide costs nothing
+ROOM = 10.0  # roots of the largest diffusion, beyond where the drift of one neuron leads back
+MORE = 0.3  # of the width, at either end: the second domain on which one neuron is solved
+LAYER = (-8.0, -4.0, 0.0, 4.0, 8.0)  # about a kink, in units of the noise inside
+LINE_BORDER = 1e-16  # probability near the ends of one neuron's domain, which costs nothing where it is empty
 CLOSURE_STEPS = 300  # for the box: of a closure that does not settle, its average will do
 BORDER = 1e-9  # probability in the outermost cells at which the domain is wide enough
 WIDENED = 0.3  # of the width, on a side that is not
 MOST_WIDENINGS = 20
+LONG_STEP = 1.0  # γ times the fastest rate: the variance of the map is twice that of the diffusion, or more
 BELOW = 1e-6  # probability below zero that goes without saying
 
 
@@ -47,11 +51,18 @@ def solve(
     """Stationary law of the diffusion approximation, with its density: one, two or three neurons.
 
     Drift F(W h + W_in u + b; σ_in) - h and diffusion γ (Cov f + Σ_out), in units of τ: the limit of the map for γ → 0.
-    What is solved is that equation. Its own distance from the map is no part of the error that is told here: of order
-    γ in the variance, relative, and of order γ² in the mean. One neuron: the density of no flux, by quadrature. Two and
-    three: finite volumes, see :func:`ctrnn_theory.fokker_planck.solve`, on a box of 6.5 standard deviations of the
-    Gaussian closure to either side of every stable fixed point, widened until less than 1e-9 of the probability lies in
-    the outermost cells. The law is that of all wells together, wherever the network starts.
+    What is solved is that equation. Its own distance from the map is not part of the error that is given: of order γ in
+    the variance, relative, and of order γ² in the mean; ``message`` says so where one step of the map overshoots.
+
+    One neuron: the density of no flux, by quadrature, on an interval outside of which the drift leads back; the
+    diffusion may vanish where no mass lies. Two and three: finite volumes, see
+    :func:`ctrnn_theory.fokker_planck.solve`, on a box of 6.5 standard deviations of the Gaussian closure to either side
+    of every stable fixed point, widened until less than 1e-9 of the probability lies in the outermost cells. The law is
+    that of all wells together, wherever the network starts; where rounding leaves open how much lies in each of two
+    wells, the error is as large as their distance, and ``converged`` is False.
+
+    The error rests on a second solution, on other panels and a larger interval or on coarser grids, and on what holds
+    for any stationary law, E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0.
 
     Parameters
     ----------
@@ -93,22 +104,38 @@ def solve(
     if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
         law = deterministic(net, noise, u, start)
         return StationaryLaw(law.mean, law.covariance, "fokker_planck", law.converged, law.message)
-    low, high = _box(net, noise, u, start)
     if net.n == 1:
-        solution, low, high = _line(net, noise, u, low, high)
+        require_bounded(net, float(net.drive(u)[0]))
+        solution, low, high = _line(net, noise, u)
     else:
-        low, high = _widened(net, noise, u, low, high)
+        low, high = _widened(net, noise, u, *_box(net, noise, u, start))
         for counts in _refinements(net.n, cells):
             solution = stationary(network_equation(net, noise, u, (low, high)), low, high, counts)
             if np.all(_relative(solution) <= tolerance):
                 break
-    return _law(solution, low, high, tolerance)
+    return _law(solution, low, high, tolerance, _overshoot(net, noise, u, solution))
+
+
+def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution) -> str:
+    """Say so if a step of the map goes so far that its law is another.
+
+    One step takes deviations in a direction of rate λ of I - D W by the factor 1 - γ λ: the variance of the map is that
+    of the diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
+    """
+    a = net.W @ solution.mean + net.drive(u)
+    S = noise.covariance("inside", net.n) + net.W @ semidefinite(solution.covariance) @ net.W.T
+    slope = net.activation.smoothed(a, np.sqrt(np.maximum(np.diag(S), 0.0)), 1)
+    rate = net.gamma * float(np.abs(np.linalg.eigvals(np.eye(net.n) - slope[:, None] * net.W)).max())
+    if rate <= LONG_STEP:
+        return ""
+    return (
+        f"a step of the map is too long for the diffusion approximation: it moves the state by {rate:.2g} times its "
+        "distance from where the drift leads"
+    )
 
 
 def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
     """Box of the closure's laws about the fixed points that the start and every attractor flow to."""
-    if net.n == 1:
-        require_bounded(net, float(net.drive(u)[0]))
     starts: list[Any] = [point.state for point in fixed_points(net, u) if point.stable] or [start]
     laws = []
     for begin in starts:
@@ -119,7 +146,7 @@ def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None)
                 raise
     if not laws:
         raise Divergence("W must keep the state bounded; under noise it grows from every fixed point of the network")
-    width = (LINE_WIDTHS if net.n == 1 else WIDTHS) * np.array([law.std for law in laws])
+    width = WIDTHS * np.array([law.std for law in laws])
     mean = np.array([law.mean for law in laws])
     return open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
 
@@ -138,29 +165,50 @@ def open_box(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]
     return low, high
 
 
-def _line(
-    net: CTRNN, noise: Noise, u: ArrayLike | None, low: FloatArray, high: FloatArray
-) -> tuple[Solution, FloatArray, FloatArray]:
+def _line(net: CTRNN, noise: Noise, u: ArrayLike | None) -> tuple[Solution, FloatArray, FloatArray]:
     """One neuron, on a domain widened until the density at its ends is negligible."""
-    w, drive = float(net.W[0, 0]), float(net.drive(u)[0])
-    breaks = [(k - drive) / w for k in net.activation.breakpoints] if w and not np.any(noise.inside) else []
-    given = network_equation(net, noise, u)
-
-    def floored(points: FloatArray, t: float) -> FloatArray:  # where f is flat noise inside may underflow: not zero
-        return np.maximum(given.diffusion(points, t), np.finfo(float).tiny)
-
-    problem = Equation(1, given.drift, floored)
-    for _ in range(MOST_WIDENINGS):
-        try:
-            solution = stationary(problem, low, high, (), breaks)
-        except ValueError as error:
-            raise NotApplicable(str(error)) from None
-        leaking = solution.border[0] > BORDER
-        if not leaking.any():
-            break
-        width = high - low
-        low, high = low - np.where(leaking[0], width, 0.0), high + np.where(leaking[1], width, 0.0)
+    problem, breaks = network_equation(net, noise, u), _bends(net, noise, u)
+    try:
+        low, high = _interval(problem)
+        for _ in range(MOST_WIDENINGS):
+            solution = stationary(problem, low, high, (), breaks, MORE)
+            leaking = solution.border[0] > LINE_BORDER
+            if not leaking.any():
+                break
+            width = high - low
+            low, high = low - np.where(leaking[0], width, 0.0), high + np.where(leaking[1], width, 0.0)
+    except ValueError as error:
+        raise NotApplicable(str(error)) from None
     return solution, low, high
+
+
+def _bends(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FloatArray:
+    """States about which drift and diffusion of one neuron bend: over the noise inside, or the width of f itself."""
+    w, drive, f = float(net.W[0, 0]), float(net.drive(u)[0]), net.activation
+    if w == 0.0:
+        return np.zeros(0)
+    layer = np.array(LAYER)[:, None]
+    scale = float(noise.std("inside", 1)[0])
+    at = [np.array(f.breakpoints) + scale * layer, np.array(f.nonlinearities) + np.hypot(scale, 1.0) * layer]
+    states: FloatArray = np.unique((np.concatenate([a.ravel() for a in at]) - drive) / w)
+    return states
+
+
+def _interval(problem: Equation) -> tuple[FloatArray, FloatArray]:
+    """Interval (1,), (1,) from outside of which the drift of one neuron leads back, with room for the noise.
+
+    The drift is looked at on both sides of zero, at distances from 1e-12 to 1e18: where it leads outwards, however far,
+    the law may live.
+    """
+    distance = 10.0 ** np.arange(-12.0, 18.0, 0.125)
+    ends = []
+    for side in (-1.0, 1.0):
+        drift = side * problem.drift(side * distance[:, None], 0.0)[:, 0]
+        last = np.flatnonzero(drift >= 0.0)[-1:]
+        ends.append(distance[: int(last[0]) + 2 if last.size else 1])
+    seen = np.concatenate([-ends[0], ends[1]])
+    room = ROOM * np.sqrt(float(problem.diffusion(seen[:, None], 0.0).max()))
+    return open_box(np.array([seen.min() - room]), np.array([seen.max() + room]))
 
 
 def _widened(
@@ -195,7 +243,7 @@ def _relative(solution: Solution) -> FloatArray:
     return solution.error / np.array([np.sqrt(size), size])
 
 
-def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float) -> StationaryLaw:
+def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float, remark: str) -> StationaryLaw:
     message, border = "", float(solution.border.max())
     if border > BORDER:
         message = f"the domain cuts the law off: {border:.1e} of the probability lies at one of its ends"
@@ -213,4 +261,4 @@ def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float
         "negative": solution.negative,
     }
     covariance = semidefinite(solution.covariance)
-    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message, details=details)
+    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message or remark, details=details)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.stats import truncnorm
+from scipy.special import erfcx, ndtr
 
 from ctrnn_theory.fokker_planck import solve
 from ctrnn_theory.fokker_planck.equation import equation
@@ -95,13 +95,25 @@ def test_narrow_wells_of_equal_depth(B):
     assert found.mean[0] == pytest.approx((ratio - 1.0) / (ratio + 1.0), abs=0.1 * B + 1e-8)
 
 
-def test_a_cliff_beside_the_law_costs_no_digits():
-    """No diffusion to the left of -0.3, and a drift to the right: a Gaussian cut off there."""
-    problem = equation("-x", lambda x: np.where(x < -0.3, 1e-300, 0.02), 1)
-    density, _ = line(problem, -3.0, 2.0, (-0.3,))
-    cut = truncnorm(-3.0, np.inf, scale=0.1)
-    assert density.mean[0] == pytest.approx(cut.mean(), rel=1e-11)
-    assert density.covariance[0, 0] == pytest.approx(cut.var(), rel=1e-11)
+@pytest.mark.parametrize("B", [1e-2, 1e-5, 1e-8, 1e-11])
+def test_a_cliff_beside_the_law_costs_no_digits(B):
+    """Hardly any diffusion to the left of -0.3, and a drift to the right: a Gaussian cut off there, and a layer.
+
+    The layer is B/(2·0.3) wide, and holds a mass that does not vanish with B, as E A = -E x = 0 demands.
+    """
+    problem = equation("-x", lambda x: np.where(x < -0.3, B, 0.02), 1)
+    density, error = line(problem, -3.0, 2.0, (-0.3,))
+    left = 0.5 * np.exp(-4.5) * np.sqrt(np.pi / B) * erfcx(0.3 / np.sqrt(B))
+    right = np.sqrt(0.02 * np.pi) / 0.02 * ndtr(3.0)
+    assert density.mean[0] == pytest.approx(0.0, abs=1e-12)
+    assert density.covariance[0, 0] == pytest.approx(0.5 * (B * left + 0.02 * right) / (left + right), rel=1e-11)
+    assert np.all(error < 1e-11)
+
+
+@pytest.mark.parametrize("B", [1e-300, 0.0])
+def test_a_layer_that_is_a_point_is_refused(B):
+    with pytest.raises(ValueError, match=r"^diffusion must spread the law; at -0.3 it is a point to rounding$"):
+        solve("-x", lambda x: np.where(x < -0.3, B, 0.02), (-3, 2))
 
 
 def test_walls():
@@ -122,10 +134,10 @@ def test_what_it_says_of_itself():
 @pytest.mark.parametrize(
     ("drift", "diffusion", "domain", "message"),
     [
-        ("-x", 0, (-1, 1), r"diffusion must be positive in one dimension; at -1 it is 0"),
-        ("-x", "x**2", (-1, 1), r"diffusion must be positive in one dimension; at 0 it is 0"),
+        ("-x", 0, (-1, 1), r"diffusion must be positive in one dimension; at 0 it is 0"),
+        ("-x", "x**2", (-1, 1), r"diffusion must spread the law; at 0 it is a point to rounding"),
         ("-x", -1, (-1, 1), r"diffusion must be positive semi-definite; at \(-1\) an eigenvalue is -1"),
-        ("-x", "1 - x", (-1, 2), r"diffusion must be positive semi-definite; at \(1.016\) an eigenvalue is -0.0156"),
+        ("-x", "1 - x", (-1, 2), r"diffusion must be positive semi-definite; at \(1.062\) an eigenvalue is -0.0625"),
         ("0.3 - x", 1e-40, (-1, 2), r"diffusion must spread the law; at 0.3 it is a point to rounding"),
         ("1000000*sin(1000000*x)", 1, (-1, 1), r"drift and diffusion must be resolved by 4096 panels; not so near "),
         ("-x", 1, (-6, 1), r"domain must hold the law; 0.0\d* of the probability lies at the upper end of axis 0, 1$"),
