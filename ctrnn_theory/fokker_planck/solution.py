@@ -48,8 +48,8 @@ class Solution:
     """Cov h (N, N), likewise."""
     error: FloatArray
     """Estimated absolute error of the mean and of the covariance, (2,): by the grid; by rounding, which decides how
-    much lies in each of two wells that are left too rarely; and by how much E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0
-    are violated, which hold for any stationary law that no wall cuts off."""
+    much lies in each of two wells that are left too rarely; and by how much E A = 0 and
+    E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0 are violated, which hold for any stationary law that no wall cuts off."""
     order: float
     """Order in the width of the cells at which the mean (or the variances, where that moves less) converged; NaN where
     rounding decides, and in one dimension, where there is no grid."""
