@@ -78,7 +78,8 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
     missing = "\nno fixed point is reached from this start" if np.any(np.isnan(report.fixed_point)) else ""
     ax.set_title(report.title() + missing, fontsize="medium")
-    ax.legend(frameon=False, fontsize="small")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small")
     return ax
 
 

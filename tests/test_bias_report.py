@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
 import ctrnn_theory as ct
 
@@ -105,6 +106,48 @@ def test_a_start_on_an_unstable_fixed_point_is_said():
     assert np.isnan(report.laws["mean_field"].covariance).all()
     assert report.to_dict()["methods"]["mean_field"]["covariance"] == [[None]]
     assert abs(report.laws["exact"].mean[0]) < 1e-10  # the law is symmetric
+
+
+@pytest.mark.parametrize(("w", "more"), [(0.999, ["exact"]), (1.0 - 1e-6, [])])
+def test_a_slow_linear_network_has_no_bias(w, more):
+    net = ct.CTRNN.single(w, 0.1, "identity")
+    report = ct.bias(net, ct.Noise(inside=0.3), methods=["deterministic", "mean_field", *more])
+    assert report.fixed_point[0] == pytest.approx(0.1 / (1.0 - w), rel=1e-13)
+    for name, bias in report.bias.items():
+        assert abs(bias[0]) <= 1e-9 * report.fixed_point[0], name
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        ct.CTRNN.single(-3.0, 0.25, "tanh", 1.0),
+        ct.CTRNN([[8.02, 13.98], [-5.53, 5.26]], [0.25, -0.39], "tanh", 8.1e-4),
+    ],
+)
+def test_without_a_fixed_point_there_is_no_bias_and_the_reason_is_given(net):
+    report = ct.bias(net, ct.Noise(inside=0.3), methods=["deterministic", "mean_field", "small_noise"])
+    assert np.isnan(report.fixed_point).all()
+    assert all(np.isnan(bias).all() for bias in report.bias.values())
+    reason = "does not settle to a fixed point from this start"
+    assert reason in report.notes[0]
+    assert reason in report.refused["small_noise"]
+    assert all(reason in law.message and not law.converged for law in report.laws.values())
+    found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert found["fixed_point"] == [None] * net.n
+    assert found["methods"]["deterministic"]["bias"] == [None] * net.n
+    text = report.table()
+    assert "h*: none is reached from this start" in text
+    assert "nan" not in text
+    ax = report.plot()
+    assert "no fixed point is reached from this start" in ax.get_title()
+    plt.close(ax.figure)
+
+
+def test_attractors_of_an_incomplete_search_are_not_called_all():
+    net = ct.CTRNN(1.5 * np.eye(2), [0.1, 0.0], "tanh")
+    report = ct.bias(net, ct.Noise(inside=0.3), methods=["mean_field"], start=[0.1, 0.1])
+    assert "stable fixed points found" in report.notes[0]
+    assert "there may be others" in report.notes[0]
 
 
 def test_a_diverging_mean_is_refused():

@@ -1,13 +1,14 @@
 """Operating points: against closed forms, and against simulated pre-activations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
 import ctrnn_theory as ct
-from ctrnn_theory import CTRNN, Noise
+from ctrnn_theory import CTRNN, Noise, operating
 from ctrnn_theory.training.tasks import Feedforward, Function, PathIntegration
 
 
@@ -71,6 +72,32 @@ def test_without_fluctuation_the_distance_is_infinite():
     assert json.loads(json.dumps(points.to_dict(), allow_nan=False))["distance"] == [[None, None, 0.0]]
     assert points.table().splitlines()[1].split()[-2:] == ["+inf", "0%"]
     plt.close(points.plot().figure)
+
+
+def test_what_does_not_settle_is_left_out_and_said(monkeypatch):
+    net = CTRNN([[0.0]], 0.2, "relu", W_in=[[1.0]])
+    given = ct.operating_points(net, Noise(inside=0.5), [[-0.7], [0.0]])
+
+    def half(*arguments):
+        law = ct.predict(*arguments)
+        return replace(law, converged=False, message="it wanders") if arguments[2][0] else law
+
+    monkeypatch.setattr(operating, "predict", half)
+    points = ct.operating_points(net, Noise(inside=0.5), [[-0.7], [0.0]])
+    assert np.isnan(points.distance).tolist() == [[True], [False]]
+    assert points.distance[1] == given.distance[1]
+    assert points.message == "1 of 2 conditions left out: it wanders"
+    assert not points.converged
+    assert points.fraction == 1.0
+    assert points.table().endswith(points.message)
+    assert json.loads(json.dumps(points.to_dict(), allow_nan=False))["preactivation"] == [[None], [0.2]]
+    ax = points.plot()
+    assert "some left out" in ax.get_legend().get_texts()[0].get_text()
+    plt.close(ax.figure)
+    none = ct.operating_points(net, Noise(inside=0.5), [[-0.7]])
+    assert np.isnan(none.fraction)
+    assert none.table() == "1 of 1 conditions left out: it wanders"
+    plt.close(none.plot().figure)
 
 
 def test_picture_has_all_neurons_in_it():

@@ -38,9 +38,9 @@ SHARES = special.ndtr(-np.minimum(np.abs(CELLS[:-1]), np.abs(CELLS[1:]))) - spec
     -np.maximum(np.abs(CELLS[:-1]), np.abs(CELLS[1:]))
 )
 """Their probabilities."""
-NEAR, FAR = np.linspace(-20.0, 20.0, 2001), 2.0 ** np.arange(4.5, 40.0, 0.5)
-LINE = np.concatenate([[-np.inf], -FAR[::-1], NEAR, FAR, [np.inf]])
-"""Ends of cells of the whole line."""
+NEAR, FAR = np.linspace(-20.0, 20.0, 2001), 2.0 ** np.arange(4.5, 40.5, 0.5)
+LINE = np.concatenate([-FAR[::-1], NEAR, FAR])
+"""Ends of cells of the line."""
 
 
 def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: FloatArray | float = 0.0) -> Interval:
@@ -75,6 +75,8 @@ def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: 
 def slope_bounds(f: Activation) -> tuple[float, float]:
     """Bounds of the slope of f over the whole line, and so of its Gaussian smoothing; infinite at a jump.
 
+    Beyond 1e12 in size, the slopes at infinity are taken.
+
     Examples
     --------
     >>> from ctrnn_theory.activations import activation
@@ -83,7 +85,7 @@ def slope_bounds(f: Activation) -> tuple[float, float]:
     (True, True)
     """
     low, high = bounds(f, LINE[:-1], LINE[1:], 1)
-    return float(np.min(low)), float(np.max(high))
+    return float(min(*low, *f.limit_slopes)), float(max(*high, *f.limit_slopes))
 
 
 def piece_bounds(piece: Piece, low: FloatArray, high: FloatArray, order: int = 0) -> Interval:

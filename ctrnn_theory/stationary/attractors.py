@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.network import CTRNN
-from ctrnn_theory.stationary.fixed_points import FixedPoint, FixedPoints
-from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
-
-FLOW_TIMES = 30.0  # time constants for which an end state is let go, to see where it settles
-MAX_STEPS = 5000
+from ctrnn_theory.stationary.fixed_points import FixedPoints
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.milestones import basin_of
 
 
 def attractor_notes(
@@ -46,17 +44,7 @@ def attractor_notes(
     )
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])
-        basins = _basin(net, u, final, stable)
+        basins = basin_of(net, net.drive(u), final, np.array([point.state for point in stable]))
         shares = ", ".join(f"{np.mean(basins == i):.1%}" for i in range(min(len(stable), 6)))
         notes.append(f"simulated trajectories ended in the basins of these points in the shares {shares}")
     return tuple(notes)
-
-
-def _basin(net: CTRNN, u: ArrayLike | None, states: FloatArray, stable: list[FixedPoint]) -> FloatArray:
-    """Index of the stable fixed point that each state (M, N) flows to, (M,)."""
-    h = np.array(states)
-    for _ in range(min(MAX_STEPS, int(np.ceil(FLOW_TIMES / net.gamma)))):
-        h = (1.0 - net.gamma) * h + net.gamma * net.activation(net.preactivation(h, u))
-    ends = np.array([point.state for point in stable])
-    nearest: FloatArray = np.argmin(np.max(np.abs(h[:, None] - ends), axis=2), axis=1)
-    return nearest

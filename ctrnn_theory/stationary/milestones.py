@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from ctrnn_theory.activations.bivariate import covariance_matrix
+from ctrnn_theory.activations.bounds import slope_bounds
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.flow import settle
@@ -33,6 +34,7 @@ MERGED = 0.25  # of the distance of two attractors: nearer than that, smoothing 
 WELL_INSIDE = 0.6  # share of the core's first radius below which the barrier is in the bulk of the law
 DIRECTIONS = 64  # in which a core is checked to lie in its basin
 FLOW_TIMES = 30.0  # time constants of the noise-free flow that decides on the basin
+LONG_STEP, SHORT_MOVE = 0.05, 0.2  # of it at most, in time constants, and as a part of the fastest motion
 CHECKED = 0.25  # time constants between looks at the state
 CHUNK = 2_000_000  # numbers recorded between looks at the counts
 
@@ -127,10 +129,14 @@ def _local_covariance(net: CTRNN, noise: Noise, drive: FloatArray, centre: Float
 
 
 def basin_of(net: CTRNN, drive: FloatArray, states: FloatArray, points: FloatArray) -> IntArray:
-    """Index of the stable fixed point (B, N) nearest to where each state (M, N) flows without noise, (M,)."""
-    h = np.array(states)
-    for _ in range(math.ceil(FLOW_TIMES / net.gamma)):
-        h = (1.0 - net.gamma) * h + net.gamma * net.activation(h @ net.W.T + drive)
+    """Index of the stable fixed point (B, N) nearest to where each state (M, N) flows without noise, (M,).
+
+    Where γ is so small that the step follows a flow, longer steps follow it as well.
+    """
+    steepest = 1.0 + max(map(abs, slope_bounds(net.activation))) * float(np.linalg.norm(net.W, 2))
+    gamma, h = max(net.gamma, min(LONG_STEP, SHORT_MOVE / steepest)), np.array(states)
+    for _ in range(math.ceil(FLOW_TIMES / gamma)):
+        h = (1.0 - gamma) * h + gamma * net.activation(h @ net.W.T + drive)
     nearest: IntArray = np.argmin(np.sum((h[:, None] - points) ** 2, axis=2), axis=1)
     return nearest
 

@@ -170,9 +170,8 @@ def _add_clusters(cells: FloatArray, piece: Piece, r: Callable[[FloatArray], Flo
     for low, high in zip(left[starts], np.maximum.reduceat(right, starts), strict=True):
         if any(low <= a <= high for a, _ in roots.found):
             continue
-        if low * high > 0.0 and high - low > WIDE * min(
-            abs(low), abs(high)
-        ):  # the equation is nothing but rounding errors there
+        apart = low > 0.0 or high < 0.0  # from zero, where widths are relative to nothing
+        if apart and high - low > WIDE * min(abs(low), abs(high)):  # the equation is nothing but rounding errors there
             roots.remarks.append(
                 f"whether there are fixed points between a = {low:.3g} and {high:.3g} is lost to rounding"
             )

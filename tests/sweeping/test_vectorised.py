@@ -139,3 +139,21 @@ def test_what_is_taken_at_once():
         {"fixed": {"w": 0.5}, "axes": {"sigma": [0.1]}, "options": {"gaussian_closure": {"tolerance": 1e-6}}}
     )
     assert not vectorised.takes(tuned, "gaussian_closure")
+
+
+def test_slow_neurons_have_no_bias():
+    axes = {"w": [0.5, 0.999, 1.0 - 1e-6, 1.0 - 1e-9], "gamma": [1.0, 0.1, 1e-5]}
+    fixed = {"activation": "identity", "b": 0.1, "sigma": 0.3}
+    spec = Spec.of({"methods": ["mean_field"], "fixed": fixed, "axes": axes, "quantities": ["mean", "bias"]})
+    rows = evaluate(spec, Task(0, np.arange(spec.size))).rows
+    np.testing.assert_allclose(rows["mean"], np.repeat(0.1 / (1.0 - np.array(axes["w"])), 3), rtol=1e-12)
+    assert np.all(np.abs(rows["bias"]) <= 1e-9 * rows["mean"])
+
+
+def test_without_a_fixed_point_the_bias_is_missing_and_the_reason_is_given():
+    fixed = {"activation": "tanh", "w": -3.0, "b": 0.25, "gamma": 1.0}
+    spec = Spec.of({"methods": ["exact"], "fixed": fixed, "axes": {"sigma": [0.3]}, "quantities": ["mean", "bias"]})
+    batch = evaluate(spec, Task(0, np.arange(1)))
+    assert np.isfinite(batch.rows["mean"][0])
+    assert np.isnan(batch.rows["bias"][0])
+    assert "does not settle to a fixed point" in batch.reasons[batch.rows["failure"][0] - 1]
