@@ -46,8 +46,8 @@ def newton(closures: Closures, start: Moments, tolerance: float) -> Root:
     """Solve for the fixed points by Newton's method, from states (B, N), (B, N, N).
 
     The linear response A leaves out what the covariance does to itself and to the mean; it is inverted exactly, and
-    GMRES makes up for what it leaves out. Taken are only ends whose second step is much shorter than the first, and towards
-    which the map is nearly linear (`leads_to`).
+    GMRES makes up for what it leaves out. Taken are only ends whose second step is much shorter than the first, and
+    towards which the map is nearly linear (`leads_to`).
     """
     count = len(start.mean)
     end = Moments(start.mean.copy(), start.covariance.copy())
