@@ -122,13 +122,14 @@ def stride(closures: Closures, state: Moments, rate: Rate, level: IntArray) -> S
     left = g * there.mean - times(last, m0), g[..., None] * there.covariance - spread(last, V0)
     fix, Fix = ramp(squares, np.maximum(level, 1), *left)  # of a stride of one step, what it would be of two
     scale = scales(ahead)
-    error, length = relative(fix, Fix, scale), relative(move, Move, scale)
-    limit = np.minimum(PATH_ERROR, BEND * length)
-    good = within & (single | (error <= limit))
+    bend, length = relative(fix, Fix, scale), relative(move, Move, scale)
+    error = relative(fix, Fix, (scale[0], scale[0] * np.sqrt(scale[1])))  # of the mean and of the standard deviation
+    excess = np.maximum(error / PATH_ERROR, bend / np.where(length > 0.0, BEND * length, 1.0))
+    good = within & (single | (excess <= 1.0))
     mended = np.flatnonzero(good & ~single)
     if mended.size:
         mean, V = ahead.mean[mended] + fix[mended], semidefinite(ahead.covariance[mended] + Fix[mended])
         ahead.mean[mended], ahead.covariance[mended] = mean, V
         there.put(mended, closures[mended].rate(Moments(mean, V)))
-    easy = np.where(single, 2.0, 5.0) * error <= limit  # the correction grows as the square of the steps
+    easy = np.where(single, 2.0, 5.0) * excess <= 1.0  # the correction grows as the square of the steps
     return Stride(ahead, there, good, good & easy, passed)

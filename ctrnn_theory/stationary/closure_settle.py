@@ -21,8 +21,9 @@ from ctrnn_theory.stationary.law import FloatArray
 
 FIRST_TRY = 4  # strides before Newton's method is first tried; then whenever there are half as many more
 WINDOW = 8  # strides of the first window; each next window is as long as all before
-PATIENCE = 128  # strides, from which on a window without progress ends the path
-PROGRESS = 0.9  # part of the least rate of the window before that counts as progress
+PATIENCE = 128  # strides, from which on a window without progress may end the path
+SHRUNK = 0.8  # range of a path in a window, as a part of that in the window before, that counts as progress
+FOLDED = 4.0  # length of a mean's path over its range, which is 1 one way, from which on it goes to and fro
 AT_REST = 1e-12  # relative change in a time constant of a state that the map does not leave
 LARGE = 1e4  # a state that is so many times what is put in, still grows and is unstable, is taken to grow for ever
 PASSED = f"W must keep the state bounded; under noise it passes {BOUND:g} from this start"
@@ -70,10 +71,11 @@ class _Follow:
         noise = np.sqrt(np.max(np.diagonal(closures.inside + closures.outside, axis1=1, axis2=2), axis=1))
         put_in = np.max(np.abs(start.mean), axis=1) + np.max(np.abs(closures.drive), axis=1) + noise
         self.scale = put_in + abs(closures.f(0.0)) + 1.0
-        self.least = [np.full(count, np.inf)]  # rate in each window
-        self.size = [self.sizes(np.arange(count))]  # of the states at its beginning
+        self.size = self.sizes(np.arange(count))  # of the states at the beginning of the window
+        self.span = np.full(count, np.inf)  # of the means in the window before
+        self.low, self.high, self.path = self.state.mean.copy(), self.state.mean.copy(), np.zeros((count, n))
         self.time, self.first = np.zeros(count), np.zeros((count, n))
-        self.second = np.zeros((count, n, n))
+        self.second, self.taper = np.zeros((count, n, n)), 1.0
 
     def sizes(self, which: IntArray) -> FloatArray:
         """Largest mean or standard deviation of each."""
@@ -95,6 +97,8 @@ class _Follow:
         for k in range(1, most + 1):
             if not active.size:
                 break
+            done = k - next_window // 2 if next_window > WINDOW else k
+            self.taper = np.sin(np.pi * (done - 0.5) / (next_window - (k - done))) ** 2
             active = self.advance(active)
             tried = k in (next_try, most)
             if tried:
@@ -126,17 +130,22 @@ class _Follow:
         self.level[active] = np.clip(level + taken.easy - ~good, 0, LONGEST)
         self.strides[active] += 1
         self.residual[to] = self.changes(to)
-        self.least[-1][to] = np.minimum(self.least[-1][to], self.residual[to])
         large = active[~taken.passed & (self.sizes(active) > self.scale[active] * LARGE)]
-        grown = large[self.sizes(large) > 2.0 * self.size[-1][large]]
+        grown = large[self.sizes(large) > 2.0 * self.size[large]]
         grown = grown[self.closures[grown].radius(self.rate.slope[grown]) >= 1.0 - 1e-9]
         for i in grown.tolist():
             self.growing[i] = GROWS.format(self.sizes(np.array([i]))[0])
         return active[~taken.passed & ~np.isin(active, grown)]
 
     def add(self, to: IntArray, before: Moments, after: Moments, good: BoolArray, level: IntArray) -> None:
-        """Add a stride to the time averages, by the trapezoidal rule."""
-        length = 0.5 * np.exp2(level)
+        """Add a stride to the range and length of the path, and to the time averages by the trapezoidal rule.
+
+        The averages are tapered at the ends of the window, so that parts of a period weigh little.
+        """
+        mean = after.mean[good]
+        self.low[to], self.high[to] = np.minimum(self.low[to], mean), np.maximum(self.high[to], mean)
+        self.path[to] += np.abs(mean - before.mean)
+        length = 0.5 * np.exp2(level) * self.taper
         self.time[to] += 2.0 * length
         for at in (before, Moments(after.mean[good], after.covariance[good])):
             self.first[to] += length[:, None] * at.mean
@@ -145,9 +154,10 @@ class _Follow:
 
     def begin(self, active: IntArray) -> None:
         """Begin a window, whose averages are of no other."""
-        self.least.append(np.full(len(self.level), np.inf))
-        self.size.append(self.sizes(np.arange(len(self.level))))
+        self.size[active] = self.sizes(active)
+        self.span[active] = np.max(self.high[active] - self.low[active], axis=1)
         self.time[active], self.first[active], self.second[active] = 0.0, 0.0, 0.0
+        self.low[active], self.high[active], self.path[active] = self.state.mean[active], self.state.mean[active], 0.0
 
     def at_rest(self, active: IntArray) -> BoolArray:
         """Whether states start on a fixed point that is not stable, which the map does not leave."""
@@ -175,8 +185,11 @@ class _Follow:
         return active[~self.settled[active]]
 
     def unsettled(self, active: IntArray, strides: int) -> BoolArray:
-        """Whether the rate of change has stopped falling."""
+        """Whether paths go to and fro over a range that does not shrink; one way, they may be in a bottleneck."""
         if strides < PATIENCE:
             return np.zeros(active.size, bool)
-        stalled: BoolArray = self.least[-1][active] > PROGRESS * self.least[-2][active]
+        span = self.high[active] - self.low[active]
+        widest = (np.arange(active.size), np.argmax(span, axis=1))
+        folded = self.path[active][widest] >= FOLDED * span[widest]
+        stalled: BoolArray = folded & (span[widest] > SHRUNK * self.span[active])
         return stalled

@@ -13,7 +13,7 @@ from ctrnn_theory.stationary.law import Divergence, StationaryLaw
 
 LIMITED = "rounding limits the relative residual to {:.1e}"
 TOLERANCE = 1e-12
-MOST_STRIDES = 1000
+MOST_STRIDES = 512
 UNSTABLE = "the state rests at an unstable fixed point"
 
 

@@ -22,6 +22,7 @@ from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
 WORK = 5e7  # neuron-steps of a run without a target: well under a second on one core for a small network
 PIECE = 2e8  # neuron-steps between looks at the table and the interrupt key
 DECAY = 30.0  # e-folds that the start is given to die away: e^-30 is 1e-13
+ENOUGH = 10.0  # e-folds without which the start is reported to be still felt
 PILOT = 10.0  # relaxation times that a pilot run averages over
 PATIENCE = 2e8  # neuron-steps that the start is given at most, or
 LONGEST = 100.0  # time constants, where those are longer
@@ -55,6 +56,8 @@ class Plan:
     """Whether there is no noise at all, so that one trajectory tells all."""
     controlled: bool
     """Whether control variates are measured at all."""
+    relaxations: float
+    """Relaxation times of the linear response that the start was given; infinite where that is not stable."""
 
 
 def solve(
@@ -88,8 +91,8 @@ def solve(
 
     A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the start die
     away over 30 relaxation times, but for no more than 2e8 neuron-steps, or 100 time constants where that is
-    longer; a drift that remains is told. Memory does not grow with the number of steps. The same ``rng`` gives
-    the same numbers whatever the number of threads.
+    longer; a burn-in of fewer than 10 relaxation times, and a drift that remains, are reported. Memory does not grow
+    with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
 
     Parameters
     ----------
@@ -168,19 +171,21 @@ def plan_run(
     ensemble.advance(time)
     first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
     slopes = _slopes(net, noise, drive, first)
-    rate = max(1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma)), 1e-12)
+    decay = 1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma))
+    rate = max(decay, 1e-12)
     longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
     ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
+    relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
     if control_variate:
         separate = np.ndim(noise.inside) < 2  # else what neurons share within a step is not in the table
         ensemble.tabulate(first.low, first.high, separate)
     length = max(time, min(math.ceil(PILOT / rate), longest // 4))
     pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
     if not control_variate:
-        return Plan(None, None, pilot, every, length, quiet, False)
+        return Plan(None, None, pilot, every, length, quiet, False, relaxations)
     slopes = _slopes(net, noise, drive, pilot)
     kept = slopes if _controls_covariance(net, slopes, pilot) else None
-    return Plan(_control(net, slopes, pilot), kept, pilot, every, length, quiet, True)
+    return Plan(_control(net, slopes, pilot), kept, pilot, every, length, quiet, True, relaxations)
 
 
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
@@ -327,6 +332,8 @@ def _law(
     messages = []
     if target_se is not None and np.max(error) > target_se:
         messages.append(f"standard error {np.max(error):.2g} after {steps} steps, the most allowed: raise max_steps")
+    if plan.relaxations < ENOUGH:
+        messages.append(f"the start was given only {plan.relaxations:.2g} relaxation times to die away: begin nearer")
     if not plan.quiet and _drifts(plan, early, late, mean):
         messages.append("the ensemble still drifted: relaxation is slower than the run")
     if not plan.quiet and _remembers(early.means(), late.means()):

@@ -279,3 +279,11 @@ def test_a_map_of_the_callers_serves_as_workers():
 def test_standard_error_is_not_below_rounding():
     law = solve(CTRNN.single(0.5, 1e8), Noise(0.1))
     assert abs(law.mean[0] - 2e8) <= 5 * law.standard_error[0]
+
+
+def test_a_start_that_had_no_time_to_die_away_is_reported():
+    """The relaxation time is 1e6 steps, and the burn-in ends before."""
+    law = solve(CTRNN.single(0.9999, 0.1, "relu", 0.01), Noise(inside=0.3), steps=1000)
+    assert not law.converged
+    assert "relaxation times to die away" in law.message
+    assert "relaxation times" not in solve(CTRNN.single(0.9, 0.1, "relu", 0.1), Noise(inside=0.3), steps=1000).message
