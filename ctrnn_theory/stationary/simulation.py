@@ -238,7 +238,10 @@ def _control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
     eye = np.eye(net.n)
     A = eye - slopes[:, None] * net.W
     M = cast(FloatArray, np.linalg.inv(A) if np.linalg.cond(A) < 1e8 else eye)
-    M[standard_error(pilot.means(M)) > WORTH * standard_error(pilot.means())] = 0.0
+    values = pilot.means(M)
+    # A pilot that has met no event at all has no variance to lower, and yet F knows of the event.
+    rounding = ROUNDING * np.abs(values.mean(axis=0))
+    M[standard_error(values) > np.maximum(WORTH * standard_error(pilot.means()), rounding)] = 0.0
     return M
 
 
@@ -272,8 +275,10 @@ def _controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> boo
     if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
         return False
     mean = pilot.means().mean(axis=0)
-    spread = [_covariances(net, with_slopes, pilot, mean).std(axis=0).diagonal() for with_slopes in (slopes, None)]
-    return bool(np.sum(spread[0] ** 2) < WORTH**2 * np.sum(spread[1] ** 2))
+    controlled, plain = (_covariances(net, with_slopes, pilot, mean) for with_slopes in (slopes, None))
+    spread, plain_spread = (found.std(axis=0).diagonal() for found in (controlled, plain))
+    rounding = ROUNDING * np.abs(controlled.mean(axis=0)).diagonal()  # see `_control`
+    return bool(np.sum(spread**2) <= max(WORTH**2 * np.sum(plain_spread**2), np.sum(rounding**2)))
 
 
 def _check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:

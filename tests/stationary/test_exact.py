@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from ctrnn_theory.activations import activation
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import exact
+from ctrnn_theory.stationary.chain import chain_on
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.markov import Mesh, Step
 from tests.reference_cases import LAST_DIGIT, REFERENCE_CASES
@@ -314,7 +315,7 @@ def test_the_error_falls_spectrally_with_the_mesh():
     """Halving panels of degree 15 divides the error of a smooth problem by up to 2^16; 2^8 is asked for."""
     f = activation("tanh")
     step = Step(f, 1.2, 0.1, 0.5, 0.3, 0.0, breaks=np.linspace(-5.0, 5.0, 21))
-    chains = [exact._chain(step, Mesh(np.linspace(-1.1, 1.1, panels + 1)), 24) for panels in (1, 2, 4, 16)]
+    chains = [chain_on(step, Mesh(np.linspace(-1.1, 1.1, panels + 1)), 24) for panels in (1, 2, 4, 16)]
     off = [abs(chain.mean - chains[-1].mean) for chain in chains[:-1]]
     reported = [chain.error[0] for chain in chains]
     assert reported[1] < reported[0] / 2**8

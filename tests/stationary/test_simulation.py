@@ -6,7 +6,7 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from ctrnn_theory.integrators import ensemble
 from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary import simulation
+from ctrnn_theory.stationary import exact, simulation
 from ctrnn_theory.stationary.law import Divergence
 from ctrnn_theory.stationary.simulation import solve
 from tests.reference_cases import REFERENCE_CASES
@@ -287,3 +287,13 @@ def test_a_start_that_had_no_time_to_die_away_is_reported():
     assert not law.converged
     assert "relaxation times to die away" in law.message
     assert "relaxation times" not in solve(CTRNN.single(0.9, 0.1, "relu", 0.1), Noise(inside=0.3), steps=1000).message
+
+
+@pytest.mark.parametrize(("b", "sigma"), [(-6.0, 1.0), (-25.0, 5.0)])
+def test_events_that_no_trajectory_has_met(b, sigma):
+    """relu fires at 6 and at 5 standard deviations: F knows of it, whatever the trajectories have seen."""
+    net, noise = CTRNN.single(0.3, b, "relu", 0.1), Noise(sigma)
+    law = simulation.solve(net, noise, trajectories=64, steps=2000, rng=0)
+    true = exact.solve(net, noise)
+    assert law.mean[0] == pytest.approx(true.mean[0], rel=1e-3)
+    assert law.covariance[0, 0] == pytest.approx(true.covariance[0, 0], rel=1e-3)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ctrnn_theory.activations import BUILTIN, activation
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import exact, tensor
+from ctrnn_theory.stationary.chain import Chain, chain_on, witnessed
 from ctrnn_theory.stationary.domain import MOST_BREAKS, image, resolve
 from ctrnn_theory.stationary.law import NotApplicable
 from ctrnn_theory.stationary.markov import Mesh
@@ -81,9 +82,9 @@ def test_what_one_neuron_has_missed_is_in_its_error(f, sigma):
     """Without the places where f varies both quadratures miss the same, and their difference is small."""
     net, noise = CTRNN.single(0.0, 0.867, f, 0.1), Noise(sigma)
     chain = exact.search_one(net, noise, None, np.zeros(1), 1e-10)
-    assert isinstance(chain, exact.Chain)
-    blind = exact._chain(replace(chain.step, breaks=np.empty(0)), Mesh(chain.mesh.edges), 16)
-    seen = exact._witnessed(blind, net.activation)
+    assert isinstance(chain, Chain)
+    blind = chain_on(replace(chain.step, breaks=np.empty(0)), Mesh(chain.mesh.edges), 16)
+    seen = witnessed(blind, net.activation)
     mean, variance = unconnected(f, net.b, 0.1, sigma, 0.0)
     off = np.abs([blind.mean - mean[0], blind.variance - variance[0]])
     assert off[0] > 1e-6 * np.sqrt(variance[0])  # else nothing was missed
@@ -159,3 +160,13 @@ def test_a_grid_of_one_state_has_moments():
     chain = tensor.solve_few(net, Noise(1e-9), net.b, np.zeros(2), 1e-8)
     assert isinstance(chain.grid, Grid)
     assert np.all(chain.missed < 1e-13)
+
+
+@pytest.mark.parametrize(("b", "sigma"), [(-1e4, 1e3), (-95.0, 10.0)])
+def test_a_step_too_rare_for_the_quadrature_is_in_the_error(b, sigma):
+    """relu fires once in 1e21 steps or more seldom: the state is taken for a point, which it is but for that."""
+    law = exact.solve(CTRNN.single(0.0, b, "relu", 0.1), Noise(sigma))
+    mean, variance = unconnected("relu", np.float64(b), 0.1, sigma, 0.0)
+    assert law.converged
+    assert 0.0 < mean <= law.details["error"][0] < 1e-15
+    assert 0.0 < variance <= law.details["error"][1] < 1e-15
