@@ -322,7 +322,7 @@ def test_a_sympy_expression_may_be_in_any_symbol(symbol):
     [
         (
             sp.Dummy("a") * sp.Symbol("b"),
-            r"must be an expression in one symbol, and this has _a, b; got '_?a\*_?b'|b\*_a",
+            "must be an expression in one symbol, and this has _a, b; got ",
         ),
         (sp.Dummy("a") + sp.Dummy("a"), "must be an expression in one symbol, and this has _a, _a; got "),
         (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is none; got "),
