@@ -314,7 +314,9 @@ def test_limit_slopes(text, slopes):
 def test_a_sympy_expression_may_be_in_any_symbol(symbol):
     assert activation(sp.tanh(symbol)) == activation("tanh")
     assert activation(sp.Max(0, symbol - sp.Rational(1, 10))) == activation("Max(0, x - 0.1)")
-    assert activation(sp.Piecewise((0, symbol < 1), (symbol - 1, True))) == activation("Max(0, x - 1)")
+    assert activation(sp.Piecewise((0, symbol < 1), (symbol - 1, True))) == activation(
+        "Piecewise((0, x < 1), (x - 1, True))"
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_a_sympy_expression_may_be_in_any_symbol(symbol):
     [
         (
             sp.Dummy("a") * sp.Symbol("b"),
-            r"must be an expression in one symbol, and this has _a, b; got '_?a\*_?b'|b\*_a",
+            "must be an expression in one symbol, and this has _a, b; got ",
         ),
         (sp.Dummy("a") + sp.Dummy("a"), "must be an expression in one symbol, and this has _a, _a; got "),
         (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is none; got "),
