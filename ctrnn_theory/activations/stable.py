@@ -153,6 +153,9 @@ def _on_product(expression: Any) -> Any:
         for f in list(factors):
             if f.is_Add and f.has(sp.exp, expm1) and factors[f].is_Integer and 0 < factors[f] <= 4:
                 return stable(sp.expand(elementary_sum(expression), deep=False))
+    hyperbolic = [f for f in factors if isinstance(f, sp.sinh | sp.cosh) and factors[f] in (1, 2, 3, 4)]
+    if hyperbolic and _exp_factors(factors):  # exp(-u) cosh(u) and the like
+        return stable(sp.expand(expression.xreplace({f: f.rewrite(sp.exp) for f in hyperbolic})))
     for f, power in list(factors.items()):
         if isinstance(f, logistic) and power.is_positive:
             for g, h in _exp_factors(factors):
@@ -162,7 +165,7 @@ def _on_product(expression: Any) -> Any:
                     return stable(other * logistic(-f.args[0]) ** ratio)
         if isinstance(f, sp.cosh) and power.is_negative and factors.get(sp.sinh(f.args[0]), 0) != 0:
             n = min(-power, factors[sp.sinh(f.args[0])])
-            if n.is_positive:
+            if n.is_positive and n.is_Integer:
                 return stable(expression * (f / sp.sinh(f.args[0])) ** n * tangent(f.args[0]) ** n)
     return expression
 
