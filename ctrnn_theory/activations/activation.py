@@ -18,6 +18,7 @@ from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
 from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
 from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
 from ctrnn_theory.activations.stable import stable
+from ctrnn_theory.activations.wide import wide_function
 from ctrnn_theory.arguments import float_array, integer
 
 FloatArray = NDArray[np.float64]
@@ -195,11 +196,15 @@ class Activation:
         """Compiled Numba function ``void(float64[::1])`` that applies f in place; compiled when first asked for."""
         from ctrnn_theory.activations.compiled import block_function
 
-        return block_function(self.form, self.steps, len(self.pieces) > 1)
+        return block_function(self.form, self.steps, len(self.pieces) > 1, self._wide)
 
     @cached_property
     def _function(self) -> Callable[[FloatArray], Any]:
-        return numpy_function(self.form)
+        return wide_function(self.form) if self._wide else numpy_function(self.form)
+
+    @property
+    def _wide(self) -> bool:
+        return any(piece.wide for piece in self.pieces)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Activation) and self.text == other.text
@@ -231,8 +236,10 @@ def activation(spec: Activation | str | Any) -> Activation:
     Raises
     ------
     ValueError
-        For anything else, and for a function that is not real and finite, or has an infinite slope at a kink. One
-        sentence with the rule and the value.
+        For anything else, and for a function that is not real and finite, has an infinite slope at a kink, or cannot be
+        computed in double precision from 1e-300 to 1e12: value, slope and curvature are compared with 50 digits, and
+        what overflows on the way to a finite value is evaluated so that it does not. One sentence with the rule and
+        the value.
 
     Examples
     --------
@@ -277,7 +284,10 @@ def _from_text(text: str) -> Activation:
 
 
 def _build(text: str, expression: Any) -> Activation:
-    values = np.broadcast_to(numpy_function(stable(expression))(CHECKED), CHECKED.shape)
+    form = stable(expression)
+    values = np.broadcast_to(numpy_function(form)(CHECKED), CHECKED.shape)
+    if not np.iscomplexobj(values) and not np.all(np.isfinite(values)):
+        values = np.broadcast_to(wide_function(form)(CHECKED), CHECKED.shape)
     if np.iscomplexobj(values) or not np.all(np.isfinite(values)):
         bad = CHECKED[~np.isfinite(values)][0]
         raise refuse(f"must be real and finite from -100 to 100, and is not at x = {bad:.6g}", text)

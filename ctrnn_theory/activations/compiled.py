@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.activations import error_function, logarithms, primitives
 from ctrnn_theory.activations.evaluate import source
+from ctrnn_theory.activations.wide import wide_source
+from ctrnn_theory.activations.wide_numbers import for_lanes
 from ctrnn_theory.jit import jit
 
 BlockFunction = Callable[[NDArray[np.float64]], None]
@@ -37,11 +39,11 @@ NAMES: dict[str, Any] = {
 }
 
 
-def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branches: bool) -> str:
+def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False) -> str:
     """Python source of the block function of a stable expression.
 
     `steps` are the (location, middle value) of jumps. With `branches`, NaN is passed on explicitly, since a
-    comparison with it picks some branch.
+    comparison with it picks some branch. `wide`: evaluate in wide numbers.
 
     Examples
     --------
@@ -54,15 +56,20 @@ def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branch
             lanes[i] = y
     """
     lines = ["def block(lanes):", "    for i in range(lanes.size):", "        x = lanes[i]"]
-    lines.append(f"        y = {source(expression)}")
+    if wide:
+        lines += ["        X = wide(x)", f"        y = narrow({wide_source(expression, 'X')})"]
+    else:
+        lines.append(f"        y = {source(expression)}")
     lines += [f"        y = {middle!r} if x == {location!r} else y" for location, middle in steps]
     if branches:
         lines.append("        y = y if x == x else x")
     return "\n".join([*lines, "        lanes[i] = y"])
 
 
-def block_function(expression: Any, steps: tuple[tuple[float, float], ...], branches: bool) -> BlockFunction:
+def block_function(
+    expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False
+) -> BlockFunction:
     """Compile a stable expression to ``void(float64[::1])``, applied in place."""
-    space: dict[str, Any] = {"__builtins__": {"range": range}, **NAMES}
-    exec(block_source(expression, steps, branches), space)
+    space: dict[str, Any] = {"__builtins__": {"range": range}, **(for_lanes() if wide else NAMES)}
+    exec(block_source(expression, steps, branches, wide), space)
     return jit(SIGNATURE)(space["block"])

@@ -59,7 +59,7 @@ def precise(expression: Any, t: Any) -> Any:
 
 
 def _bounded(function: Callable[[Any], Any], below: Any, above: Any) -> Callable[[Any], Any]:
-    """Stop at ±BOUND: mpmath has no overflow, and would compute exp(exp(1e9)) for as long as memory lasts."""
+    """Stop at ±BOUND: mpmath has no overflow, and would compute exp(exp(1e12)) for as long as memory lasts."""
 
     def bounded(u: Any) -> Any:
         if abs(u) <= BOUND:
@@ -69,11 +69,16 @@ def _bounded(function: Callable[[Any], Any], below: Any, above: Any) -> Callable
     return bounded
 
 
-BOUND = 1e6
+BOUND = 1e100
 BOUNDED_NAMES = {
     "bounded_exp": _bounded(mpmath.exp, mpmath.mpf(0), mpmath.inf),
     "sinh": _bounded(mpmath.sinh, -mpmath.inf, mpmath.inf),
     "cosh": _bounded(mpmath.cosh, mpmath.inf, mpmath.inf),
+    "tanh": _bounded(mpmath.tanh, mpmath.mpf(-1), mpmath.mpf(1)),
+    "erf": _bounded(mpmath.erf, mpmath.mpf(-1), mpmath.mpf(1)),
+    "erfc": _bounded(mpmath.erfc, mpmath.mpf(2), mpmath.mpf(0)),
+    "sin": _bounded(mpmath.sin, mpmath.nan, mpmath.nan),
+    "cos": _bounded(mpmath.cos, mpmath.nan, mpmath.nan),
 }
 
 

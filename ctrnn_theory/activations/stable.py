@@ -7,6 +7,7 @@ are products of each other have neither trouble, at any order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,8 @@ complement = _function("complement", "erfc(u).", lambda u: -2 * sp.exp(-(u**2)) 
 expm1 = _function("expm1", "exp(u) - 1.", sp.exp)
 log1p = _function("log1p", "log(1 + u).", lambda u: 1 / (1 + u))
 
+EXPONENTIALS = (sp.exp, sp.sinh, sp.cosh, expm1)
+MOST_TERMS = 64  # of a numerator that is multiplied out
 ELEMENTARY = {
     logistic: lambda u: 1 / (1 + sp.exp(-u)),
     softplus: lambda u: sp.log(1 + sp.exp(u)),
@@ -93,8 +96,10 @@ def derivative(expression: Any, order: int) -> Any:
 
 
 def _differentiate(expression: Any) -> Any:
-    if not expression.has(sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise):
+    if not expression.has(sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise, *EXPONENTIALS):
         return sp.diff(expression, x)
+    if (quotient := _quotient_slope(expression)) is not None:
+        return quotient
     if isinstance(expression, sp.sign | sp.Heaviside):
         return sp.Integer(0)
     if isinstance(expression, sp.Piecewise):
@@ -111,6 +116,37 @@ def _differentiate(expression: Any) -> Any:
     outer = expression.func(*slots)
     inner = dict(zip(slots, expression.args, strict=True))
     return sp.Add(*[sp.diff(outer, s).xreplace(inner) * _differentiate(a) for s, a in inner.items() if a.has(x)])
+
+
+def _quotient_slope(expression: Any) -> Any:
+    """Slope (N' D - k N D')/D**(k + 1) of N/D**k for a sum D of exponentials, or None for anything else.
+
+    What cancels in the numerator is seen once it is multiplied out; in N'/D**k - k N D'/D**(k + 1) it is lost.
+    """
+    if not (expression.is_Mul or expression.is_Pow):
+        return None
+    powers = expression.as_powers_dict()
+    bottoms = [d for d, k in powers.items() if d.is_Add and k.is_Integer and k < 0 and d.has(*EXPONENTIALS)]
+    if len(bottoms) != 1:
+        return None
+    D, k = bottoms[0], -powers[bottoms[0]]
+    N = expression * D**k
+    top = _differentiate(N) * D - k * N * _differentiate(D)
+    if _terms(top) > MOST_TERMS:
+        return None
+    top = top.replace(lambda part: isinstance(part, sp.sinh | sp.cosh), lambda part: part.rewrite(sp.exp))
+    return sp.expand(top) / D ** (k + 1)
+
+
+def _terms(expression: Any) -> int:
+    """How many terms there are at most when an expression is multiplied out."""
+    if expression.is_Add:
+        return sum(_terms(part) for part in expression.args)
+    if expression.is_Mul:
+        return math.prod(_terms(part) for part in expression.args)
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return int(_terms(expression.base) ** min(int(expression.exp), 10))
+    return 2 if isinstance(expression, sp.sinh | sp.cosh) else 1
 
 
 def _exponentials(expression: Any) -> list[tuple[Any, Any]] | None:
@@ -153,16 +189,20 @@ def _on_product(expression: Any) -> Any:
         for f in list(factors):
             if f.is_Add and f.has(sp.exp, expm1) and factors[f].is_Integer and 0 < factors[f] <= 4:
                 return stable(sp.expand(elementary_sum(expression), deep=False))
+    hyperbolic = [f for f in factors if isinstance(f, sp.sinh | sp.cosh) and factors[f] in (1, 2, 3, 4)]
+    if hyperbolic and _exp_factors(factors):  # exp(-u) cosh(u) and the like
+        return stable(sp.expand(expression.xreplace({f: f.rewrite(sp.exp) for f in hyperbolic})))
     for f, power in list(factors.items()):
         if isinstance(f, logistic) and power.is_positive:
             for g, h in _exp_factors(factors):
-                ratio = sp.expand(-h / f.args[0]) if h.has(x) else None
-                if ratio is not None and ratio.is_Integer and 0 < ratio <= power:
-                    other = expression / (g * f**ratio)
-                    return stable(other * logistic(-f.args[0]) ** ratio)
+                for n in range(1, int(power) + 1) if h.has(x) else ():
+                    c = sp.expand(h + n * f.args[0])
+                    if not c.has(x):  # exp(h) logistic(u)**n = exp(c) logistic(-u)**n
+                        others = sp.Mul(*[b**p for b, p in factors.items() if b not in (f, g)])
+                        return stable(others * f ** (power - n) * sp.exp(c) * logistic(-f.args[0]) ** n)
         if isinstance(f, sp.cosh) and power.is_negative and factors.get(sp.sinh(f.args[0]), 0) != 0:
             n = min(-power, factors[sp.sinh(f.args[0])])
-            if n.is_positive:
+            if n.is_positive and n.is_Integer:
                 return stable(expression * (f / sp.sinh(f.args[0])) ** n * tangent(f.args[0]) ** n)
     return expression
 
@@ -173,8 +213,9 @@ def elementary_sum(expression: Any) -> Any:
 
 
 def _exp_factors(factors: Any) -> list[tuple[Any, Any]]:
-    return [(f**p, f.args[0] * p) for f, p in factors.items() if isinstance(f, sp.exp)] + [
-        (f**p, p) for f, p in factors.items() if f == sp.E
+    """Bases of the factors that are exponentials, and what each is the exponential of."""
+    return [(f, f.args[0] * p) for f, p in factors.items() if isinstance(f, sp.exp)] + [
+        (f, p) for f, p in factors.items() if f == sp.E
     ]
 
 
