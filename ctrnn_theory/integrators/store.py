@@ -266,5 +266,5 @@ def states(place: Path, record: Record) -> Mapped:
             if file.read(_offset(record)) != _header(record.shape):
                 raise ValueError(f"it does not begin as an array of float64 {record.shape}")
             return np.memmap(file, np.float64, "r", _offset(record), record.shape)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, OverflowError) as error:
         raise KIND.damaged(place, STATES, reason(error)) from error

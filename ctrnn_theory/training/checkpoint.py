@@ -186,7 +186,7 @@ def read_log(place: Path, settings: Settings) -> tuple[list[FloatArray], int, in
     size = check = 0
     try:
         with open_file(place / LOG) as file:
-            limit = 2 * len(_line(0, np.full(settings.popsize, -np.pi * 1e-300))) + 64
+            limit = 128 + 32 * settings.popsize  # bytes of a line, more than there can be
             for line in iter(partial(file.readline, limit), b""):
                 if not line.endswith(b"\n") and (len(line) < limit or not line.strip(b"\0")):
                     break  # by a kill, or of a machine that went down
