@@ -202,7 +202,7 @@ def test_damage_is_noticed_and_nothing_is_lost(made, tmp_path, often, kind, name
                 assert content_of(run / name) == before, (about, read)
             else:
                 assert found is None or own.same(found, whole), (about, read)
-    assert refused
+    assert refused or name == "search.npz"  # which a finished run does not need
 
 
 @pytest.mark.parametrize("kind", KINDS)
