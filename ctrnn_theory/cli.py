@@ -16,6 +16,7 @@ from ctrnn_theory.cli_figures import figures_command
 from ctrnn_theory.cli_sweep import plot_command, sweep_command
 from ctrnn_theory.cli_training import preference_command, train_command
 from ctrnn_theory.console import check_plot, check_seed, check_sigma, numbers, plain_text, progress, say, write_plot
+from ctrnn_theory.files import Unwritten
 
 if TYPE_CHECKING:
     from ctrnn_theory.network import CTRNN
@@ -213,6 +214,10 @@ def _run(arguments: list[str] | None) -> tuple[int, str]:
         return 1, "interrupted"
     except BrokenPipeError:
         return 1, ""
+    except OSError as error:
+        if isinstance(error, Unwritten) or not error.strerror:
+            return 1, str(error)
+        return 1, f"{error.filename or 'the output'}: {error.strerror}"
     except Exception as error:
         # UnicodeEncodeError, LinAlgError and others are ValueErrors too, and say nothing of what was given
         kind = type(error)

@@ -121,7 +121,7 @@ def plot_command(
     for name in select:
         if name not in dataset.dims:
             raise ValueError(f"--at must name one of {', '.join(map(str, dataset.dims))}; got {name!r}")
-    check_plot(picture)
+    check_plot(picture, "--out")
     with progress() as show:
         show("picture")
         write_plot(_Picture(dataset, x, y, colour or "methods", quantity, select), picture)

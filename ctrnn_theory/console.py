@@ -88,11 +88,11 @@ def check_sigma(**options: float | None) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 0, a standard deviation; got {value:g}")
 
 
-def check_plot(path: Path) -> None:
-    """Refuse a picture that could not be written, before any work is done."""
+def check_plot(path: Path, option: str = "--plot") -> None:
+    """Refuse a picture that could not be written, before any work is done; `option` is where its name comes from."""
     if path.suffix.lower() not in PLOT_FORMATS:
-        raise ValueError(f"--plot must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
-    check_file("--plot", path)
+        raise ValueError(f"{option} must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
+    check_file(option, path)
 
 
 def write_plot(result: Any, path: Path) -> None:

@@ -1,25 +1,70 @@
-"""Writing a file whole or not at all, and a folder by one process alone."""
+"""Writing a file whole or not at all, and reading one that is a file and no larger than it says."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import BinaryIO
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-LOCK = ".lock"
+AnyPath = str | os.PathLike[str]
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+"""What a path can lead to besides a file."""
+MOST_TEXT = 1 << 26
+"""Bytes that a file of settings may have."""
 LINKS = 40
 """Links that are followed from one to the next, as Linux does."""
 
 
+class Unwritten(OSError):
+    """A file that could not be written; says which, why, and what can be done, in one sentence."""
+
+    remedy = ""
+    """What follows the reason."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written: {self.strerror}{self.remedy}"
+
+
+@contextmanager
+def writing(path: AnyPath, remedy: str = "") -> Iterator[None]:
+    """Raise what fails in writing `path` as :class:`Unwritten`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        found = error
+        if not isinstance(error, Unwritten):
+            found = Unwritten(error.errno, error.strerror or str(error), os.fspath(path))
+        found.remedy = found.remedy or remedy  # type: ignore[attr-defined]
+        raise found from (None if found is error else error)
+
+
+def _names_the_file(
+    manager: Callable[[AnyPath], AbstractContextManager[Path]],
+) -> Callable[[AnyPath], AbstractContextManager[Path]]:
+    @wraps(manager)
+    @contextmanager
+    def named(path: AnyPath) -> Iterator[Path]:
+        with writing(path), manager(path) as temporary:
+            yield temporary
+
+    return named
+
+
+@_names_the_file
 @contextmanager
 def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary file beside `path`, which takes its place when the block ends without an error.
@@ -36,7 +81,7 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     ValueError
         If `path` is a folder, or lies in one that does not exist.
-    OSError
+    Unwritten
         If the file cannot be written.
     """
     suffix = Path(path).suffix  # of the name that was given: a link's target may have none
@@ -80,58 +125,56 @@ def _stays(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-@contextmanager
-def claimed(out: str | os.PathLike[str], record: str, unfinished: tuple[str, ...], resume: bool) -> Iterator[Path]:
-    """Give the folder of a run, made if there is none, which no other process writes to meanwhile.
-
-    The lock ends with the process. What a kill has left of files that were being replaced is removed.
-
-    Parameters
-    ----------
-    out
-        The folder.
-    record
-        Name of the file by which a run is known.
-    unfinished
-        Patterns of the names of temporary files.
-    resume
-        Whether it may hold a run.
-
-    Raises
-    ------
-    ValueError
-        If it holds something, other than a run where `resume` is set; or if another process writes to it.
-    """
-    folder = Path(out)
-    if not folder.parent.is_dir() or (folder.exists() and not folder.is_dir()):
-        raise ValueError(f"out must be a folder, in one that exists; got {folder}")
-    folder.mkdir(exist_ok=True)
-    _check_place(folder, record, unfinished, resume)  # before the lock, which is a file
-    with open(folder / LOCK, "a") as file:
-        try:
-            if sys.platform == "win32":
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise ValueError(f"out must not be written to by another process; {folder} is") from error
-        _check_place(folder, record, unfinished, resume)  # again, since another process may have begun
-        for pattern in unfinished:
-            for path in folder.glob(pattern):
-                path.unlink()
-        yield folder
-
-
-def _check_place(folder: Path, record: str, unfinished: tuple[str, ...], resume: bool) -> None:
-    if resume and (folder / record).exists():
-        return
-    ours = {folder / LOCK}.union(*(folder.glob(pattern) for pattern in unfinished))
-    if held := sorted(path.name for path in folder.iterdir() if path not in ours):
-        rule = "be empty or hold a run" if resume else "be empty, or a run that is to be resumed"
-        raise ValueError(f"out must {rule}; {folder} holds {held[0]}")
-
-
 def _umask() -> int:
     mask = os.umask(0)  # the only way to read it is to set it
     os.umask(mask)
     return mask
+
+
+def open_file(path: AnyPath) -> BinaryIO:
+    """Open a file for reading. A pipe or a device, which might never end, is refused without a wait.
+
+    Raises
+    ------
+    ValueError
+        If it is no regular file.
+    OSError
+        If it cannot be opened.
+    """
+    _check_kind(os.stat(path))
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check_kind(os.fstat(handle))  # again, since another may have taken its place
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _check_kind(status: os.stat_result) -> None:
+    for is_kind, name in KINDS:
+        if is_kind(status.st_mode):
+            raise ValueError(f"it is {name} and not a file")
+
+
+def read_file(path: AnyPath, most: int = MOST_TEXT) -> bytes:
+    """Return the content of a file of at most so many bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is no regular file, or larger.
+    OSError
+        If it cannot be read.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ValueError(f"it has {size} bytes, and at most {most} are read")
+        return file.read(size)
+
+
+def reason(error: BaseException) -> str:
+    """Return why a file could not be read, as part of a sentence."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

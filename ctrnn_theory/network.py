@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import zipfile
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,13 +20,15 @@ from ctrnn_theory.arguments import (
     real_number,
     shown,
 )
-from ctrnn_theory.files import atomically
+from ctrnn_theory.files import atomically, reason
+from ctrnn_theory.npz import read_arrays
 
 FloatArray = NDArray[np.float64]
 Site = Literal["inside", "outside"]
 SITES: tuple[Site, ...] = ("inside", "outside")
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
 FORMAT = 1  # of the file; raised when older readers would misread it
+MAX_BYTES, MAX_HEADER = 1 << 28, 1 << 20  # of a file, and of its header, unless a caller allows more
 
 
 class ReadOnly:
@@ -281,33 +282,37 @@ class CTRNN(ReadOnly):
             os.fsync(stream.fileno())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> CTRNN:
+    def load(cls, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> CTRNN:
         """Read a network that :meth:`save` wrote. Nothing in the file is unpickled or evaluated.
+
+        Parameters
+        ----------
+        path
+            File name.
+        max_bytes
+            Bytes that its arrays may have: 256 MiB by default, which is enough for 5000 neurons.
 
         Raises
         ------
         ValueError
             If the file cannot be read as a network; the message says why. The file is only read.
         """
+        most = positive_integer("max_bytes", max_bytes)
         try:
-            with open(path, "rb") as stream:
-                return cls(**_read(stream))
-        except OSError as error:
-            reason = error.strerror or str(error)
-        except Exception as error:  # zipfile, zlib, json and NumPy each raise their own on damaged bytes
-            reason = str(error) or type(error).__name__
-        raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {reason}")
+            return cls(**_read(path, most))
+        except Exception as error:  # json and NumPy each raise their own on damaged bytes
+            why = reason(error)
+        raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {why}")
 
 
-def _read(stream: BinaryIO) -> dict[str, Any]:
-    """Arguments of a network out of the bytes of a file."""
-    if not zipfile.is_zipfile(stream):
-        raise ValueError("it is not a whole .npz archive")
-    stream.seek(0)
-    file = np.load(stream, allow_pickle=False)
+def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
+    """Arguments of a network out of a file."""
+    file = read_arrays(path, max_bytes)
     for name in ("header", "W", "b"):
         if name not in file:
             raise ValueError(f"it lacks {name}")
+    if file["header"].ndim or file["header"].nbytes > MAX_HEADER:
+        raise ValueError("its header must be a text")
     header = json.loads(str(file["header"]))
     kinds: dict[str, Any] = {"format": int, "activation": str, "gamma": float}
     for name, kind in kinds.items():

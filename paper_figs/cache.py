@@ -5,23 +5,24 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from platformdirs import user_cache_path
 
 import ctrnn_theory as ct
 from ctrnn_theory.files import atomically
+from ctrnn_theory.npz import read_arrays
 
 PLACE = "CTRNN_THEORY_CACHE"
 """Environment variable with the folder to keep things in; a folder of the user's for such things by default."""
 KEPT = Path(__file__).parent / "trained"
 """Small set of trained networks, for the quick figures."""
+MOST = 1 << 30
+"""Bytes that the data of a figure may have."""
 SHARED = ("networks.py", "shift.py")
 """What figures compute by, besides their own file."""
 
@@ -57,9 +58,8 @@ def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
     path = folder("figures") / name
     if not fresh:
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as kept:
-                return {key: kept[key] for key in kept.files}
-        except (OSError, ValueError, EOFError, NotImplementedError, BadZipFile, zlib.error):  # none, or a damaged one
+            return read_arrays(path, MOST)
+        except (OSError, ValueError):  # none, or a damaged one
             pass
     data = {key: np.asarray(value) for key, value in figure.compute(quick).items()}
     with atomically(path) as temporary:

@@ -48,6 +48,11 @@ def test_sweep_and_plot(spec, tmp_path):
     assert (tmp_path / "lines.svg").exists()
     done = invoke(cli_sweep.plot_command, tmp_path / "run", "--x", "sigma", "--quantity", "bias", "--at", "colour=3")
     assert str(done.exception) == "--at must name one of methods, sigma, gamma; got 'colour'"
+    arguments = ("--x", "sigma", "--quantity", "bias", "--at", "gamma=0.1", "--out", "/nowhere/x.png")
+    done = invoke(cli_sweep.plot_command, tmp_path / "run", *arguments)
+    assert str(done.exception).startswith(
+        "--out must be a file in a folder that exists and can be written; got /nowhere"
+    )
 
 
 def test_failures_are_counted(spec, tmp_path):

@@ -1,34 +1,39 @@
 """A recorded run in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
 
-Rows are kept in chunks. `run.json` says how many there are, and is replaced when the states of a chunk are on disk, so
-that a run that is cut off at any moment goes on after its last whole chunk. While one process writes, it holds a lock
-on `.lock`, which ends with the process.
+Rows are kept every second or so, see :mod:`ctrnn_theory.run_folder`; a row that takes longer is kept by the states that
+have been reached within it, in `within.npz`.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
+import io
 import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import atomically
+from ctrnn_theory.files import atomically, open_file, reason
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.network import CTRNN
+from ctrnn_theory.npz import read_arrays
+from ctrnn_theory.run_folder import Kind, Log, RunFolder, read_record, verify
 
 FloatArray = NDArray[np.float64]
 Mapped = np.memmap[Any, np.dtype[np.float64]]
-FORMAT = 1
-"""Of a folder; raised when older readers would misread it."""
-STATES, RUN, NET = "h.npy", "run.json", "net.npz"
-UNFINISHED = (".run.*.json", ".net.*.npz")
-"""What a kill leaves of a file that was being replaced."""
+STATES, NET, WITHIN = "h.npy", "net.npz", "within.npz"
+KIND = Kind(
+    "a run that simulate recorded",
+    "run.json",
+    (".run.*.json", ".net.*.npz", ".within.*.npz"),
+    "what is kept is whole, and simulate goes on with it by resume=True",
+)
 TOLD = ("steps", "record_every", "trajectories", "gamma", "activation")
 """Settings whose values a message can show."""
 
@@ -43,11 +48,27 @@ class Record:
     """Everything that decides the numbers, see :func:`settings`."""
     rows: int
     """Recorded times that are kept."""
+    kept: tuple[int, int] | None = None
+    """Bytes of `h.npy` that are kept, and their checksum; None where a version without checksums wrote it."""
 
     @property
     def key(self) -> NDArray[np.uint64]:
         """Key words of the variates (2,)."""
         return np.array(self.settings["rng"], np.uint64).reshape(2)
+
+    @property
+    def every(self) -> int:
+        """Steps between recorded times."""
+        return int(self.settings["record_every"])
+
+
+class Within(NamedTuple):
+    """Two states between recorded times: the earlier one, and the later one that it leads to."""
+
+    steps: tuple[int, int]
+    """Steps taken."""
+    h: FloatArray
+    """(2, M, N)."""
 
 
 def settings(net: CTRNN, ensemble: Ensemble, steps: int, every: int, trajectories: int) -> dict[str, Any]:
@@ -84,24 +105,47 @@ def read(folder: Path) -> Record | None:
     ValueError
         If it cannot be read as that of a run.
     """
-    try:
-        found = json.loads((folder / RUN).read_bytes())
-        if found["format"] > FORMAT:
-            raise ValueError(f"it has format {found['format']}, this version reads up to {FORMAT}")
-        times, trajectories, n = (int(length) for length in found["shape"])
-        record = Record((times, trajectories, n), dict(found["settings"]), int(found["rows"]))
-        _ = record.key, int(record.settings["record_every"])
-        if not 0 <= record.rows <= times:
-            raise ValueError(f"it has {record.rows} of {times} rows")
-    except FileNotFoundError:
+    found = read_record(folder, KIND)
+    if found is None:
         return None
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise _damaged(folder, f"{RUN}: {error}") from error
+    try:
+        times, trajectories, n = (int(length) for length in found["shape"])
+        kept = found["kept"].get(STATES)
+        record = Record((times, trajectories, n), dict(found["settings"]), int(found["rows"]), kept and tuple(kept))
+        if not 0 <= record.rows <= times or min(record.shape) < 1 or record.every < 1:
+            raise ValueError(f"it has {record.rows} of {times} rows")
+        if record.kept and record.rows and record.kept[0] != _offset(record) + _size(record, record.rows):
+            raise ValueError(f"it has {record.rows} rows of {record.kept[0]} bytes")
+        _ = record.key
+    except KeyError as error:
+        raise KIND.damaged(folder, KIND.record, f"it lacks {error}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise KIND.damaged(folder, KIND.record, reason(error)) from error
     return record
 
 
-def _damaged(folder: Path, reason: str) -> ValueError:
-    return ValueError(f"{folder} must be the folder of a run that simulate recorded: {reason}")
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Header of a .npy file."""
+    stream = io.BytesIO()
+    description = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()
+
+
+def _offset(record: Record) -> int:
+    return len(_header(record.shape))
+
+
+def _size(record: Record, rows: int) -> int:
+    return 8 * rows * record.shape[1] * record.shape[2]
+
+
+def check_network(place: Path, record: Record, net: CTRNN) -> None:
+    """Raise a ValueError unless a network is the one that was simulated."""
+    readout = _digest(*(array for array in (net.W_out, net.b_out) if array is not None))
+    found = {"gamma": net.gamma, "activation": net.activation.text, "W": _digest(net.W), "readout": readout}
+    if any(record.settings.get(name) != value for name, value in found.items()):
+        raise KIND.damaged(place, NET, "it is not the network that was simulated")
 
 
 def check_settings(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
@@ -116,46 +160,100 @@ def check_settings(folder: Path, there: dict[str, Any], here: dict[str, Any]) ->
         raise ValueError(f"{rule}; {folder} differs in {', '.join(differ)}")
 
 
-def begin(folder: Path, net: CTRNN, record: Record) -> Mapped:
-    """Make the files of a run that has no rows yet, and return its states (T, M, N), mapped for writing.
+class Writer:
+    """Adds rows to the folder of a run."""
+
+    def __init__(self, folder: RunFolder, record: Record, log: Log) -> None:
+        self.folder, self.record, self.log = folder, record, log
+
+    def add(self, rows: FloatArray) -> None:
+        """Keep recorded states (times, M, N), on the disk."""
+        self.log.add(np.ascontiguousarray(rows).data)
+        self.record = replace(self.record, rows=self.record.rows + len(rows))
+        self.folder.keep(_content(self.record), self.log)
+
+    def hold(self, before: FloatArray, taken: int, ensemble: Ensemble) -> None:
+        """Keep the states that an ensemble has reached between recorded times, and those so many steps before."""
+        path, h = self.folder.place / WITHIN, np.stack([before, ensemble.states[: len(before)]])
+        with self.folder.writing(WITHIN), atomically(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, steps=np.array([ensemble.steps - taken, ensemble.steps]), h=h)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def finish(self) -> None:
+        """Remove what only a run that is to go on needs."""
+        with self.folder.writing(WITHIN):
+            (self.folder.place / WITHIN).unlink(missing_ok=True)
+
+
+def _content(record: Record) -> dict[str, Any]:
+    return {"rows": record.rows, "shape": record.shape, "settings": record.settings}
+
+
+@contextmanager
+def writer(folder: RunFolder, net: CTRNN, record: Record) -> Iterator[Writer]:
+    """Give what adds rows to a run that has begun, whose rows are verified, or that begins.
 
     `run.json` comes first: from then on the folder is known to be ours.
+    """
+    header = _header(record.shape)
+    room = len(header) + _size(record, record.shape[0])
+    if record.rows == 0:
+        folder.keep(_content(record))
+        with folder.writing(NET):
+            net.save(folder.place / NET)
+        with folder.log(STATES, 0, 0, room) as log:
+            log.add(header)
+            yield Writer(folder, record, log)
+        return
+    size, check = record.kept or _counted(folder.place, record)
+    with folder.log(STATES, size, check, room) as log:
+        yield Writer(folder, record, log)
+
+
+def _counted(place: Path, record: Record) -> tuple[int, int]:
+    """Bytes and checksum of the rows that a version without checksums kept."""
+    check, rows = zlib.crc32(_header(record.shape)), states(place, record)[: record.rows]
+    for row in rows:
+        check = zlib.crc32(np.ascontiguousarray(row).data, check)
+    return _offset(record) + _size(record, record.rows), check
+
+
+def within(place: Path, record: Record) -> Within | None:
+    """States that are kept between recorded times, if there are any.
 
     Raises
     ------
-    OSError
-        If there is not enough room on the disk.
+    ValueError
+        If they are damaged.
     """
-    _write(folder, record)
-    net.save(folder / NET)
-    h = np.lib.format.open_memmap(folder / STATES, mode="w+", dtype=np.float64, shape=record.shape)
-    if hasattr(os, "posix_fallocate"):  # a full disk is an error now, and would be a bus error later
-        with open(folder / STATES, "r+b") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-            except OSError as error:
-                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # of a file system that cannot
-                    raise
-    return h
+    shape = (2, *record.shape[1:])
+    try:
+        found = read_arrays(place / WITHIN, 16 * _size(record, 1) + (1 << 16))
+        steps, h = found["steps"], found["h"]
+        if steps.shape != (2,) or steps.dtype != np.int64 or h.shape != shape or h.dtype != np.float64:
+            raise ValueError("it does not hold the states of this run")
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, ValueError) as error:
+        remedy = "remove it, and the run goes on from the last recorded time"
+        raise KIND.damaged(place, WITHIN, reason(error), remedy) from error
+    return Within((int(steps[0]), int(steps[1])), h)
 
 
-def keep(folder: Path, record: Record, h: Mapped, rows: int) -> Record:
-    """Have the states written to disk, then say in `run.json` that there are so many rows."""
-    h.flush()
-    record = replace(record, rows=rows)
-    _write(folder, record)
-    return record
+def verified(place: Path, record: Record) -> None:
+    """Compare the rows that are kept with their checksum.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged.
+    """
+    if record.kept is not None:
+        verify(place, STATES, KIND, record.kept)
 
 
-def _write(folder: Path, record: Record) -> None:
-    content = {"format": FORMAT, "rows": record.rows, "shape": record.shape, "settings": record.settings}
-    with atomically(folder / RUN) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def states(folder: Path, record: Record, write: bool = False) -> Mapped:
+def states(place: Path, record: Record) -> Mapped:
     """Map the states (T, M, N) of a run that has begun.
 
     Raises
@@ -164,9 +262,9 @@ def states(folder: Path, record: Record, write: bool = False) -> Mapped:
         If the file is not what `run.json` says.
     """
     try:
-        h = np.lib.format.open_memmap(folder / STATES, mode="r+" if write else "r")
-    except (ValueError, OSError) as error:
-        raise _damaged(folder, f"{STATES}: {error}") from error
-    if h.shape != record.shape or h.dtype != np.float64 or not h.flags.c_contiguous:
-        raise _damaged(folder, f"{STATES} holds {h.dtype} {h.shape}, not float64 {record.shape}")
-    return h
+        with open_file(place / STATES) as file:
+            if file.read(_offset(record)) != _header(record.shape):
+                raise ValueError(f"it does not begin as an array of float64 {record.shape}")
+            return np.memmap(file, np.float64, "r", _offset(record), record.shape)
+    except (ValueError, OSError, OverflowError) as error:
+        raise KIND.damaged(place, STATES, reason(error)) from error

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.blas import limited
-from ctrnn_theory.files import claimed
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.network import CTRNN, Noise, ReadOnly, check_model
+from ctrnn_theory.run_folder import RunFolder, claimed
 
 FloatArray = NDArray[np.float64]
-CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
-"""Recorded bytes, and neuron-steps, after which rows are kept: seconds, which a run that is cut off loses."""
+CHUNK_BYTES, SECONDS = 1 << 26, 1.0
+"""Recorded bytes, and time, after which a run is kept: what one that is cut off loses."""
+WORK, FASTER = 1e7, 10
+"""Operations of the first chunk, which take less than that time; by how much a chunk may be longer than the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,8 @@ class Path(ReadOnly):
     def load(cls, folder: str | os.PathLike[str]) -> Path:
         """Open the folder of a run that :func:`simulate` recorded.
 
-        Of a run that was cut off, or is still going on, it gives the times that are kept so far.
+        Of a run that was cut off, or is still going on, it gives the times that are kept so far. All states are read
+        once, and compared with their checksum.
 
         Raises
         ------
@@ -49,8 +54,12 @@ class Path(ReadOnly):
         place = pathlib.Path(folder)
         record = store.read(place)
         if record is None or record.rows == 0:
-            raise ValueError(f"folder must hold a run with its start; got {place}")
-        return _from_folder(place, record, CTRNN.load(place / store.NET))
+            lacks = store.KIND.record if record is None else "states yet"
+            raise ValueError(f"folder must hold a run with its start; {place} has no {lacks}")
+        net = CTRNN.load(place / store.NET, sys.maxsize)
+        store.check_network(place, record, net)
+        store.verified(place, record)
+        return _from_folder(place, record, net)
 
     @property
     def output(self) -> FloatArray:
@@ -148,71 +157,108 @@ def simulate(
         ensemble.place(real_array("start", begin, (trajectories, net.n)))
     shape = (steps // every + 1, trajectories, net.n)
     if out is not None:
-        with claimed(out, store.RUN, store.UNFINISHED, resume) as folder:
-            found = store.read(folder)
+        with claimed(out, store.KIND, resume) as folder:
+            found = store.read(folder.place)
             if found is not None and rng is None:
                 ensemble.model = ensemble.model._replace(key=found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
-                store.check_settings(folder, found.settings, settings)
+                store.check_settings(folder.place, found.settings, settings)
+                store.verified(folder.place, found)
             return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), callback)
     if resume:
         raise ValueError("resume must come with out; got resume alone")
     h = np.empty(shape)
     h[0] = ensemble.states[:trajectories]
-    for rows in _chunks(ensemble, h, 1, every):
-        if callback is not None:
-            callback(rows, len(h))
+    for chunk in _chunks(ensemble, shape, every, h):
+        if callback is not None and len(chunk.rows):
+            callback(ensemble.steps // every + 1, len(h))
     return Path(_times(len(h), every, net), h, net)
 
 
-def _chunks(ensemble: Ensemble, h: FloatArray, rows: int, every: int) -> Iterator[int]:
-    """Record what is missing after some rows of h (T, M, N), and give how many there are after each chunk."""
-    trajectories = h.shape[1]
-    work = h.shape[2] * max(trajectories, LANES) * every
-    chunk = max(1, min(CHUNK_BYTES // h[0].nbytes, int(CHUNK_WORK / work)))
-    while rows < len(h):
-        until = min(rows + chunk, len(h))
-        ensemble.record(until - rows, every, trajectories, h[rows:until])
-        rows = until
-        yield rows
+class _Chunk(NamedTuple):
+    steps: int
+    """Steps of it."""
+    rows: FloatArray
+    """Recorded states (times, M, N); none if it ends between recorded times."""
+    before: FloatArray | None = None
+    """States (M, N) before it, if it ends between recorded times."""
+
+
+def _chunks(
+    ensemble: Ensemble, shape: tuple[int, int, int], every: int, out: FloatArray | None = None
+) -> Iterator[_Chunk]:
+    """Record what is missing of a run of some shape (T, M, N), and give what was recorded after each chunk of it.
+
+    A chunk takes about as long as is to be lost by a cut, whole rows or a part of one. With `out` (T, M, N) rows are
+    written there.
+    """
+    total, trajectories, n = shape
+    least = max(1, int(WORK / (max(trajectories, LANES) * n * (n + 16))))
+    steps, most = least, max(1, CHUNK_BYTES // (8 * trajectories * n))
+    while (left := (total - 1) * every - ensemble.steps) > 0:
+        begin, row, within = perf_counter(), ensemble.steps // every + 1, ensemble.steps % every
+        if within or steps < every:
+            taken, before = min(steps, every - within), ensemble.states[:trajectories]
+            rows = ensemble.record(1, taken, trajectories, None if out is None else out[row : row + 1])
+            chunk = _Chunk(taken, rows[:0], before) if ensemble.steps % every else _Chunk(taken, rows)
+        else:
+            times = min(steps // every, most, left // every)
+            rows = ensemble.record(times, every, trajectories, None if out is None else out[row : row + times])
+            chunk = _Chunk(times * every, rows)
+        steps = max(least, int(chunk.steps * min(FASTER, SECONDS / max(perf_counter() - begin, 1e-9))))
+        yield chunk
 
 
 def _record_to(
-    folder: pathlib.Path,
+    folder: RunFolder,
     net: CTRNN,
     ensemble: Ensemble,
     record: store.Record,
     callback: Callable[[int, int], object] | None,
 ) -> Path:
     """Record the rows of a run that its folder lacks."""
-    every, total = record.settings["record_every"], record.shape[0]
-    if record.rows == 0:
-        h = store.begin(folder, net, record)
-        h[0] = ensemble.states[: h.shape[1]]
-        record = store.keep(folder, record, h, 1)
+    total, trajectories, _ = record.shape
     if record.rows < total:
-        h = store.states(folder, record, write=True)
-        _go_on(ensemble, h, record.rows, every)
-        for rows in _chunks(ensemble, np.asarray(h), record.rows, every):
-            record = store.keep(folder, record, h, rows)
-            if callback is not None:
-                callback(rows, total)
-    return _from_folder(folder, record, net)
+        with store.writer(folder, net, record) as writer:
+            if record.rows:
+                _go_on(ensemble, folder.place, record)
+            else:
+                writer.add(ensemble.states[None, :trajectories])
+            for chunk in _chunks(ensemble, record.shape, record.every):
+                if chunk.before is not None:
+                    writer.hold(chunk.before, chunk.steps, ensemble)
+                    continue
+                writer.add(chunk.rows)
+                if callback is not None:
+                    callback(writer.record.rows, total)
+            writer.finish()
+            record = writer.record
+    return _from_folder(folder.place, record, net)
 
 
-def _go_on(ensemble: Ensemble, h: FloatArray, rows: int, every: int) -> None:
-    """Put an ensemble where the rows of h that are kept end, and make sure that the last one comes out again."""
-    begin = max(0, rows - 2)
-    ensemble.place(h[begin])
-    ensemble.seek(begin * every)
-    again = ensemble.record(rows - 1 - begin, every, h.shape[1])
-    if not np.array_equal(again, h[begin + 1 : rows], equal_nan=True):
-        raise ValueError("out must hold a run that this machine and version repeat bit for bit; its last row differs")
+def _go_on(ensemble: Ensemble, place: pathlib.Path, record: store.Record) -> None:
+    """Put an ensemble where what is kept ends, and make sure that its last state comes out again."""
+    last, kept = (record.rows - 1) * record.every, store.within(place, record)
+    h = store.states(place, record)
+    if kept is not None and last < kept.steps[1]:
+        (first, last), before, after = kept.steps, *kept.h
+    elif kept is not None and last - record.every <= kept.steps[1]:
+        first, before, after = kept.steps[1], kept.h[1], h[record.rows - 1]
+    else:
+        begin = max(0, record.rows - 2)
+        first, before, after = begin * record.every, h[begin], h[record.rows - 1]
+    ensemble.place(before)
+    ensemble.seek(first)
+    again = ensemble.record(1, last - first, record.shape[1])[0] if last > first else before
+    if not np.array_equal(again, after, equal_nan=True):
+        raise ValueError(
+            f"out must hold a run that this machine and version repeat bit for bit; the last state in {place} differs"
+        )
 
 
 def _from_folder(folder: pathlib.Path, record: store.Record, net: CTRNN) -> Path:
-    times = _times(record.rows, record.settings["record_every"], net)
+    times = _times(record.rows, record.every, net)
     return Path(times, store.states(folder, record)[: record.rows], net)
 
 

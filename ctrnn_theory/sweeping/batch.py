@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +17,8 @@ from ctrnn_theory.sweeping.spec import BY_NEURON, IntArray, Spec, options_of
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.void]
+LONGEST = 2.0
+"""Seconds after which a task ends with what it has, if that is anything."""
 UNIT = 1024
 """Points of a vectorised method that are always computed together: the last bits of sums may depend on it."""
 
@@ -56,8 +58,9 @@ def unit(spec: Spec, method: str) -> int:
 
 
 def evaluate(spec: Spec, task: Task) -> Batch:
-    """Compute the points of a task; what fails is told in the rows.
+    """Compute the points of a task, as many whole units as a short time allows; what fails is told in the rows.
 
+    Points of which one takes much longer than those that the length of tasks was estimated from are thus kept soon.
     BLAS is held to one thread whatever the size: it is points that are spread over cores, and last bits may depend on
     the number of threads.
     """
@@ -70,13 +73,19 @@ def evaluate(spec: Spec, task: Task) -> Batch:
         np.full(count, np.nan),
         np.zeros(count, bool),
     )
-    left = np.arange(count)
+    begin, blocks, size = perf_counter(), list(np.arange(count)[:, None]), unit(spec, method)
+    if size > 1:
+        blocks = np.split(np.arange(count), 1 + np.flatnonzero(np.diff(task.points // size)))
+    done = count
     with one_thread(), np.errstate(all="ignore"):
-        if (size := unit(spec, method)) > 1:
-            blocks = np.split(left, 1 + np.flatnonzero(np.diff(task.points // size)))
-            left = np.concatenate([_together(spec, method, task.points[block], block, found) for block in blocks])
-        for i in left.tolist():
-            _one(spec, method, int(task.points[i]), i, found)
+        for block in blocks:
+            if block[0] and perf_counter() - begin > LONGEST:
+                done = int(block[0])
+                break
+            left = _together(spec, method, task.points[block], block, found) if size > 1 else block
+            for i in left.tolist():
+                _one(spec, method, int(task.points[i]), i, found)
+        task, found = Task(task.method, task.points[:done]), found.first(done)
         wanted = {"bias", "loss"} & set(spec.quantities)
         rest = _noise_free(spec, task.points, found.reasons) if wanted else np.nan
     return _batch(spec, task, found, rest)
@@ -100,6 +109,11 @@ class _Found:
     """(P,)."""
     reasons: dict[int, str] = field(default_factory=dict)
     """Why points failed, by place."""
+
+    def first(self, count: int) -> _Found:
+        """Return what was found of the first points, of which others have no reasons."""
+        names = ("mean", "variance", "error", "spread", "seconds", "converged")
+        return replace(self, **{name: getattr(self, name)[:count] for name in names})
 
 
 def _batch(spec: Spec, task: Task, found: _Found, rest: Any) -> Batch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ctrnn_theory import __version__
-from ctrnn_theory.files import atomically
+from ctrnn_theory.files import atomically, reason
+from ctrnn_theory.memory import SHARE, free_memory
+from ctrnn_theory.run_folder import measure, read_record
 from ctrnn_theory.sweeping.batch import Batch, row_type
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 from ctrnn_theory.sweeping.spec import QUANTITIES, Spec
+from ctrnn_theory.sweeping.store import KIND, POINTS, Folder
 
 if TYPE_CHECKING:
     import xarray
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 Format = Literal["netcdf", "zarr"]
 FILES = {"netcdf": "sweep.nc", "zarr": "sweep.zarr"}
 """By format."""
+OVERHEAD = 1 << 16
+"""Bytes of a NetCDF file beside its numbers, about."""
+REMEDY = f"run the same sweep again, which makes it from {POINTS}"
 NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
 """What may differ between reasons that are otherwise the same."""
 
@@ -93,39 +101,69 @@ def failures(dataset: xarray.Dataset) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def save(dataset: xarray.Dataset, place: Path, form: Format) -> Path:
-    """Write a dataset into a folder, whole or not at all.
+def save(dataset: xarray.Dataset, folder: Folder, form: Format) -> Path:
+    """Write a dataset into the folder of a sweep, whole or not at all, after its checksum.
 
     NetCDF is written by netCDF4, whose wheels bring their HDF5, and which writes all kinds of numbers and text.
     """
-    target = place / FILES[form]
+    name = FILES[form]
+    target = folder.place / name
     if form == "netcdf":
-        with atomically(target) as temporary:
-            dataset.to_netcdf(temporary, engine="netcdf4")
+        with folder.run.writing(name), atomically(target) as temporary:
+            _to_netcdf(dataset, temporary)
+            folder.count(**{name: measure(temporary)})
         return target
-    temporary = place / ".sweep.zarr"
-    shutil.rmtree(temporary, ignore_errors=True)
-    dataset.to_zarr(temporary, zarr_format=2)  # the third has no text of fixed length
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
+    with folder.run.writing(name):
+        temporary = folder.place / ".sweep.zarr"
+        shutil.rmtree(temporary, ignore_errors=True)
+        dataset.to_zarr(temporary, zarr_format=2)  # the third has no text of fixed length
+        folder.count(**{name: measure(temporary)})
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
     return target
 
 
+def _to_netcdf(dataset: xarray.Dataset, path: Path) -> None:
+    try:
+        dataset.to_netcdf(path, engine="netcdf4")
+    except (RuntimeError, OSError) as error:  # the NetCDF library does not say why
+        full = shutil.disk_usage(path.parent).free < dataset.nbytes + OVERHEAD
+        number = errno.ENOSPC if full else getattr(error, "errno", errno.EIO)
+        raise OSError(number, os.strerror(number)) from error
+
+
 def load(place: Path) -> xarray.Dataset:
-    """Read the dataset of a finished sweep.
+    """Read the dataset of a finished sweep, and compare it with its checksum.
 
     Raises
     ------
     ValueError
-        If the folder has none.
+        If the folder has none, or a damaged one.
     """
     import xarray
 
-    if (place / FILES["netcdf"]).exists():
-        return xarray.load_dataset(place / FILES["netcdf"], engine="netcdf4")
-    if (place / FILES["zarr"]).exists():
-        return xarray.load_dataset(place / FILES["zarr"], engine="zarr")
-    raise ValueError(f"run must be the folder of a finished sweep; {place} has no {FILES['netcdf']} or {FILES['zarr']}")
+    record = read_record(place, KIND)
+    form = next((form for form, name in FILES.items() if (place / name).exists()), None)
+    if record is None or form is None:
+        lacks = KIND.record if record is None else " or ".join(FILES.values())
+        raise ValueError(f"run must be the folder of a finished sweep; {place} has no {lacks}")
+    name = FILES[form]
+    try:
+        if record["format"] > 1 and list(measure(place / name)) != record["kept"].get(name):
+            raise ValueError("it is not what was written")
+        with xarray.open_dataset(place / name, engine="netcdf4" if form == "netcdf" else "zarr") as dataset:
+            if dataset.nbytes > SHARE * free_memory():
+                raise ValueError(f"it has {dataset.nbytes} bytes, more than there is memory for")
+            return dataset.load()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise KIND.damaged(place, name, reason(error), REMEDY) from error
 
 
 def check_format(form: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,21 +32,20 @@ RETRIES = 3
 """Times that a cluster tries a task anew."""
 
 
-def sample(spec: Spec, method: int, units: Iterable[IntArray]) -> tuple[list[Batch], float]:
-    """Compute a few units of points, and return them with the seconds that one takes.
+def sample(spec: Spec, method: int, units: Iterable[IntArray]) -> Iterator[tuple[Batch, float]]:
+    """Compute a few units of points, and give each with the seconds that one takes, as they say so far.
 
     The first compiles, and is timed only if it is alone. Units whose order is random tell how long the others take.
     """
-    batches, seconds, timed = [], math.nan, 0.0
+    timed = 0.0
     for count, points in enumerate(islice(units, SAMPLED + 1)):
         begin = perf_counter()
-        batches.append(evaluate(spec, Task(method, points)))
+        batch = evaluate(spec, Task(method, points))
         last = perf_counter() - begin
         timed += last if count else 0.0
-        seconds = timed / count if count else last
+        yield batch, timed / count if count else last
         if count and timed > ENOUGH:
             break
-    return batches, seconds
 
 
 def estimate(spec: Spec) -> float:
@@ -58,12 +56,31 @@ def estimate(spec: Spec) -> float:
         count = -(-spec.size // size)
         chosen = rng.choice(count, min(count, SAMPLED + 1), replace=False)
         units = (np.arange(i * size, min((i + 1) * size, spec.size)) for i in chosen)
-        total += count * sample(spec, number, units)[1]
+        *_, (_, seconds) = sample(spec, number, units)
+        total += count * seconds
     return total
 
 
 def run(spec: Spec, missing: list[IntArray], workers: Workers = None, client: Any = None) -> Iterator[Batch]:
     """Compute points, given by method, and yield batches as they finish, in any order.
+
+    What tasks leave undone, since it takes longer than was estimated, is dealt out again.
+    """
+    while any(points.size for points in missing):
+        undone: list[list[IntArray]] = [[] for _ in missing]
+        sent: dict[tuple[int, int], IntArray] = {}
+        for batch in _round(spec, missing, sent, workers, client):
+            yield batch
+            method = int(batch.rows["method"][0])
+            points = sent.pop((method, int(batch.rows["point"][0])), batch.rows["point"])
+            undone[method].append(points[batch.rows.size :])
+        missing = [np.sort(np.concatenate([np.zeros(0, np.int64), *some])) for some in undone]
+
+
+def _round(
+    spec: Spec, missing: list[IntArray], sent: dict[tuple[int, int], IntArray], workers: Workers, client: Any
+) -> Iterator[Batch]:
+    """Try to compute points; `sent` gets those of each task, by its method and its first point.
 
     The first batches are samples, taken here, from which the lengths of tasks follow. Points are dealt out at random,
     so that tasks last about the same where costs vary over the grid.
@@ -73,14 +90,23 @@ def run(spec: Spec, missing: list[IntArray], workers: Workers = None, client: An
         size = unit(spec, spec.methods[number])
         units = np.split(points, 1 + np.flatnonzero(np.diff(points // size))) if points.size else []
         order = rng.permutation(len(units))
-        batches, seconds = sample(spec, number, (units[i] for i in order))
-        yield from batches
-        length = max(1, min(round(LENGTH / seconds), MOST // size)) if batches else 1
-        rest = order[len(batches) :]
+        sampled, seconds = 0, LENGTH
+        for batch, lasts in sample(spec, number, (units[i] for i in order)):
+            sent[number, int(units[order[sampled]][0])] = units[order[sampled]]
+            sampled, seconds = sampled + 1, lasts
+            yield batch
+        length = max(1, min(round(LENGTH / seconds), MOST // size))
+        rest = order[sampled:]
         tasks.append(_tasks(number, units, rest, length))
         count += -(-rest.size // length)
+
+    def dealt() -> Iterator[Task]:
+        for task in (task for some in tasks for task in some):
+            sent[task.method, int(task.points[0])] = task.points
+            yield task
+
     if count:
-        yield from _spread(partial(evaluate, spec), (task for some in tasks for task in some), count, workers, client)
+        yield from _spread(partial(evaluate, spec), dealt(), count, workers, client)
 
 
 def _tasks(method: int, units: list[IntArray], order: NDArray[np.int64], length: int) -> Iterator[Task]:

@@ -133,7 +133,7 @@ def sweep(
             raise ValueError(f"workers must give a result for each task; {total - done} of {total} points are missing")
         found = dataset.assemble(spec, batches)
         if folder is not None:
-            dataset.save(found, folder.place, format)
+            dataset.save(found, folder, format)
     return found
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.arguments import integer, shown
+from ctrnn_theory.files import read_file, reason
 from ctrnn_theory.network import ARRAYS, CTRNN, Noise
 from ctrnn_theory.stationary import METHODS
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
@@ -189,14 +190,15 @@ class Spec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = path.read_bytes()
-        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as some editors on Windows save it
+        content = read_file(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"spec must be a file that can be read; {path}: {reason(error)}") from error
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as some editors on Windows save it
+    try:
         return tomllib.loads(content.decode("utf-16" if marked else "utf-8-sig"))
-    except OSError as error:
-        raise ValueError(f"spec must be a file that can be read; {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"spec must be TOML; {path} is not in UTF-8: {error.reason} at {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"spec must be TOML; {path}: {error}") from error
 
 

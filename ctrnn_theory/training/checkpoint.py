@@ -1,66 +1,117 @@
-"""A training run in a folder that can be cut off at any moment.
+"""A training run in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.run_folder`.
 
-`run.json` holds the settings, `generations.jsonl` a line for each generation, `network.npz` the latest network, and
-`result.json` comes last. A line has the losses of a generation and their checksum: told again to the search, they bring
-it to where it was, with no evaluation. Lines are appended; one that a kill has cut short is dropped.
+`run.json` holds the settings, `generations.jsonl` a line for each generation, with its losses and their checksum,
+`network.npz` the latest network, `search.npz` the latest state of the search, and `result.json` comes last. Lines are
+added at once. Every two seconds the network and the state are replaced: a run goes on from the state, and repeats only
+the generations since, whose losses are known, without evaluating them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import atomically, claimed
+from ctrnn_theory.files import atomically, open_file, reason
 from ctrnn_theory.network import CTRNN
+from ctrnn_theory.npz import read_arrays
+from ctrnn_theory.run_folder import Kind, Log, RunFolder, claimed, read_json, read_record, verify, write_json
+from ctrnn_theory.training.cma_es import GENERATIONS
 from ctrnn_theory.training.settings import Settings
 
 FloatArray = NDArray[np.float64]
-FORMAT = 1
-"""Of a folder; raised when older readers would misread it."""
-RUN, LOG, NET, RESULT = "run.json", "generations.jsonl", "network.npz", "result.json"
-UNFINISHED = (".run.*.json", ".network.*.npz", ".result.*.json")
-"""What a kill leaves of a file that was being replaced."""
+State = dict[str, NDArray[Any]]
+RUN, LOG, NET, SEARCH, RESULT = "run.json", "generations.jsonl", "network.npz", "search.npz", "result.json"
+KIND = Kind(
+    "a training run",
+    RUN,
+    (".run.*.json", ".network.*.npz", ".search.*.npz", ".result.*.json"),
+    "what is kept is whole, and training goes on with it by --resume (resume=True)",
+)
+FINISHED = "finished"
+"""Under this name the record says whether there is a result."""
+AGAIN = "resume the run, which finds it again"
+REPEAT = "remove it, and the run goes on by repeating its search, without evaluations"
 
 
 class Folder:
     """The folder of a run, for the one process that writes to it."""
 
-    def __init__(self, place: Path, history: list[FloatArray], log: BinaryIO) -> None:
-        self.place, self.history, self.log = place, history, log
+    def __init__(self, run: RunFolder, settings: Settings, history: list[FloatArray], log: Log) -> None:
+        self.run, self.settings, self.history, self.log = run, settings, history, log
         """`history`: losses of the generations that are kept."""
 
+    @property
+    def place(self) -> Path:
+        """Where it is."""
+        return self.run.place
+
     def add(self, fitness: FloatArray) -> None:
-        """Keep a generation."""
-        self.log.write(_line(len(self.history), fitness))
-        self.log.flush()  # to the system: a kill of this process loses nothing
+        """Keep a generation; a kill of this process does not lose it."""
+        self.log.add(_line(len(self.history), fitness))
         self.history.append(fitness)
 
-    def keep(self, net: CTRNN) -> None:
-        """Replace the latest network."""
-        os.fsync(self.log.fileno())
-        net.save(self.place / NET)
+    def mark(self, state: State) -> State:
+        """Add to a state of the search what it belongs to: the generations so far, and the version of pycma."""
+        return state | {"log": np.array([self.log.size, self.log.check]), "version": np.array(version("cma"))}
+
+    def keep(self, net: CTRNN, state: State | None = None) -> None:
+        """Replace the latest network and state of the search, on the disk, and count the generations."""
+        self.log.flush()
+        with self.run.writing(NET):
+            net.save(self.place / NET)
+        if state is not None:
+            with self.run.writing(SEARCH), atomically(self.place / SEARCH) as path, open(path, "wb") as stream:
+                np.savez(stream, **state)  # type: ignore[arg-type]  # no array is called allow_pickle
+                stream.flush()
+                os.fsync(stream.fileno())
+        self.run.keep(self.settings.to_dict() | {FINISHED: False}, self.log)
 
     def finished(self) -> bool:
         """Whether the run has ended, and what it ended in can be read; else it is found again from the log."""
         try:
-            CTRNN.load(self.place / NET)
-            result = read_json(self.place, RESULT)
+            CTRNN.load(self.place / NET, sys.maxsize)
+            return read_result(self.place) is not None
         except ValueError:
             return False
-        return result is not None and set(result) == {"loss", "seconds", "message"}
 
     def finish(self, net: CTRNN, result: dict[str, Any]) -> None:
-        """Keep what the run ended in."""
+        """Keep what the run ended in; the result comes after the network, since it says that this is the last one."""
         self.keep(net)
-        write_json(self.place / RESULT, result)
+        with self.run.writing(RESULT):
+            write_json(self.place / RESULT, result)
+        self.run.keep(self.settings.to_dict() | {FINISHED: True}, self.log)
+
+    def state(self) -> State | None:
+        """State of the search before the last generation that is kept, or earlier; None if there is none of use.
+
+        Raises
+        ------
+        ValueError
+            If it is damaged.
+        """
+        try:
+            found = read_arrays(self.place / SEARCH, sys.maxsize)
+            count, log = int(found[GENERATIONS]), [int(number) for number in found["log"]]
+            usable = str(found["version"]) == version("cma") and count < len(self.history) and log[0] <= self.log.size
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise KIND.damaged(self.place, SEARCH, reason(error), REPEAT) from error
+        if not usable:
+            return None
+        verify(self.place, LOG, KIND, log)
+        return found
 
 
 @contextmanager
@@ -72,21 +123,23 @@ def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Ite
     ValueError
         If it holds something, other than a run of these settings where `resume` is set; if what it holds is damaged; or
         if another process writes to it.
+    Unwritten
+        If it cannot be written.
     """
-    with claimed(out, RUN, UNFINISHED, resume) as place:
-        if (place / RUN).exists():
-            kept = read_settings(place)
-            check_settings(place, kept, settings)
+    with claimed(out, KIND, resume) as run:
+        history: list[FloatArray] = []
+        size = check = 0
+        if run.record is not None:
+            kept = read_settings(run.place)
+            check_settings(run.place, kept, settings)
+            history, size, check = read_log(run.place, kept)
             if kept.evaluations < settings.evaluations:
-                (place / RESULT).unlink(missing_ok=True)  # first, or a kill could leave it as that of the longer run
-                write_json(place / RUN, {"format": FORMAT, **settings.to_dict()})
-        else:
-            write_json(place / RUN, {"format": FORMAT, **settings.to_dict()})
-        history, length = read_log(place, settings)
-        with open(place / LOG, "ab") as log:
-            if log.tell() > length:
-                log.truncate(length)
-            yield Folder(place, history, log)
+                with run.writing(RESULT):
+                    (run.place / RESULT).unlink(missing_ok=True)  # it would be taken for that of the longer run
+        if run.record is None or kept.evaluations < settings.evaluations:
+            run.keep(settings.to_dict() | {FINISHED: False})
+        with run.log(LOG, size, check) as log:
+            yield Folder(run, settings, history, log)
 
 
 def read_settings(place: Path) -> Settings:
@@ -97,15 +150,15 @@ def read_settings(place: Path) -> Settings:
     ValueError
         If there is none, or it is damaged.
     """
-    found = read_json(place, RUN)
+    found = read_record(place, KIND)
     if found is None:
         raise ValueError(f"out must be the folder of a training run; {place} has no {RUN}")
     try:
-        if found["format"] > FORMAT:
-            raise ValueError(f"it has format {found['format']}, this version reads up to {FORMAT}")
         return Settings.from_dict(found)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise damaged(place, f"{RUN}: {error}") from error
+    except KeyError as error:
+        raise KIND.damaged(place, RUN, f"it lacks {error}") from error
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise KIND.damaged(place, RUN, reason(error)) from error
 
 
 def check_settings(place: Path, there: Settings, here: Settings) -> None:
@@ -118,29 +171,44 @@ def check_settings(place: Path, there: Settings, here: Settings) -> None:
         raise ValueError(f"out must hold a run of the same settings to resume it; {place} differs in {differ[0]}")
 
 
-def read_log(place: Path, settings: Settings) -> tuple[list[FloatArray], int]:
-    """Losses of the generations that are kept, and the length of their lines in bytes.
+def read_log(place: Path, settings: Settings) -> tuple[list[FloatArray], int, int]:
+    """Losses of the generations that are kept, the length of their lines in bytes, and the checksum of these.
+
+    What a kill has cut short comes last, and is left out.
 
     Raises
     ------
     ValueError
-        If a whole line is damaged.
+        If a whole line is damaged, or lines that were counted are missing.
     """
-    try:
-        content = (place / LOG).read_bytes()
-    except FileNotFoundError:
-        return [], 0
-    length = content.rfind(b"\n") + 1  # what a kill has cut short comes after
+    kept = (read_record(place, KIND) or {"kept": {}})["kept"].get(LOG)
     history: list[FloatArray] = []
-    for number, line in enumerate(content[:length].splitlines(keepends=True)):
-        try:
-            fitness = np.array(json.loads(line)["losses"], dtype=np.float64)
-        except (ValueError, TypeError, KeyError) as error:
-            raise damaged(place, f"line {number + 1} of {LOG} is not what was written") from error
-        if fitness.shape != (settings.popsize,) or _line(number, fitness) != line:
-            raise damaged(place, f"line {number + 1} of {LOG} is not what was written")
-        history.append(fitness)
-    return history, length
+    size = check = 0
+    try:
+        with open_file(place / LOG) as file:
+            limit = 128 + 32 * settings.popsize  # bytes of a line, more than there can be
+            for line in iter(partial(file.readline, limit), b""):
+                if not line.endswith(b"\n") and (len(line) < limit or not line.strip(b"\0")):
+                    break  # by a kill, or of a machine that went down
+                history.append(_losses(line, len(history), settings))
+                size, check = size + len(line), zlib.crc32(line, check)
+    except FileNotFoundError as error:
+        if kept and kept[0]:
+            raise KIND.damaged(place, LOG, reason(error)) from error
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        if isinstance(error, OSError):
+            raise KIND.damaged(place, LOG, reason(error)) from error
+        raise KIND.damaged(place, f"line {len(history) + 1} of {LOG}", "it is not what was written") from error
+    if kept and kept[0]:
+        verify(place, LOG, KIND, kept)
+    return history, size, check
+
+
+def _losses(line: bytes, number: int, settings: Settings) -> FloatArray:
+    fitness = np.array(json.loads(line)["losses"], dtype=np.float64)
+    if fitness.shape != (settings.popsize,) or _line(number, fitness) != line:
+        raise ValueError
+    return fitness
 
 
 def _line(generation: int, fitness: FloatArray) -> bytes:
@@ -151,27 +219,41 @@ def _line(generation: int, fitness: FloatArray) -> bytes:
     return text.encode() + b"\n"
 
 
-def read_json(place: Path, name: str) -> dict[str, Any] | None:
-    """Object in a file of the folder, or None if there is no such file."""
-    try:
-        found = json.loads((place / name).read_bytes())
-    except FileNotFoundError:
+def read_result(place: Path) -> dict[str, Any] | None:
+    """What the run ended in, or None if it has not ended.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    found = read_json(place, RESULT, KIND)
+    if found is None:
+        if (read_record(place, KIND) or {}).get(FINISHED):
+            raise KIND.damaged(place, RESULT, "it is missing", AGAIN)
         return None
-    except ValueError as error:
-        raise damaged(place, f"{name}: {error}") from error
-    if not isinstance(found, dict):
-        raise damaged(place, f"{name} holds no object")
+    found.pop("check", None)
+    kinds = {"loss": float, "seconds": float, "message": str}
+    if {name: type(value) for name, value in found.items()} != kinds:
+        raise KIND.damaged(place, RESULT, "it does not hold a result", AGAIN)
     return found
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write an object whole or not at all, to the disk."""
-    with atomically(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+def read_network(place: Path, settings: Settings) -> CTRNN:
+    """Latest network.
 
-
-def damaged(place: Path, reason: str) -> ValueError:
-    """Make the error for a folder that cannot be read."""
-    return ValueError(f"{place} must be the folder of a training run: {reason}")
+    Raises
+    ------
+    ValueError
+        If there is none, or another one.
+    """
+    if not (place / NET).exists():
+        raise KIND.damaged(place, NET, "there is none yet", "resume the run")
+    net = CTRNN.load(place / NET, sys.maxsize)
+    try:
+        settings.layout.vector(net)
+    except ValueError as error:
+        raise KIND.damaged(place, NET, reason(error), AGAIN) from error
+    if (net.activation, net.gamma) != (settings.activation, settings.gamma):
+        raise KIND.damaged(place, NET, "it is not the network of this run", AGAIN)
+    return net

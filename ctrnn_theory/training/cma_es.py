@@ -7,14 +7,14 @@ N. Hansen, *The CMA evolution strategy: a tutorial*, arXiv:1604.00772. What is a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, OptimizeResult
 
 from ctrnn_theory.arguments import (
@@ -26,7 +26,11 @@ from ctrnn_theory.arguments import (
     positive_number,
 )
 from ctrnn_theory.blas import one_thread
+from ctrnn_theory.training import search_state
 from ctrnn_theory.training.space import Space
+
+GENERATIONS = "generations"
+"""Name of the array of a state that says after how many generations it was taken."""
 
 
 def cma_es(
@@ -52,6 +56,7 @@ def cma_es(
     vectorized: bool = False,
     resample: bool = False,
     history: Sequence[ArrayLike] = (),
+    state: Mapping[str, NDArray[Any]] | None = None,
 ) -> OptimizeResult:
     """Minimise a function, noisy or not, without its gradient: a `method` for ``scipy.optimize.minimize``.
 
@@ -69,7 +74,8 @@ def cma_es(
     callback
         Called after each generation, as SciPy's callbacks are: with the keyword `intermediate_result` if that is its
         one parameter, else with x. The OptimizeResult has x, fun, nit, nfev, `fitness` (popsize,), `sigma`, the
-        step size, `stds` (n,) and `history`; with `resample`, fun is the median of the generation. It is not called
+        step size, `stds` (n,), `history` and `state`, a function that returns arrays from which the search can go on;
+        with `resample`, fun is the median of the generation. It is not called
         for generations of an earlier search. A StopIteration ends the search.
     sigma0
         First standard deviation, a number or (n,); 0.3 by default, or a quarter of the distance of the bounds.
@@ -95,6 +101,9 @@ def cma_es(
     history
         Values (popsize,) of the first generations, from an earlier search of the same settings: it goes on from there,
         bit for bit, and does not evaluate them again.
+    state
+        What `state()` returned after some of these generations: they are then not repeated, so that going on takes no
+        time. Of a search of the same settings and version of pycma.
 
     Returns
     -------
@@ -132,7 +141,7 @@ def cma_es(
         evaluate = partial(_evaluate, fun, args, mapper, vectorized, resample)
         if space.free.size == 0:
             return _fixed(evaluate, space)
-        return _Search(evaluate, space, rng, options, resample).run(history, callback)
+        return _Search(evaluate, space, rng, options, resample).run(history, callback, state)
 
 
 def _options(popsize: int | None, maxiter: int | None, maxfev: int | None, resample: bool) -> dict[str, Any]:
@@ -186,14 +195,22 @@ class _Search:
         self.evaluate, self.space, self.resample = evaluate, space, resample
         self.history: list[FloatArray] = []
         self.best, self.nfev = np.inf, 0
-        self.es = space.strategy(np.random.default_rng(rng), options)
+        self.rng = np.random.default_rng(rng)
+        self.es = space.strategy(self.rng, options)
         self.most = options.get("maxfevals", np.inf) - resample  # the mean's own value is one of them
         if self.most < self.es.popsize:
             least = self.es.popsize + resample
             raise ValueError(f"maxfev must be at least {least}, for one generation; got {options['maxfevals']}")
 
-    def run(self, history: Sequence[ArrayLike], callback: Callable[..., Any] | None) -> OptimizeResult:
+    def run(
+        self,
+        history: Sequence[ArrayLike],
+        callback: Callable[..., Any] | None,
+        state: Mapping[str, NDArray[Any]] | None,
+    ) -> OptimizeResult:
         told, status, message = [float_array("history", values) for values in history], -1, ""
+        if state is not None:
+            self._restore(state, told)
         while not self.es.stop() and self.nfev + self.es.popsize <= self.most:
             with one_thread(self.space.base.size):
                 asked = self.es.ask()
@@ -235,8 +252,21 @@ class _Search:
             "history": list(self.history),
         }
 
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Arrays from which the search can go on."""
+        counts = {GENERATIONS: np.array(len(self.history)), "nfev": np.array(self.nfev), "best": np.array(self.best)}
+        return counts | search_state.snapshot(self.es, self.rng)
+
+    def _restore(self, state: Mapping[str, NDArray[Any]], told: list[FloatArray]) -> None:
+        count = int(state[GENERATIONS])
+        if count > len(told):
+            raise ValueError(f"history must hold the generations of state, {count}; got {len(told)}")
+        with one_thread(self.space.base.size):
+            search_state.restore(self.es, self.rng, state)
+        self.history, self.nfev, self.best = told[:count], int(state["nfev"]), float(state["best"])
+
     def _call(self, callback: Callable[..., Any], fitness: FloatArray) -> None:
-        state = self._state()
+        state = self._state() | {"state": self.snapshot}
         if self.resample:
             state["fun"] = float(np.median(fitness))
         if set(inspect.signature(callback).parameters) == {"intermediate_result"}:

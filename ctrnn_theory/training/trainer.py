@@ -31,8 +31,8 @@ SEARCH, GUESS, TRIALS = 0, 1, 2
 """Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
 STOPPED = 99
 """Status of a search that the callback has ended."""
-EVERY = 2.0
-"""Seconds after which the latest network is kept."""
+EVERY, SHARE = 2.0, 20
+"""Seconds after which the latest network and the state of the search are kept; how many times as long as that takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +67,8 @@ class Training:
         """
         place = Path(folder)
         settings = checkpoint.read_settings(place)
-        history, _ = checkpoint.read_log(place, settings)
-        if not (place / checkpoint.NET).exists():
-            raise checkpoint.damaged(place, f"it has no {checkpoint.NET} yet")
-        network = CTRNN.load(place / checkpoint.NET)
-        found = checkpoint.read_json(place, checkpoint.RESULT)
+        history, _, _ = checkpoint.read_log(place, settings)
+        network, found = checkpoint.read_network(place, settings), checkpoint.read_result(place)
         cut_off = f"cut off after {len(history)} of {settings.generations} generations"
         result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
         return _training(settings, network, history, result)
@@ -205,8 +202,8 @@ def _search(
     callback: Callable[[OptimizeResult], object] | None,
 ) -> OptimizeResult:
     """Minimise the loss, from where the folder's log ends."""
-    objective, kept, last = Objective(settings, workers), [] if folder is None else folder.history, monotonic()
-    again = kept[-1] if kept else None
+    objective, kept = Objective(settings, workers), [] if folder is None else folder.history
+    again, keeper = kept[-1] if kept else None, None if folder is None else _Keeper(settings, folder)
 
     def fun(x: FloatArray, generation: int) -> FloatArray:
         losses: FloatArray = objective(x, generation)
@@ -217,12 +214,8 @@ def _search(
         return losses
 
     def after(intermediate_result: OptimizeResult) -> None:
-        nonlocal last
-        if folder is not None and intermediate_result.nit > len(folder.history):
-            folder.add(intermediate_result.fitness)
-            if monotonic() - last > EVERY or intermediate_result.nit == 1:
-                folder.keep(settings.layout.network(intermediate_result.x, settings.activation, settings.gamma))
-                last = monotonic()
+        if keeper is not None:
+            keeper.keep(intermediate_result)
         if callback is not None:
             callback(intermediate_result)
 
@@ -241,9 +234,33 @@ def _search(
         "vectorized": True,
         "resample": True,
         "history": history,
+        "state": folder.state() if folder is not None and history else None,
     }
     bounds = None if limits is None else Bounds(*limits)
     return minimize(fun, guess, method=cma_es, bounds=bounds, callback=after, options=options)
+
+
+class _Keeper:
+    """Keeps generations in a folder as they come, and every two seconds what the run can go on from.
+
+    That is the state before the last generation: the last one is evaluated again where the run goes on.
+    """
+
+    def __init__(self, settings: Settings, folder: Folder) -> None:
+        self.settings, self.folder = settings, folder
+        self.state: checkpoint.State | None = None
+        self.last, self.cost = monotonic(), 0.0
+
+    def keep(self, found: OptimizeResult) -> None:
+        if found.nit > len(self.folder.history):
+            self.folder.add(found.fitness)
+            if self.state is not None or found.nit == 1:
+                begin = monotonic()
+                network = self.settings.layout.network(found.x, self.settings.activation, self.settings.gamma)
+                self.folder.keep(network, self.state)
+                self.state, self.last, self.cost = None, monotonic(), monotonic() - begin
+        if monotonic() - self.last > max(EVERY, SHARE * self.cost):
+            self.state = self.folder.mark(found.state())
 
 
 def _training(settings: Settings, net: CTRNN, history: list[FloatArray], result: dict[str, Any]) -> Training:

@@ -1,18 +1,22 @@
 """Runs recorded to a folder: the same bits as in memory however they are cut, and nothing is lost."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 
 import numpy as np
 import pytest
 
+from ctrnn_theory.files import Unwritten
 from ctrnn_theory.integrators import Path, simulate, store, trajectory
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.run_folder import write_json
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])
@@ -74,11 +78,11 @@ def test_a_run_cut_after_every_chunk_goes_on(tmp_path, whole, small_chunks):
 
 
 CALLS = {
-    "fsync": (os, 7),
-    "replace": (os, 8),
-    "flush": (np.memmap, 7),
+    "fsync": (os, 16),
+    "replace": (os, 9),
+    "ftruncate": (os, 1),
     "posix_fallocate": (os, 1),
-    "record": (Ensemble, 7),
+    "record": (Ensemble, 6),
 }
 
 
@@ -111,18 +115,23 @@ def test_a_run_cut_in_any_call_goes_on(tmp_path, whole, small_chunks, monkeypatc
 
 
 def test_states_are_on_disk_before_they_count(tmp_path, small_chunks, monkeypatch):
-    events = []
-    flush, replace = np.memmap.flush, os.replace
+    events, run = [], (tmp_path / "run").resolve()
+    fsync, replace = os.fsync, os.replace
 
     def replaced(source, target):
-        if os.path.dirname(target) == str((tmp_path / "run").resolve()):  # not what Numba keeps
+        if os.path.dirname(target) == str(run):  # not what Numba keeps
             events.append(os.path.basename(target))
         replace(source, target)
 
-    monkeypatch.setattr(np.memmap, "flush", lambda h: (events.append("flush"), flush(h)))
+    def synced(handle):
+        if (run / "h.npy").exists() and os.path.samestat(os.fstat(handle), os.stat(run / "h.npy")):
+            events.append("h.npy")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     recorded(tmp_path / "run")
-    assert events == ["run.json", "net.npz"] + ["flush", "run.json"] * 7
+    assert events == ["run.json", "net.npz"] + ["h.npy", "run.json"] * 7
 
 
 LONG = {"steps": 60_000, "u": None, "trajectories": 5, "start": None, "record_every": 3}
@@ -252,30 +261,94 @@ def test_a_last_row_that_does_not_come_out_again_is_noticed(tmp_path, small_chun
         h = np.lib.format.open_memmap(tmp_path / "h.npy", mode="r+")
         h[40, 69, 1] = np.nextafter(h[40, 69, 1], 9.0)
         h.flush()
+        size = json.loads((tmp_path / "run.json").read_bytes())["kept"]["h.npy"][0]
+        check = zlib.crc32((tmp_path / "h.npy").read_bytes()[:size])
+        rewritten(lambda content: content["kept"].update({"h.npy": [size, check]}))(tmp_path)
     with pytest.raises(ValueError, match=r"^out must hold a run that this machine and version repeat"):
         recorded(tmp_path)
 
 
 DAMAGE = {
-    "it has format 2": ("run.json", lambda data: data.replace(b'"format": 1', b'"format": 2')),
-    "run.json: ": ("run.json", lambda data: data[:50]),
-    "'rows'": ("run.json", lambda data: data.replace(b'"rows"', b'"lines"')),
-    "it has 235 of 234 rows": ("run.json", lambda data: data.replace(b'"rows": 234', b'"rows": 235')),
-    "h.npy: ": ("h.npy", lambda data: data[:-1]),
-    "not float64": ("h.npy", lambda data: data.replace(b"<f8", b"<i8")),
+    "run.json: it is not what was written": ("run.json", lambda data: data.replace(b'"rows": 234', b'"rows": 134')),
+    "run.json: Expecting": ("run.json", lambda data: data[:50]),
+    "h.npy: it has 262207 bytes of the 262208": ("h.npy", lambda data: data[:-1]),
+    "h.npy: its content": ("h.npy", lambda data: data.replace(b"<f8", b"<i8")),
     "network file": ("net.npz", lambda data: data[:50]),
+}
+OTHERS = {
+    "run.json: it has format 3, this version reads up to 2": lambda content: content.update(format=3),
+    "run.json: it lacks 'rows'": lambda content: content.pop("rows"),
+    "run.json: it has 235 of 234 rows": lambda content: content.update(rows=235),
+    "run.json: it has 134 rows of 262208 bytes": lambda content: content.update(rows=134),
+    "net.npz: it is not the network": lambda content: content["settings"].update(W="0"),
 }
 
 
-@pytest.mark.parametrize("message", DAMAGE)
+def rewritten(change):
+    """A record that is whole, and of other content."""
+
+    def act(run):
+        content = json.loads((run / "run.json").read_bytes())
+        change(content)
+        write_json(run / "run.json", content)
+
+    return act
+
+
+@pytest.mark.parametrize("message", DAMAGE | OTHERS)
 def test_damage_is_told(tmp_path, message):
     recorded(tmp_path)
-    name, change = DAMAGE[message]
-    data = (tmp_path / name).read_bytes()
-    assert change(data) != data
-    (tmp_path / name).write_bytes(change(data))
+    if message in OTHERS:
+        rewritten(OTHERS[message])(tmp_path)
+    else:
+        name, change = DAMAGE[message]
+        data = (tmp_path / name).read_bytes()
+        assert change(data) != data
+        (tmp_path / name).write_bytes(change(data))
     with pytest.raises(ValueError, match=message):
         Path.load(tmp_path)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_folder_of_the_first_version_goes_on(tmp_path, whole, small_chunks, finished):
+    if finished:
+        recorded(tmp_path)
+    else:
+        cut(tmp_path)
+    content = json.loads((tmp_path / "run.json").read_bytes())
+    kept = {name: content[name] for name in ("rows", "shape", "settings")}
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1} | kept))
+    assert np.array_equal(Path.load(tmp_path).h, whole.h[: content["rows"]])
+    assert equal(recorded(tmp_path), whole)
+    assert equal(Path.load(tmp_path), whole)
+
+
+@pytest.mark.parametrize("stop", range(1, 12))
+def test_a_long_row_is_kept_before_it_ends(tmp_path, monkeypatch, stop):
+    """A run of two rows, each of which is recorded in five parts."""
+    options = {"steps": 500, "record_every": 250, "u": None}
+    whole = simulate(NET, NOISE, **OPTIONS | options)
+    monkeypatch.setattr(trajectory, "WORK", 50 * TRAJECTORIES * 2 * 18)
+    monkeypatch.setattr(trajectory, "SECONDS", 0.0)
+    record, taken = Ensemble.record, []
+
+    def counted(ensemble, times, every, *arguments):
+        if len(taken) == stop:
+            raise KeyboardInterrupt
+        taken.append(times * every)
+        return record(ensemble, times, every, *arguments)
+
+    monkeypatch.setattr(Ensemble, "record", counted)
+    with contextlib.suppress(KeyboardInterrupt):
+        recorded(tmp_path, **options)
+    assert taken == [50] * min(stop, 10)
+    left = 500 - 50 * min(stop, 10)
+    taken.clear()
+    stop = 100
+    assert equal(recorded(tmp_path, **options), whole)
+    assert sum(taken) == left + 50 * (left > 0)  # the last part again, to see that it comes out the same
+    assert not (tmp_path / "within.npz").exists()
+    assert equal(Path.load(tmp_path), whole)
 
 
 def test_an_empty_folder_holds_no_path(tmp_path):
@@ -288,7 +361,7 @@ def test_a_full_disk_is_an_error_before_the_run(tmp_path, whole, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(Unwritten, match=r"h\.npy cannot be written: No space left on device; what is kept is whole"):
         recorded(tmp_path)
     monkeypatch.undo()
     assert equal(recorded(tmp_path), whole)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import benchmarks.sweep as benchmark
-from ctrnn_theory.sweeping import engine
+from ctrnn_theory.sweeping import batch, engine
 from ctrnn_theory.sweeping.batch import UNIT, Batch, row_type
 from ctrnn_theory.sweeping.spec import Spec
 
@@ -47,6 +47,27 @@ def test_tasks_last_as_long_as_is_measured(cost, count, left):
     for size in tasks[:-1]:
         assert size == engine.MOST or size == max(1, round(engine.LENGTH / cost))
     assert all(np.array_equal(task.points, np.unique(task.points)) for task in clock.tasks)
+
+
+def test_what_takes_longer_than_was_estimated_is_kept_soon(monkeypatch):
+    """A tenth of the points take a thousand times as long, of which the sample has none."""
+    grid, now = Spec.of({"methods": ["exact"], "quantities": ["mean"], "axes": {"b": list(range(300))}}), [0.0]
+    slow = np.random.default_rng(0).permutation(np.random.default_rng(0).permutation(300)[20:])[:30]
+
+    def one(spec, method, number, i, found):
+        now[0] += 10.0 if number in slow else 0.01
+        found.mean[i] = number
+
+    monkeypatch.setattr(engine, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(batch, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(batch, "_one", one)
+    begin, points = 0.0, []
+    for found in engine.run(grid, [np.arange(300)], workers=1):
+        assert now[0] - begin <= batch.LONGEST + 10.0 + 1e-9
+        begin = now[0]
+        points += found.rows["point"].tolist()
+        assert np.array_equal(found.rows["mean"], found.rows["point"])
+    assert sorted(points) == list(range(300))
 
 
 def test_units_are_whole(monkeypatch):

@@ -1,6 +1,7 @@
 """Folders of sweeps: killed, damaged, foreign, in use."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.batch import Task, evaluate
+from ctrnn_theory.sweeping.dataset import load
 from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
 
@@ -42,6 +44,13 @@ def filled(place, parts=4):
     return spec
 
 
+def without_checksums(place):
+    """Make the folder one of the first version."""
+    record = json.loads((place / "sweep.json").read_bytes())
+    kept = {name: record[name] for name in ("version", "spec")}
+    (place / "sweep.json").write_text(json.dumps({"format": 1} | kept))
+
+
 def test_batches_come_back(tmp_path):
     spec = filled(tmp_path / "run")
     with store.opened(tmp_path / "run", spec) as folder:
@@ -55,14 +64,16 @@ def test_batches_come_back(tmp_path):
 
 
 def test_any_cut_leaves_whole_batches(tmp_path):
+    """Of a folder of the first version, in which nothing else says what is whole."""
     spec = filled(tmp_path / "run", 3)
+    without_checksums(tmp_path / "run")
     whole = content(tmp_path / "run")
-    batches, length = store.read(tmp_path / "run", spec)
+    batches, length, _ = store.read(tmp_path / "run", spec)
     assert length == len(whole)
     ends = []
     for cut in range(len(whole) + 1):
         (tmp_path / "run" / store.POINTS).write_bytes(whole[:cut])
-        found, end = store.read(tmp_path / "run", spec)
+        found, end, _ = store.read(tmp_path / "run", spec)
         assert end <= cut
         ends.append((len(found), end))
     assert [i for i, _ in sorted(set(ends))] == [0, 1, 2, 3]
@@ -73,19 +84,78 @@ def test_any_cut_leaves_whole_batches(tmp_path):
     assert content(tmp_path / "run") == whole
 
 
+def test_what_was_not_counted_is_dropped(tmp_path, whole):
+    spec = filled(tmp_path / "run", 3)
+    good = content(tmp_path / "run")
+    for rubbish in (good[:50], good, b"\0" * 1000):
+        (tmp_path / "run" / store.POINTS).write_bytes(good + rubbish)
+        with store.opened(tmp_path / "run", spec) as folder:
+            assert len(folder.batches) == 3
+        assert content(tmp_path / "run") == good
+    assert sweep(SPEC, 1, tmp_path / "run").identical(whole)
+
+
+@pytest.mark.parametrize("name", [store.POINTS, "sweep.nc", "sweep.json"])
+def test_any_bit_counts(tmp_path, whole, name):
+    assert sweep(SPEC, 1, tmp_path / "run").identical(whole)
+    path = tmp_path / "run" / name
+    good = path.read_bytes()
+    for place in range(0, len(good), max(1, len(good) // 20)):
+        bad = good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
+        path.write_bytes(bad)
+        for read in (load, lambda run: sweep(SPEC, 1, run)):
+            if (read is load) == (name == store.POINTS) or (name == "sweep.json" and json_of(bad) == json_of(good)):
+                continue  # it is not read, or the bit is white space
+            if name == "sweep.nc" and read is not load:
+                continue  # it is made again
+            with pytest.raises(ValueError, match=rf"must be the folder of a sweep: .*{name}"):
+                read(tmp_path / "run")
+            assert path.read_bytes() == bad
+
+
+def json_of(content):
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def test_a_folder_of_the_first_version_goes_on(tmp_path, whole):
+    filled(tmp_path / "run")
+    without_checksums(tmp_path / "run")
+    assert sweep(SPEC, 1, tmp_path / "run").identical(whole)
+    assert load(tmp_path / "run").identical(whole)
+    without_checksums(tmp_path / "run")
+    assert load(tmp_path / "run").identical(whole)
+
+
+def test_a_damaged_count_does_not_hide_what_follows(tmp_path):
+    spec = filled(tmp_path / "run")
+    without_checksums(tmp_path / "run")
+    bad = content(tmp_path / "run").replace(b'{"rows": 3,', b'{"rows": 8,', 1)
+    (tmp_path / "run" / store.POINTS).write_bytes(bad)
+    with (
+        pytest.raises(ValueError, match=r"batch 1 of points.bin: it is not what was written"),
+        store.opened(tmp_path / "run", spec),
+    ):
+        pass
+    assert content(tmp_path / "run") == bad
+
+
 def test_damage_is_told(tmp_path, whole):
     spec = filled(tmp_path / "run")
+    without_checksums(tmp_path / "run")
     good = content(tmp_path / "run")
     for place in (len(good) // 3, 3):
         bad = bytearray(good)
         bad[place] ^= 1
         (tmp_path / "run" / store.POINTS).write_bytes(bad)
-        with pytest.raises(ValueError, match=r"batch \d of points.bin is not what was written"):
+        with pytest.raises(ValueError, match=r"batch \d of points.bin: it is not what was written"):
             sweep(SPEC, 1, tmp_path / "run")
     (tmp_path / "run" / store.POINTS).write_bytes(good[:-1] + bytes([good[-1] ^ 1]))  # written, but not to the disk
     assert len(store.read(tmp_path / "run", spec)[0]) == 3
     assert sweep(SPEC, 1, tmp_path / "run").identical(whole)
-    (tmp_path / "run" / store.RECORD).write_text("[]")
+    (tmp_path / "run" / "sweep.json").write_text("[]")
     with pytest.raises(ValueError, match=r"must be the folder of a sweep: sweep\.json"):
         sweep(SPEC, 1, tmp_path / "run")
 
@@ -170,7 +240,7 @@ def kill_often(spec, place, kills, workers, longest):
                 process.kill()
             output = first + process.stdout.read() if deaths == kills else b""
             process.wait()
-        batches, length = store.read(place, spec)
+        batches, length, _ = store.read(place, spec)
         now = content(place)[:length] if length else b""
         assert now.startswith(before)
         rows = np.concatenate([np.zeros(0, store.row_type(spec)), *(batch.rows for batch in batches)])

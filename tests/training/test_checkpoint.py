@@ -1,5 +1,6 @@
 """Training runs in folders: cut off, resumed, damaged."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -9,14 +10,16 @@ import sys
 import textwrap
 import time
 
+import cma
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.run_folder import write_json
 from ctrnn_theory.stationary import Divergence
-from ctrnn_theory.training import checkpoint
+from ctrnn_theory.training import checkpoint, trainer
 from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
 from ctrnn_theory.training.trainer import Objective, Training, train
@@ -77,7 +80,7 @@ def test_line_cut_short_is_dropped(tmp_path, whole):
     end = content[:-1].rfind(b"\n") + 1
     for cut in (end, end + 1, len(content) - 1):
         log.write_bytes(content[:cut])
-        history, length = checkpoint.read_log(
+        history, length, _ = checkpoint.read_log(
             tmp_path / "run", Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5)
         )
         assert (len(history), length) == (5, end)
@@ -142,13 +145,27 @@ def damage(name, change):
     return act
 
 
+def other(change):
+    """A record that is whole, and of other content."""
+
+    def act(run):
+        content = json.loads((run / "run.json").read_bytes())
+        change(content)
+        write_json(run / "run.json", content)
+
+    return act
+
+
 @pytest.mark.parametrize(
     ("act", "told"),
     [
         (damage("run.json", lambda b: b[: len(b) // 2]), "run.json: "),
-        (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "task must be a Task, or one of"),
-        (damage("run.json", lambda b: b.replace(b'"format": 1', b'"format": 9')), "format 9"),
-        (damage("run.json", lambda b: b.replace(b'"neurons"', b'"people"')), "neurons"),
+        (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "run.json: it is not what was"),
+        (damage("run.json", lambda b: b.replace(b'"format": 2', b'"format": 1')), "run.json: it is not what was"),
+        (other(lambda c: c.update(task="juggling")), "run.json: task must be a Task, or one of"),
+        (other(lambda c: c.update(format=9)), "run.json: it has format 9, this version reads up to 2"),
+        (other(lambda c: c.update(people=c.pop("neurons"))), "run.json: it lacks 'neurons'"),
+        (other(lambda c: c.pop("kept")), "run.json: it lacks what is kept"),
         (damage("generations.jsonl", lambda b: b.replace(b"[0.", b"[1.", 1)), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"\n".join(b.split(b"\n")[1:])), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"{}\n" + b), "line 1 of generations.jsonl"),
@@ -208,6 +225,54 @@ def test_bad_settings_are_one_sentence(call, message):
     with pytest.raises(ValueError, match="must") as caught:
         call()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("generation", [3, 20])
+def test_resuming_repeats_what_came_after_the_state_alone(tmp_path, whole, monkeypatch, generation):
+    """However long the run was."""
+    monkeypatch.setattr(trainer, "EVERY", -1.0)
+    monkeypatch.setattr(trainer, "SHARE", 0)
+    with pytest.raises(Killed):
+        train(TASK, **SMALL, out=tmp_path / "run", callback=until(generation))
+    tells, tell = [], cma.CMAEvolutionStrategy.tell
+    monkeypatch.setattr(
+        cma.CMAEvolutionStrategy, "tell", lambda es, *given: (tells.append(es.countiter), tell(es, *given))
+    )
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
+    told = len(whole.losses) - generation
+    assert len(tells) <= told + 1 + 3  # one of a new search that takes on the state, and those since the state
+
+
+def without_checksums(run):
+    """Make the folder one of the first version."""
+    settings = json.loads((run / "run.json").read_bytes())
+    for name in ("check", "kept", "finished"):
+        del settings[name]
+    (run / "run.json").write_text(json.dumps(settings | {"format": 1}))
+    (run / "search.npz").unlink(missing_ok=True)
+    if (run / "result.json").exists():
+        result = json.loads((run / "result.json").read_bytes())
+        del result["check"]
+        (run / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize("generation", [1, 20, 1000])
+def test_a_folder_of_the_first_version_goes_on(tmp_path, whole, generation):
+    with contextlib.suppress(Killed):
+        train(TASK, **SMALL, out=tmp_path / "run", callback=until(generation))
+    without_checksums(tmp_path / "run")
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
+    assert Training.load(tmp_path / "run").loss == whole.loss
+
+
+def test_a_state_of_another_version_of_pycma_is_not_used(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(trainer, "EVERY", -1.0)
+    monkeypatch.setattr(trainer, "SHARE", 0)
+    monkeypatch.setattr(checkpoint, "version", lambda name: "3")
+    with pytest.raises(Killed):
+        train(TASK, **SMALL, out=tmp_path / "run", callback=until(8))
+    monkeypatch.undo()
+    assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
 
 
 SCRIPT = """

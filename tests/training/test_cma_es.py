@@ -260,3 +260,51 @@ def test_what_is_refused(options, message):
 
     with pytest.raises(ValueError, match=message):
         minimize(fun, [0.0, 0.0], method=cma_es, **options)
+
+
+BOUNDED = [(-1.0, 2.0)] * 4
+STATES = {
+    "one coordinate": ((0.5,), None, {}),
+    "ten": ((0.0,) * 10, None, {}),
+    "bounds": ((0.5,) * 4, BOUNDED, {}),
+    "half of them": ((0.5,) * 4, [(0.0, None), (None, None), (0.5, 0.5), (None, 1.0)], {}),
+    "many candidates": ((0.5,) * 3, None, {"popsize": 40}),
+    "more coordinates": ((0.0,) * 60, None, {"popsize": 6}),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("after", [1, 2, 23])
+def test_state_takes_the_place_of_generations(tmp_path, name, after):
+    """The search goes on to the last bit from arrays that were in a file, and repeats nothing."""
+    x0, bounds, more = STATES[name]
+    options = {"maxiter": 40, "resample": True} | more
+    states, told = [], []
+
+    def keep(intermediate_result):
+        if intermediate_result.nit == after:
+            states.append(intermediate_result.state())
+
+    def fun(x, generation):
+        told.append(generation)
+        return np.sum((x - 1.0) ** 2, axis=0) + np.random.default_rng(generation).standard_normal()
+
+    whole = search(fun, x0, bounds, keep, vectorized=True, **options)
+    np.savez(tmp_path / "state.npz", **states[0])
+    told.clear()
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        again = search(
+            fun, x0, bounds, vectorized=True, history=whole.history[: after + 2], state=dict(state), **options
+        )
+    same(again, whole)
+    assert again.sigma == whole.sigma
+    assert told == list(range(after + 2, 41))  # the last one is of the mean
+
+
+def test_state_of_another_search_is_refused():
+    states = []
+    search(rosen, np.zeros(3), BOUNDED[:3], lambda intermediate_result: states.append(intermediate_result.state()))
+    with pytest.raises(ValueError, match="state must be that of a search of the same settings, by the same version"):
+        search(rosen, np.zeros(3), history=[np.zeros(7)], state=states[0])
+    with pytest.raises(ValueError, match="history must hold the generations of state, 1; got 0"):
+        search(rosen, np.zeros(3), BOUNDED[:3], state=states[0])
