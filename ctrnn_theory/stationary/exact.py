@@ -53,6 +53,10 @@ def solve(
     from r with the weights of the law, and the mesh is made finer where that asks for it. The domain is widened until
     the probability that leaves it does not count.
 
+    What every mesh steps over, such as the bend of f under noise of thousands, r does not show. The mean and the
+    variance after one step are therefore compared with the smoothing of f, which has no part in the solution, and what
+    they differ by is in the error as well.
+
     Two neurons with noise outside alone and an f with kinks are followed from before the noise to before the next
     noise, where all functions are smooth. A neuron of a network with a kink in f and no noise of its own inside is
     otherwise not resolved well, and ``converged`` says so.
@@ -85,8 +89,9 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than three neurons, three with correlated noise, no noise and no fixed point, or an f that grows too
-        fast for a variance; if what is to be solved does not fit into memory.
+        For more than three neurons, three with correlated noise, no noise and no fixed point, an f that grows too fast
+        for a variance or has hundreds of waves within what the noise reaches; if what is to be solved does not fit into
+        memory.
     Divergence
         If noise carries the state away for ever, however rarely it does so; of several neurons, as far as the
         Gaussian closure sees it.
