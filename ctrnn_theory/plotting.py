@@ -87,8 +87,10 @@ def _curves(report: BiasReport, ax: Axes) -> None:
     net, noise = report.network, report.noise
     left_out = {"deterministic"} | (NEAR_EXACT if "exact" in report.laws else set())
     shown = [name for name in report.laws if name not in left_out]
-    curve = bias_curve(net, noise, report.u, shown, report.rng, start=report.start)
+    curve = bias_curve(net, noise, report.u, shown or ["deterministic"], report.rng, start=report.start)
     for name in curve.bias:
+        if name == "deterministic":  # the line at 0, which is there
+            continue
         x, y = curve.distance[name], curve.bias[name]
         if name == "simulation":
             error = 2.0 * curve.standard_error

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 
 from ctrnn_theory import Divergence, activation
 from ctrnn_theory.stationary.flow import FLOW_STEPS, LONGEST, settle
+from ctrnn_theory.stationary.roots import one_neuron
 
 SLOW_GAMMAS = (1.0, 0.1, 1e-5)
 
@@ -167,3 +168,14 @@ def test_cost_does_not_grow_with_the_time_constant():
     assert all(end.converged for end in ends)
     steps = [end.steps for end in ends]
     assert max(steps) < 1500  # and of plain iteration, of the order of 1e10
+
+
+@pytest.mark.parametrize("start", [-7.3, -1.2, 0.4, 3.1, 12.0])
+@pytest.mark.parametrize("b", [-0.7, 2.6])
+def test_a_monotone_path_ends_at_the_first_point_in_its_way(start, b):
+    f, w = activation("x/2 + 2*sin(3*x)"), 1.2
+    roots = np.sort([h for _, h in one_neuron(f, w, b).found])
+    ahead = f(w * start + b) > start
+    expected = roots[roots > start].min() if ahead else roots[roots < start].max()
+    end = settle(f, 0.0, np.array([[w]]), np.array([b]), 0.01, np.array([start]))
+    assert end.state[0] == pytest.approx(expected, abs=1e-9)
