@@ -22,6 +22,7 @@ from ctrnn_theory.arguments import (
     shown,
 )
 from ctrnn_theory.files import atomically
+from ctrnn_theory.floating import guarded
 
 FloatArray = NDArray[np.float64]
 Site = Literal["inside", "outside"]
@@ -45,6 +46,7 @@ class ReadOnly:
             state[name].setflags(write=False)
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Noise(ReadOnly):
     """Gaussian noise inside the activation, outside it, or both.
@@ -148,6 +150,7 @@ def check_gamma(gamma: float) -> float:
     return value
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class CTRNN(ReadOnly):
     """A continuous-time recurrent network, stepped by Euler–Maruyama.

@@ -19,6 +19,7 @@ from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joine
 from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
 from ctrnn_theory.activations.stable import stable
 from ctrnn_theory.arguments import float_array, integer
+from ctrnn_theory.floating import guarded
 
 FloatArray = NDArray[np.float64]
 PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
@@ -37,6 +38,7 @@ class Kink(NamedTuple):
     """f'(location+) - f'(location-)."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class Activation:
     """An activation function f, made by :func:`activation`.
@@ -214,6 +216,7 @@ class Activation:
         return activation, (self.text,)
 
 
+@guarded
 def activation(spec: Activation | str | Any) -> Activation:
     """Activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
 

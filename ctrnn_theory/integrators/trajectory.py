@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.blas import limited
 from ctrnn_theory.files import claimed
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
@@ -24,6 +25,7 @@ CHUNK_BYTES, CHUNK_WORK = 1 << 26, 1e9
 """Recorded bytes, and neuron-steps, after which rows are kept: seconds, which a run that is cut off loses."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Path(ReadOnly):
     """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
@@ -67,6 +69,7 @@ class Path(ReadOnly):
         return z if self.net.b_out is None else z + self.net.b_out
 
 
+@guarded
 @limited
 def simulate(
     net: CTRNN,

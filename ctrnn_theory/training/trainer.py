@@ -17,6 +17,7 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from ctrnn_theory.arguments import float_array, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
@@ -35,6 +36,7 @@ EVERY = 2.0
 """Seconds after which the latest network is kept."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Training:
     """A trained network, and how it came about."""
@@ -95,6 +97,7 @@ class Objective:
         return float(losses[0]) if columns.ndim == 1 else losses
 
 
+@guarded
 @limited
 def train(
     task: Task | str,
