@@ -138,7 +138,7 @@ def witness(net, noise):
     probes = np.concatenate([-far[::-1], far])
     drift = problem.drift(probes[:, None], 0.0)[:, 0]
     low, high = probes[max(np.flatnonzero(drift < 0.0)[0] - 1, 0)], probes[np.flatnonzero(drift > 0.0)[-1] + 1]
-    room = 6.0 * np.sqrt(problem.diffusion(np.linspace(low, high, 2001)[:, None], 0.0).max())
+    room = 60.0 * np.sqrt(problem.diffusion(np.linspace(low, high, 2001)[:, None], 0.0).max())
     low, high = low - room, high + room
     while True:
         x = np.linspace(low, high, 4001)
