@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import check_rng, choice, positive_integer, positive_number
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.stationary.law import FloatArray
@@ -27,6 +28,7 @@ LARGEST_CONDITION = 1e12  # of the functions at the attractors
 BELOW = 1e-3  # of the largest rate: a coarse rate that is more negative than this shows that there is no coarse chain
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class EscapeTimes:
     """Passages between the B basins of a network under noise, as a Markov chain."""
@@ -61,6 +63,7 @@ class EscapeTimes:
         return self.time * self.gamma
 
 
+@guarded
 @limited
 def escape_times(
     net: CTRNN,

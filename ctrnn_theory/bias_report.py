@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, positive_number, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, SITES, Noise
 from ctrnn_theory.stationary import METHODS, Divergence, NotApplicable, StationaryLaw, method_names, predict
 from ctrnn_theory.stationary.attractors import attractor_notes
@@ -27,6 +28,7 @@ EXACT_METHODS = ("deterministic", "exact", "simulation")
 SLOW = 3  # neurons for which the exact method is slow
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class BiasReport:
     """The stationary law of one network by several methods, and the bias that each gives."""
@@ -148,6 +150,7 @@ class BiasReport:
         return plotting.bias(self, ax)
 
 
+@guarded
 @limited
 def bias(
     net: CTRNN,

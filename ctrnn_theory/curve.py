@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, float_array, positive_number
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import Divergence, NotApplicable, method_names, predict
 from ctrnn_theory.stationary.fixed_points import fixed_point_at
@@ -24,6 +25,7 @@ SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: 
 EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class BiasCurve:
     """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
@@ -81,6 +83,7 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     return (a - nearest) / unit, nearest, unit
 
 
+@guarded
 @limited
 def bias_curve(
     net: CTRNN,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import choice, positive_integer, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
@@ -32,6 +33,7 @@ CHUNK = 2**22
 """Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Evolution:
     """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
@@ -112,6 +114,7 @@ class Course(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
+@guarded
 @limited
 def evolve(
     net: CTRNN,

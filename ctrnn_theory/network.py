@@ -21,6 +21,7 @@ from ctrnn_theory.arguments import (
     shown,
 )
 from ctrnn_theory.files import atomically, reason
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.npz import read_arrays
 
 FloatArray = NDArray[np.float64]
@@ -46,6 +47,7 @@ class ReadOnly:
             state[name].setflags(write=False)
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Noise(ReadOnly):
     """Gaussian noise inside the activation, outside it, or both.
@@ -149,6 +151,7 @@ def check_gamma(gamma: float) -> float:
     return value
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class CTRNN(ReadOnly):
     """A continuous-time recurrent network, stepped by Euler–Maruyama.

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import check_rng, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.stationary import Divergence, predict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class OperatingPoints:
     """Pre-activations of N neurons in C conditions, beside the nearest nonlinearity of the activation."""
@@ -97,6 +99,7 @@ class OperatingPoints:
         return plotting.operating_points(self, ax)
 
 
+@guarded
 @limited
 def operating_points(
     net: CTRNN, noise: Noise, where: Task | str | ArrayLike | None = None, rng: Any = 0

@@ -13,6 +13,7 @@ from ctrnn_theory.arguments import real_array
 from ctrnn_theory.bias_report import BiasReport
 from ctrnn_theory.curve import bias_curve, distance_to_nonlinearity
 from ctrnn_theory.evolution import Evolution
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.pictures.heatmap import heatmap as heatmap
@@ -46,6 +47,7 @@ ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "n
 MOST_POINTS = 25  # of a simulation along time
 
 
+@guarded
 def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     """Draw the bias against the distance of the fixed point to the nonlinearity, in units of σ.
 
@@ -125,6 +127,7 @@ def _neurons(report: BiasReport, ax: Axes) -> None:
         ax.annotate(str(i), (zeta[i], 0.0), textcoords="offset points", xytext=(0, -11), ha="center", fontsize=7)
 
 
+@guarded
 def density(
     density: Density,
     ax: Axes | None = None,
@@ -248,6 +251,7 @@ def _mean_field_points(net: CTRNN, noise: Noise, u: ArrayLike | None, starts: li
     return found
 
 
+@guarded
 def evolution(evolution: Evolution, ax: Axes | None = None) -> Axes:
     """Draw mean and one standard deviation to either side along time, a colour for each neuron.
 

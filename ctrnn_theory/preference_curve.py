@@ -10,6 +10,7 @@ from scipy.interpolate import CubicSpline
 
 from ctrnn_theory.arguments import check_rng, positive_integer, positive_number, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.preference_result import FloatArray, Preference
@@ -28,6 +29,7 @@ FINE = 3001  # levels among which the least of a spline is looked for
 BATCH = 2**16  # numbers in the covariances that the closure treats at once
 
 
+@guarded
 @limited
 def preference(
     net: CTRNN,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, SITES, Noise, ReadOnly
 from ctrnn_theory.tables import table
 from ctrnn_theory.training.tasks import Task
@@ -20,6 +21,7 @@ FloatArray = NDArray[np.float64]
 ROUNDING = 1e-12  # a standard error below is that of no noise
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Preference(ReadOnly):
     """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 
 SAME = 1e-12  # standard deviations that differ by no more are those of one level of noise
 
 
+@guarded
 @limited
 def noise_free(net: CTRNN, noise: Noise) -> CTRNN:
     """Network without noise that has the mean of the noisy one: f is replaced by its smoothing F(x) = E f(x + σ ξ).

@@ -20,6 +20,7 @@ from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
 from ctrnn_theory.activations.stable import stable
 from ctrnn_theory.activations.wide import wide_function
 from ctrnn_theory.arguments import float_array, integer
+from ctrnn_theory.floating import guarded
 
 FloatArray = NDArray[np.float64]
 PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
@@ -38,6 +39,7 @@ class Kink(NamedTuple):
     """f'(location+) - f'(location-)."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class Activation:
     """An activation function f, made by :func:`activation`.
@@ -219,6 +221,7 @@ class Activation:
         return activation, (self.text,)
 
 
+@guarded
 def activation(spec: Activation | str | Any) -> Activation:
     """Activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
 

@@ -26,6 +26,7 @@ from ctrnn_theory.activations.expression import MAX_LENGTH, Smoothing, refuse
 from ctrnn_theory.activations.pieces import Piece
 from ctrnn_theory.activations.shape import curvature_maxima
 from ctrnn_theory.activations.smoothing import checked, quick
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.jit import jit
 
 FloatArray = NDArray[np.float64]
@@ -103,6 +104,7 @@ class SmoothedPiece(Piece):
         return fit(self.inner, self.width, self.tail)
 
 
+@guarded
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Smoothed(Activation):
     """The Gaussian smoothing F(x) = E f(x + s ξ), ξ standard normal, made by :func:`smooth`."""

@@ -13,6 +13,7 @@ from ctrnn_theory.activations.activation import activation as as_activation
 from ctrnn_theory.activations.expression import x
 from ctrnn_theory.arguments import is_number, shown
 from ctrnn_theory.derive import symbols
+from ctrnn_theory.floating import guarded
 
 LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
 LONG = 60  # operations in an expression beyond which factors make it longer still
@@ -35,6 +36,7 @@ def remembered(function: Callable[..., Any]) -> Any:
     return call
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Derivation:
     r"""A formula with the assumptions under which it holds.
@@ -259,4 +261,5 @@ def _latex_order(text: str, math: str = "") -> str:
 
 @lru_cache(maxsize=64)
 def _compiled(expression: Any, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    return sympy.lambdify(arguments, expression, modules="numpy", cse=True)
+    function: Callable[..., Any] = guarded(sympy.lambdify(arguments, expression, modules="numpy", cse=True))
+    return function

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import float_array, function_values, number_array
+from ctrnn_theory.floating import guarded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Density:
     """A probability density in N dimensions, on the nodes of a tensor grid.

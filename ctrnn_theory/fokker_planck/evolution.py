@@ -13,6 +13,7 @@ from scipy.interpolate import make_interp_spline
 
 from ctrnn_theory.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
@@ -47,6 +48,7 @@ class DensityPath:
     """Largest probability seen in the outermost cells at the lower and upper end of each axis, (N, 2)."""
 
 
+@guarded
 @limited
 def evolve(
     drift: Any,

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
 from ctrnn_theory.arguments import float_array, number_array, probability
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, equation
 from ctrnn_theory.fokker_planck.generator import Generator, generator
@@ -48,8 +49,8 @@ class Solution:
     """Cov h (N, N), likewise."""
     error: FloatArray
     """Estimated absolute error of the mean and of the covariance, (2,): by the grid; by rounding, which decides how
-    much lies in each of two wells that are left too rarely; and by how much E A = 0 and
-    E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0 are violated, which hold for any stationary law that no wall cuts off."""
+    much lies in each of two wells that are left too rarely; and by how much two identities are violated that hold for
+    any stationary law which no wall cuts off, E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0."""
     order: float
     """Order in the width of the cells at which the mean (or the variances, where that moves less) converged; NaN where
     rounding decides, and in one dimension, where there is no grid."""
@@ -62,6 +63,7 @@ class Solution:
     """Probability below zero in cells where off-diagonal diffusion left some; 0 for diagonal diffusion."""
 
 
+@guarded
 @limited
 def solve(
     drift: Any,

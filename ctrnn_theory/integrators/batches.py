@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from ctrnn_theory.arguments import number_array, positive_integer
+from ctrnn_theory.floating import guarded
 
 FloatArray = NDArray[np.float64]
 WINDOW = 12.0
@@ -17,6 +18,7 @@ LENGTH, LEAST, MOST, ENOUGH = 10.0, 20, 100, 50.0
 """Memories in a batch; fewest and most batches of all trajectories; memories a path should last."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class BatchMeans:
     """What :func:`batch_means` returns; arrays are (N,), or () for a path (T,)."""
@@ -35,6 +37,7 @@ class BatchMeans:
     """What is wrong, if it is not."""
 
 
+@guarded
 def batch_means(h: ArrayLike, batches: int | None = None) -> BatchMeans:
     """Mean of a stationary path, and its standard error by batch means.
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.arguments import positive_integer, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
@@ -28,6 +29,7 @@ WORK, FASTER = 1e7, 10
 """Operations of the first chunk, which take less than that time; by how much a chunk may be longer than the last."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Path(ReadOnly):
     """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
@@ -76,6 +78,7 @@ class Path(ReadOnly):
         return z if self.net.b_out is None else z + self.net.b_out
 
 
+@guarded
 @limited
 def simulate(
     net: CTRNN,

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from ctrnn_theory.arguments import real_number, shown
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 MISSING = "0.85"
 
 
+@guarded
 def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | None = None, **select: Any) -> Axes:
     """Draw a quantity of a sweep as a map over two of its axes; grey and hatched where a point has no number.
 
@@ -75,6 +77,7 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
     return ax
 
 
+@guarded
 def lines(
     dataset: xarray.Dataset,
     x: str,

@@ -12,6 +12,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import real_array
+from ctrnn_theory.floating import guarded
 
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MAZE_COLOURS = {"reached": "#009E73", "failed": "#CC79A7", "goal": "#E69F00"}  # none of those that stand for sites
 
 
+@guarded
 def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Draw a maze, and the paths of trials over it, coloured by whether they reach the goal.
 

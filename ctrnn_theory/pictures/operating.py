@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.pictures.preference import site_style
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ REACH, BINS = 6.0, 24
 """Largest distance that is drawn, and bars; what lies further out is in the last bar."""
 
 
+@guarded
 def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax: Axes | None = None) -> Axes:
     """Draw how far neurons are from the nonlinearity, in standard deviations: histograms, side by side in each bar.
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import Noise
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def site_style(noise: Noise) -> tuple[str, str]:
     return SITE_COLOURS[site], f"noise {site}"
 
 
+@guarded
 def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = None, *, parts: bool = True) -> Axes:
     """Draw loss against test noise: simulated points with two standard errors, the prediction as a line.
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import choice, shown
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
 from ctrnn_theory.stationary.overflow import growth
@@ -39,6 +40,7 @@ METHODS = (
 """Names of the methods, from the plainest to the most costly."""
 
 
+@guarded
 @limited
 def predict(
     net: CTRNN,

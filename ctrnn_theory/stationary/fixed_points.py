@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.bounds import slope_bounds
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, check_network
 from ctrnn_theory.stationary.flow import BOUND, jacobian, newton, spectral_radius
 from ctrnn_theory.stationary.law import FloatArray
@@ -63,6 +64,7 @@ class FixedPoints(tuple[FixedPoint, ...]):
         return tuple(self), self.message
 
 
+@guarded
 @limited
 def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     """Fixed points of the noise-free network: every one for one neuron, and for a piecewise-linear activation.

@@ -190,7 +190,8 @@ def _bends(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FloatArray:
     layer = np.array(LAYER)[:, None]
     scale = float(noise.std("inside", 1)[0])
     at = [np.array(f.breakpoints) + scale * layer, np.array(f.nonlinearities) + np.hypot(scale, 1.0) * layer]
-    states: FloatArray = np.unique((np.concatenate([a.ravel() for a in at]) - drive) / w)
+    with np.errstate(over="ignore"):  # infinitely far away, for a weight next to zero
+        states: FloatArray = np.unique((np.concatenate([a.ravel() for a in at]) - drive) / w)
     return states
 
 

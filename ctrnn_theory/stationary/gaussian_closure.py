@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import positive_integer, positive_number, real_array
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
 from ctrnn_theory.stationary.closure_settle import settle
@@ -17,6 +18,7 @@ MOST_STRIDES = 512
 UNSTABLE = "the state rests at an unstable fixed point"
 
 
+@guarded
 def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: ArrayLike | None = None) -> Moments:
     """One step of the closure in time: exact mean and covariance of h' for h ~ N(m, V).
 

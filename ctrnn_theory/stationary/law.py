@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.arguments import function_values
+from ctrnn_theory.floating import guarded
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +36,7 @@ def symmetric(matrices: FloatArray) -> FloatArray:
     return part
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class StationaryLaw:
     """Stationary mean and covariance of a network's state, as one method sees it."""

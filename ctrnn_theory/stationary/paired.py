@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.network import CTRNN, Noise, check_model
@@ -20,6 +21,7 @@ from ctrnn_theory.stationary.law import Divergence, FloatArray
 from ctrnn_theory.workers import threads
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Difference:
     """What :func:`difference` returns."""
@@ -42,6 +44,7 @@ class Difference:
     """What is wrong, if it was not."""
 
 
+@guarded
 @limited
 def difference(
     net: CTRNN,

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, eigs
 
 from ctrnn_theory.arguments import float_array, positive_integer, positive_number
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary import exact, tensor
 from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
@@ -23,6 +24,7 @@ ORDER = 32  # points in a panel of quadrature
 DIRECT = 600  # nodes for which all eigenvalues are computed
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
@@ -72,6 +74,7 @@ class _InBox:
         return at.apply(self.vectors.real) + 1j * at.apply(self.vectors.imag)
 
 
+@guarded
 @limited
 def spectrum(
     net: CTRNN,

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.sweeping import dataset, store
 from ctrnn_theory.sweeping.batch import Batch
 from ctrnn_theory.sweeping.dataset import Format
@@ -33,6 +34,7 @@ class Progress(NamedTuple):
     """Of those that are finished."""
 
 
+@guarded
 @limited
 def sweep(
     spec: Spec | Mapping[str, Any] | str | os.PathLike[str],

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import float_array, integer, nonnegative
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.stationary.law import FloatArray
@@ -52,6 +53,7 @@ class Convergence:
         return "\n".join([head, *(f"{a:12.5g} {b:22.14e} {c:22.14e} {d:12.3e} {e:9.1e}" for a, b, c, d, e in rows)])
 
 
+@guarded
 @limited
 def assert_bias_formula(
     formula: Callable[[CTRNN, Noise], ArrayLike],

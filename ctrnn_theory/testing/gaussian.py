@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.arguments import positive_number, real_array, real_number
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.stationary.law import FloatArray
 
 T, WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -30,6 +31,7 @@ def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> t
     return a[:, None] + s * xi, weight
 
 
+@guarded
 @limited
 def assert_smoothing(
     f: Activation | str,

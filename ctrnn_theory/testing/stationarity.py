@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.arguments import check_rng, float_array, nonnegative
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise, check_model
 from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
 from ctrnn_theory.stationary.linear import linear_covariance
@@ -20,6 +21,7 @@ FEWEST = 64  # states, for a standard error
 CLOSED = 1e-8  # what an identity without sampling may be off
 
 
+@guarded
 @limited
 def assert_stationary(
     law: StationaryLaw | ArrayLike,

@@ -70,7 +70,8 @@ class Space:
             options["bounds"] = [[value if np.isfinite(value) else None for value in side] for side in limits]
         if np.ndim(sigma):
             options["CMA_stds"] = np.asarray(sigma).tolist()
-        return cma.CMAEvolutionStrategy(start.tolist(), 1.0 if np.ndim(sigma) else sigma, options)
+        with warnings.catch_warnings():  # it adds a filter of its own
+            return cma.CMAEvolutionStrategy(start.tolist(), 1.0 if np.ndim(sigma) else sigma, options)
 
     def points(self, asked: Sequence[ArrayLike]) -> FloatArray:
         """Whole vectors (n, S) from S of pycma's."""

@@ -17,6 +17,7 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from ctrnn_theory.arguments import float_array, real_array
 from ctrnn_theory.blas import limited
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary import Divergence
 from ctrnn_theory.training import checkpoint
@@ -35,6 +36,7 @@ EVERY, SHARE = 2.0, 20
 """Seconds after which the latest network and the state of the search are kept; how many times as long as that takes."""
 
 
+@guarded
 @dataclass(frozen=True, eq=False)
 class Training:
     """A trained network, and how it came about."""
@@ -92,6 +94,7 @@ class Objective:
         return float(losses[0]) if columns.ndim == 1 else losses
 
 
+@guarded
 @limited
 def train(
     task: Task | str,

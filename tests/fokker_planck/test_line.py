@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import erfcx, ndtr
 
+from ctrnn_theory.fokker_planck import line as line_module
 from ctrnn_theory.fokker_planck import solve
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.line import line
@@ -114,6 +115,75 @@ def test_a_cliff_beside_the_law_costs_no_digits(B):
 def test_a_layer_that_is_a_point_is_refused(B):
     with pytest.raises(ValueError, match=r"^diffusion must spread the law; at -0.3 it is a point to rounding$"):
         solve("-x", lambda x: np.where(x < -0.3, B, 0.02), (-3, 2))
+
+
+def by_trapezoid(log_density, grid):
+    """Mean and variance of a density that is known, on a grid."""
+    height = log_density(grid)
+    p = np.exp(height - height.max()) * np.gradient(grid)
+    mean = p @ grid / p.sum()
+    return mean, p @ (grid - mean) ** 2 / p.sum()
+
+
+WELLS = [
+    ([(3.0, 1e-3, 5.0)], 0.5),
+    ([(3.0, 1e-3, 6.0), (-4.123, 2e-3, 10.0)], 0.5),
+    ([(1.0, 1e-2, 1.0)], 0.2),
+]
+
+
+@pytest.mark.parametrize(("wells", "B"), WELLS)
+def test_narrow_wells_in_a_wide_domain(wells, B):
+    """U = x²/2 with Gaussian wells (place, width, depth), whose width is 1e-5 of the domain: p = exp(-2 U/B)."""
+
+    def drift(x):
+        return -x - sum(
+            depth * (x - at) / width**2 * np.exp(-(((x - at) / width) ** 2) / 2) for at, width, depth in wells
+        )
+
+    def log_density(x):
+        holes = sum(depth * np.exp(-(((x - at) / width) ** 2) / 2) for at, width, depth in wells)
+        return -2.0 / B * (x * x / 2 - holes)
+
+    fine = [at + width * np.linspace(-12.0, 12.0, 20001) for at, width, _ in wells]
+    mean, variance = by_trapezoid(log_density, np.unique(np.concatenate([np.linspace(-30, 40, 700001), *fine])))
+    found = solve(drift, B, (-30, 40))
+    assert abs(found.mean[0] - mean) <= 1e-6 * np.sqrt(variance) + found.error[0]
+    assert found.covariance[0, 0] == pytest.approx(variance, rel=1e-5)
+    assert found.error[0] < 1e-6
+
+
+def test_wells_that_rounding_cannot_tell_apart():
+    """Barriers of 2e15 and more e-folds, each known to rounding: the error is as large as the distance."""
+    found = solve(lambda x: -4 * x * (x * x - 1) * (1 + x / 2) - (x * x - 1) ** 2 / 2, 1e-15, (-1.9, 2.2))
+    assert found.error[0] > 0.4
+
+
+@pytest.mark.parametrize("a", [0.4, 1.0, 3.0])
+def test_a_diffusion_that_vanishes_at_the_end(a):
+    """A = a - x, B = x: the gamma law of shape 2a and rate 2, singular at zero for a < 1/2."""
+    check(solve(lambda x: a - x, "x", (0, 60), border=1), a, a / 2.0)
+
+
+@pytest.mark.parametrize("steepness", [60.0, 600.0, 3e4])
+def test_a_diffusion_that_underflows_beside_the_law(steepness):
+    """A = -x, B = exp(-c x²): Φ = (1 - exp(c x²))/c in closed form; at the ends B is zero."""
+    found = solve("-x", lambda x: np.exp(-steepness * x * x), (-2, 1.5))
+    reach = np.sqrt(np.log(200.0 * steepness + 2.0) / steepness)
+    grid = np.linspace(-reach, reach, 200001)
+    mean, variance = by_trapezoid(lambda x: -np.expm1(steepness * x * x) / steepness + steepness * x * x, grid)
+    assert abs(found.mean[0] - mean) < 1e-9
+    assert found.covariance[0, 0] == pytest.approx(variance, rel=1e-8)
+    assert np.all(found.error < 1e-9)
+
+
+def test_the_error_sees_a_density_that_is_wrong():
+    """The identities are violated by a density that is cut off and not to be, though all panels resolve it."""
+    problem = equation("-x", 1.0, 1)
+    part = line_module._resolved(problem, line_module.first_panels(problem, -6.0, 6.0, (), 32))
+    assert np.all(part.error() < 1e-13)
+    part.share = part.share * np.where(part.panels.x > 1.0, 1.01, 1.0)
+    assert np.all(part.error() > 1e-4)
 
 
 def test_walls():

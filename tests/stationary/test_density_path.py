@@ -109,3 +109,10 @@ def test_a_law_with_a_small_second_well_stays_where_it_is():
     law = solve(net, noise)
     path = evolve(net, noise, None, 20, 20, start=law)
     np.testing.assert_allclose(path.mean, np.tile(law.mean, (2, 1)), atol=1e-5)
+
+
+def test_a_start_at_the_edge_of_the_path():
+    """From zero the state never goes back: the start is as far inside the domain as the cells demand."""
+    path = evolve(CTRNN.single(-25.0, 5.0, "hardtanh", 0.01), Noise(inside=0.1), None, 400, 200)
+    assert path.mean[0, 0] == pytest.approx(0.0, abs=1e-12)
+    assert path.mean[-1, 0] == pytest.approx(5.0 / 26.0, abs=1e-6)

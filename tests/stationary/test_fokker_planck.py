@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.linalg import solve_continuous_lyapunov
 
 from ctrnn_theory import CTRNN, Noise, predict
+from ctrnn_theory.activations.library import BUILTIN
 from ctrnn_theory.fokker_planck import grid as grid_module
 from ctrnn_theory.stationary import fokker_planck
+from ctrnn_theory.stationary.diffusion import network_equation
 from ctrnn_theory.stationary.fokker_planck import solve
 from ctrnn_theory.stationary.law import Divergence, NotApplicable
 
@@ -127,6 +129,139 @@ def test_where_noise_does_not_come_through(w, b, gamma, sigma):
     law, exact = solve(net, noise), predict(net, noise, method="exact")
     assert law.mean[0] == pytest.approx(exact.mean[0], abs=0.05 * exact.std[0])
     assert law.std[0] == pytest.approx(exact.std[0], rel=0.2)
+
+
+def witness(net, noise):
+    """Mean and deviation by the trapezoidal rule on 1601 points, of an interval that is shrunk to the law; one well."""
+    problem = network_equation(net, noise, None)
+    far = 10.0 ** np.linspace(-9, 15, 600)
+    probes = np.concatenate([-far[::-1], far])
+    drift = problem.drift(probes[:, None], 0.0)[:, 0]
+    low, high = probes[max(np.flatnonzero(drift < 0.0)[0] - 1, 0)], probes[np.flatnonzero(drift > 0.0)[-1] + 1]
+    room = 60.0 * np.sqrt(problem.diffusion(np.linspace(low, high, 201)[:, None], 0.0).max())
+    low, high = low - room, high + room
+    while True:
+        x = np.linspace(low, high, 1601)
+        A, B = problem.drift(x[:, None], 0.0)[:, 0], problem.diffusion(x[:, None], 0.0)[:, 0]
+        slope = np.clip(2.0 * A / np.maximum(B, 1e-300), -1e200, 1e200)
+        rise = 0.5 * (slope[1:] + slope[:-1]) * np.diff(x)
+        top = np.flatnonzero((A[:-1] > 0.0) & (A[1:] <= 0.0))[0]
+        for _ in range(30):
+            exponent = np.concatenate([-np.cumsum(rise[:top][::-1])[::-1], [0.0], np.cumsum(rise[top:])])
+            height = exponent - np.log(np.maximum(B, 1e-300))
+            top = int(np.argmax(height))
+        inside = np.flatnonzero(height > height[top] - 45.0)
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 1600)
+        if last - first > 960:
+            p = np.exp(height - height[top])
+            mean = p @ x / p.sum()
+            return mean, np.sqrt(p @ (x - mean) ** 2 / p.sum())
+        low, high = x[first] - 2 * (x[1] - x[0]), x[last] + 2 * (x[1] - x[0])
+
+
+@pytest.mark.parametrize(
+    ("f", "w", "b", "gamma", "sigma", "mean", "std"),
+    [
+        ("relu", 0.99, 0.1, 0.2, 0.3, 10.0, np.sqrt(0.2 * 0.09 / 0.02)),  # linear about the law
+        ("hardtanh", -25.0, 5.0, 0.1, 0.1, 5.0 / 26.0, np.sqrt(0.1 * 0.01 / 52.0)),
+        ("tanh", -3.0, 0.5, 1.0, 0.3, 0.1204335, 0.0965851),
+    ],
+)
+def test_where_the_diffusion_all_but_vanishes(f, w, b, gamma, sigma, mean, std):
+    net, noise = CTRNN.single(w, b, f, gamma), Noise(inside=sigma)
+    law = solve(net, noise)
+    assert law.mean[0] == pytest.approx(mean, rel=1e-6)
+    assert law.std[0] == pytest.approx(std, rel=1e-6)
+    np.testing.assert_allclose([law.mean[0], law.std[0]], witness(net, noise), rtol=1e-5)
+    assert law.converged
+    assert np.all(law.details["error"] < 1e-11)
+
+
+RANGES = {"relu": (0.0, np.inf), "leaky_relu": (-np.inf, np.inf), "relu2": (0.0, np.inf), "sin": (-1.0, 1.0)}
+RANGES |= {
+    "probit": (0.0, 1.0),
+    "hardtanh": (-1.0, 1.0),
+    "step": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "elu": (-1.0, np.inf),
+}
+
+
+def agrees(f, w, b, gamma, sigma, outside=0.0):
+    """Whether a law was found; it is compared with the witness, and its mean lies within the range of f."""
+    net, noise = CTRNN.single(w, b, f, gamma), Noise(sigma, outside)
+    try:
+        law = solve(net, noise)
+    except (NotApplicable, Divergence):
+        return False
+    low, high = RANGES.get(f, (-np.inf, np.inf))
+    slack = 1e-9 * law.std[0] + law.details["error"][0]
+    assert low - slack <= law.mean[0] <= high + slack  # E h = E F
+    F = network_equation(net, noise, None).drift
+    assert abs(law.expectation(lambda h: F(h, 0.0)[:, 0])) <= (1.0 + abs(w)) * (slack + 1e-9 * law.std[0])
+    if f != "sin":  # one well
+        mean, std = witness(net, noise)
+        assert abs(law.mean[0] - mean) < 2e-3 * std + 1e-9 * abs(mean) + 10.0 * law.details["error"][0]
+        assert law.std[0] == pytest.approx(std, rel=1e-2)
+    return True
+
+
+decades = {"gamma": st.floats(-3.0, 0.0), "sigma": st.floats(-3.0, 1.0)}
+
+
+@given(
+    f=st.sampled_from(["relu", "leaky_relu", "relu2", "sin"]),
+    w=st.floats(-30.0, 0.95),
+    b=st.floats(-3.0, 3.0),
+    **decades,
+)
+@settings(max_examples=12)
+def test_any_weight_and_noise(f, w, b, gamma, sigma):
+    agrees(f, w, b, 10.0**gamma, 10.0**sigma)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("f", BUILTIN)
+@pytest.mark.parametrize("outside", [0.0, 0.1])
+def test_any_weight_and_noise_of_every_activation(f, outside):
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(20):
+        w, gamma, sigma = (
+            -(10.0 ** rng.uniform(-2.0, 1.477)),
+            10.0 ** rng.uniform(-3.0, 0.0),
+            10.0 ** rng.uniform(-3.0, 1.0),
+        )
+        found += agrees(f, w, float(rng.normal(scale=2.0)), gamma, sigma, outside)
+    assert found >= 5
+
+
+def test_a_neuron_on_its_own():
+    """w = 0: the law of an Ornstein–Uhlenbeck process about F(b), of variance γ (Var f + σ_out²) / 2."""
+    net, noise = CTRNN.single(0.0, 0.3, "tanh", 0.1), Noise(0.5, 0.2)
+    law = solve(net, noise)
+    f = net.activation
+    assert law.mean[0] == pytest.approx(f.smoothed(0.3, 0.5), rel=1e-12)
+    assert law.covariance[0, 0] == pytest.approx(0.05 * (f.smoothed_variance(0.3, 0.5) + 0.04), rel=1e-12)
+
+
+def test_a_step_too_long_for_the_approximation_is_remarked_on():
+    """At γ (1 - w f') = 2.6 the map oscillates, and its deviation is ten times that of the diffusion."""
+    law = solve(CTRNN.single(-25.0, 5.0, "hardtanh", 0.1), Noise(inside=0.1))
+    assert law.message.startswith(
+        "a step of the map is too long for the diffusion approximation: it moves the state by 2.6"
+    )
+    assert solve(CTRNN.single(-3.0, 0.5, "tanh", 0.1), Noise(inside=0.3)).message == ""
+
+
+@pytest.mark.slow
+def test_a_box_too_wide_for_two_neurons_says_so():
+    """The closure does not settle, and its average is no guide to where the law lives: 0.004 wide in a box of 2.8."""
+    net, noise = CTRNN([[0.5, -1.0], [10.0, 0.5]], [0.5, 0.1], "hardtanh", 0.02), Noise(inside=0.05)
+    law = solve(net, noise, cells=64)
+    h = np.linalg.solve(np.eye(2) - net.W, net.b)  # of the linear piece, where the law lies
+    assert not law.converged
+    assert np.abs(law.mean - h).max() <= law.details["error"][0]
 
 
 @given(

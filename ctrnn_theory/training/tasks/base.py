@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.arguments import float_array, integer, positive_integer, real_array, shown
+from ctrnn_theory.floating import guarded
 from ctrnn_theory.network import CTRNN, Noise
 from ctrnn_theory.stationary.closure import closure_step
 from ctrnn_theory.stationary.flow import BOUND
@@ -59,6 +60,7 @@ class Trials:
     """Whether each trial reached what it was to reach, (R, C), of a closed-loop task."""
 
 
+@guarded
 @dataclass(frozen=True)
 class Task(ABC):
     """A task: how a network is coupled to it, and what it loses.
