@@ -104,10 +104,13 @@ def test_processes_end_with_their_caller(kind, group):
         assert {process.pid, *pids} <= set(marked(mark))
         time.sleep(0.2)  # they are at tasks without end now
         (os.killpg if group else os.kill)(process.pid, number)
-        error = process.stderr.read().decode()  # until all have closed it
         assert process.wait() == -number
         limit = time.monotonic() + 20.0
         while marked(mark) and time.monotonic() < limit:
             time.sleep(0.05)
-        assert not marked(mark)
+        left = marked(mark)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left
+        error = process.stderr.read().decode()
     assert error.count("Traceback") == error.count("KeyboardInterrupt") == (number == signal.SIGINT)
