@@ -9,6 +9,9 @@
 * ``nogil=True``: kernels touch no Python objects, so threads may run them side by side.
 * No cache on disk by default, since functions made from text have no file to be cached beside; kernels that
   live in a file pass ``cache=True``, see :mod:`ctrnn_theory.kernel_cache`.
+* ``forceinline=True`` for every function that a kernel calls: otherwise a kernel that has just been compiled calls the
+  function as it was compiled by itself, and one that comes from the disk calls the copy that was compiled with it. The
+  two may fuse other products and add in another order, and the last bits depend on which process was the first.
 """
 
 from __future__ import annotations

@@ -85,6 +85,9 @@ class _Calls:
             if self.reason is not None:
                 raise self._wrong(map_like) from error
             raise
+        except BaseException:  # an interrupt: what has not begun is not begun
+            self.reason = "it was interrupted"
+            raise
         with self.lock:
             if self.reason is None and self.done < len(self.items):
                 self.reason = f"{self.done} of {len(self.items)} calls were done when it returned"

@@ -55,7 +55,7 @@ i8, u8_1, u8_2 = types.int64, types.uint64[::1], types.uint64[:, ::1]
 FUNCTION = types.FunctionType(types.void(f8_1))
 MODEL = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Model)
 
-inline = jit(fastmath={"contract"})  # multiply-add; nothing that would hide a NaN
+inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
 
 
 @inline

@@ -74,7 +74,9 @@ SIN = np.array(  # sin(pi/2 w) / w, likewise
 EXPONENT_OFFSET = 2.0**52 + 1023.0
 CONSTANTS = np.concatenate([LOG, COS, SIN, [2.0, EXPONENT_OFFSET, np.log(2.0), 1.0, 1.5]])
 
-inline = jit(fastmath={"contract", "nsz", "arcp"})  # no reassoc: it would fold the additions of 2^52 away
+inline = jit(
+    fastmath={"contract", "nsz", "arcp"}, forceinline=True
+)  # no reassoc: it would fold the additions of 2^52 away
 
 
 @inline

@@ -69,8 +69,8 @@ i8_1 = types.int64[::1]
 SUMS = types.NamedTuple([f8_1, f8_2, f8_2, f8_3, f8_2, f8_2, f8_2, f8_3], Sums)
 PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2, f8_2], Panels)
 
-inline = jit(fastmath={"contract"})  # multiply-add; nothing that would hide a NaN
-reduction = jit(fastmath={"contract", "reassoc"})  # sums over lanes, in any order
+inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
+reduction = jit(fastmath={"contract", "reassoc"}, forceinline=True)  # sums over lanes, in any order
 
 
 @inline

@@ -38,13 +38,13 @@ def rules_for(reach: float, density: float) -> FloatArray:
     return rules
 
 
-@jit(cache=True)
+@jit(cache=True, forceinline=True)
 def room(cuts, reach, density):  # type: ignore[no-untyped-def]
     """Most points that a variate with so many cuts takes."""
     return (cuts + 1) * LEAST + int(density * reach) + 1
 
 
-@jit(cache=True)
+@jit(cache=True, forceinline=True)
 def variate(cuts, rules, reach, density, x, weights):  # type: ignore[no-untyped-def]
     """Quadrature of one standard normal variate, broken at cuts, into x and weights; the number of its points.
 
@@ -94,7 +94,7 @@ def scatter(outer, lines, used, rules, reach, density, z, weight):  # type: igno
     return total
 
 
-@jit(cache=True)
+@jit(cache=True, forceinline=True)
 def chebyshev(t, start, table):  # type: ignore[no-untyped-def]
     """start · T_k(t), (K, points)."""
     table[0] = start
@@ -105,7 +105,7 @@ def chebyshev(t, start, table):  # type: ignore[no-untyped-def]
             table[k, q] = 2.0 * t[q] * table[k - 1, q] - table[k - 2, q]
 
 
-@jit(cache=True)
+@jit(cache=True, forceinline=True)
 def part(t, degree):  # type: ignore[no-untyped-def]
     """Interval that holds the points t of [-1, 1], as its middle and half width, and T_k there.
 
