@@ -51,7 +51,10 @@ def test_tasks_last_as_long_as_is_measured(cost, count, left):
 
 def test_what_takes_longer_than_was_estimated_is_kept_soon(monkeypatch):
     """A tenth of the points take a thousand times as long, of which the sample has none."""
-    grid, now = Spec.of({"methods": ["exact"], "quantities": ["mean"], "axes": {"b": list(range(300))}}), [0.0]
+    grid, now = (
+        Spec.of({"methods": ["exact"], "quantities": ["mean"], "fixed": {"w": 0.5}, "axes": {"b": list(range(300))}}),
+        [0.0],
+    )
     slow = np.random.default_rng(0).permutation(np.random.default_rng(0).permutation(300)[20:])[:30]
 
     def one(spec, method, number, i, found):
