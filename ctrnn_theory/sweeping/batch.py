@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -17,8 +18,6 @@ from ctrnn_theory.sweeping.spec import BY_NEURON, IntArray, Spec, options_of
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.void]
-LONGEST = 2.0
-"""Seconds after which a task ends with what it has, if that is anything."""
 UNIT = 1024
 """Points of a vectorised method that are always computed together: the last bits of sums may depend on it."""
 
@@ -31,6 +30,8 @@ class Task:
     """Its number among the methods of the sweep."""
     points: IntArray
     """Numbers of the points, ascending; whole units."""
+    longest: float = math.inf
+    """Seconds after which it ends with what it has, if that is anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def unit(spec: Spec, method: str) -> int:
 
 
 def evaluate(spec: Spec, task: Task) -> Batch:
-    """Compute the points of a task, as many whole units as a short time allows; what fails is told in the rows.
+    """Compute the points of a task, as many whole units as its time allows; what fails is told in the rows.
 
     Points of which one takes much longer than those that the length of tasks was estimated from are thus kept soon.
     BLAS is held to one thread whatever the size: it is points that are spread over cores, and last bits may depend on
@@ -79,7 +80,7 @@ def evaluate(spec: Spec, task: Task) -> Batch:
     done = count
     with one_thread(), np.errstate(all="ignore"):
         for block in blocks:
-            if block[0] and perf_counter() - begin > LONGEST:
+            if block[0] and perf_counter() - begin > task.longest:
                 done = int(block[0])
                 break
             left = _together(spec, method, task.points[block], block, found) if size > 1 else block

@@ -18,8 +18,8 @@ from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
 from ctrnn_theory.sweeping.spec import IntArray, Spec
 from ctrnn_theory.workers import Workers, threads
 
-LENGTH = 1.0
-"""Seconds that a task is to last."""
+LENGTH, LONGEST = 1.0, 2.0
+"""Seconds that a task is to last; and after which it ends with what it has, where it takes longer than expected."""
 MOST = 100_000
 """Points of a task, which bounds its memory."""
 SAMPLED, ENOUGH = 8, 0.5
@@ -111,7 +111,7 @@ def _round(
 
 def _tasks(method: int, units: list[IntArray], order: NDArray[np.int64], length: int) -> Iterator[Task]:
     for first in range(0, order.size, length):
-        yield Task(method, np.concatenate([units[i] for i in np.sort(order[first : first + length])]))
+        yield Task(method, np.concatenate([units[i] for i in np.sort(order[first : first + length])]), LONGEST)
 
 
 def _spread(
