@@ -10,7 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -103,10 +103,12 @@ def predict(
 
 def method_names(methods: Any) -> tuple[str, ...]:
     """Names of methods, given one by one or as a single name, or a ValueError."""
-    chosen = (methods,) if isinstance(methods, str) else tuple(methods) if isinstance(methods, Iterable) else ()
-    wrong = [name for name in chosen if not isinstance(name, str) or name not in METHODS]
-    if wrong or not chosen:
-        raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(wrong[0] if wrong else methods)}")
+    if not isinstance(methods, Iterable) or isinstance(methods, Mapping):
+        raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(methods)}")
+    chosen = (methods,) if isinstance(methods, str) else tuple(methods)
+    for name in chosen:
+        if not isinstance(name, str) or name not in METHODS:
+            raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(name)}")
     return chosen
 
 
