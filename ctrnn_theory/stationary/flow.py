@@ -358,7 +358,8 @@ class Step:
             return False
         h_cuts = h + np.sign(speed) * np.concatenate([[0.0], np.geomspace(1e-3, 2.0 * BOUND, 200)])
         cuts = np.sort(h_cuts * self.W[0, 0] + self.drive)
-        rise = self.W[0, 0] * np.array(bounds(self.f, cuts[:-1], cuts[1:], 1, self.std))
+        with np.errstate(over="ignore"):  # a slope beyond all numbers is infinite
+            rise = self.W[0, 0] * np.array(bounds(self.f, cuts[:-1], cuts[1:], 1, self.std))
         fall = np.minimum(rise.min(axis=0) - 1.0, 0.0) @ np.diff(cuts) / np.abs(self.W[0, 0])
         return bool(np.all(1.0 - self.gamma + self.gamma * rise >= 0.0) and abs(speed[0]) + fall > 0.0)
 
