@@ -214,10 +214,8 @@ def _run(arguments: list[str] | None) -> tuple[int, str]:
         return 1, "interrupted"
     except BrokenPipeError:
         return 1, ""
-    except OSError as error:
-        if isinstance(error, Unwritten) or not error.strerror:
-            return 1, str(error)
-        return 1, f"{error.filename or 'the output'}: {error.strerror}"
+    except Unwritten as error:
+        return 1, str(error)
     except Exception as error:
         # UnicodeEncodeError, LinAlgError and others are ValueErrors too, and say nothing of what was given
         kind = type(error)
