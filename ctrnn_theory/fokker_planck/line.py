@@ -25,6 +25,7 @@ STALLED = 0.7  # they are not reduced by halving
 ROUNDING = 64.0 * np.finfo(float).eps  # last coefficients that are rounding in any case
 GRAIN = 8.0 * np.finfo(float).eps  # the same, of a panel as wide as its distance from zero
 STEP = 1.0  # e-folds between a panel's end and the nearest node: more is no resolution of what lies at the end
+GRADED = 4.0  # widths of neighbours: what one resolves lies between the last node and the end of a much wider one
 POINT = 1e-6  # of the mass, in a panel too narrow to be cut and not resolved: the law is a point
 EMPTY = 1e-12  # of the mass, that may seem to lie where the diffusion underflows
 
@@ -108,7 +109,8 @@ class _Part:
         origin = int(np.clip(self.exponent.origin - self.inside.start, 0, len(width)))
         # the nodes of a narrow panel far from zero are rounded, and with them drift and diffusion
         rounding = GRAIN * np.abs(panels.left + panels.right) / width * np.ptp(panels.rate, axis=1)
-        vague = beyond(possible, origin) > RESOLVED / np.maximum(exponents, LEAST**0.5)
+        held = beyond(possible, origin)
+        vague = held > RESOLVED / np.maximum(exponents, LEAST**0.5)
         vague &= exponents > ROUNDING * size + rounding
         bent = (self.open * lever > RESOLVED) & (self.last > (ROUNDING + rounding) * peak)
         relative = np.divide(self.last, peak, out=np.zeros_like(peak), where=peak > 0.0)
@@ -116,6 +118,7 @@ class _Part:
         noisy = (tail < NOISE) & (tail > STALLED * panels.before)
         rough, tails = np.zeros(self.count, dtype=bool), np.zeros(self.count)
         rough[self.inside] = ((vague | bent) & ~noisy) | ((possible > RESOLVED) & self._steep)
+        rough[self.inside] |= (held > RESOLVED) & (width > GRADED * self.panels.narrower_neighbour)
         tails[self.inside] = tail
         return rough, tails
 

@@ -63,6 +63,13 @@ class Panels:
         wide: BoolArray = self.width > np.maximum(ULPS * np.finfo(float).eps * size, self.floor)
         return wide
 
+    @property
+    def narrower_neighbour(self) -> FloatArray:
+        """Width of the narrower of the two panels beside each (K,)."""
+        width, none = self.width, [np.inf]
+        narrower: FloatArray = np.minimum(np.concatenate([none, width[:-1]]), np.concatenate([width[1:], none]))
+        return narrower
+
     def part(self, inside: slice) -> Panels:
         """Some of the panels that lie side by side."""
         return Panels(*(getattr(self, name)[inside] for name in self.__annotations__))

@@ -132,7 +132,7 @@ def test_where_noise_does_not_come_through(w, b, gamma, sigma):
 
 
 def witness(net, noise):
-    """Mean and deviation by the trapezoidal rule on 1601 points, of an interval that is shrunk to the law; one well."""
+    """Mean and deviation by the trapezoidal rule on 6401 points, of an interval that is shrunk to the law; one well."""
     problem = network_equation(net, noise, None)
     far = 10.0 ** np.linspace(-9, 15, 600)
     probes = np.concatenate([-far[::-1], far])
@@ -141,7 +141,7 @@ def witness(net, noise):
     room = 60.0 * np.sqrt(problem.diffusion(np.linspace(low, high, 201)[:, None], 0.0).max())
     low, high = low - room, high + room
     while True:
-        x = np.linspace(low, high, 1601)
+        x = np.linspace(low, high, 6401)
         A, B = problem.drift(x[:, None], 0.0)[:, 0], problem.diffusion(x[:, None], 0.0)[:, 0]
         slope = np.clip(2.0 * A / np.maximum(B, 1e-300), -1e200, 1e200)
         rise = 0.5 * (slope[1:] + slope[:-1]) * np.diff(x)
@@ -151,8 +151,8 @@ def witness(net, noise):
             height = exponent - np.log(np.maximum(B, 1e-300))
             top = int(np.argmax(height))
         inside = np.flatnonzero(height > height[top] - 45.0)
-        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 1600)
-        if last - first > 960:
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 6400)
+        if last - first > 3840:
             p = np.exp(height - height[top])
             mean = p @ x / p.sum()
             return mean, np.sqrt(p @ (x - mean) ** 2 / p.sum())
