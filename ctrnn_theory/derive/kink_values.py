@@ -15,7 +15,7 @@ import sympy as sp
 from scipy.special import erfcx
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import finite_number, positive_number, probability
+from ctrnn_theory.arguments import finite_number, probability, real_number
 from ctrnn_theory.derive import kinks, symbols
 from ctrnn_theory.derive.symbols import check_site
 
@@ -66,7 +66,9 @@ def kink_bias_value(
     """
     act = activation(f)
     a, w, gamma = finite_number("a", a), finite_number("w", w), probability("gamma", gamma)
-    sigma = positive_number("sigma", sigma)
+    sigma = real_number("sigma", sigma, "be positive")
+    if not 0.0 < sigma < math.inf:
+        raise ValueError(f"sigma must be positive; got {sigma}")
     check_site(site)
     k, d, Delta, J = _nearest(act, a)
     neuron = Neuron(a - k, w, gamma, sigma, d, Delta, J)

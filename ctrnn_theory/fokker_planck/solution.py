@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
-from ctrnn_theory.arguments import float_array, number_array, probability
+from ctrnn_theory.arguments import float_array, number_array, probability, shown
 from ctrnn_theory.blas import limited
 from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck.density import Density
@@ -291,7 +291,10 @@ def check_border(seen: FloatArray, allowed: float, low: FloatArray, high: FloatA
 
 def corners(domain: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     """Lower and upper corner (N,) of a box that a user gave."""
-    box = float_array("domain", domain)
+    try:
+        box = float_array("domain", domain)
+    except ValueError:
+        raise ValueError(f"domain must be a pair of numbers for each coordinate; got {shown(domain)}") from None
     box = box[None] if box.shape == (2,) else box
     if box.ndim != 2 or box.shape[1] != 2 or not 1 <= len(box) <= MOST_DIMENSIONS:
         raise ValueError(f"domain must be (low, high) for each of one to three coordinates; got {domain!r}")

@@ -158,8 +158,6 @@ class _Comparison:
             scaled = Noise(**{site: scale * np.asarray(getattr(self.noise, site)) for site in SITES})
             law = predict(self.net, scaled, method="exact", tolerance=1e-12)
             value = float_array("value of formula", self.formula(self.net, scaled)).ravel()
-            if value.size != 1:
-                raise ValueError(f"formula must return one number; got {value.size}")
             if value.size != 1 or not np.isfinite(value[0]):
                 raise AssertionError(f"the formula must return one finite number; got {value} for {scaled}")
             accuracy = float(law.details["error"][0]) + self.rounding + self.precision
