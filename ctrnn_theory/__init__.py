@@ -8,7 +8,7 @@ import types
 
 import lazy_loader
 
-__version__ = "0.4.0"
+__version__ = "0.4.1"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
