@@ -62,6 +62,8 @@ def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
         except (OSError, ValueError):  # none, or a damaged one
             pass
     data = {key: np.asarray(value) for key, value in figure.compute(quick).items()}
+    if path.exists() and not path.is_file():  # such as a pipe, which would wait for a reader
+        path.unlink()
     with atomically(path) as temporary:
         np.savez(temporary, **data)
     return data

@@ -1,6 +1,11 @@
 """Settings that every test shares."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# a shell has what it starts in the background ignore interrupts, which some tests send
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the same examples in every run, so that a failure is a change's and not the day's;
 # `--hypothesis-profile=explore` draws new ones, and more
