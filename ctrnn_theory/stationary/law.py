@@ -15,6 +15,9 @@ from ctrnn_theory.floating import guarded
 FloatArray = NDArray[np.float64]
 
 
+ROUNDING = 1e-12  # of the largest entry: asymmetry of a covariance that rounding may leave
+
+
 class NotApplicable(ValueError):
     """The method cannot treat this network or noise; the message gives the reason."""
 
@@ -59,8 +62,13 @@ class StationaryLaw:
     """Numbers that only this method has, such as its estimated error; see its docstring."""
 
     def __post_init__(self) -> None:
-        """Make the covariance symmetric to the last bit, which products of matrices do not promise."""
-        object.__setattr__(self, "covariance", symmetric(self.covariance))
+        """Make the covariance symmetric to the last bit, which products of matrices do not promise.
+
+        What is asymmetric by more than rounding is a fault, and stays to be seen.
+        """
+        V = self.covariance
+        if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V))):
+            object.__setattr__(self, "covariance", symmetric(V))
 
     @property
     def std(self) -> FloatArray:
