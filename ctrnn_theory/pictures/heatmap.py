@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
-from ctrnn_theory.arguments import real_number, shown
+from ctrnn_theory.arguments import is_number, real_number, shown
 from ctrnn_theory.floating import guarded
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 
@@ -154,8 +154,11 @@ def _chosen(dataset: xarray.Dataset, quantity: str, dims: tuple[str, str], selec
         known = values[name].values
         number = known.dtype.kind == "f"
         rule = f"be one of {', '.join(map(str, known[:20]))}"
-        found = np.isfinite(real_number(name, value, rule)) if number else isinstance(value, str) and value in known
-        if not found:
+        if number:
+            found = np.isfinite(real_number(name, value, rule))
+        else:  # names, or numbers of neurons
+            found = is_number(value) if known.dtype.kind == "i" else isinstance(value, str)
+        if not (found and (number or value in known)):
             raise ValueError(f"{name} must {rule}; got {shown(value)}")
         values = values.sel({name: value}, method="nearest" if number else None)
     for name in [str(name) for name in values.dims if name not in dims]:

@@ -124,7 +124,7 @@ def test_a_constant_has_no_error():
         (1.0, None, "h must be numbers"),
         (np.zeros((1, 1, 1, 1)), None, "h must be numbers"),
         (np.zeros((0, 2)), None, "h must be numbers"),
-        (["a"], None, "h must be numbers"),
+        (["a"], None, "h must be an array of real numbers"),
         ([0.0, np.nan], None, "h must be finite; it holds nan"),
         (np.zeros(5), 6, "batches must be at most the 5 rows of h; got 6"),
         (np.zeros(5), 0, "batches must be an integer of at least 1; got 0"),
