@@ -222,5 +222,5 @@ def test_picture_of_a_maze_has_its_walls_and_a_colour_for_success():
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["goal", "2 of 6 reach it", "4 of 6 do not", "start"]
     assert ax.get_aspect() == 1.0
-    with pytest.raises(ValueError, match=r"states must have shape \(T \+ 1, 2, L\); got \(9, 2\)"):
+    with pytest.raises(ValueError, match=r"states must have shape \(any, 2, any\); got \(9, 2\)"):
         ct.plotting.maze(task, states[:, :, 0])
