@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from paper_figs import FIGURES
@@ -134,7 +135,6 @@ def test_a_figure_shows_its_headline_and_can_be_read(check, tmp_path):
     figure = module.draw(data)
     assert figure.get_figwidth() <= 7.0
     assert_readable(figure)
-    plt.close(figure)
 
 
 def test_every_figure_is_tested():
@@ -143,7 +143,7 @@ def test_every_figure_is_tested():
 
 def assert_readable(figure):
     """No text is cut off at the edge, and no two texts lie over one another."""
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()
     page = figure.bbox.padded(1.0)
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     ticks = {id(label) for ax in figure.axes for label in hidden_ticks(ax)}
