@@ -1,7 +1,9 @@
 """Settings that every test shares."""
 
 import signal
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # a shell has what it starts in the background ignore interrupts, which some tests send
@@ -12,3 +14,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test has drawn: pyplot keeps figures, and warns of many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

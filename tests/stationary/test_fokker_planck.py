@@ -131,8 +131,8 @@ def test_where_noise_does_not_come_through(w, b, gamma, sigma):
     assert law.std[0] == pytest.approx(exact.std[0], rel=0.2)
 
 
-def witness(net, noise):
-    """Mean and deviation by the trapezoidal rule on 6401 points, of an interval that is shrunk to the law; one well."""
+def witness(net, noise, points=6401):
+    """Mean and deviation by the trapezoidal rule on an interval that is shrunk to the law; one well."""
     problem = network_equation(net, noise, None)
     far = 10.0 ** np.linspace(-9, 15, 600)
     probes = np.concatenate([-far[::-1], far])
@@ -141,7 +141,7 @@ def witness(net, noise):
     room = 60.0 * np.sqrt(problem.diffusion(np.linspace(low, high, 201)[:, None], 0.0).max())
     low, high = low - room, high + room
     while True:
-        x = np.linspace(low, high, 6401)
+        x = np.linspace(low, high, points)
         A, B = problem.drift(x[:, None], 0.0)[:, 0], problem.diffusion(x[:, None], 0.0)[:, 0]
         slope = np.clip(2.0 * A / np.maximum(B, 1e-300), -1e200, 1e200)
         rise = 0.5 * (slope[1:] + slope[:-1]) * np.diff(x)
@@ -151,8 +151,8 @@ def witness(net, noise):
             height = exponent - np.log(np.maximum(B, 1e-300))
             top = int(np.argmax(height))
         inside = np.flatnonzero(height > height[top] - 45.0)
-        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 6400)
-        if last - first > 3840:
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, points - 1)
+        if last - first > 0.6 * points:
             p = np.exp(height - height[top])
             mean = p @ x / p.sum()
             return mean, np.sqrt(p @ (x - mean) ** 2 / p.sum())
@@ -198,10 +198,14 @@ def agrees(f, w, b, gamma, sigma, outside=0.0):
     slack = 1e-9 * law.std[0] + law.details["error"][0]
     assert low - slack <= law.mean[0] <= high + slack  # E h = E F
     F = network_equation(net, noise, None).drift
-    assert abs(law.expectation(lambda h: F(h, 0.0)[:, 0])) <= (1.0 + abs(w)) * (slack + 1e-9 * law.std[0])
+    pull = (
+        law.expectation(lambda h: np.abs(F(h, 0.0)[:, 0])) / law.std[0]
+    )  # E A = 0; of a linear drift 0.8 times its rate
+    assert abs(law.expectation(lambda h: F(h, 0.0)[:, 0])) <= 2.0 * pull * (slack + 1e-9 * law.std[0])
     if f != "sin":  # one well
-        mean, std = witness(net, noise)
-        assert abs(law.mean[0] - mean) < 2e-3 * std + 1e-9 * abs(mean) + 10.0 * law.details["error"][0]
+        (coarse, _), (mean, std) = witness(net, noise, 1601), witness(net, noise)
+        unsure = 1e-4 * std + abs(mean - coarse)  # of second order, and 1/15 of the difference: of a kink, less good
+        assert abs(law.mean[0] - mean) < unsure + 1e-9 * abs(mean) + 10.0 * law.details["error"][0]
         assert law.std[0] == pytest.approx(std, rel=1e-2)
     return True
 
