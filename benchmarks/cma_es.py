@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize, rosen
 
 from benchmarks.ratios import line, titles
-from ctrnn_theory.arguments import FloatArray
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.cma_es import cma_es
 
 N, SEEDS, SIGMA, TARGET, MOST = 10, 20, 0.5, 1e-8, 100_000

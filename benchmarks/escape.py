@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ctrnn_theory as ct
-from ctrnn_theory.basins import escape_times
+from ctrnn_theory.escape.escape_times import escape_times
 
 LEVELS = {"inside": (0.75, 0.621, 0.525, 0.47, 0.431), "outside": (1.2, 0.747, 0.55, 0.455, 0.398)}
 AFFORDABLE = 5e5  # steps: a few seconds of simulation

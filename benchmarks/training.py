@@ -30,7 +30,7 @@ from benchmarks.__main__ import machine, wrong
 from benchmarks.processes import Found, cores, run_apart
 from benchmarks.tables import table
 from ctrnn_theory import Noise
-from ctrnn_theory.arguments import FloatArray
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.trainer import GUESS, Objective

@@ -1,5 +1,5 @@
 """``python -m ctrnn_theory``: the command line."""
 
-from ctrnn_theory.cli import main
+from ctrnn_theory.cli.main import main
 
 main()

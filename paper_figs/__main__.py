@@ -2,6 +2,6 @@
 
 import sys
 
-from ctrnn_theory.cli import main
+from ctrnn_theory.cli.main import main
 
 main(["figures", *sys.argv[1:]])

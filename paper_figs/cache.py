@@ -14,8 +14,8 @@ import numpy as np
 from platformdirs import user_cache_path
 
 import ctrnn_theory as ct
-from ctrnn_theory.files import atomically
-from ctrnn_theory.npz import read_arrays
+from ctrnn_theory.support.files import atomically
+from ctrnn_theory.support.npz import read_arrays
 
 PLACE = "CTRNN_THEORY_CACHE"
 """Environment variable with the folder to keep things in; a folder of the user's for such things by default."""

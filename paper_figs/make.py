@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from types import ModuleType
 
-from ctrnn_theory.files import atomically
+from ctrnn_theory.support.files import atomically
 from paper_figs import FIGURES
 from paper_figs.cache import Data, computed, usable
 from paper_figs.networks import SAY

@@ -12,7 +12,8 @@ from hypothesis import find
 
 import ctrnn_theory as ct
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Maze
 
 

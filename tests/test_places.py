@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import ctrnn_theory as ct
+from ctrnn_theory.support.workers import spread
 from ctrnn_theory.sweeping import engine
-from ctrnn_theory.workers import spread
 from tests import places
 
 NET, NOISE = ct.CTRNN.single(0.5, 0.1, "tanh"), ct.Noise(0.5)

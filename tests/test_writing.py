@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import ctrnn_theory as ct
-from ctrnn_theory.console import check_plot, write_plot
-from ctrnn_theory.files import _stays
+from ctrnn_theory.cli.console import check_plot, write_plot
+from ctrnn_theory.support.files import _stays
 
 NET = ct.CTRNN.single(0.5)
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices are files elsewhere")

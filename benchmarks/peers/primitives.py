@@ -12,9 +12,9 @@ import numpy as np
 from scipy import special
 
 from benchmarks.peers.with_numpy import softplus
-from ctrnn_theory.activations import error_function, logarithms, primitives
 from ctrnn_theory.integrators import normals
-from ctrnn_theory.jit import jit
+from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
+from ctrnn_theory.support.jit import jit
 
 ROWS = 16
 SIZE = ROWS * normals.LANES

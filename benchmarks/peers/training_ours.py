@@ -9,7 +9,7 @@ from scipy.optimize import OptimizeResult
 
 from benchmarks.processes import Found, tell, versions
 from benchmarks.training import QUICK_SEEDS, SEEDS, Race, settings, start
-from ctrnn_theory.arguments import FloatArray
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.trainer import Objective, run
 

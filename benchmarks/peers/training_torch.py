@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.processes import Found, cores, tell, versions
 from benchmarks.training import QUICK_SEEDS, REPEATS, SEEDS, Race, judge, settings, start
-from ctrnn_theory.arguments import FloatArray
+from ctrnn_theory.support.types import FloatArray
 
 RATES = (1e-2, 3e-2, 1e-1, 3e-1)
 """Of learning; 3e-3 is slower than all of them."""

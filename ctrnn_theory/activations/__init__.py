@@ -2,6 +2,6 @@
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
 from ctrnn_theory.activations.library import BUILTIN, description
-from ctrnn_theory.activations.pieces import Piece
+from ctrnn_theory.activations.symbolic.pieces import Piece
 
 __all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation", "description"]

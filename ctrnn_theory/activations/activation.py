@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.evaluate import numpy_function
-from ctrnn_theory.activations.expression import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse, to_text
 from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
-from ctrnn_theory.activations.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
-from ctrnn_theory.activations.shape import curvature_maxima, limit_slope
-from ctrnn_theory.activations.stable import stable
-from ctrnn_theory.activations.wide import wide_function
-from ctrnn_theory.arguments import float_array, integer
-from ctrnn_theory.floating import guarded
+from ctrnn_theory.activations.symbolic.curvature import curvature_maxima, limit_slope
+from ctrnn_theory.activations.symbolic.evaluate import numpy_function
+from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse, to_text
+from ctrnn_theory.activations.symbolic.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
+from ctrnn_theory.activations.symbolic.stable_forms import stable
+from ctrnn_theory.activations.symbolic.wide import wide_function
+from ctrnn_theory.support.arguments import float_array, integer
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
 MANY_PIECES = 16  # beyond, values come from the expression as it was given
 CHECKED = np.linspace(-100.0, 100.0, 4001)  # where a value must be finite
@@ -136,7 +136,7 @@ class Activation:
         >>> activation("relu").smoothed(0.0, [0.0, 1.0])
         array([0.        , 0.39894228])
         """
-        from ctrnn_theory.activations import smoothing
+        from ctrnn_theory.activations.gaussian import smoothing
 
         return smoothing.smoothed(self, a, s, derivative)
 
@@ -148,7 +148,7 @@ class Activation:
         >>> activation("identity").smoothed_variance(0.3, 0.5)
         np.float64(0.25)
         """
-        from ctrnn_theory.activations import smoothing
+        from ctrnn_theory.activations.gaussian import smoothing
 
         return smoothing.smoothed_variance(self, a, s)
 
@@ -196,7 +196,7 @@ class Activation:
     @cached_property
     def block(self) -> Callable[[FloatArray], None]:
         """Compiled Numba function ``void(float64[::1])`` that applies f in place; compiled when first asked for."""
-        from ctrnn_theory.activations.compiled import block_function
+        from ctrnn_theory.activations.symbolic.compiled import block_function
 
         return block_function(self.form, self.steps, len(self.pieces) > 1, self._wide)
 
@@ -272,7 +272,7 @@ def _from_text(text: str) -> Activation:
         return _build(text, builtins[text])
     expression = parse(text, builtins)
     if expression.has(Smoothing):
-        from ctrnn_theory.activations.smoothed import smooth
+        from ctrnn_theory.activations.gaussian.smoothed_activation import smooth
 
         if not isinstance(expression, Smoothing):
             raise refuse(f"must be smoothed as a whole if at all, as in {SMOOTHED_AS}", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ctrnn_theory.activations.expression import parse
+from ctrnn_theory.activations.symbolic.parse import parse
 
 EXPRESSIONS: dict[str, tuple[str, str]] = {
     "identity": ("x", "linear: noise shifts nothing"),

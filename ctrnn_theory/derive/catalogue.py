@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ctrnn_theory.arguments import choice
 from ctrnn_theory.derive import kinks, network, preference, sensitivity, small_noise, smoothing
 from ctrnn_theory.derive.derivation import Derivation
 from ctrnn_theory.derive.symbols import check_site
+from ctrnn_theory.support.arguments import choice
 
 
 def _smoothing(order: int, site: Any, activation: Any) -> Derivation:

@@ -10,10 +10,10 @@ from typing import Any
 import sympy
 
 from ctrnn_theory.activations.activation import activation as as_activation
-from ctrnn_theory.activations.expression import x
-from ctrnn_theory.arguments import is_number, shown
+from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.derive import symbols
-from ctrnn_theory.floating import guarded
+from ctrnn_theory.support.arguments import is_number, shown
+from ctrnn_theory.support.floating import guarded
 
 LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
 LONG = 60  # operations in an expression beyond which factors make it longer still

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import factorial
 from typing import Any
 
-from ctrnn_theory.arguments import even_order
+from ctrnn_theory.support.arguments import even_order
 
 Powers = tuple[int, int, int]  # of x, ξ and η in a monomial of a step; their sum is its order
 Table = list[list[Any]]  # entry [n][j]: the part of E xⁿ in σʲ

@@ -15,9 +15,9 @@ import sympy as sp
 from scipy.special import erfcx
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import finite_number, probability, real_number
 from ctrnn_theory.derive import kinks, symbols
 from ctrnn_theory.derive.symbols import check_site
+from ctrnn_theory.support.arguments import finite_number, probability, real_number
 
 ROUNDS = 1000
 

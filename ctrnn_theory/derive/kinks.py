@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from ctrnn_theory.arguments import choice
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.small_noise import small_noise_bias
@@ -23,6 +22,7 @@ from ctrnn_theory.derive.smoothing import expectation
 from ctrnn_theory.derive.smoothing import s as wide
 from ctrnn_theory.derive.smoothing import x as variable
 from ctrnn_theory.derive.symbols import V, a, check_site, gamma, plain, s, sigma, w
+from ctrnn_theory.support.arguments import choice
 
 Part = Literal["inner", "outer", "composite", "scaling"]
 Site = Literal["in", "out"]

@@ -8,9 +8,9 @@ import sympy
 from sympy import HadamardProduct, Identity, Inverse, KroneckerProduct, MatrixSymbol, Symbol
 from sympy.matrices.expressions.diagonal import DiagonalOf
 
-from ctrnn_theory.arguments import shown
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.derive.derivation import Derivation, remembered
+from ctrnn_theory.support.arguments import shown
 
 N = Symbol("N", integer=True, positive=True)
 ASSUMPTIONS = (

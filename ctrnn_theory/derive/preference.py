@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from ctrnn_theory.arguments import choice, shown
 from ctrnn_theory.derive import small_noise
 from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.small_noise import terms
 from ctrnn_theory.derive.symbols import check_site, sigma
+from ctrnn_theory.support.arguments import choice, shown
 
 Site = Literal["in", "out"]
 Quantity = Literal["level", "critical", "loss", "K", "nu"]

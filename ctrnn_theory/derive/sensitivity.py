@@ -12,10 +12,10 @@ import numpy as np
 import sympy as sp
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import choice, finite_number, nonnegative, probability
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.symbols import V, b, gamma, sigma, sigma_out, w
+from ctrnn_theory.support.arguments import choice, finite_number, nonnegative, probability
 
 Method = Literal["mean_field", "gaussian_closure"]
 PARAMETERS = ("w", "b", "sigma", "gamma")

@@ -12,10 +12,10 @@ from sympy import QQ, Poly, Symbol, cyclotomic_poly
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations import activation as as_activation
-from ctrnn_theory.arguments import choice, even_order
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.hierarchy import cumulants, moments
+from ctrnn_theory.support.arguments import choice, even_order
 
 Site = Literal["in", "out", "both"]
 SITES = {"in": "noise inside the activation", "out": "noise outside", "both": "noise inside and outside"}

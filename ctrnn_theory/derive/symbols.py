@@ -10,7 +10,7 @@ from typing import Any
 
 from sympy import Basic, Symbol, symbols
 
-from ctrnn_theory.arguments import integer, shown
+from ctrnn_theory.support.arguments import integer, shown
 
 w, b, gamma = symbols("w b gamma")
 sigma, sigma_in, sigma_out = symbols("sigma sigma_in sigma_out")

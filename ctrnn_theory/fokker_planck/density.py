@@ -8,15 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import float_array, function_values, number_array
-from ctrnn_theory.floating import guarded
+from ctrnn_theory.support.arguments import float_array, function_values, number_array
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-FloatArray = NDArray[np.float64]
 
 
 @guarded

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
-from ctrnn_theory.activations.expression import parse
-from ctrnn_theory.arguments import function_values, is_number
+from ctrnn_theory.activations.symbolic.parse import parse
+from ctrnn_theory.support.arguments import function_values, is_number
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Field = Callable[[FloatArray, float], FloatArray]
 """A function of states (M, N) and the time."""
 

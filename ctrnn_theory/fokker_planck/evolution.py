@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.interpolate import make_interp_spline
 
-from ctrnn_theory.arguments import float_array, function_values, probability, shown
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.grid import Grid, require_memory
 from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed
 from ctrnn_theory.fokker_planck.stepping import Stepper
+from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 LEAST_TOLERANCE = 1e-8
 FIRST_STEP = 1e-3  # of the whole time
 VARYING_STEPS = 200  # over the whole time, at least, for coefficients that vary

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.panels import CUMULATE, STEEPEST, WEIGHTS, Panels, last_coefficients
-
-FloatArray = NDArray[np.float64]
+from ctrnn_theory.support.types import FloatArray
 
 GUESSED = 1e-2  # last coefficients, relative to the largest value, of an ascent whose height is not known at all
 SUM = 4.0 * np.finfo(float).eps  # rounding of an integral, relative to that of the size of its integrand

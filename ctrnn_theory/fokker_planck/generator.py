@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.grid import Grid
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from ctrnn_theory.support.types import FloatArray, IntArray
 
 LEAST = 1e-12  # of the largest diffusion: less is no diffusion
 NONE = 1e-200  # where there is none at all: small, and its inverse no overflow

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctrnn_theory.memory import SHARE, free_memory
-
-FloatArray = NDArray[np.float64]
+from ctrnn_theory.support.memory import SHARE, free_memory
+from ctrnn_theory.support.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.exponent import Exponent, beyond, exponent_from_top
 from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients
 from ctrnn_theory.fokker_planck.scout import first_panels
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 FIRST_PANELS, OTHER_PANELS = 32, 23  # of the two meshes whose solutions are compared
 MOST_PANELS = 4096

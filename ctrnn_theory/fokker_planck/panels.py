@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import legendre
-from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.equation import Equation
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 POINTS = 16
 NODES, WEIGHTS = legendre.leggauss(POINTS)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.panels import LEAST, Panels, last_coefficients, panels_between
-
-FloatArray = NDArray[np.float64]
+from ctrnn_theory.support.types import FloatArray
 
 SEEN = 1e-3  # last coefficients of the drift, relative to its size, of a panel on which its zeros are seen
 FOLDS = 0.1  # those of the logarithm of the diffusion

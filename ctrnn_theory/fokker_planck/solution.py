@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
-from ctrnn_theory.arguments import float_array, number_array, probability, shown
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, equation
 from ctrnn_theory.fokker_planck.generator import Generator, generator
 from ctrnn_theory.fokker_planck.grid import Grid, require_memory
 from ctrnn_theory.fokker_planck.line import line
 from ctrnn_theory.fokker_planck.scout import narrow_marks
-
-FloatArray = NDArray[np.float64]
+from ctrnn_theory.support.arguments import float_array, number_array, probability, shown
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 CELLS = {1: 512, 2: 128, 3: 48}
 """Cells along an axis, by the number of dimensions."""

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres, spilu
 
 from ctrnn_theory.fokker_planck.generator import Generator
 from ctrnn_theory.fokker_planck.solution import DROP, FILL, factors
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Solve = Callable[[FloatArray], FloatArray]
 
 SEQUENCE = (1, 2, 3)  # Euler steps that a step is cut into, before extrapolation

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from ctrnn_theory.arguments import number_array, positive_integer
-from ctrnn_theory.floating import guarded
+from ctrnn_theory.support.arguments import number_array, positive_integer
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 WINDOW = 12.0
 """Memories summed over; what is left out is of relative size exp(-12) where correlations decay as one exponential."""
 LENGTH, LEAST, MOST, ENOUGH = 10.0, 20, 100, 50.0

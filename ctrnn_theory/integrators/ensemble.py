@@ -7,18 +7,19 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.observation import Sums
 from ctrnn_theory.integrators.table import tabulate
-from ctrnn_theory.network import CTRNN, Noise, Site
-from ctrnn_theory.pace import Pace
-from ctrnn_theory.workers import Workers, spread, threads
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise, Site
+from ctrnn_theory.support.arguments import positive_integer
+from ctrnn_theory.support.pace import Pace
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import Workers, spread, threads
 
-FloatArray = NDArray[np.float64]
 BOUND = 1e12
 """A state beyond this is taken to grow for ever."""
 WIDEN = 0.5

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed
 from ctrnn_theory.integrators.observation import PANELS, SUMS, add_moments, add_residual
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 VARIATES = 8
 """Rows of variates that are drawn at a time, where a step needs fewer."""
 

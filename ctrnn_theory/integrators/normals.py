@@ -19,8 +19,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import check_rng
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.arguments import check_rng
+from ctrnn_theory.support.jit import jit
 
 LANES = 64
 """Trajectories in a block: a compile-time constant, so that loops over lanes have a known length."""

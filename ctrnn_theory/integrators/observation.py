@@ -12,9 +12,9 @@ from numba import types
 from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 DEGREE = 7
 """Degree of the pieces that represent the smoothed activation."""
 

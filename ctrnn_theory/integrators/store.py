@@ -1,7 +1,7 @@
 """A recorded run in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
 
-Rows are kept every second or so, see :mod:`ctrnn_theory.run_folder`; a row that takes longer is kept by the states that
-have been reached within it, in `within.npz`.
+Rows are kept every second or so, see :mod:`ctrnn_theory.support.run_folder`; a row that takes longer is kept by the
+states that have been reached within it, in `within.npz`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import atomically, open_file, reason
 from ctrnn_theory.integrators.ensemble import Ensemble
-from ctrnn_theory.network import CTRNN
-from ctrnn_theory.npz import read_arrays
-from ctrnn_theory.run_folder import Kind, Log, RunFolder, read_record, verify
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.support.files import atomically, open_file, reason
+from ctrnn_theory.support.npz import read_arrays
+from ctrnn_theory.support.run_folder import Kind, Log, RunFolder, read_record, verify
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Mapped = np.memmap[Any, np.dtype[np.float64]]
 STATES, NET, WITHIN = "h.npy", "net.npz", "within.npz"
 KIND = Kind(

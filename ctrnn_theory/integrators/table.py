@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators.observation import DEGREE, Panels
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 TOLERANCE = 1e-12
 """Error of a panel, relative to the largest value in its table."""
 VARIANCE_TOLERANCE = 1e-9

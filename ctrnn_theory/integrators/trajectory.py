@@ -11,18 +11,20 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, real_array
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.network import CTRNN, Noise, ReadOnly, check_model
-from ctrnn_theory.run_folder import RunFolder, claimed
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.support.arguments import positive_integer, real_array
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.run_folder import RunFolder, claimed
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
 """Recorded bytes, and time, after which a run is kept: what one that is cut off loses."""
 WORK, FASTER = 1e7, 10

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, positive_number
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
-from ctrnn_theory.stationary.closure import ROUNDING
-from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants, change, mix
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mix
+from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import positive_integer, positive_number
 
 WEIGHT = 0.7  # of each move, so that modes that overshoot their end die away as well as those that fall short of it
 FAR = 1e3  # relative change of a state that has run away
@@ -33,7 +34,7 @@ def solve(
     As a rule the state's variance is O(γ), its third cumulants are O(γ²) and the fourth ones O(γ³). The Gaussian
     closure leaves an error of O(γ²) in the mean, this one O(γ³); in powers of the noise, O(σ⁴) and O(σ⁶). With γ near
     1 nothing of the kind is small, and it may be the worse of the two. See
-    :meth:`ctrnn_theory.stationary.cumulants.CumulantClosure.step` for the equations; they are solved from
+    :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations; they are solved from
     the Gaussian closure on, by relaxation: the linear response of the map is inverted, and what is left iterated.
 
     Parameters

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.fixed_points import FixedPoints, fixed_points
-from ctrnn_theory.stationary.flow import Settled, settle
+from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
+from ctrnn_theory.dynamics.settle import Settled, settle
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 
 WHOSE = "the noise-free network"
@@ -50,7 +51,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     ``details["fixed_point"]`` is h*, (N,), NaN where the start flows to none: the mean is then a time average. A start
     on an unstable fixed point stays there. ``details["stable"]`` says whether it is stable, ``details["why"]`` why not;
     ``details["fixed_points"]`` holds every fixed point found, stable or not, see
-    :func:`~ctrnn_theory.stationary.fixed_points.fixed_points`, which is searched for when it is asked for.
+    :func:`~ctrnn_theory.dynamics.fixed_points.fixed_points`, which is searched for when it is asked for.
 
     Raises
     ------

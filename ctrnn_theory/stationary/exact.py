@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.arguments import positive_number
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.chain import Chain, after_step, chain_on, witnessed
-from ctrnn_theory.stationary.domain import (
+from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.markov.acceptance import verdict
+from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, witnessed
+from ctrnn_theory.stationary.markov.operator import Mesh, Step
+from ctrnn_theory.stationary.markov.state_range import (
     END_PANEL,
     choose_reach,
     clip_to_image,
@@ -22,11 +26,10 @@ from ctrnn_theory.stationary.domain import (
     require_bounded,
     resolve,
 )
-from ctrnn_theory.stationary.flow import settle
-from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
-from ctrnn_theory.stationary.markov import Mesh, Step
-from ctrnn_theory.stationary.tensor import few_law
-from ctrnn_theory.stationary.verdict import verdict
+from ctrnn_theory.stationary.markov.tensor_operator import few_law
+from ctrnn_theory.support.arguments import positive_number
+from ctrnn_theory.support.errors import NotApplicable
+from ctrnn_theory.support.types import FloatArray
 
 TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # by the number of neurons
 ROUGH = 1e-6  # for two, where noise outside meets kinks alone: beyond, it takes minutes

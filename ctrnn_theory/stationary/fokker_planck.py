@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.grid import Grid
+from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, null_vector, stationary
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
-from ctrnn_theory.stationary.closure import semidefinite
+from ctrnn_theory.stationary.closure.gaussian_step import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
-from ctrnn_theory.stationary.diffusion import network_equation
-from ctrnn_theory.stationary.domain import require_bounded
-from ctrnn_theory.stationary.fixed_points import fixed_points
-from ctrnn_theory.stationary.law import Divergence, FloatArray, NotApplicable, StationaryLaw
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.markov.state_range import require_bounded
+from ctrnn_theory.support.arguments import positive_number
+from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.types import FloatArray
 
 MOST_NEURONS = 3
 FIRST_CELLS = {2: 64, 3: 40}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, positive_number, real_array
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.closure import Closure, Moments, semidefinite
-from ctrnn_theory.stationary.closure_settle import settle
-from ctrnn_theory.stationary.law import Divergence, StationaryLaw
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.closure.settle import settle
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import positive_integer, positive_number, real_array
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.floating import guarded
 
 LIMITED = "rounding limits the relative residual to {:.1e}"
 TOLERANCE = 1e-12

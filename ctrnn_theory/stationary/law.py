@@ -1,4 +1,4 @@
-"""What every method returns, and what it raises when it does not apply."""
+"""What every method returns."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import function_values
-from ctrnn_theory.floating import guarded
-
-FloatArray = NDArray[np.float64]
-
+from ctrnn_theory.support.arguments import function_values
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 ROUNDING = 1e-12  # of the largest entry: asymmetry of a covariance that rounding may leave
-
-
-class NotApplicable(ValueError):
-    """The method cannot treat this network or noise; the message gives the reason."""
-
-
-class Divergence(ValueError):
-    """The state grows without bound, so that no stationary law exists."""
 
 
 def symmetric(matrices: FloatArray) -> FloatArray:

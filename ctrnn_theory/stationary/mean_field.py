@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.bivariate import covariance_matrix
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
+from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.linear import linear_covariance
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:

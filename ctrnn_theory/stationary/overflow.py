@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.quadrature import OutOfRange
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.activations.gaussian.quadrature import OutOfRange
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.errors import Divergence
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def growth(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLik
     >>> from ctrnn_theory import predict
     >>> predict(CTRNN.single(1.0, 0.5, "exp(x)", gamma=1.0), Noise(0.5), method="gaussian_closure")
     Traceback (most recent call last):
-    ctrnn_theory.stationary.law.Divergence: W must keep the state bounded; under noise it passes where f is out of range
+    ctrnn_theory.support.errors.Divergence: W must keep the state bounded; under noise it passes where f is out of range
     """
     try:
         yield

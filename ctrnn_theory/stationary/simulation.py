@@ -13,11 +13,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import positive_integer, positive_number
+from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.flow import jacobian, spectral_radius
-from ctrnn_theory.stationary.law import Divergence, FloatArray, StationaryLaw
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import positive_integer, positive_number
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.types import FloatArray
 
 WORK = 5e7  # neuron-steps of a run without a target: well under a second on one core for a small network
 PIECE = 2e8  # neuron-steps between looks at the table and the interrupt key

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from ctrnn_theory.arguments import even_order
-from ctrnn_theory.network import CTRNN, SITES, Noise
-from ctrnn_theory.stationary.flow import settle
-from ctrnn_theory.stationary.law import FloatArray, NotApplicable, StationaryLaw
-from ctrnn_theory.stationary.linear import linear_covariance
+from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import even_order
+from ctrnn_theory.support.errors import NotApplicable
+from ctrnn_theory.support.types import FloatArray
 
 NEAR = 3.0  # standard deviations to a kink within which the expansion is said not to hold
 POOR = 0.1  # share of the last term in the shift above which the expansion is said to be poor

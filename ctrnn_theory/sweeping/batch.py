@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.blas import one_thread
-from ctrnn_theory.stationary import predict
-from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.stationary.registry import predict
+from ctrnn_theory.support.blas_threads import one_thread
+from ctrnn_theory.support.types import FloatArray, IntArray
 from ctrnn_theory.sweeping import vectorised
-from ctrnn_theory.sweeping.spec import BY_NEURON, IntArray, Spec, options_of
+from ctrnn_theory.sweeping.spec import BY_NEURON, Spec, options_of
 
-FloatArray = NDArray[np.float64]
 Rows = NDArray[np.void]
 UNIT = 1024
 """Points of a vectorised method that are always computed together: the last bits of sums may depend on it."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctrnn_theory.stationary.closure import Closures, Moments
-from ctrnn_theory.stationary.closure_settle import settle as settle_closures
+from ctrnn_theory.stationary.closure.gaussian_step import Closures, Moments
+from ctrnn_theory.stationary.closure.settle import settle as settle_closures
 from ctrnn_theory.stationary.gaussian_closure import MOST_STRIDES, TOLERANCE
-from ctrnn_theory.sweeping.neurons import BoolArray, FloatArray, Neurons
+from ctrnn_theory.support.types import BoolArray, FloatArray
+from ctrnn_theory.sweeping.neurons import Neurons
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ctrnn_theory import __version__
-from ctrnn_theory.files import atomically, reason
-from ctrnn_theory.memory import SHARE, free_memory
-from ctrnn_theory.run_folder import measure, read_record
+from ctrnn_theory.support.files import atomically, reason
+from ctrnn_theory.support.memory import SHARE, free_memory
+from ctrnn_theory.support.run_folder import measure, read_record
 from ctrnn_theory.sweeping.batch import Batch, row_type
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 from ctrnn_theory.sweeping.spec import QUANTITIES, Spec

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory import __version__
+from ctrnn_theory.support.types import IntArray
+from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.sweeping import processes
 from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
-from ctrnn_theory.sweeping.spec import IntArray, Spec
-from ctrnn_theory.workers import Workers, threads
+from ctrnn_theory.sweeping.spec import Spec
 
 LENGTH, LONGEST = 1.0, 2.0
 """Seconds that a task is to last; and after which it ends with what it has, where it takes longer than expected."""

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.sweeping import dataset, store
 from ctrnn_theory.sweeping.batch import Batch
 from ctrnn_theory.sweeping.dataset import Format
 from ctrnn_theory.sweeping.engine import connected, estimate, run
 from ctrnn_theory.sweeping.spec import Spec
-from ctrnn_theory.workers import Workers, threads
 
 if TYPE_CHECKING:
     import xarray

@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.bounds import bounds, slope_bounds
-from ctrnn_theory.stationary.flow import BOUND, CLOSE, ROUNDING, SEGMENT
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.intp]
+from ctrnn_theory.activations.symbolic.bounds import bounds, slope_bounds
+from ctrnn_theory.dynamics.settle import BOUND, CLOSE, ROUNDING, SEGMENT
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 FIRST, LONGEST = 16, 4096  # steps before Newton's method is first tried, then twice as many; and in all
 NEWTON_STEPS = 12

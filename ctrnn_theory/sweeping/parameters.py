@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.arguments import finite_number, positive_integer, real_array
-from ctrnn_theory.network import SITES, check_gamma
+from ctrnn_theory.model.noise import SITES, check_gamma
+from ctrnn_theory.support.arguments import finite_number, positive_integer, real_array
 
 Value = float | str
 FORMS = ("linspace", "logspace")

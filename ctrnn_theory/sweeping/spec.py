@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import integer, shown
-from ctrnn_theory.files import read_file, reason
-from ctrnn_theory.network import ARRAYS, CTRNN, Noise
-from ctrnn_theory.stationary import METHODS
+from ctrnn_theory.model.network import ARRAYS, CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.registry import METHODS
+from ctrnn_theory.support.arguments import integer, shown
+from ctrnn_theory.support.files import read_file, reason
+from ctrnn_theory.support.types import IntArray
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
 
 PARTS = ("seed", "methods", "quantities", "fixed", "axes", "options")
@@ -40,8 +42,6 @@ BY_NEURON = tuple(QUANTITIES)[:4]
 DEFAULT = ("mean", "bias", "variance", "converged")
 OURS = ("rng", "workers")
 """Options of methods that the sweep sets: seeds are by point, and points are what is spread over cores."""
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

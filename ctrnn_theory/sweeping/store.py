@@ -1,4 +1,4 @@
-"""A sweep in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.run_folder`.
+"""A sweep in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.support.run_folder`.
 
 `sweep.json` holds the specification, `points.bin` the batches that are finished. A batch is one line of JSON, with the
 number of its rows, the reasons of failures and a checksum, and then its rows as they are in memory.
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from ctrnn_theory import __version__
-from ctrnn_theory.files import read_file, reason
-from ctrnn_theory.run_folder import Kind, Log, RunFolder, claimed, read_record, verify
+from ctrnn_theory.support.files import read_file, reason
+from ctrnn_theory.support.run_folder import Kind, Log, RunFolder, claimed, read_record, verify
+from ctrnn_theory.support.types import IntArray
 from ctrnn_theory.sweeping.batch import Batch, row_type
-from ctrnn_theory.sweeping.spec import IntArray, Spec
+from ctrnn_theory.sweeping.spec import Spec
 
 POINTS = "points.bin"
 KIND = Kind(

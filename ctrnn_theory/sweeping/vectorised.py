@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.activations.smoothing import quick
-from ctrnn_theory.stationary.flow import BOUND
+from ctrnn_theory.activations.gaussian.smoothing import quick
+from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 from ctrnn_theory.sweeping import closure
-from ctrnn_theory.sweeping.neurons import BoolArray, Ends, FloatArray, Neurons, settle
-from ctrnn_theory.sweeping.spec import IntArray, Spec
+from ctrnn_theory.sweeping.neurons import Ends, Neurons, settle
+from ctrnn_theory.sweeping.spec import Spec
 
 PASSED = f"W must keep the state bounded; the noise-free state passes {BOUND:g} from this start"
 NEAR_BREAK = 1e-9  # relative distance of a fixed point to a breakpoint, which the method for one has to look at

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import float_array, integer, nonnegative
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.network import CTRNN, SITES, Noise, check_model
-from ctrnn_theory.stationary import predict
-from ctrnn_theory.stationary.law import FloatArray
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.stationary.registry import predict
+from ctrnn_theory.support.arguments import float_array, integer, nonnegative
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 EPS = float(np.finfo(float).eps)
 RUNGS = 24  # halvings of the noise tried, until the error is lost in rounding

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import positive_number, real_array, real_number
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.stationary.law import FloatArray
+from ctrnn_theory.support.arguments import positive_number, real_array, real_number
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 T, WEIGHTS = np.polynomial.legendre.leggauss(20)
 REACH = 12.0  # φ(12) = 2e-32

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctrnn_theory.network import CTRNN, SITES, Noise
-from ctrnn_theory.stationary.flow import jacobian, spectral_radius
-from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
+from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.types import FloatArray
 
 FORGOTTEN = 12.0  # relaxation times after which a start is forgotten, to e^-12 = 6e-6
 MEASURED = 60.0  # relaxation times that a run averages over to judge a law

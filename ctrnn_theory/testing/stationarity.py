@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.arguments import check_rng, float_array, nonnegative
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.network import CTRNN, Noise, check_model
-from ctrnn_theory.stationary.law import FloatArray, StationaryLaw
-from ctrnn_theory.stationary.linear import linear_covariance
+from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import check_rng, float_array, nonnegative
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.testing.gaussian import gaussian_rule
 from ctrnn_theory.testing.run import TRAJECTORIES, Identity, Map, names, of_moments, of_states
 

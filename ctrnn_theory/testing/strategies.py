@@ -13,8 +13,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import BUILTIN, Activation, activation
-from ctrnn_theory.arguments import integer, positive_integer, positive_number, shown
-from ctrnn_theory.network import CTRNN, SITES, Noise, Site
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise, Site
+from ctrnn_theory.support.arguments import integer, positive_integer, positive_number, shown
 
 SATURATING = ("tanh", "sigmoid", "erf")  # smooth, bounded, strictly increasing
 SMOOTH_BOUNDED = (*SATURATING, "probit", "sin")

@@ -1,4 +1,4 @@
-"""A training run in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.run_folder`.
+"""A training run in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.support.run_folder`.
 
 `run.json` holds the settings, `generations.jsonl` a line for each generation, with its losses and their checksum,
 `network.npz` the latest network, `search.npz` the latest state of the search, and `result.json` comes last. Lines are
@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.files import atomically, open_file, reason
-from ctrnn_theory.network import CTRNN
-from ctrnn_theory.npz import read_arrays
-from ctrnn_theory.run_folder import Kind, Log, RunFolder, claimed, read_json, read_record, verify, write_json
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.support.files import atomically, open_file, reason
+from ctrnn_theory.support.npz import read_arrays
+from ctrnn_theory.support.run_folder import Kind, Log, RunFolder, claimed, read_json, read_record, verify, write_json
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.cma_es import GENERATIONS
 from ctrnn_theory.training.settings import Settings
 
-FloatArray = NDArray[np.float64]
 State = dict[str, NDArray[Any]]
 RUN, LOG, NET, SEARCH, RESULT = "run.json", "generations.jsonl", "network.npz", "search.npz", "result.json"
 KIND = Kind(

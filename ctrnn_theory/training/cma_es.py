@@ -17,15 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, OptimizeResult
 
-from ctrnn_theory.arguments import (
-    FloatArray,
-    check_rng,
-    float_array,
-    function_values,
-    positive_integer,
-    positive_number,
-)
-from ctrnn_theory.blas import one_thread
+from ctrnn_theory.support.arguments import check_rng, float_array, function_values, positive_integer, positive_number
+from ctrnn_theory.support.blas_threads import one_thread
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training import search_state
 from ctrnn_theory.training.space import Space
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.kernels import FUNCTION, add_product, add_tiles, f8, f8_1, f8_2, f8_3, i8, inline
 from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed, seek
-from ctrnn_theory.jit import jit
-
-FloatArray = NDArray[np.float64]
+from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
 
 class Weights(NamedTuple):

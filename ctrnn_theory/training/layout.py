@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctrnn_theory.network import ARRAYS, CTRNN
+from ctrnn_theory.model.network import ARRAYS, CTRNN
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.kernels import Weights
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators import normals
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.network import Noise
-from ctrnn_theory.pace import Pace
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.pace import Pace
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import Workers, spread, threads
 from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
-from ctrnn_theory.workers import Workers, spread, threads
 
-FloatArray = NDArray[np.float64]
 Key = NDArray[np.uint64]
 
 

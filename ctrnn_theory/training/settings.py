@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.arguments import positive_integer, positive_number, shown
 from ctrnn_theory.integrators.normals import seed_words
-from ctrnn_theory.network import SITES, Noise, check_gamma
+from ctrnn_theory.model.noise import SITES, Noise, check_gamma
+from ctrnn_theory.support.arguments import positive_integer, positive_number, shown
 from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.tasks import TASKS, Task
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds
 
-from ctrnn_theory.arguments import FloatArray, float_array, positive_number, real_array, shown
+from ctrnn_theory.support.arguments import float_array, positive_number, real_array, shown
+from ctrnn_theory.support.types import FloatArray
 
 STEP, SHARE = 0.3, 0.25
 """First standard deviation of a coordinate: this, or this share of the distance of its bounds."""

@@ -12,22 +12,22 @@ from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
-from ctrnn_theory.arguments import float_array, real_array
-from ctrnn_theory.blas import limited
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary import Divergence
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.arguments import float_array, real_array
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training import checkpoint
 from ctrnn_theory.training.checkpoint import Folder
 from ctrnn_theory.training.cma_es import cma_es
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks import TASKS, Model, Task
-from ctrnn_theory.workers import Workers, threads
 
-FloatArray = NDArray[np.float64]
 SEARCH, GUESS, TRIALS = 0, 1, 2
 """Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
 STOPPED = 99

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from scipy import special
 
 from ctrnn_theory.activations import BUILTIN, activation
-from ctrnn_theory.activations.evaluate import mpmath_function
-from ctrnn_theory.activations.expression import CONSTANTS, FUNCTIONS, parse
+from ctrnn_theory.activations.symbolic.evaluate import mpmath_function
+from ctrnn_theory.activations.symbolic.parse import CONSTANTS, FUNCTIONS, parse
 
 USER = [
     "Abs(sin(x))",
@@ -186,7 +186,7 @@ def test_bounded_functions_at_infinity():
 
 
 def test_primitives_over_the_whole_range_of_exp():
-    from ctrnn_theory.activations import primitives
+    from ctrnn_theory.numerics.vector_math import primitives
 
     u = np.concatenate(
         [np.linspace(-707.9, 709.78, 20_001), np.geomspace(1e-300, 1, 301), -np.geomspace(1e-300, 1, 301)]

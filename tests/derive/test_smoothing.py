@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory import activation
-from ctrnn_theory.activations.closed_forms import SMOOTHED, PiecewisePolynomial
+from ctrnn_theory.activations.gaussian.closed_forms import SMOOTHED, PiecewisePolynomial
 from ctrnn_theory.derive.smoothing import a as mean
 from ctrnn_theory.derive.smoothing import describe, expectation, smoothing, x
 from ctrnn_theory.derive.smoothing import s as width

@@ -7,7 +7,8 @@ import pytest
 
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2)
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])

@@ -10,7 +10,8 @@ import pytest
 from ctrnn_theory.integrators import simulate
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 
 
 def numpy_loop(net, noise, drive, start, steps, rng, block=0):
@@ -132,7 +133,8 @@ def test_moments_a_step_ahead(name):
 WITHOUT_JIT = """
 import sys, numpy as np
 from ctrnn_theory.integrators.ensemble import Ensemble
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 np.seterr(over="ignore")  # integers that wrap around
 factor = np.array([[0.3, 0.1], [0.0, 0.2]])
 net = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "relu", 0.2)

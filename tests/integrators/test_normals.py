@@ -19,7 +19,7 @@ from ctrnn_theory.integrators.normals import (
     seek,
     standard_normals,
 )
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.jit import jit
 from tests.integrators.scores import CHANCE, bin_counts, chi_square_p, count_p, moments_p, power_sums
 
 BLOCKS, EPOCHS = 2**27, 2**32  # what the word of a generator's number and epoch has room for

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ctrnn_theory.integrators.normals import EPOCH, HALF, WARM_UP, next_words, seed, seed_words, standard_normals
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.jit import jit
 from tests.integrators.scores import (
     CHANCE,
     birthdays_p,

@@ -14,7 +14,7 @@ import ctrnn_theory as ct
 from ctrnn_theory.activations import activation
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.pace import SECONDS, Pace
+from ctrnn_theory.support.pace import SECONDS, Pace
 from ctrnn_theory.training import rollout
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.tasks import Maze, Model

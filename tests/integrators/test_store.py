@@ -12,11 +12,12 @@ import zlib
 import numpy as np
 import pytest
 
-from ctrnn_theory.files import Unwritten
 from ctrnn_theory.integrators import Path, simulate, store, trajectory
 from ctrnn_theory.integrators.ensemble import Ensemble
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.run_folder import write_json
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.files import Unwritten
+from ctrnn_theory.support.run_folder import write_json
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ctrnn_theory.integrators import simulate
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 

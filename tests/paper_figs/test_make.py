@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import ctrnn_theory as ct
-from ctrnn_theory.cli import cli
+from ctrnn_theory.cli.main import cli
 from paper_figs import FIGURES, cache, networks
 from paper_figs.make import make, summary
 

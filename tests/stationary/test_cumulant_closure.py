@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact, gaussian_closure, simulation
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change
 from ctrnn_theory.stationary.cumulant_closure import solve
-from ctrnn_theory.stationary.cumulants import CumulantClosure, Cumulants, change
-from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.testing import assert_bias_formula, networks, noises
 from tests.reference_cases import REFERENCE_CASES
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
-from ctrnn_theory.stationary.chain import chain_on
-from ctrnn_theory.stationary.law import Divergence, NotApplicable, StationaryLaw
-from ctrnn_theory.stationary.markov import Mesh, Step
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.markov.chain import chain_on
+from ctrnn_theory.stationary.markov.operator import Mesh, Step
+from ctrnn_theory.support.errors import Divergence, NotApplicable
 from tests.reference_cases import LAST_DIGIT, REFERENCE_CASES
 
 Array = np.ndarray

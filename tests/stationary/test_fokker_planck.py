@@ -9,10 +9,10 @@ from scipy.linalg import solve_continuous_lyapunov
 from ctrnn_theory import CTRNN, Noise, predict
 from ctrnn_theory.activations.library import BUILTIN
 from ctrnn_theory.fokker_planck import grid as grid_module
+from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.stationary import fokker_planck
-from ctrnn_theory.stationary.diffusion import network_equation
 from ctrnn_theory.stationary.fokker_planck import solve
-from ctrnn_theory.stationary.law import Divergence, NotApplicable
+from ctrnn_theory.support.errors import Divergence, NotApplicable
 
 WEIGHTS = {
     1: np.array([[0.4]]),

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_discrete_lyapunov
 
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.closure import Moments, distance
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.gaussian_step import Moments, distance
 from ctrnn_theory.stationary.gaussian_closure import solve, step
-from ctrnn_theory.stationary.law import Divergence
+from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.testing import assert_bias_formula, assert_stationary, networks, noises
 from tests.reference_cases import REFERENCE_CASES
 

@@ -5,10 +5,11 @@ import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
 from ctrnn_theory.integrators import ensemble
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact, simulation
-from ctrnn_theory.stationary.law import Divergence
 from ctrnn_theory.stationary.simulation import solve
+from ctrnn_theory.support.errors import Divergence
 from tests.reference_cases import REFERENCE_CASES
 
 CASES = pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)

@@ -9,8 +9,8 @@ import pytest
 import xarray
 
 from ctrnn_theory import CTRNN, Noise, predict
-from ctrnn_theory.pictures.heatmap import heatmap
-from ctrnn_theory.stationary.fixed_points import fixed_points
+from ctrnn_theory.dynamics.fixed_points import fixed_points
+from ctrnn_theory.plotting.heatmap import heatmap
 from ctrnn_theory.sweeping import dataset, engine, grid
 from ctrnn_theory.sweeping.batch import Task, evaluate
 from ctrnn_theory.sweeping.grid import sweep

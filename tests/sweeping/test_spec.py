@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrnn_theory.network import CTRNN
+from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.sweeping.spec import Spec
 
 ONE = {"fixed": {"w": 0.5}, "axes": {"sigma": [0.1, 0.5]}}

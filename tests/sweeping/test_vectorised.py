@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import predict
 from ctrnn_theory.activations import activation
-from ctrnn_theory.stationary import Divergence, NotApplicable
-from ctrnn_theory.stationary.flow import settle
+from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.sweeping import vectorised
 from ctrnn_theory.sweeping.batch import UNIT, Task, evaluate
 from ctrnn_theory.sweeping.neurons import slopes

@@ -16,9 +16,10 @@ import pytest
 from scipy.optimize import minimize
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.run_folder import write_json
-from ctrnn_theory.stationary import Divergence
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.run_folder import write_json
 from ctrnn_theory.training import checkpoint, trainer
 from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
@@ -277,7 +278,7 @@ def test_a_state_of_another_version_of_pycma_is_not_used(tmp_path, whole, monkey
 
 SCRIPT = """
     import sys
-    from ctrnn_theory.network import Noise
+    from ctrnn_theory.model.noise import Noise
     from ctrnn_theory.training.tasks import Function
     from ctrnn_theory.training.trainer import train
     print("ready", flush=True)

@@ -10,7 +10,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from ctrnn_theory.activations import activation
-from ctrnn_theory.network import Noise
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.training.tasks import Function, Maze, Model, PathIntegration
 
 KEY = np.array([1, 2], np.uint64)

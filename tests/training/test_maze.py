@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.training.tasks import TASKS, Maze, Model
 from ctrnn_theory.training.tasks.maze import DIRECTIONS, EACH, FIRST, RAYS, move, sense
 

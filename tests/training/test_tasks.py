@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.evolution import evolve
+from ctrnn_theory.analysis.evolution.evolve import evolve
 from ctrnn_theory.integrators.normals import LANES, standard_normals
-from ctrnn_theory.network import CTRNN, Noise
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.training.layout import Layout, weights_of
 from ctrnn_theory.training.rollout import whole_blocks

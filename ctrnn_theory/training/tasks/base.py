@@ -14,19 +14,20 @@ from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.arguments import float_array, integer, positive_integer, real_array, shown
-from ctrnn_theory.floating import guarded
-from ctrnn_theory.network import CTRNN, Noise
-from ctrnn_theory.stationary.closure import closure_step
-from ctrnn_theory.stationary.flow import BOUND
+from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.gaussian_step import closure_step
+from ctrnn_theory.support.arguments import float_array, integer, positive_integer, real_array, shown
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout, weights_of
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
-from ctrnn_theory.workers import Workers
 
-FloatArray = NDArray[np.float64]
 ONE = np.ones(1)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import real_array, shown
+from ctrnn_theory.support.arguments import real_array, shown
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 SUM = 1e-6
 """How far the sum of the weights may be from one: what single precision leaves."""
 

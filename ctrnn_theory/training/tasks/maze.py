@@ -10,13 +10,13 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import positive_integer, positive_number
 from ctrnn_theory.integrators.kernels import f8_1, f8_2, i8, inline
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.jit import jit
+from ctrnn_theory.support.arguments import positive_integer, positive_number
+from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks.base import ClosedLoop
 
-FloatArray = NDArray[np.float64]
 RAYS = 8
 _ANGLES = 2.0 * np.pi * np.arange(RAYS) / RAYS
 DIRECTIONS = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]).round(15)

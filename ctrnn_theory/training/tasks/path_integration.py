@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from ctrnn_theory.arguments import positive_number
+from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctrnn_theory.arguments import finite_number, positive_number
-from ctrnn_theory.network import CTRNN
-from ctrnn_theory.stationary import Divergence, NotApplicable, predict
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.stationary.registry import predict
+from ctrnn_theory.support.arguments import finite_number, positive_number
+from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.rollout import Key
 from ctrnn_theory.training.tasks.base import Episode, Model, OpenLoop
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Regulator(OpenLoop):
     Examples
     --------
     >>> net = CTRNN([[0.0]], 0.5, activation="relu", gamma=0.1, W_out=[[1.0]], b_out=[0.5])
-    >>> from ctrnn_theory.network import Noise
+    >>> from ctrnn_theory.model.noise import Noise
     >>> Regulator().exact(Model.of(net, Noise(outside=0.1))).round(6)      # γ σ² / (2 - γ)
     array([0.000526])
     """

@@ -1,0 +1,1 @@
+"""Averages of an activation function over Gaussian preactivations."""

@@ -1,0 +1,159 @@
+"""Gaussian smoothing of an activation, F(a; s) = E f(a + s ξ) with ξ standard normal, and Var f(a + s ξ)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ctrnn_theory.activations.gaussian import closed_forms, logistic, quadrature
+from ctrnn_theory.activations.gaussian.closed_forms import PiecewisePolynomial
+from ctrnn_theory.support.arguments import float_array, integer
+from ctrnn_theory.support.types import FloatArray
+
+WIDE = 100.0  # times the span of the breaks: beyond, powers of s that cancel cost more than two digits
+
+_polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
+
+
+def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
+    """d^n/da^n E f(a + s ξ), ξ standard normal.
+
+    Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms;
+    sigmoid, tanh, softplus and silu fixed rules good to rounding (see ``logistic``); everything else Gauss–Legendre
+    panels (see ``quadrature``).
+
+    Parameters
+    ----------
+    act
+        The activation f.
+    a, s
+        Mean and standard deviation (at least 0) of the argument, broadcast against each other.
+    derivative
+        Order n of the derivative in a.
+
+    Returns
+    -------
+    numpy.ndarray or numpy.float64
+        Of the shape a and s broadcast to. At s = 0 it is the n-th derivative of f itself, which at a kink is the mean
+        of its one-sided limits.
+
+    Raises
+    ------
+    ValueError
+        If a or s is not finite, s is negative, the derivative is not an integer of at least 0, or f is not finite
+        in the range that matters.
+
+    Examples
+    --------
+    >>> from ctrnn_theory.activations import activation
+    >>> smoothed(activation("relu"), 0.0, [0.0, 1.0])
+    array([0.        , 0.39894228])
+    >>> smoothed(activation("sin"), 0.0, 1.0, derivative=1)      # exp(-1/2)
+    np.float64(0.6065306597126334)
+    """
+    a, s, shape = checked(a, s)
+    order = integer("derivative", derivative)
+    value = np.empty_like(a)
+    noisy = s > 0.0
+    with np.errstate(all="ignore"):
+        if noisy.all():
+            value = _smoothed(act, a, s, order)
+        else:
+            value[noisy] = _smoothed(act, a[noisy], s[noisy], order)
+            value[~noisy] = act.derivative(a[~noisy], order) if order else act(a[~noisy])
+    return value.reshape(shape)[()]
+
+
+def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
+    """Var f(a + s ξ), ξ standard normal; accurate relative to its own size however small s is.
+
+    Parameters
+    ----------
+    act
+        The activation f.
+    a, s
+        Mean and standard deviation (at least 0) of the argument, broadcast against each other.
+
+    Returns
+    -------
+    numpy.ndarray or numpy.float64
+        Of the shape a and s broadcast to; zero at s = 0.
+
+    Raises
+    ------
+    ValueError
+        If a or s is not finite, s is negative, or f is not finite in the range that matters.
+
+    Examples
+    --------
+    >>> from ctrnn_theory.activations import activation
+    >>> smoothed_variance(activation("step"), 0.0, [0.0, 1.0])
+    array([0.  , 0.25])
+    """
+    a, s, shape = checked(a, s)
+    value = np.zeros_like(a)
+    noisy = s > 0.0
+    with np.errstate(all="ignore"):
+        if noisy.all():
+            value = _variance(act, a, s)
+        elif noisy.any():
+            value[noisy] = _variance(act, a[noisy], s[noisy])
+    return value.reshape(shape)[()]
+
+
+def quick(act: Any) -> bool:
+    """Whether the smoothing of f has a closed form or a fixed rule."""
+    return act.text in logistic.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
+
+
+def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
+    """Where truncated powers at several breaks cancel, since s is wide beside the distance of the breaks."""
+    breaks = act.breakpoints
+    return np.asarray(s > WIDE * (breaks[-1] - breaks[0]) if len(breaks) > 1 else np.zeros(s.shape, dtype=bool))
+
+
+def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
+    if a.size == 0:
+        return np.empty_like(a)
+    if act.text in logistic.FAMILIES:
+        return logistic.smoothed(act.text, a, s, order)
+    if act.text in closed_forms.SMOOTHED:
+        return closed_forms.SMOOTHED[act.text](a, s, order)
+    polynomials = _polynomials(act)
+    if polynomials is None:
+        return quadrature.smoothed(act, a, s, order)
+    value = np.empty_like(a)
+    far = cancels(act, s)
+    value[~far] = polynomials.smoothed(a[~far], s[~far], order)
+    value[far] = quadrature.smoothed(act, a[far], s[far], order)
+    return value
+
+
+def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
+    if a.size == 0:
+        return np.empty_like(a)
+    if act.text == "sin":
+        return closed_forms.sin_variance(a, s)
+    polynomials = _polynomials(act)
+    if polynomials and len(polynomials.breaks) <= 1:
+        return polynomials.variance(a, s)
+    return quadrature.variance(act, a, s)
+
+
+def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
+    """Flat float64 arrays of a and s, or a ValueError, and the shape to return."""
+    a, s = float_array("a", a), float_array("s", s)
+    for name, array in (("a", a), ("s", s)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite; got {array[~np.isfinite(array)].flat[0]}")
+    if (s < 0.0).any():
+        raise ValueError(f"s must be at least 0, a standard deviation; got {s.min()}")
+    if a.shape != s.shape:
+        try:
+            a, s = np.broadcast_arrays(a, s)
+        except ValueError:
+            raise ValueError(f"s must have a shape that goes with that of a, {a.shape}; got {s.shape}") from None
+    return a.ravel(), s.ravel(), a.shape

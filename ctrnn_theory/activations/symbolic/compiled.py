@@ -1,0 +1,75 @@
+"""The compiled form of an activation: a Numba function that applies it to a block of lanes, in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrnn_theory.activations.symbolic.evaluate import source
+from ctrnn_theory.activations.symbolic.wide import wide_source
+from ctrnn_theory.activations.symbolic.wide_numbers import for_lanes
+from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
+from ctrnn_theory.support.jit import jit
+
+BlockFunction = Callable[[NDArray[np.float64]], None]
+SIGNATURE = "void(float64[::1])"
+NAMES: dict[str, Any] = {
+    "sqrt": math.sqrt,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tan": math.tan,
+    "atan": math.atan,
+    "asinh": math.asinh,
+    "Abs": abs,
+    "log": logarithms.log,
+    "log1p": logarithms.log1p,
+    "erf": error_function.erf,
+    "complement": error_function.complement,
+    "Heaviside": primitives.heaviside,
+} | {
+    name: getattr(primitives, name)
+    for name in (
+        *("exp", "expm1", "sinh", "cosh", "tangent", "logistic", "softplus"),
+        *("sign", "maximum", "minimum", "select"),
+    )
+}
+
+
+def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False) -> str:
+    """Python source of the block function of a stable expression.
+
+    `steps` are the (location, middle value) of jumps. With `branches`, NaN is passed on explicitly, since a
+    comparison with it picks some branch. `wide`: evaluate in wide numbers.
+
+    Examples
+    --------
+    >>> from ctrnn_theory.activations.symbolic.parse import parse
+    >>> print(block_source(parse("Max(0, x)"), (), False))
+    def block(lanes):
+        for i in range(lanes.size):
+            x = lanes[i]
+            y = maximum(0.0, x)
+            lanes[i] = y
+    """
+    lines = ["def block(lanes):", "    for i in range(lanes.size):", "        x = lanes[i]"]
+    if wide:
+        lines += ["        X = wide(x)", f"        y = narrow({wide_source(expression, 'X')})"]
+    else:
+        lines.append(f"        y = {source(expression)}")
+    lines += [f"        y = {middle!r} if x == {location!r} else y" for location, middle in steps]
+    if branches:
+        lines.append("        y = y if x == x else x")
+    return "\n".join([*lines, "        lanes[i] = y"])
+
+
+def block_function(
+    expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False
+) -> BlockFunction:
+    """Compile a stable expression to ``void(float64[::1])``, applied in place."""
+    space: dict[str, Any] = {"__builtins__": {"range": range}, **(for_lanes() if wide else NAMES)}
+    exec(block_source(expression, steps, branches, wide), space)
+    return jit(SIGNATURE)(space["block"])

@@ -1,0 +1,227 @@
+"""The smooth pieces of an expression, and the jumps between them: found, not declared.
+
+The line is cut where a branch of the expression changes (see ``branches``); neighbours that are the same function
+are joined again, so that every border left is a point where some derivative jumps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
+from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
+from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
+from ctrnn_theory.activations.symbolic.reliable import CHECKED, WITNESSES, reliable
+from ctrnn_theory.activations.symbolic.roots import real_roots
+from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
+from ctrnn_theory.activations.symbolic.wide import wide_function
+
+MAX_DEGREE = 16
+SMALL, HUGE = 1e-15, 1e15  # a jump that double precision cannot tell from none, a slope that is infinite
+NEARBY = mpmath.mpf(2) ** -10  # nearer than the next of endless kinks
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One smooth function on an interval.
+
+    Examples
+    --------
+    >>> piece = find_pieces(sp.Max(0, x))[1]
+    >>> piece.lower, piece.upper, piece.expression, piece.polynomial
+    (0.0, inf, x, (0.0, 1.0))
+    >>> piece.value(2.0, order=1)
+    np.float64(1.0)
+    """
+
+    lower: float
+    """Lower end, -inf for the first piece."""
+    upper: float
+    """Upper end, inf for the last piece."""
+    expression: Any
+    """Smooth SymPy expression in x, in SymPy's own functions; the outermost two may hold endless kinks, see
+    :func:`find_pieces`."""
+    start: Any = field(repr=False, default=None)
+    """Lower end to 50 digits, an mpmath number."""
+
+    def value(self, at: ArrayLike, order: int = 0) -> Any:
+        """Value of the order-th derivative of the piece's function at points of any shape, also beyond its ends."""
+        points = np.asarray(at, dtype=np.float64)
+        value = np.asarray(self._function(order)[0](points), dtype=np.float64)
+        return value[()] if value.shape == points.shape else np.full(points.shape, value)[()]
+
+    def limit(self, end: float, order: int = 0) -> float:
+        """Value of the order-th derivative at an end of the interval, from inside.
+
+        Where the end rounds to a point at which the expression has no value, the next number inside is taken.
+        """
+        value = self.value(end, order)
+        return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_functions"}  # which cannot be pickled
+
+    @property
+    def _middle(self) -> float:
+        return float(np.clip((max(self.lower, -1e300) + min(self.upper, 1e300)) / 2, self.lower, self.upper))
+
+    @property
+    def wide(self) -> bool:
+        """Whether parts of the expression overflow where its value does not, see ``wide``."""
+        return bool(self._function(0)[1])
+
+    def _function(self, order: int) -> tuple[Any, bool]:
+        """Function of the order-th derivative, and whether it is evaluated in wide numbers."""
+        functions: dict[int, tuple[Any, bool]] = self._functions
+        if order not in functions:
+            form = derivative(stable(self.expression), order)
+            inside = [t for t in WITNESSES if self.lower < t < self.upper]
+            if order <= CHECKED:
+                functions[order] = reliable(form, self.expression, order, inside)
+            else:
+                plain, wide = numpy_function(form), any(self._function(n)[1] for n in range(CHECKED + 1))
+                finite = np.isfinite(np.broadcast_to(plain(np.array(inside)), (len(inside),)))
+                wide = wide or not np.all(finite)
+                functions[order] = (wide_function(form) if wide else plain, wide)
+        return functions[order]
+
+    @cached_property
+    def _functions(self) -> dict[int, Any]:
+        return {}
+
+    @cached_property
+    def polynomial(self) -> tuple[float, ...] | None:
+        """Coefficients, ascending in x, if the piece is a polynomial of degree 16 at most; else None."""
+        if not 0 <= degree(self.expression) <= MAX_DEGREE:
+            return None
+        return tuple(float(c) for c in reversed(sp.Poly(self.expression, x).all_coeffs()))
+
+
+def degree(expression: Any) -> int:
+    """Degree in x before cancellations, -1 for what is no polynomial. Nothing is multiplied out."""
+    if not expression.has(x):
+        return 0
+    if expression == x:
+        return 1
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return max(-1, degree(expression.base) * int(expression.exp))
+    if expression.is_Add or expression.is_Mul:
+        parts = [degree(part) for part in expression.args]
+        return -1 if -1 in parts else max(parts) if expression.is_Add else sum(parts)
+    return -1
+
+
+def find_pieces(expression: Any) -> tuple[Piece, ...]:
+    """Smooth pieces of an expression, ordered and contiguous from -inf to inf.
+
+    Where kinks recur without end, as in Abs(sin(x)), those in [-100, 100] are found, and the two outermost pieces
+    hold the whole expression: values and derivatives are right there too, kinks are not told.
+
+    Raises
+    ------
+    ValueError
+        For more than 500 pieces, and where a value or slope is infinite.
+    """
+    with mpmath.workdps(DIGITS):
+        found = sorted(split(expression), key=lambda part: part[0])
+        parts = [found[0]]
+        for part in found[1:]:
+            last = parts[-1]
+            if float(part[0]) == float(last[0]):
+                parts[-1] = (last[0], part[1])  # narrower than a float can tell
+            elif not _same(last[1], part[1], part[0]):
+                parts.append(part)
+        ends = [float(start) for start, _ in parts] + [math.inf]
+        pieces = tuple(Piece(ends[i], ends[i + 1], e, start) for i, (start, e) in enumerate(parts))
+        for piece in pieces:
+            _check_domain(piece, expression)
+        return tuple(_computable(piece) for piece in pieces)
+
+
+def _computable(piece: Piece) -> Piece:
+    """Give the piece, or one of the same function, whose values are those of the function.
+
+    Raises
+    ------
+    ValueError
+        If there is none, as for cosh(x) - sinh(x), which cancels.
+    """
+    outermost = math.isinf(piece.lower) or math.isinf(piece.upper)
+    try:
+        for order in range(CHECKED + 1 if outermost else 1):  # of inner pieces when it is asked for: they may be many
+            piece.value(0.0, order)
+    except ValueError:
+        expanded = replace(piece, expression=sp.expand(piece.expression)) if piece.polynomial else piece
+        if expanded.expression == piece.expression:
+            raise
+        return _computable(expanded)  # (x + 1)**2 - x**2
+    return piece
+
+
+def joined(pieces: tuple[Piece, ...]) -> Any:
+    """One expression for the whole line, choosing the piece by comparisons of x with the breakpoints alone."""
+    if len(pieces) == 1:
+        return pieces[0].expression
+    half = len(pieces) // 2
+    condition = sp.StrictLessThan(x, sp.Float(pieces[half].lower, 17), evaluate=False)
+    return rebuilt(sp.Piecewise, [(joined(pieces[:half]), condition), (joined(pieces[half:]), sp.true)])
+
+
+def jumps(left: Piece, right: Piece, whole: Any) -> tuple[float, float, float]:
+    """Value left of a border, and jumps of the value and of the slope across it, evaluated to 50 digits."""
+    result: list[float] = []
+    with mpmath.workdps(DIGITS):
+        # resolving matters for the outermost pieces among endless kinks alone: the others are smooth
+        branches = [resolve(left.expression, right.start - NEARBY, [])]
+        branches += [resolve(right.expression, right.start + NEARBY, [])]
+        for order in (0, 1):
+            sides = [precise(sp.diff(branch, x, order), right.start) for branch in branches]
+            if not all(abs(side) < HUGE and abs(mpmath.im(side)) < SMALL for side in sides):  # false for NaN
+                rule = "must have a finite value and slope on both sides of every point, and has not"
+                raise refuse(f"{rule} at x = {right.lower:.6g}", to_text(whole))
+            jump = mpmath.re(sides[1] - sides[0])
+            jump = jump if abs(jump) > SMALL * (1 + abs(sides[0])) else 0
+            result += [float(mpmath.re(sides[0])), float(jump)]
+    return result[0], result[1], result[3]
+
+
+def same_function(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> bool:
+    """Whether two functions have the same pieces, compared to 50 digits."""
+    if [piece.lower for piece in first] != [piece.lower for piece in second]:
+        return False
+    with mpmath.workdps(DIGITS):
+        return all(
+            _same(a.expression, b.expression, mpmath.mpf(a.lower if math.isfinite(a.lower) else 0.5))
+            for a, b in zip(first, second, strict=True)
+        )
+
+
+def _same(first: Any, second: Any, border: Any) -> bool:
+    """Whether two analytic expressions are the same function, compared at points around a border."""
+    if first == second:
+        return True
+    for offset in (-0.7213, -0.3307, 0.2417, 0.6151, 1.3377):
+        a, b = (precise(e, border + mpmath.mpf(offset)) for e in (first, second))
+        if not abs(a - b) <= TINY * (abs(a) + abs(b) + TINY):
+            return False
+    return True
+
+
+def _check_domain(piece: Piece, whole: Any) -> None:
+    """Refuse a division by zero, or the logarithm or fractional power of a negative number, inside a piece."""
+    if piece.expression.has(*SWITCHING):
+        return
+    for guard in guards(piece.expression):
+        for root in real_roots(guard, touching=True).points:
+            margin = SMALL * 100 * (1 + abs(root))  # the ends of the piece are rounded
+            if piece.lower + margin < root < piece.upper - margin:
+                rule = "must be finite and smooth between its kinks, and is not"
+                raise refuse(f"{rule} at x = {float(root):.6g}", to_text(whole))

@@ -1,0 +1,185 @@
+"""The bias of one neuron as its fixed point is moved past the nonlinearity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.dynamics.fixed_points import fixed_point_at
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.registry import method_names, predict
+from ctrnn_theory.stationary.small_noise import kink_shift, preactivation_std
+from ctrnn_theory.support.arguments import check_rng, float_array, positive_number
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+
+EVEN_POINTS = 25
+CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
+SIMULATED_POINTS = 9
+SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
+EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class BiasCurve:
+    """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
+
+    nonlinearity: float
+    """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any), or the first if
+    it settles to none."""
+    unit: float
+    """σ, from the noise of both sites, √(σ_in² + σ_out²)."""
+    distance: Mapping[str, FloatArray]
+    """ζ at which each method was evaluated, by method."""
+    bias: Mapping[str, FloatArray]
+    """δ = E[h] - h* there; NaN where the method does not apply or the fixed point is not stable. Under "kink_block",
+    for an activation with kinks, their leading shift."""
+    standard_error: FloatArray
+    """Standard error of the simulated points; empty without simulation."""
+
+
+def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Distance of each pre-activation to the nearest nonlinearity of f, in units of the neuron's noise.
+
+    Parameters
+    ----------
+    net, noise
+        Network of N neurons and its noise.
+    a
+        Pre-activations (N,).
+
+    Returns
+    -------
+    distance, nonlinearity, unit
+        ζ = (a - k)/σ, the nearest k, and σ = √(σ_in² + σ_out²), each (N,). A neuron that gets no noise of its own is
+        measured in units of the largest.
+
+    Raises
+    ------
+    ValueError
+        If there is no noise.
+
+    Examples
+    --------
+    >>> distance_to_nonlinearity(CTRNN.single(w=0.0, activation="hardtanh"), Noise(inside=0.5), [0.75])[0]
+    array([-0.5])
+    """
+    check_model(net, noise)
+    a = float_array("a", a)
+    if a.shape != (net.n,):
+        raise ValueError(f"a must have shape ({net.n},); got {a.shape}")
+    unit = np.hypot(noise.std("inside", net.n), noise.std("outside", net.n))
+    if not np.any(unit):
+        raise ValueError("noise must be above 0 to measure distances in units of it; got 0")
+    unit = np.where(unit > 0.0, unit, np.max(unit))
+    places = np.array(net.activation.nonlinearities or (0.0,))
+    nearest = places[np.argmin(np.abs(a[:, None] - places), axis=1)]
+    return (a - nearest) / unit, nearest, unit
+
+
+@guarded
+@limited
+def bias_curve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    methods: Iterable[str] = ("mean_field", "small_noise", "gaussian_closure", "exact", "simulation"),
+    rng: Any = 0,
+    reach: float = 4.0,
+    start: ArrayLike | None = None,
+) -> BiasCurve:
+    """Bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
+
+    The constant input is varied: with a* = k + ζσ the fixed point is h* = f(a*), and the input is a* - w h*.
+
+    Parameters
+    ----------
+    net, noise, u
+        One neuron, its noise and its input; the curve passes through it.
+    methods
+        Methods to evaluate; the simulation at few points, the others at many.
+    rng
+        Seed of the simulation.
+    reach
+        Largest |ζ|; made larger, up to 12, where the network itself lies further out.
+    start
+        State (1,) from which the network starts, which picks its fixed point; rest by default.
+
+    Raises
+    ------
+    ValueError
+        For more than one neuron, no noise, or a reach that is not positive.
+    """
+    check_model(net, noise, u, start)
+    check_rng(rng)
+    chosen = method_names(methods)
+    if net.n != 1:
+        raise ValueError(f"net must have one neuron for a curve; got {net.n}")
+    reach = positive_number("reach", reach)
+    own = predict(net, noise, u, "deterministic", start)
+    a = net.preactivation(own.details["fixed_point"], u)
+    if np.isnan(a[0]):
+        a = np.array((net.activation.nonlinearities or (0.0,))[:1])
+    zeta, place, unit = distance_to_nonlinearity(net, noise, a)
+    reach = max(reach, min(abs(float(zeta[0])) + 1.0, 12.0))
+    grid = _grid(net, noise, a, reach, float(place[0]), float(unit[0]))
+    grid = np.union1d(grid, zeta[np.abs(zeta) <= reach])
+    options = {
+        "simulation": {"rng": rng, "target_se": SIMULATION_ERROR * unit[0]},
+        "exact": {"tolerance": EXACT_TOLERANCE},
+    }
+    distance: dict[str, FloatArray] = {}
+    delta: dict[str, FloatArray] = {}
+    errors: FloatArray = np.array([])
+    for name in chosen:
+        distance[name] = np.linspace(-reach, reach, SIMULATED_POINTS) if name == "simulation" else grid
+        own_options = options.get(name, {})
+        rows = [_bias_at(net, noise, float(place[0] + x * unit[0]), name, own_options) for x in distance[name]]
+        delta[name] = np.array([row[0] for row in rows])
+        if name == "simulation":
+            errors = np.array([row[1] for row in rows])
+    if net.activation.kinks:
+        distance["kink_block"] = grid
+        places = place[0] + grid * unit[0]
+        delta["kink_block"] = np.array([_kink_block_at(net, noise, float(a)) for a in places])
+    return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
+
+
+def _grid(net: CTRNN, noise: Noise, a: FloatArray, reach: float, place: float, unit: float) -> FloatArray:
+    """Distances ζ: evenly, and closer around each nonlinearity, on the scale of the pre-activation's deviation."""
+    spread = preactivation_std(net, noise, a) / unit
+    centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
+    close = (centres[:, None] + spread * CLOSE_POINTS).ravel()
+    return np.union1d(np.linspace(-reach, reach, EVEN_POINTS), close[np.abs(close) <= reach])
+
+
+def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]) -> tuple[float, float]:
+    """Bias and its standard error with the input moved so that a* = a; NaN where there is none."""
+    moved, h, stable = _moved(net, a)
+    if not stable:
+        return np.nan, np.nan
+    try:
+        law = predict(moved, noise, None, method, h, **options)
+    except (NotApplicable, Divergence):
+        return np.nan, np.nan
+    error = np.nan if law.standard_error is None else float(law.standard_error[0])
+    return (float(law.mean[0] - h[0]) if law.converged else np.nan), error
+
+
+def _kink_block_at(net: CTRNN, noise: Noise, a: float) -> float:
+    return float(kink_shift(net, noise, np.array([a]))[0]) if _moved(net, a)[2] else np.nan
+
+
+def _moved(net: CTRNN, a: float) -> tuple[CTRNN, FloatArray, bool]:
+    """The network with its input moved so that a* = a, its fixed point (1,), and whether that is stable."""
+    h = np.atleast_1d(net.activation(a))
+    moved = replace(net, b=a - net.W[0] * h)
+    return moved, h, fixed_point_at(moved, h, moved.b).stable

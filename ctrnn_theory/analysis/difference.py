@@ -1,0 +1,164 @@
+"""What a change of the noise does to the mean, by two simulations on the same variates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
+from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary import simulation
+from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import threads
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """What :func:`difference` returns."""
+
+    mean: FloatArray
+    """E h under the one noise minus E h under the other, (N,)."""
+    standard_error: FloatArray
+    """Of it, over pairs of trajectories that see the same variates, (N,)."""
+    independent_standard_error: FloatArray
+    """What it would be if each noise had variates of its own, (N,)."""
+    means: FloatArray
+    """E h under either, (2, N)."""
+    trajectories: int
+    """Pairs."""
+    steps: int
+    """Measured steps of each."""
+    converged: bool
+    """Whether the target was reached."""
+    message: str
+    """What is wrong, if it was not."""
+
+
+@guarded
+@limited
+def difference(
+    net: CTRNN,
+    noise: Noise,
+    other: Noise,
+    u: ArrayLike | None = None,
+    start: ArrayLike | None = None,
+    *,
+    target_se: float | None = None,
+    trajectories: int = 512,
+    steps: int | None = None,
+    max_steps: int = 10_000_000,
+    rng: Any = 0,
+    workers: int | Callable[..., Any] | None = None,
+    control_variate: bool = True,
+) -> Difference:
+    """E h under one noise minus E h under another, by simulation with common random numbers.
+
+    Trajectories are simulated in pairs, one under each noise, on the same standard normal variates, and with the
+    control variates of :func:`ctrnn_theory.predict`. What both have in common cancels: levels of noise that are near
+    each other are told apart in far fewer steps than by two separate runs. Noise inside and noise outside share
+    variates neuron by neuron; correlated noise, by the columns of its factor.
+
+    Parameters
+    ----------
+    net
+        The network, N neurons.
+    noise, other
+        The two noises, such as one inside and one outside, or two levels of the same.
+    u, start
+        Constant input (K,) or None, and the state (N,) where trajectories start.
+    target_se
+        Run until the largest standard error of the difference is at most this. None: run `steps`.
+    trajectories, steps, max_steps, rng, workers, control_variate
+        As of the method "simulation".
+
+    Raises
+    ------
+    Divergence
+        If the state grows without bound.
+    ValueError
+        For options out of range, or both `steps` and `target_se`.
+
+    Examples
+    --------
+    >>> net = CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
+    >>> found = difference(net, Noise(inside=0.5), Noise(inside=0.49), steps=10_000)
+    >>> bool(abs(found.mean[0] - 0.0052915) < 5 * found.standard_error[0])
+    True
+    >>> bool(found.standard_error[0] < 0.2 * found.independent_standard_error[0])
+    True
+    """
+    check_model(net, noise, u, start)
+    check_model(net, other, name="other")
+    check_rng(rng)
+    threads(workers)
+    if target_se is not None and steps is not None:
+        raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
+    if target_se is not None:
+        target_se = positive_number("target_se", target_se)
+    limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
+    fixed = None if steps is None else positive_integer("steps", steps)
+    drive, key = net.drive(u), np.random.SeedSequence([int(word) for word in seed_words(rng)])
+    pair = [Ensemble(net, each, drive, start, count, key, workers) for each in (noise, other)]
+    try:
+        plans = [
+            simulation.plan_run(net, each, drive, ensemble, control_variate, False)
+            for each, ensemble in zip((noise, other), pair, strict=True)
+        ]
+        begin = max(ensemble.steps for ensemble in pair)
+        for ensemble in pair:
+            ensemble.advance(max(1, begin + 1 - ensemble.steps))
+        return _measured(pair, plans, target_se, fixed, limit)
+    except Unbounded as error:
+        raise Divergence(f"W must keep the state bounded; {error}") from None
+
+
+def _measured(
+    pair: list[Ensemble], plans: list[simulation.Plan], target_se: float | None, steps: int | None, limit: int
+) -> Difference:
+    """Measure both side by side, for `steps` or until the target is reached."""
+    least = 2 * max(plan.pilot_steps for plan in plans)
+    more = steps or max(least, math.ceil(simulation.WORK / (2 * pair[0].h.size)))
+    if target_se is not None:
+        more = min(limit, more)
+    totals: list[Averages] = []
+    done = 0
+    while True:
+        parts = [
+            simulation.measured(ensemble, more, plan.every, plan.pilot.centre, plan.controlled)
+            for ensemble, plan in zip(pair, plans, strict=True)
+        ]
+        totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
+        done += more
+        values = [total.means(plan.M) for total, plan in zip(totals, plans, strict=True)]
+        error = standard_error(values[0] - values[1])
+        if target_se is None or np.max(error) <= target_se or done >= limit:
+            break
+        ratio = min(simulation.SPARE * (np.max(error) / target_se) ** 2, 1e12)
+        more = min(limit - done, max(least, math.ceil((ratio - 1.0) * done)))
+    short = target_se is not None and np.max(error) > target_se
+    message = (
+        f"standard error {np.max(error):.2g} after {done} steps, the most allowed: raise max_steps" if short else ""
+    )
+    means = np.array([value.mean(axis=0) for value in values])
+    return Difference(
+        mean=means[0] - means[1],
+        standard_error=error,
+        independent_standard_error=np.hypot(*(standard_error(value) for value in values)),
+        means=means,
+        trajectories=len(values[0]),
+        steps=done,
+        converged=not short,
+        message=message,
+    )

@@ -1,0 +1,175 @@
+"""The density of a network in time, by the diffusion approximation, along an input that may vary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.fokker_planck.density import Density
+from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
+from ctrnn_theory.fokker_planck.of_network import network_equation
+from ctrnn_theory.fokker_planck.solution import cell_counts
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.arguments import positive_integer, real_array
+from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.types import FloatArray
+
+CELLS = {2: 64, 3: 32}
+TAIL = 1e-9  # probability of a density to start from that may lie outside the domain on either side
+BORDER = 1e-6  # probability in the outermost cells at which the domain is wide enough
+
+
+def evolve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    steps: int = 1000,
+    record_every: int = 1,
+    start: Any = None,
+    *,
+    cells: int | Sequence[int] | None = None,
+    tolerance: float = 1e-4,
+) -> DensityPath:
+    """Density of the diffusion approximation in time, along an input that may vary from step to step.
+
+    Continuous time takes the place of the steps, which moves the mean of a transient by O(γ); that is no part of the
+    error that is told.
+
+    Parameters
+    ----------
+    net, noise
+        One to three neurons, and their noise.
+    u
+        Input: None, (K,) constant, or (steps, K), a row for each step of the map, each a time γ.
+    steps, record_every
+        Steps of the map, and how many lie between recorded times.
+    start
+        State (N,), known exactly; a StationaryLaw, whose density (or Gaussian) is taken; None for rest.
+    cells
+        Cells along each axis: 512, 64 or 32 by default. With an input that varies from step to step two neurons take
+        some 0.05 s a step on 64 cells, since the equations change.
+    tolerance
+        Largest error of a step in time, in total variation.
+
+    Returns
+    -------
+    DensityPath
+        At steps // record_every + 1 times, the start among them.
+
+    Raises
+    ------
+    NotApplicable
+        For more than three neurons, no noise, or a neuron that stays where it is.
+    Divergence
+        If the state grows without bound.
+    ValueError
+        For arguments that are not of the form, or a grid too large for memory.
+
+    Examples
+    --------
+    >>> path = evolve(CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1), Noise(inside=0.5), None, 50, 25)
+    >>> print(path.time, path.mean[:, 0].round(3))
+    [0.  2.5 5. ] [0.    0.304 0.362]
+    """
+    steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
+    require_few(net)
+    tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
+    if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
+        raise NotApplicable("Fokker–Planck is for a network with noise; without, the density is a point")
+    times, inputs = _schedule(net, u, steps, every)
+    low, high = _path_box(net, noise, inputs, times, start)
+    if not isinstance(start, StationaryLaw):  # a state is spread over three cells of the coarser grid
+        state, room = net.start_state(start), 2.0 * (high - low) / (0.5 * np.array(counts) - 4.0)
+        low, high = np.minimum(low, state - room), np.maximum(high, state + room)
+    recorded = set(range(0, steps + 1, every))
+    keep = [round(t / net.gamma) in recorded for t in times]
+    for _ in range(MOST_WIDENINGS):
+        known: dict[bytes, Any] = {}
+        problems = []
+        for row in inputs:
+            key = b"" if row is None else row.tobytes()
+            known.setdefault(key, network_equation(net, noise, row, (low, high)))
+            problems.append(known[key])
+        begin = _start(net, start)
+        path = follow(problems, low, high, counts, begin, times, tolerance, lambda k: keep[k])
+        if path.border.max() <= BORDER:
+            break
+        grow = WIDENED * (high - low)
+        low, high = (
+            np.where(path.border[:, 0] > BORDER, low - grow, low),
+            np.where(path.border[:, 1] > BORDER, high + grow, high),
+        )
+    return path
+
+
+def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[FloatArray, list[FloatArray | None]]:
+    """Times at which the input changes or is recorded, and the input between them."""
+    marks = set(range(0, steps + 1, every)) | {steps}
+    given = None if u is None else real_array("u", u)
+    rows: FloatArray | None = None
+    if given is not None and net.W_in is not None and given.ndim > 1:
+        rows = real_array("u", given, (steps, net.W_in.shape[1]))
+    else:
+        net.drive(given)
+    if rows is not None:
+        marks |= set(np.flatnonzero(np.any(rows[1:] != rows[:-1], axis=1)) + 1)
+    places = sorted(int(k) for k in marks)
+    inputs = [given if rows is None else rows[k] for k in places[:-1]]
+    return net.gamma * np.array(places, dtype=np.float64), inputs
+
+
+def _path_box(
+    net: CTRNN, noise: Noise, inputs: list[FloatArray | None], times: FloatArray, start: Any
+) -> tuple[FloatArray, FloatArray]:
+    """Box of the closure along its path."""
+    law = _start(net, start)
+    state = (
+        Moments(law.mean, law.covariance)
+        if isinstance(law, Gaussian | Density)
+        else Moments(law, np.zeros((net.n,) * 2))
+    )
+    closure, path = Closure(net, noise, None), [state]
+    for u, length in zip(inputs, np.diff(times), strict=True):
+        closure.drive = net.drive(u)
+        for _ in range(round(length / net.gamma)):
+            state = closure.step(state)
+            if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
+                raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
+            path.append(state)
+    mean, width = (
+        np.array([at.mean for at in path]),
+        np.array([WIDTHS * np.sqrt(np.diag(at.covariance)) for at in path]),
+    )
+    if not np.all(np.abs(mean) + width < BOUND):
+        raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
+    low, high = (mean - width).min(axis=0), (mean + width).max(axis=0)
+    if isinstance(law, Density):  # whose tails, and wells, its moments do not tell
+        ends = np.array([_quantiles(law.marginal(i)) for i in range(net.n)])
+        low, high = np.minimum(low, ends[:, 0]), np.maximum(high, ends[:, 1])
+    return open_box(low, high)
+
+
+def _quantiles(density: Density) -> tuple[float, float]:
+    """Ends of what holds all but TAIL of a density of one dimension, on either side."""
+    x, below = density.axes[0], np.cumsum(density.weights) / density.mass
+    first, last = int(np.searchsorted(below, TAIL)), min(int(np.searchsorted(below, 1.0 - TAIL)), x.size - 1)
+    return float(x[first] - density.widths[0][first]), float(x[last] + density.widths[0][last])
+
+
+def _start(net: CTRNN, start: Any) -> FloatArray | Density | Gaussian:
+    """What `follow` starts from."""
+    if not isinstance(start, StationaryLaw):
+        return net.start_state(start)
+    density = start.details.get("density")
+    if isinstance(density, Density) and density.n == net.n:
+        return density
+    covariance = real_array("start.covariance", start.covariance, (net.n, net.n))
+    return Gaussian(real_array("start.mean", start.mean, (net.n,)), semidefinite(covariance))

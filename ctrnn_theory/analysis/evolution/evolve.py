@@ -1,0 +1,315 @@
+"""The law in time: mean and covariance of the state along an input."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
+from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.integrators.trajectory import drive_rows
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
+from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.law import StationaryLaw, symmetric
+from ctrnn_theory.stationary.overflow import growth
+from ctrnn_theory.support.arguments import choice, positive_integer, real_array
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COARSE = 0.2
+"""Difference of the mean on two grids, in standard deviations, that counts as not converged; it is above the error
+that their extrapolation leaves."""
+CHUNK = 2**22
+"""Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class Evolution:
+    """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
+
+    time: FloatArray
+    """Times (T,) in units of τ: γ for each step; the first is 0."""
+    mean: FloatArray
+    """Mean E[h] at each time, (T, N)."""
+    covariance: FloatArray
+    """Covariance of h at each time, (T, N, N)."""
+    net: CTRNN
+    """The network."""
+    noise: Noise
+    """Its noise."""
+    method: str
+    """Name of the method, see :func:`evolve`."""
+    standard_error: FloatArray | None = None
+    """Standard error of ``mean``, (T, N), for a method that samples; otherwise None."""
+    converged: bool = True
+    """Whether the method reached its tolerance."""
+    message: str = ""
+    """One sentence on what limits the result; empty when there is nothing to say."""
+    seconds: float = 0.0
+    """Wall-clock time of the call."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers that only this method has."""
+
+    @property
+    def std(self) -> FloatArray:
+        """Standard deviation of each state at each time, (T, N)."""
+        std: FloatArray = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0.0))
+        return std
+
+    @property
+    def output_mean(self) -> FloatArray:
+        """Mean of the output, W_out m + b_out, (T, P).
+
+        Raises
+        ------
+        ValueError
+            If the network has no readout.
+        """
+        z: FloatArray = self.mean @ self._readout().T
+        return z if self.net.b_out is None else z + self.net.b_out
+
+    @property
+    def output_covariance(self) -> FloatArray:
+        """Covariance of the output, W_out V W_outᵀ, (T, P, P).
+
+        Raises
+        ------
+        ValueError
+            If the network has no readout.
+        """
+        W_out = self._readout()
+        return symmetric(W_out @ self.covariance @ W_out.T)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw it, see :func:`ctrnn_theory.plotting.evolution`."""
+        from ctrnn_theory import plotting
+
+        return plotting.evolution(self, ax)
+
+    def _readout(self) -> FloatArray:
+        if self.net.W_out is None:
+            raise ValueError("net must have W_out for an output; got None")
+        return self.net.W_out
+
+
+class Course(NamedTuple):
+    """What one method finds: the fields of an Evolution that are its own."""
+
+    mean: FloatArray
+    covariance: FloatArray
+    standard_error: FloatArray | None = None
+    converged: bool = True
+    message: str = ""
+    details: Mapping[str, Any] = {}
+
+
+@guarded
+@limited
+def evolve(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None = None,
+    steps: int = 1000,
+    method: str = "gaussian_closure",
+    record_every: int = 1,
+    start: ArrayLike | StationaryLaw | None = None,
+    **options: Any,
+) -> Evolution:
+    """Mean and covariance of the state in time, along an input.
+
+    "gaussian_closure" iterates :func:`ctrnn_theory.stationary.gaussian_closure.step`: exact moments of one step from
+    a Gaussian state; it has no sampling error, and that of the closure. "cumulant_closure" follows the third cumulants
+    too, see :mod:`ctrnn_theory.stationary.closure.cumulant_step`. "simulation" averages over trajectories of the map
+    itself.
+    "fokker_planck" follows the density of up to three neurons in the diffusion approximation.
+
+    Parameters
+    ----------
+    net, noise
+        The network, N neurons, and its noise; σ is per step.
+    u
+        Input: None, (K,) constant, or (steps, K), a row for each step, as for :func:`ctrnn_theory.simulate`.
+    steps
+        Steps of the map, γ = Δt/τ each.
+    method
+        "gaussian_closure", "cumulant_closure", "simulation" or "fokker_planck".
+    record_every
+        Steps between recorded times.
+    start
+        State (N,) at time 0, known exactly, None for rest (zero); or a stationary law, for a Gaussian state of its
+        mean and covariance ("cumulant_closure" takes the third cumulants of its own law as well, "fokker_planck" the
+        density of its own).
+    **options
+        "simulation" takes ``trajectories`` (4096), ``rng`` (0) and ``workers``, as :func:`ctrnn_theory.simulate`
+        does; "fokker_planck" takes ``cells`` and ``tolerance``, as :func:`ctrnn_theory.fokker_planck.evolve` does.
+
+    Returns
+    -------
+    Evolution
+        T = steps // record_every + 1 times, the start among them. ``details``, for "simulation":
+        "variance_standard_error" (T, N), of the diagonal of the covariance, and "trajectories"; for "fokker_planck":
+        "densities" (T), "error" and "border", see :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or option, counts that are not positive integers, or shapes that do not fit.
+    NotApplicable
+        If the method cannot treat this network; the message gives the reason.
+    Divergence
+        If the state passes 1e12.
+
+    Examples
+    --------
+    >>> net = CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
+    >>> law = evolve(net, Noise(inside=0.5), steps=100, record_every=50)
+    >>> print(law.time, law.mean[:, 0].round(4))       # from rest to the biased state; the fixed point is 0.2
+    [ 0.  5. 10.] [0.     0.3639 0.3766]
+    """
+    choice("method", method, METHODS)
+    check_model(net, noise)
+    steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
+    follow = METHODS[method]
+    known = list(inspect.signature(follow).parameters)[6:]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
+    begin, state = perf_counter(), start_moments(net, start)
+    with growth(net, noise, None, state.mean):
+        course = follow(net, noise, u, steps, every, start, **options)
+    course = course._replace(covariance=symmetric(course.covariance))  # a product of matrices need not be
+    return Evolution(
+        time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
+        net=net,
+        noise=noise,
+        method=method,
+        seconds=perf_counter() - begin,
+        **course._asdict(),
+    )
+
+
+def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moments:
+    """Mean and covariance at time 0."""
+    if not isinstance(start, StationaryLaw):
+        return Moments(net.start_state(start), np.zeros((net.n, net.n)))
+    V = real_array("start.covariance", start.covariance, (net.n, net.n))
+    return Moments(real_array("start.mean", start.mean, (net.n,)), semidefinite(V))
+
+
+def _gaussian_closure(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
+) -> Course:
+    return _iterate(Closure(net, noise, None), start_moments(net, start), drive_rows(net, u, steps), steps, every)
+
+
+def _cumulant_closure(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
+) -> Course:
+    state = start_moments(net, start)
+    if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
+        state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])
+    return _iterate(CumulantClosure(net, noise, None), state, drive_rows(net, u, steps), steps, every)
+
+
+def _iterate(closure: Closure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
+    rows = np.broadcast_to(drive, (steps, drive.shape[-1]))
+    recorded = [state]
+    for k in range(steps // every * every):
+        closure.drive = rows[k]
+        state = closure.step(state)
+        if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
+            raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} within {k + 1} steps")
+        if (k + 1) % every == 0:
+            recorded.append(Moments(state.mean, state.covariance))
+    return Course(np.array([at.mean for at in recorded]), np.array([at.covariance for at in recorded]))
+
+
+def _simulation(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None,
+    steps: int,
+    every: int,
+    start: ArrayLike | StationaryLaw | None,
+    trajectories: int = 4096,
+    rng: Any = 0,
+    workers: int | Callable[..., Any] | None = None,
+) -> Course:
+    count, times = positive_integer("trajectories", trajectories), steps // every
+    if count == 1:
+        raise ValueError("trajectories must be at least 2 for a covariance; got 1")
+    law, starts = start_moments(net, start), None
+    if isinstance(start, StationaryLaw):
+        rng = np.random.default_rng(seed_words(rng))  # for the starts, and then for the noise
+        values, vectors = np.linalg.eigh(law.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        starts = law.mean + rng.standard_normal((count, net.n)) @ root.T
+    ensemble = Ensemble(net, noise, drive_rows(net, u, steps), law.mean, count, rng, workers)
+    if starts is not None:
+        ensemble.place(starts)
+    chunk = max(1, CHUNK // (count * net.n))
+    parts = [_sample_moments(ensemble.states[None, :count])]
+    for first in range(0, times, chunk):
+        h = ensemble.record(min(chunk, times - first), every, count)
+        if not np.all(np.abs(h) < BOUND):  # also for NaN
+            raise Divergence(f"W must keep the state bounded; a state passes {BOUND:g} within {ensemble.steps} steps")
+        parts.append(_sample_moments(h))
+    mean, covariance, error, variance_error = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Course(mean, covariance, error, details={"variance_standard_error": variance_error, "trajectories": count})
+
+
+def _sample_moments(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Mean, covariance, and standard errors of the mean and of the variance, of states (T, M, N)."""
+    M = h.shape[1]
+    d = h - h[:, :1]  # no rounding where all are alike, and nothing that cancels where the mean is large
+    shift = d.mean(axis=1)
+    d -= shift[:, None]
+    covariance = d.transpose(0, 2, 1) @ d / (M - 1)
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    fourth = np.maximum(np.mean(d**4, axis=1) - variance**2, 0.0)
+    return h[:, 0] + shift, covariance, np.sqrt(variance / M), np.sqrt(fourth / M)
+
+
+def _fokker_planck(
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None,
+    steps: int,
+    every: int,
+    start: ArrayLike | StationaryLaw | None,
+    cells: int | Sequence[int] | None = None,
+    tolerance: float = 1e-4,
+) -> Course:
+    from ctrnn_theory.analysis.evolution import density
+
+    path = density.evolve(net, noise, u, steps, every, start, cells=cells, tolerance=tolerance)
+    details = {"densities": path.densities, "error": path.error, "border": path.border}
+    width = float(np.sqrt(np.max(path.covariance)))
+    message = ""
+    if path.border.max() > density.BORDER:
+        message = f"the domain cuts the density off: {path.border.max():.1e} of the probability came to lie at an end"
+    elif path.error[0] > COARSE * width:
+        message = f"estimated error of the mean by the grid {path.error[0]:.1e}: raise cells"
+    return Course(path.mean, path.covariance, None, not message, message, details)
+
+
+METHODS: dict[str, Callable[..., Course]] = {
+    "gaussian_closure": _gaussian_closure,
+    "cumulant_closure": _cumulant_closure,
+    "simulation": _simulation,
+    "fokker_planck": _fokker_planck,
+}

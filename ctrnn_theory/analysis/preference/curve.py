@@ -1,0 +1,258 @@
+"""The loss of a trained network against the noise that it is tested at, and the level that it prefers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicSpline
+
+from ctrnn_theory.analysis.preference.result import Preference
+from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.model.network import CTRNN, check_model
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.stationary.overflow import growth
+from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number, real_array
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.workers import Workers, threads
+from ctrnn_theory.training.settings import find_task
+from ctrnn_theory.training.tasks import Model, OpenLoop, Task
+from ctrnn_theory.training.tasks.base import expected_loss
+
+Key = NDArray[np.uint64]
+RESAMPLES = 1000  # of the bootstrap
+STEEP = 100.0  # times the lower quartile of the losses: beyond, a level is left out in looking for the least
+AWAY = 1e4  # times the median loss: a trial beyond has run away
+FINE = 3001  # levels among which the least of a spline is looked for
+BATCH = 2**16  # numbers in the covariances that the closure treats at once
+
+
+@guarded
+@limited
+def preference(
+    net: CTRNN,
+    task: Task | str,
+    noise_levels: ArrayLike | None = None,
+    *,
+    noise: Noise | None = None,
+    repeats: int = 256,
+    rng: Any = 0,
+    workers: Workers = None,
+    predict: bool = True,
+    confidence: float = 0.95,
+) -> Preference:
+    """Loss of a trained network against test noise, simulated and predicted, and the level that it prefers.
+
+    If the bias of the output goes with σ², is tuned out at the training noise, σ = 1, and the variance goes with σ²::
+
+        L(σ) = K (σ² - 1)² + ν σ² + const,   σ_pref² = max(0, 1 - ν/2K),   σ_c² = ν/2K
+
+    in units of the training noise (Eckstein and Srinivasan, arXiv:2601.04539, on what they call paradoxical noise
+    preference). The curves here do not rest on that. The preferred level is where a cubic spline through the losses is
+    least; at an end of the levels it may lie beyond.
+
+    All levels see the same trials, conditions and variates, so that the curve is smooth where its points are uncertain.
+    Standard errors and the interval (a percentile bootstrap) are over repeats, with conditions fixed.
+
+    Parameters
+    ----------
+    net
+        The network.
+    task
+        What it was trained for: a task, or the name of one with its default settings.
+    noise_levels
+        Test noise (L,), as multiples of `noise`, ascending; 0, 0.1, ..., 1.5 by default.
+    noise
+        The training noise, at either site or at both; ``Noise(inside=1.0)`` by default.
+    repeats
+        Trials of each condition, at each level.
+    rng
+        Seed: an int, a SeedSequence or a Generator.
+    workers
+        Threads, or a function like ``map``; the numbers do not depend on it.
+    predict
+        Whether to follow the Gaussian closure in time too, for an open-loop task. It takes seconds for relu, and a
+        minute or more for an activation whose covariances have no closed form, such as tanh.
+    confidence
+        Of the interval, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        For a network that does not fit the task, no noise, or arguments out of range.
+    Divergence
+        If the state grows without bound.
+
+    Examples
+    --------
+    A layer of one relu whose mean is right at σ = 1, but not without noise:
+
+    >>> net = CTRNN([[0.0]], 0.0, "relu", gamma=1.0, W_in=[[0.0]], W_out=[[1.0]], b_out=[-1 / np.sqrt(2 * np.pi)])
+    >>> found = preference(net, find_task("feedforward", target="0*x", repeats=1), [0.0, 0.25, 0.5, 0.75, 1.0])
+    >>> print(round(found.predicted_preferred, 3), round(found.preferred, 1))   # 1/π
+    0.318 0.3
+    """
+    task = find_task(task)
+    noise = Noise(inside=1.0) if noise is None else noise
+    check_model(net, noise)
+    check_rng(rng)
+    threads(workers)
+    if not any(noise.factor(site, net.n).any() for site in SITES):
+        raise ValueError("noise must be above 0, since levels are multiples of it; got 0")
+    task.layout(net.n).vector(net)  # raises if it does not fit
+    levels = _levels(noise_levels)
+    if positive_integer("repeats", repeats) < 3:
+        raise ValueError(f"repeats must be at least 3 for standard errors; got {repeats}")
+    if task.gamma not in (None, net.gamma):
+        raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {net.gamma:g}")
+    if not task.recurrent and net.W.any():
+        raise ValueError(f"W must be zero for {task.name}; it holds {net.W[net.W != 0.0][0]:g}")
+    if not positive_number("confidence", confidence) < 1.0:
+        raise ValueError(f"confidence must be in (0, 1); got {confidence}")
+    key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # zero is for the ratio, both are for K and ν
+    runs = [_run(task, net, noise, s, repeats, key, workers) for s in every]
+    shown = np.isin(every, levels)
+    chosen = [run for run, show in zip(runs, shown, strict=True) if show]
+    found = _measured(chosen) | _preferred(
+        levels, np.array([run.cost for run in chosen]), runs[0].cost, key, confidence
+    )
+    if isinstance(task, OpenLoop):
+        found |= _tradeoff(runs[0], runs[int(np.flatnonzero(every == 1.0)[0])])
+        with growth(net, noise):
+            found |= _predicted(task, Model.of(net, noise), every, shown, key) if predict else {}
+    return Preference(net, task, noise, repeats, confidence, levels, **found)
+
+
+def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
+    """Level at which each of the curves (..., L) is least, and its value there, by a cubic spline.
+
+    The spline goes through the levels around the least of their mean up to those where that is `STEEP` times its lower
+    quartile: it would swing about a loss that is far above the others, where trials run away.
+
+    Examples
+    --------
+    >>> s = np.linspace(0.0, 1.5, 16)
+    >>> level, value = least(s, (s**2 - 0.64) ** 2)
+    >>> print(round(float(level), 3), round(float(value), 6))
+    0.8 0.0
+    """
+    mean = curves.reshape(-1, len(levels)).mean(axis=0)
+    far = np.flatnonzero(~(mean <= STEEP * np.quantile(np.abs(mean), 0.25, method="lower")))
+    below, above = far[far < mean.argmin()], far[far > mean.argmin()]
+    window = slice(below[-1] + 1 if below.size else 0, above[0] if above.size else len(levels))
+    levels, curves = levels[window], curves[..., window]
+    if len(levels) == 1:
+        return np.full(curves.shape[:-1], levels[0]), curves[..., 0]
+    fine = np.linspace(levels[0], levels[-1], FINE)
+    values = CubicSpline(levels, curves, axis=-1)(fine)
+    i = np.argmin(values, axis=-1)
+    return fine[i], np.take_along_axis(values, i[..., None], -1)[..., 0]
+
+
+class _Run(NamedTuple):
+    """One level: of each trial (R, C) the cost and its shares of squared bias and variance, or whether it succeeded."""
+
+    cost: FloatArray
+    bias: Any = None
+    variance: Any = None
+    mean: Any = None  # of the error (C, T, P)
+    w: Any = None  # weights of its steps (T,)
+    success: Any = None
+
+
+def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
+    scaled = Noise(*(level * np.asarray(getattr(noise, site)) for site in SITES))
+    trials = task.trials(net, scaled, repeats, key, workers)
+    if not np.all(np.isfinite(trials.cost)):
+        raise Divergence(f"W must keep the state bounded; at level {level:g} of the noise the loss is not finite")
+    e, w = trials.error, trials.w
+    if e is None or w is None:
+        return _Run(trials.cost, success=None if trials.success is None else trials.success.astype(np.float64))
+    mean = e.mean(axis=0)
+    # products of one trial's error with those of the others: their mean is free of the variance
+    bias = np.einsum("rctp,rctp,t->rc", e, repeats * mean - e, w) / (repeats - 1)
+    variance = np.einsum("rctp,t->rc", (e - mean) ** 2, w) * (repeats / (repeats - 1))
+    return _Run(trials.cost, bias, variance, mean, w)
+
+
+def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
+    found: dict[str, FloatArray | None] = {}
+    jackknife = (len(runs[0].cost) - 1.0) / (len(runs[0].cost) - 2.0)  # a trial's share rests on the mean of the others
+    for name, error, factor in (
+        ("cost", "standard_error", 1.0),
+        ("bias", "bias_standard_error", 2.0 * jackknife),  # a product is of two trials
+        ("variance", "variance_standard_error", jackknife),
+        ("success", "success_standard_error", 1.0),
+    ):
+        parts = [getattr(run, name) for run in runs]
+        none = parts[0] is None
+        found["loss" if name == "cost" else name] = None if none else np.mean(parts, axis=(1, 2))
+        found[error] = None if none else np.array([factor * _standard_error(part) for part in parts])
+    found["runaway"] = np.array([np.mean(run.cost > AWAY * np.median(run.cost, axis=0)) for run in runs])
+    return found
+
+
+def _standard_error(x: FloatArray) -> float:
+    """Of the mean of x (R, C) over independent repeats, with conditions fixed."""
+    return float(np.sqrt(np.sum(x.var(axis=0, ddof=1)) / x.shape[0]) / x.shape[1])
+
+
+def _preferred(
+    levels: FloatArray, cost: FloatArray, without: FloatArray, key: Key, confidence: float
+) -> dict[str, Any]:
+    """The least of the loss from the cost of trials (L, R, C), and of those without noise (R, C), with a bootstrap."""
+    rows, base = cost.mean(axis=2).T, without.mean(axis=1)
+    repeats = len(rows)
+    draws = np.random.default_rng(np.random.SeedSequence([int(word) for word in key], spawn_key=(1,)))
+    weights = draws.multinomial(repeats, np.full(repeats, 1.0 / repeats), size=RESAMPLES) / repeats
+    level, loss = least(levels, rows.mean(axis=0))
+    again, losses = least(levels, weights @ rows)
+    ratios = _ratio(weights @ base, losses)
+    return {
+        "preferred": float(level),
+        "interval": tuple(np.quantile(again, [0.5 - 0.5 * confidence, 0.5 + 0.5 * confidence]).tolist()),
+        "ratio": float(_ratio(base.mean(), loss)),
+        "ratio_standard_error": float(np.std(ratios, ddof=1)),
+    }
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    return np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0.0)
+
+
+def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
+    """K and ν, simulated; K is free of the variance of its means."""
+    nu = float(trained.variance.mean())
+    moved = np.einsum("ctp,t->c", (trained.mean - without.mean) ** 2, trained.w).mean()
+    return {"K": float(moved - nu / len(trained.cost)), "nu": nu}
+
+
+def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[np.bool_], key: Key) -> dict[str, Any]:
+    """What the closure says, or nothing if it grows without bound."""
+    episode = task.drawn(key)
+    size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))
+    parts = [task.output_moments(model, episode, levels[i : i + size]) for i in range(0, len(levels), size)]
+    mean, variance = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    bias, spread = expected_loss(episode, mean, variance)
+    if not np.all(np.isfinite(spread)):
+        return {}
+    one = int(np.flatnonzero(levels == 1.0)[0])
+    moved = np.sum((mean[:, one] - mean[:, 0]) ** 2, axis=-1).mean(axis=-1)
+    return {
+        "predicted_bias": bias[shown],
+        "predicted_variance": spread[shown],
+        "predicted_preferred": float(least(levels[shown], (bias + spread)[shown])[0]),
+        "K": float(episode.w[episode.w > 0.0] @ moved),
+        "nu": float(spread[one]),
+    }
+
+
+def _levels(given: ArrayLike | None) -> FloatArray:
+    levels = real_array("noise_levels", np.arange(16) / 10.0 if given is None else given, (None,))
+    if levels.size == 0 or np.any(levels < 0.0) or np.any(np.diff(levels) <= 0.0):
+        raise ValueError(f"noise_levels must be at least one number, none below 0, ascending; got {levels.tolist()}")
+    return levels

@@ -1,0 +1,151 @@
+"""What a test of a network at many levels of noise finds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.tables import table
+from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.training.tasks import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROUNDING = 1e-12  # a standard error below is that of no noise
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class Preference(ReadOnly):
+    """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""
+
+    net: CTRNN
+    """The network."""
+    task: Task
+    """What it is tested on."""
+    noise: Noise
+    """The training noise, that of level one."""
+    repeats: int
+    """Trials of each condition at each level."""
+    confidence: float
+    """Of the interval."""
+    levels: FloatArray
+    """Test noise (L,), as multiples of the training noise."""
+    loss: FloatArray
+    """Loss by simulation (L,)."""
+    standard_error: FloatArray
+    """Of the loss, over repeats (L,)."""
+    bias: FloatArray | None
+    """Squared bias (L,), free of bias itself, so that it may fall below zero; None for a closed-loop task."""
+    bias_standard_error: FloatArray | None
+    """Of `bias` (L,)."""
+    variance: FloatArray | None
+    """Variance (L,): with `bias`, the loss; None for a closed-loop task."""
+    variance_standard_error: FloatArray | None
+    """Of `variance` (L,)."""
+    success: FloatArray | None
+    """Share of trials that reach their goal (L,), of a closed-loop task."""
+    success_standard_error: FloatArray | None
+    """Of `success` (L,)."""
+    runaway: FloatArray
+    """Share of trials that have run away, (L,): whose loss is more than 1e4 times the median. Where there are any, the
+    expected loss is that of the rarest of them, and no sample has it."""
+    preferred: float
+    """The level of least loss."""
+    interval: tuple[float, float]
+    """Its confidence interval."""
+    ratio: float
+    """Loss without noise over the loss at the preferred level; NaN where that is zero."""
+    ratio_standard_error: float
+    """Of `ratio`."""
+    predicted_bias: FloatArray | None = None
+    """Squared bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`, and where the
+    closure grows without bound."""
+    predicted_variance: FloatArray | None = None
+    """Variance (L,), likewise."""
+    predicted_preferred: float | None = None
+    """The level of least predicted loss."""
+    K: float | None = None
+    """What the output's mean moves between no noise and level one, squared: mean of |E z(1) - E z(0)|²; by the closure
+    if it was asked for, else simulated; None for a closed-loop task."""
+    nu: float | None = None
+    """ν, the output's variance at level one, likewise."""
+
+    @property
+    def predicted_loss(self) -> FloatArray | None:
+        """Loss (L,) by the Gaussian closure in time."""
+        if self.predicted_bias is None or self.predicted_variance is None:
+            return None
+        return self.predicted_bias + self.predicted_variance
+
+    @property
+    def sigma_c(self) -> float | None:
+        """σ_c = √(ν/2K), the training noise above which noise is preferred, in units of what it is."""
+        if self.K is None or self.nu is None:
+            return None
+        return math.sqrt(self.nu / (2.0 * self.K)) if self.K > 0.0 else math.inf
+
+    @property
+    def sigma_pref(self) -> float | None:
+        """σ_pref = √max(0, 1 - ν/2K), the preferred level if bias and variance went with σ²."""
+        return None if self.sigma_c is None else math.sqrt(max(0.0, 1.0 - self.sigma_c**2))
+
+    def table(self) -> str:
+        """Lay the levels out as text, a row each, and what comes of them."""
+        columns = {"level": [f"{s:g}" for s in self.levels], "loss": _numbers(self.loss, self.standard_error)}
+        columns |= {"bias²": _numbers(self.bias, self.bias_standard_error)}
+        columns |= {"variance": _numbers(self.variance, self.variance_standard_error)}
+        columns |= {"predicted loss": _numbers(self.predicted_loss), "predicted bias²": _numbers(self.predicted_bias)}
+        columns |= {"success": _numbers(self.success, self.success_standard_error)}
+        shown = {title: cells for title, cells in columns.items() if cells}
+        low, high = self.interval
+        lines = [f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}"]
+        if self.predicted_preferred is not None:
+            lines[0] += f"; predicted {self.predicted_preferred:.4g}"
+        error = f" ± {self.ratio_standard_error:.1g}" if self.ratio_standard_error > ROUNDING else ""
+        lines.append(f"loss without noise over loss there {self.ratio:.4g}{error}")
+        if self.sigma_c is not None:
+            lines.append(
+                f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
+            )
+        if np.any(self.runaway):
+            at = self.levels[self.runaway > 0.0]
+            lines.append(f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them")
+        return "\n".join([table(shown, zip(*shown.values(), strict=True)), "", *lines])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the network as plain Python objects that JSON can hold; NaN and infinity become None."""
+        found: dict[str, Any] = {
+            "task": {"name": self.task.name, **asdict(self.task)},
+            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
+        }
+        names = [field.name for field in fields(self) if field.name not in ("net", "task", "noise")]
+        for name in [*names, "predicted_loss", "sigma_c", "sigma_pref"]:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                value = None
+            found[name] = np.asarray(value).tolist() if isinstance(value, np.ndarray | tuple) else value
+        return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw it, see :func:`ctrnn_theory.plotting.preference`."""
+        from ctrnn_theory import plotting
+
+        return plotting.preference(self, ax)
+
+
+def _numbers(values: FloatArray | None, errors: FloatArray | None = None) -> list[str]:
+    if values is None:
+        return []
+    if errors is None:
+        return [f"{value:.5f}" for value in values]
+    shown = (f" ± {error:.0e}" if error > ROUNDING else "" for error in errors)
+    return [f"{value:.5f}{error}" for value, error in zip(values, shown, strict=True)]

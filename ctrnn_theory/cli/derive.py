@@ -1,0 +1,27 @@
+"""The command `derive`."""
+
+from __future__ import annotations
+
+import click
+
+from ctrnn_theory.cli.console import progress, say
+
+
+@click.command("derive")
+@click.argument("activation", required=False)
+@click.option("--formula", default="bias", show_default=True, help="What to derive; see `ctrnn-theory list formulas`.")
+@click.option("--order", type=int, default=4, show_default=True, help="Highest power of sigma, even.")
+@click.option("--site", default="in", show_default=True, help="Noise inside (in) or outside (out) the activation.")
+@click.option("--latex", is_flag=True, help="Print LaTeX.")
+def derive_command(activation: str | None, formula: str, order: int, site: str, latex: bool) -> None:
+    """Print a formula of the theory, with the assumptions under which it holds and the order of its error.
+
+    With an ACTIVATION the formula is written out for it, in its pre-activation a at the fixed point.
+    """
+    from ctrnn_theory.derive import derivation
+
+    with progress() as show:
+        show(f"deriving {formula}")
+        result = derivation(formula, order, site, activation)
+        text = result.latex() if latex else result.text()
+    say(text)

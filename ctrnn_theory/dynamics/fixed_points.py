@@ -1,0 +1,169 @@
+"""Fixed points of the noise-free network, and their stability in discrete time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ctrnn_theory.activations.symbolic.bounds import slope_bounds
+from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
+from ctrnn_theory.dynamics.roots import one_neuron
+from ctrnn_theory.dynamics.settle import BOUND, jacobian, newton, spectral_radius
+from ctrnn_theory.model.network import CTRNN, check_network
+from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+
+STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
+FAR = 10.0  # pre-activation, times the drive's size, of a corner of the states
+RELAXED = 20  # half steps towards the attractors that a corner leads to
+RESIDUAL = 1e-9  # relative
+SAME = 1e-6  # relative distance below which two roots are one
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoint:
+    """A state h* = f(W h* + W_in u + b) and its linear stability under the step."""
+
+    state: FloatArray
+    """h*, shape (N,)."""
+    preactivation: FloatArray
+    """a* = W h* + W_in u + b, shape (N,)."""
+    eigenvalues: NDArray[np.complex128]
+    """Eigenvalues (N,) of (1-γ) I + γ D W, D = diag f'(a*), complex, largest modulus first."""
+    stable: bool
+    """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
+
+
+class FixedPoints(tuple[FixedPoint, ...]):
+    """Fixed points of a network, a tuple, and whether they are all.
+
+    Examples
+    --------
+    >>> found = fixed_points(CTRNN.single(w=0.99, b=10.0))
+    >>> [round(float(point.state[0]), 9) for point in found], found.complete
+    ([1000.0], True)
+    """
+
+    complete: bool
+    """Whether these are surely all fixed points of the network."""
+    message: str
+    """What may be missing; empty if they are all."""
+
+    def __new__(cls, points: Iterable[FixedPoint] = (), message: str = "") -> FixedPoints:
+        """Make a tuple of points, complete if there is no message."""
+        made = super().__new__(cls, points)
+        made.complete, made.message = not message, message
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[FixedPoint, ...], str]:
+        """What a copy or an unpickled tuple is made from."""
+        return tuple(self), self.message
+
+
+@guarded
+@limited
+def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
+    """Fixed points of the noise-free network: every one for one neuron, and for a piecewise-linear activation.
+
+    One neuron: every root of a - w f(a) - drive, isolated by interval arithmetic, see
+    :func:`~ctrnn_theory.dynamics.roots.one_neuron`. Several neurons with a piecewise-linear f, up to 14 of relu or 12
+    of hardtanh: every one, by :func:`~ctrnn_theory.dynamics.piecewise_linear.enumerate_states`. A continuum is given
+    by its ends.
+    Otherwise Newton's method from 512 seeded starts, half of them relaxed from corners of the states, duplicates
+    removed. Some may then be missed, unless the network contracts, so that it has one: of random networks of 8 neurons
+    and weights of standard deviation 3/√8 about one unstable point in fifteen.
+
+    Parameters
+    ----------
+    net
+        The network, N neurons.
+    u
+        Constant input (K,), or None.
+
+    Returns
+    -------
+    FixedPoints
+        Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether they
+        are surely all, and ``message`` what may be missing: where the search is by Newton's method, where there is a
+        continuum, or where rounding hides how many roots lie together.
+
+    Examples
+    --------
+    >>> bistable = CTRNN.single(w=1.5, b=0.0, activation="tanh")
+    >>> [(round(float(p.state[0]), 6), p.stable) for p in fixed_points(bistable)]
+    [(-0.85856, True), (0.0, False), (0.85856, True)]
+    """
+    check_network(net)
+    drive, f = net.drive(u), net.activation
+    remarks: list[str] = []
+    if net.n == 1:
+        roots = one_neuron(f, float(net.W[0, 0]), float(drive[0]))
+        states, remarks = [np.array([h]) for _, h in roots.found], roots.remarks
+    elif enumerable(f, net.n):
+        states, regular = enumerate_states(f, net.W, drive)
+        remarks = [] if regular else ["where the equations are singular there may be a continuum of fixed points"]
+    else:
+        states = _multistart(net, drive)
+        if not (len(states) == 1 and max(map(abs, slope_bounds(f))) * np.linalg.norm(net.W, 2) < 1.0):
+            remarks = [f"they were looked for from {2 * STARTS} starts, and there may be others"]
+    points = sorted((fixed_point_at(net, state, drive) for state in states), key=lambda point: tuple(point.state))
+    return FixedPoints(points, "; ".join(remarks))
+
+
+def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoint:
+    """Describe the fixed point at a state (N,) known to be one, with `drive` the input current (N,)."""
+    a = net.W @ state + drive
+    A = jacobian(net.W, net.activation.derivative(a), net.gamma)
+    eigenvalues = np.linalg.eigvals(A).astype(np.complex128)
+    stable = bool(np.all(np.abs(eigenvalues) < 1.0))
+    kinks = np.array(net.activation.breakpoints)
+    nearby = np.abs(a[:, None] - kinks) <= 1e-12 * (1.0 + np.abs(a[:, None]))
+    if nearby.any():
+        shift = 1e-9 * (1.0 + np.abs(a)) * nearby.any(axis=1)
+        jumps = [kink.location for kink in net.activation.kinks if kink.value_jump]
+        stable = (
+            stable
+            and not np.any(np.isin(kinks[nearby.any(axis=0)], jumps))
+            and all(
+                spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
+                for side in (-1.0, 1.0)
+            )
+        )
+    order = np.argsort(-np.abs(eigenvalues))
+    return FixedPoint(state, a, eigenvalues[order], stable)
+
+
+def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
+    rng = np.random.default_rng(0)
+    f, df = net.activation, net.activation.derivative
+    scale = 1.0 + np.max(np.abs(drive))
+    starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
+    starts[0] = 0.0
+    starts[1::2] = f(starts[1::2] @ net.W.T + drive)
+    states, residual = newton(f, df, net.W, drive, np.concatenate([starts, _relaxed_corners(net, drive, scale, rng)]))
+    return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
+
+
+def _relaxed_corners(net: CTRNN, drive: FloatArray, scale: float, rng: np.random.Generator) -> FloatArray:
+    """States (M, N) near attractors: where corners f(±far) lead, all 2^N of them or 256 drawn."""
+    if 2**net.n <= STARTS:
+        signs = 2.0 * (np.arange(2**net.n)[:, None] >> np.arange(net.n) & 1) - 1.0
+    else:
+        signs = rng.choice([-1.0, 1.0], size=(STARTS, net.n))
+    h: FloatArray = net.activation(FAR * scale * signs)
+    for _ in range(RELAXED):
+        moved = 0.5 * (h + net.activation(h @ net.W.T + drive))
+        h = np.where(np.max(np.abs(moved), axis=1, keepdims=True) < BOUND, moved, h)
+    return h
+
+
+def _distinct(states: list[FloatArray]) -> list[FloatArray]:
+    kept: list[FloatArray] = []
+    for state in states:
+        if all(np.max(np.abs(state - other)) > SAME * (1.0 + np.max(np.abs(other))) for other in kept):
+            kept.append(state)
+    return kept

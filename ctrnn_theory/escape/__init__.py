@@ -1,0 +1,1 @@
+"""Escape: which attractor noise leaves, where to, and when."""

@@ -1,0 +1,217 @@
+"""The network, and its file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.model.noise import SITES, Noise, check_gamma
+from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.support.arguments import float_array, positive_integer, real_array, real_number, shown
+from ctrnn_theory.support.files import atomically, reason
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.npz import read_arrays
+from ctrnn_theory.support.types import FloatArray
+
+ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
+FORMAT = 1  # of the file; raised when older readers would misread it
+MAX_BYTES, MAX_HEADER = 1 << 28, 1 << 20  # of a file, and of its header, unless a caller allows more
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class CTRNN(ReadOnly):
+    """A continuous-time recurrent network, stepped by Euler–Maruyama.
+
+    ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, output ``z = W_out h + b_out``.
+
+    Parameters
+    ----------
+    W
+        Recurrent weights (N, N); a row is a target.
+    b
+        Bias (N,); a number is given to every neuron.
+    activation
+        f: an :class:`~ctrnn_theory.Activation`, or what :func:`~ctrnn_theory.activation` takes.
+    gamma
+        Step over time constant, Δt/τ in (0, 1].
+    W_in
+        Input weights (N, K), or None for no input.
+    W_out, b_out
+        Readout (P, N) and its bias (P,), or None for no readout.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, values that are not finite, γ outside (0, 1] or an unknown activation.
+
+    Examples
+    --------
+    >>> net = CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], activation="tanh", gamma=0.2)
+    >>> net.n
+    2
+    >>> net.preactivation([1.0, 0.0])
+    array([0.1, 0.7])
+    """
+
+    W: FloatArray
+    """Recurrent weights (N, N)."""
+    b: FloatArray
+    """Bias (N,)."""
+    activation: Activation = field(default="relu")  # type: ignore[assignment]  # text is turned into an Activation
+    """Activation function f, the same for every neuron."""
+    gamma: float = 0.1
+    """Δt/τ in (0, 1]."""
+    W_in: FloatArray | None = None
+    """Input weights (N, K), or None."""
+    W_out: FloatArray | None = None
+    """Output weights (P, N), or None."""
+    b_out: FloatArray | None = None
+    """Output bias (P,), or None."""
+
+    def __post_init__(self) -> None:
+        W = real_array("W", self.W)
+        if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
+            raise ValueError(f"W must be a square matrix (N, N), N at least 1; got shape {W.shape}")
+        n, b = W.shape[0], real_array("b", self.b)
+        values: dict[str, Any] = {
+            "W": W,
+            "b": real_array("b", np.full(n, b) if b.ndim == 0 else b, (n,)),
+            "activation": activation(self.activation),
+            "gamma": check_gamma(self.gamma),
+        }
+        if self.W_in is not None:
+            values["W_in"] = real_array("W_in", self.W_in, (n, None))
+        if self.W_out is not None:
+            values["W_out"] = real_array("W_out", self.W_out, (None, n))
+        if self.b_out is not None:
+            if self.W_out is None:
+                raise ValueError("b_out must come with W_out; got b_out alone")
+            values["b_out"] = real_array("b_out", self.b_out, (values["W_out"].shape[0],))
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def single(cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1) -> CTRNN:
+        """One neuron with self-connection `w` and bias `b`.
+
+        Examples
+        --------
+        >>> CTRNN.single(w=0.5, b=0.1).W
+        array([[0.5]])
+        """
+        W, bias = np.array([[real_number("w", w)]]), np.array([real_number("b", b)])
+        return cls(W, bias, activation, gamma)  # type: ignore[arg-type]
+
+    @property
+    def n(self) -> int:
+        """Number of neurons N."""
+        return int(self.W.shape[0])
+
+    def drive(self, u: ArrayLike | None = None) -> FloatArray:
+        """Input current W_in u + b, shape (N,), for a constant input u of shape (K,)."""
+        if u is None:
+            return self.b
+        if self.W_in is None:
+            raise ValueError("u must be None for a network without W_in")
+        return self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],))
+
+    def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
+        """A = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
+        states = float_array("h", h)
+        if states.shape[-1:] != (self.n,):
+            raise ValueError(f"h must have shape (..., {self.n}); got {states.shape}")
+        return states @ self.W.T + self.drive(u)
+
+    def start_state(self, start: ArrayLike | None = None) -> FloatArray:
+        """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
+        if start is None:
+            return np.zeros(self.n)
+        return real_array("start", np.atleast_1d(float_array("start", start)), (self.n,))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to an ``.npz`` file of plain arrays and a JSON header, atomically.
+
+        A failure leaves a file that was there before as it was.
+
+        Parameters
+        ----------
+        path
+            File name; used as given.
+
+        Raises
+        ------
+        ValueError
+            If it is a folder, or lies in one that does not exist.
+        """
+        header = {"format": FORMAT, "activation": self.activation.text, "gamma": self.gamma}
+        arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+        with atomically(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, header=np.array(json.dumps(header)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> CTRNN:
+        """Read a network that :meth:`save` wrote. Nothing in the file is unpickled or evaluated.
+
+        Parameters
+        ----------
+        path
+            File name.
+        max_bytes
+            Bytes that its arrays may have: 256 MiB by default, which is enough for 5000 neurons.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read as a network; the message says why. The file is only read.
+        """
+        most = positive_integer("max_bytes", max_bytes)
+        try:
+            return cls(**_read(path, most))
+        except Exception as error:  # json and NumPy each raise their own on damaged bytes
+            why = reason(error)
+        raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {why}")
+
+
+def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
+    """Arguments of a network out of a file."""
+    file = read_arrays(path, max_bytes)
+    for name in ("header", "W", "b"):
+        if name not in file:
+            raise ValueError(f"it lacks {name}")
+    if file["header"].ndim or file["header"].nbytes > MAX_HEADER:
+        raise ValueError("its header must be a text")
+    header = json.loads(str(file["header"]))
+    kinds: dict[str, Any] = {"format": int, "activation": str, "gamma": float}
+    for name, kind in kinds.items():
+        if not isinstance(header, dict) or type(header.get(name)) is not kind:
+            raise ValueError(f"its header must hold {name}, of type {kind.__name__}")
+    if header["format"] > FORMAT:
+        raise ValueError(f"it has format {header['format']}, this version reads up to {FORMAT}")
+    arrays = {name: file[name] for name in ARRAYS if name in file}
+    return {"activation": header["activation"], "gamma": header["gamma"], **arrays}
+
+
+def check_network(net: Any) -> None:
+    """Raise a ValueError unless this is a network."""
+    if not isinstance(net, CTRNN):
+        raise ValueError(f"net must be a CTRNN; got {shown(net)}")
+
+
+def check_model(net: Any, noise: Any, u: ArrayLike | None = None, start: Any = None, name: str = "noise") -> None:
+    """Raise a ValueError unless these are a network, and a noise, an input and a start that fit it."""
+    check_network(net)
+    if not isinstance(noise, Noise):
+        raise ValueError(f"{name} must be a Noise; got {shown(noise)}")
+    for site in SITES:
+        noise.factor(site, net.n)
+    net.drive(u)
+    net.start_state(start)

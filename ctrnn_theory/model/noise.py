@@ -1,0 +1,122 @@
+"""The noise of a network, inside its activation function, outside it, or both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.support.arguments import choice, positive_integer, real_array, real_number
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
+
+Site = Literal["inside", "outside"]
+SITES: tuple[Site, ...] = ("inside", "outside")
+
+
+@guarded
+@dataclass(frozen=True, eq=False)
+class Noise(ReadOnly):
+    """Gaussian noise inside the activation, outside it, or both.
+
+    One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` with ξ, η standard
+    normal, independent between steps. σ is the standard deviation **per step**, not scaled by the step's length.
+
+    Parameters
+    ----------
+    inside, outside
+        A number (every neuron the same, independent), an array (N,) of standard deviations (independent), or a
+        factor L of shape (N, R), for correlated noise of covariance L Lᵀ.
+
+    Raises
+    ------
+    ValueError
+        For a negative or non-finite standard deviation, or an array of more than two dimensions.
+
+    Examples
+    --------
+    >>> Noise(inside=0.5).covariance("inside", 2)
+    array([[0.25, 0.  ],
+           [0.  , 0.25]])
+    >>> common = Noise(outside=[[1.0], [1.0]])     # one source, shared by two neurons
+    >>> common.covariance("outside", 2)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+
+    inside: ArrayLike = 0.0
+    """Noise inside the activation: scalar, (N,) or factor (N, R)."""
+    outside: ArrayLike = 0.0
+    """Noise outside the activation: scalar, (N,) or factor (N, R)."""
+
+    def __post_init__(self) -> None:
+        for site in SITES:
+            array = real_array(site, getattr(self, site))
+            if array.ndim > 2:
+                raise ValueError(f"{site} must be a scalar, (N,) or a factor (N, R); got shape {array.shape}")
+            if array.ndim < 2 and np.any(array < 0):
+                raise ValueError(f"{site} must be at least 0, a standard deviation; got {array.min()}")
+            object.__setattr__(self, site, float(array) if array.ndim == 0 else array)
+
+    @classmethod
+    def from_white(cls, intensity: ArrayLike, gamma: float, site: Site) -> Noise:
+        """Per-step noise of a white noise of given intensity, σ = s/√γ.
+
+        In units of τ, white noise of intensity s adds variance s² t over a time t. A step lasts γ = Δt/τ and adds
+        (γσ)², so σ = s/√γ.
+
+        *Outside*, the step with this σ converges as γ → 0, to the Itô equation dh = (f(a) - h) dt + s dB.
+        *Inside*, it has no limit: the smoothing width s/√γ of the activation, and with it the bias, grows without
+        bound. At a fixed γ the call is meaningful for both. What does have a limit inside is a fixed σ (the
+        activation is replaced by its smoothed form and the fluctuations vanish as √γ), and noise with a
+        correlation time of its own.
+
+        Parameters
+        ----------
+        intensity
+            s, scalar, (N,) or factor (N, R); in units of the state, per √τ.
+        gamma
+            Step Δt/τ in (0, 1].
+        site
+            "inside" or "outside".
+
+        Examples
+        --------
+        >>> Noise.from_white(0.1, gamma=0.25, site="outside").outside
+        0.2
+        """
+        root, name = math.sqrt(check_gamma(gamma)), choice("site", site, SITES)
+        s = real_array("intensity", intensity)
+        if s.ndim < 2 and np.any(s < 0.0):
+            raise ValueError(f"intensity must be at least 0; got {s.min()}")
+        return cls(**{name: s / root})
+
+    def factor(self, site: Site, n: int) -> FloatArray:
+        """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
+        array = np.asarray(getattr(self, choice("site", site, SITES)), dtype=np.float64)
+        if array.ndim == 0:
+            return np.eye(positive_integer("n", n)) * array
+        if array.shape[0] != n:
+            raise ValueError(f"{site} must have one row for each of the {n} neurons; got shape {array.shape}")
+        return np.diag(array) if array.ndim == 1 else array
+
+    def covariance(self, site: Site, n: int) -> FloatArray:
+        """Covariance Σ = L Lᵀ, shape (n, n), of the noise at a site."""
+        factor = self.factor(site, n)
+        return factor @ factor.T
+
+    def std(self, site: Site, n: int) -> FloatArray:
+        """Standard deviation (n,) of the noise that each of n neurons gets at a site."""
+        return np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1))
+
+
+def check_gamma(gamma: float) -> float:
+    """Return `gamma` as a float, or raise a ValueError if it is outside (0, 1]."""
+    value = real_number("gamma", gamma, "be a number in (0, 1]")
+    if not 0.0 < value <= 1.0:
+        raise ValueError(f"gamma must be in (0, 1]; got {gamma}")
+    return value

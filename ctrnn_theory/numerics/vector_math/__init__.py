@@ -1,0 +1,1 @@
+"""Elementary functions for blocks of lanes, compiled so that their loops vectorise."""

@@ -1,1 +1,0 @@
-"""Pictures of single subjects, each in its file; all are reached through :mod:`ctrnn_theory.plotting`."""

@@ -1,0 +1,11 @@
+"""What a method raises when it has no stationary law to return."""
+
+from __future__ import annotations
+
+
+class NotApplicable(ValueError):
+    """The method cannot treat this network or noise; the message gives the reason."""
+
+
+class Divergence(ValueError):
+    """The state grows without bound, so that no stationary law exists."""

@@ -1,0 +1,116 @@
+"""Work spread over threads: what `workers=` means where kernels run without Python's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock
+from typing import Any, NoReturn, TypeVar
+
+from ctrnn_theory.support.arguments import positive_integer
+
+Item = TypeVar("Item")
+Workers = int | Callable[..., Any] | None
+
+
+def threads(workers: Workers) -> int:
+    """How many threads `workers` stands for: a number, or for None and a function like ``map`` one a core.
+
+    Raises
+    ------
+    ValueError
+        For a number that is not an integer of at least 1.
+    """
+    if workers is not None and not callable(workers):
+        return positive_integer("workers", workers)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS or Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def spread(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
+    """Call a function, which writes its results into arrays of its own, once for each item.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is a function that does not do this in the memory of this process.
+    """
+    if callable(workers):
+        _Calls(function, items).through(workers)
+        return
+    rest, stopped = iter(items), Event()
+
+    def drain() -> None:
+        for item in rest:  # an iterator of a sequence gives each item once, whoever asks
+            if stopped.is_set():
+                return
+            function(item)
+
+    others = min(threads(workers), len(items)) - 1
+    if others <= 0:
+        drain()
+        return
+    with ThreadPoolExecutor(others) as pool:  # which waits for its threads in the end
+        try:
+            futures = [pool.submit(drain) for _ in range(others)]
+            drain()  # the caller works too: waking up one thread less
+            for future in futures:
+                future.result()
+        except BaseException:  # an interrupt too: what others have begun is finished, and nothing else is begun
+            stopped.set()
+            raise
+
+
+class _Calls:
+    """One call of a function for each item, made by a map that is not ours, and counted where the results must be.
+
+    A process that is not this one would write into a copy of the arrays: such calls are not counted here, and what is
+    not counted has not been done. Pickling is refused first, so that nothing is computed in vain.
+    """
+
+    def __init__(self, function: Callable[[Item], object], items: Sequence[Item]) -> None:
+        self.function, self.items, self.lock = function, items, Lock()
+        self.begun, self.done = [0] * len(items), 0
+        self.reason: str | None = None
+        """What a map has done that it must not do."""
+
+    def through(self, map_like: Callable[..., Any]) -> None:
+        """Have a map make the calls."""
+        try:
+            returned = map_like(self, range(len(self.items)))
+            for _ in returned if returned is not None else ():  # a lazy map calls as it is asked
+                pass
+        except Exception as error:
+            if self.reason is not None:
+                raise self._wrong(map_like) from error
+            raise
+        except BaseException:  # an interrupt: what has not begun is not begun
+            self.reason = "it was interrupted"
+            raise
+        with self.lock:
+            if self.reason is None and self.done < len(self.items):
+                self.reason = f"{self.done} of {len(self.items)} calls were done when it returned"
+        if self.reason is not None:
+            raise self._wrong(map_like)
+
+    def __call__(self, number: int) -> None:
+        with self.lock:
+            self.begun[number] += 1
+            if self.begun[number] > 1:
+                self.reason = "it made a call twice"
+            if self.reason is not None:  # the arrays are of no use any more, or belong to others
+                return
+        self.function(self.items[number])
+        with self.lock:
+            self.done += 1
+
+    def __reduce__(self) -> NoReturn:
+        self.reason = "it sends work to another process"
+        raise TypeError(self.reason)
+
+    def _wrong(self, map_like: Callable[..., Any]) -> ValueError:
+        return ValueError(
+            "workers must be a number of threads, or a function like map that makes each call once in this process, as"
+            f" the map of a pool of threads does; got {map_like!r}: {self.reason}"
+        )
