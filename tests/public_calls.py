@@ -12,6 +12,7 @@ from hypothesis import find
 
 import ctrnn_theory as ct
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.analysis.bias_curve import distance_to_nonlinearity
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Maze
@@ -319,7 +320,7 @@ CALLS = {
     ),
     "plotting.maze": (ct.plotting.maze, {"task": (Maze(), None), "states": (np.zeros((2, 2, 1)), "array")}),
     "plotting.distance_to_nonlinearity": (
-        ct.plotting.distance_to_nonlinearity,
+        distance_to_nonlinearity,
         {"net": MODEL["net"], "noise": MODEL["noise"], "a": ([0.3], "values")},
     ),
     **{f"training.tasks.{kind.__name__}": (kind, settings_of(kind)) for kind in TASKS.values()},
