@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import hashlib
+import logging
 import os
+import tempfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,15 +34,32 @@ Data = Mapping[str, Any]
 
 
 def folder(name: str) -> Path:
-    """Folder of this name, made if need be.
+    """Return the folder of this name, made if need be.
+
+    Without a folder that can be written, what is computed is kept while the process runs, which costs time but no
+    figure.
 
     Raises
     ------
     ValueError
-        If it cannot be.
+        If the folder that the environment variable names cannot be written.
     """
     kept = os.environ.get(PLACE)
-    return usable((Path(kept) if kept else user_cache_path("ctrnn_theory")) / name, PLACE)
+    if kept:
+        return usable(Path(kept) / name, PLACE)
+    try:
+        return usable(user_cache_path("ctrnn_theory") / name, PLACE)
+    except ValueError as error:
+        return usable(_temporary(str(error)) / name, PLACE)
+
+
+@lru_cache
+def _temporary(why: str) -> Path:
+    """Return a folder that is removed as the process ends, and report once why it is used."""
+    logging.getLogger("ctrnn_theory").warning(f"What figures compute is not kept after this run: {why}")
+    place = tempfile.TemporaryDirectory(prefix="ctrnn_theory-", ignore_cleanup_errors=True)
+    atexit.register(place.cleanup)
+    return Path(place.name)
 
 
 def usable(place: Path, name: str) -> Path:

@@ -172,3 +172,16 @@ def test_quick_data_follow_the_networks_that_come_along(figure, tmp_path, monkey
         (tmp_path / "trained" / "net.npz").write_bytes(content)
         cache.computed(figure(SOURCE), quick=True)
     assert len(figure.calls) == 2
+
+
+def test_without_a_folder_that_can_be_written_a_figure_is_made_all_the_same(figure, tmp_path, monkeypatch, caplog):
+    monkeypatch.delenv(cache.PLACE)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cache, "user_cache_path", lambda name: tmp_path / "file" / name)
+    cache._temporary.cache_clear()
+    for _ in range(2):
+        cache.computed(figure(SOURCE), quick=True)
+    assert figure.calls == [True]  # kept while the process runs
+    (record,) = caplog.records
+    assert record.message.startswith("What figures compute is not kept after this run: CTRNN_THEORY_CACHE must be")
+    assert cache.folder("figures").parent.name.startswith("ctrnn_theory-")
