@@ -23,7 +23,7 @@ LITTLE = 0.1  # up to this σ the slopes are fitted
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Bias of a neuron whose fixed point lies at the nonlinearity, by every method."""
-    sigma, points = np.geomspace(0.01, 2.0, 13 if quick else 31), np.geomspace(0.02, 2.0, 7)
+    sigma, points = np.geomspace(0.01, 2.0, 9 if quick else 31), np.geomspace(0.02, 2.0, 7)
     data: dict[str, Any] = {"sigma": sigma, "points": points}
     for name in CASES:
         for site in SITES:

@@ -16,6 +16,11 @@ settings.register_profile("explore", deadline=None, max_examples=1000, suppress_
 settings.load_profile("fixed")
 
 
+def pytest_configure(config):
+    """Have pytest-xdist hand out files as they come: it would keep those of few tests, however long, for the end."""
+    config.option.loadscopereorder = False
+
+
 @pytest.fixture(autouse=True)
 def closed_figures():
     """Close what a test has drawn: pyplot keeps figures, and warns of many."""

@@ -64,7 +64,7 @@ def test_a_refused_method_shows_its_reason():
 
 
 def test_exact_of_three_neurons_waits_to_be_asked_for():
-    net, noise = ct.CTRNN(np.zeros((3, 3)), 0.1, "identity"), ct.Noise(0.5)
+    net, noise = ct.CTRNN(np.zeros((3, 3)), 0.1, "identity", 1.0), ct.Noise(0.5)
     report = ct.bias(net, noise)
     assert set(report.laws) == set(ct.METHODS) - {"exact"}
     assert "unless methods name it" in report.table()

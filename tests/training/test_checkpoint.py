@@ -301,8 +301,9 @@ def kill_test(folder, kills, evaluations, longest):
         os.kill(process.pid, signal.SIGKILL)
         count += process.wait() == -signal.SIGKILL
         process.stdout.close()
+    options = {"neurons": 4, "noise": Noise(inside=0.7), "evaluations": evaluations, "rng": 1, "resume": True}
     for name in ("run", "alone"):
-        subprocess.run([sys.executable, "-c", script, str(folder / name), str(evaluations)], check=True)
+        train(Function(conditions=8, steps=20), out=folder / name, **options)
     one, other = (Training.load(folder / name) for name in ("run", "alone"))
     assert (folder / "run" / "network.npz").read_bytes() == (folder / "alone" / "network.npz").read_bytes()
     assert same(one, other)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
@@ -50,6 +49,8 @@ class PathIntegration(OpenLoop):
         return float(1.0 / np.sqrt(variance))
 
     def episode(self, rng: np.random.Generator) -> Episode:
+        from scipy.signal import lfilter  # most of the time that an import of the tasks would take
+
         keep = np.exp(-1.0 / self.memory)
         noise = rng.standard_normal((self.steps, self.conditions, 2))
         noise[1:] *= np.sqrt(1.0 - keep**2)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory.model.network import CTRNN
@@ -26,6 +26,7 @@ def near(law: StationaryLaw, mean: np.ndarray, covariance: np.ndarray, error: np
     return bool(np.all(off <= error))
 
 
+@settings(max_examples=15)  # of two exact laws of a pair each
 @given(**weights_and_noise)
 def test_any_pair_may_be_renamed(weights, b, inside, outside):
     weights = np.reshape(weights, (2, 2))
@@ -36,6 +37,7 @@ def test_any_pair_may_be_renamed(weights, b, inside, outside):
     assert near(law, other.mean[::-1], other.covariance[::-1, ::-1], other.details["error"])
 
 
+@settings(max_examples=15)  # of two exact laws of a pair each
 @given(**weights_and_noise)
 def test_any_pair_with_an_odd_activation_may_be_reflected(weights, b, inside, outside):
     net = CTRNN(np.reshape(weights, (2, 2)), b, "hardtanh", 0.5)
@@ -44,6 +46,7 @@ def test_any_pair_with_an_odd_activation_may_be_reflected(weights, b, inside, ou
     assert near(law, -other.mean, other.covariance, other.details["error"])
 
 
+@settings(max_examples=15)  # of two exact laws of a pair each
 @given(**weights_and_noise)
 def test_any_uncoupled_pair_is_two_neurons(weights, b, inside, outside):
     law = exact.solve(CTRNN(np.diag(weights[:2]), b, "relu", 0.5), Noise(inside, outside), tolerance=1e-3)
