@@ -1,20 +1,57 @@
 """Every claim of the theory as a figure that a paper could print, from the public interface alone.
 
-A figure is a module with ``compute(quick=False) -> data`` (arrays and numbers by name) and ``draw(data) -> Figure``;
-the first line of its docstring says what it shows. Adding one is adding a file and its name here.
+A figure is a module with ``compute(quick=False) -> data`` (arrays and numbers by name) and ``draw(data) -> Figure``.
+Adding one is adding a file and its entry here.
 """
 
-FIGURES = (
-    "smoothing",
-    "bias_sigma",
-    "bias_gamma",
-    "laws",
-    "cost",
-    "regulator",
-    "preference",
-    "threshold",
-    "operating",
-    "surrogate",
-    "resonance",
+from typing import NamedTuple
+
+from ctrnn_theory.support.registry import Registry
+
+
+class Figure(NamedTuple):
+    """A figure."""
+
+    name: str
+    """Name of the figure, and of its module."""
+    summary: str
+    """What the figure shows."""
+
+
+FIGURES: Registry[Figure] = Registry(
+    "NAME",
+    [
+        Figure("smoothing", "Noise inside smooths the activation, and shifts fixed points where it bends"),
+        Figure("bias_sigma", "The bias grows with σ at a kink, and with σ² where the activation is smooth"),
+        Figure(
+            "bias_gamma",
+            "Noise inside shifts the fixed point at any step; noise outside only as far as the step is long",
+        ),
+        Figure(
+            "laws",
+            "Stationary laws of one and two neurons: the Gaussian closure has those with one basin, not those with two",
+        ),
+        Figure("cost", "Accuracy against cost: what each method gives for its seconds, and what control variates save"),
+        Figure(
+            "regulator",
+            "A neuron that holds a set-point: noise inside drives its operating point to where the activation is flat",
+        ),
+        Figure(
+            "preference",
+            "Networks trained with noise inside can do best with it left on; those trained with noise outside do not",
+        ),
+        Figure(
+            "threshold",
+            "How much noise a network prefers follows from two numbers: its noise-free movement and its variance",
+        ),
+        Figure(
+            "operating",
+            "Where training puts neurons: the more noise is inside, the more of them work near the kink",
+        ),
+        Figure(
+            "surrogate", "Taking the noise out: smoothing the activation keeps what a noisy network does on average"
+        ),
+        Figure("resonance", "Not stochastic resonance: there a threshold sets the best noise, here training does"),
+    ],
 )
-"""Names of the figures, in the order of the argument."""
+"""The figures by name, in the order of the argument."""

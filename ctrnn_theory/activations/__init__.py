@@ -1,7 +1,7 @@
 """What an activation function is: its expression, its kinks, its compiled form, its Gaussian smoothing."""
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
-from ctrnn_theory.activations.library import BUILTIN, description
+from ctrnn_theory.activations.library import BUILTIN
 from ctrnn_theory.activations.symbolic.pieces import Piece
 
-__all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation", "description"]
+__all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation"]

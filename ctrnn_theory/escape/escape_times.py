@@ -16,13 +16,31 @@ from ctrnn_theory.escape.first_passage import diffusion_of, first_passage, krame
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
-from ctrnn_theory.support.arguments import check_rng, choice, positive_integer, positive_number
+from ctrnn_theory.stationary.method import Method, Options, loaded
+from ctrnn_theory.stationary.registry import METHODS
+from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
-ESCAPE_METHODS = ("exact", "simulation", "fokker_planck", "kramers")
+ESCAPE_METHODS: Registry[Method] = Registry(
+    "method",
+    [
+        *(one for one in METHODS.values() if one.escape is not None),
+        Method(
+            "kramers",
+            "first-passage times of the diffusion approximation, for weak noise",
+            None,
+            applies="one neuron",
+            label="Kramers",
+            escape="ctrnn_theory.escape.escape_times:_kramers",
+        ),
+    ],
+)
+"""Methods of :func:`escape_times`; that of Kramers has no stationary law, and is here alone."""
+ARGUMENTS = 4  # (net, noise, u, basins) by position
 SEPARATED = 5.0  # escape over relaxation times from which basins are metastable
 NONE_SEEN = 3.0  # -log 0.05: with 95 % confidence no event in a time T means a mean time of T/3 at least
 LARGEST_CONDITION = 1e12  # of the functions at the attractors
@@ -128,7 +146,7 @@ def escape_times(
     >>> print(escape.time.round(), escape.occupation.round(6))
     [57635. 57635.] [0.5 0.5]
     """
-    choice("method", method, ESCAPE_METHODS)
+    leave = loaded(ESCAPE_METHODS.choose(method).escape)
     check_model(net, noise, u)
     check_rng(rng)
     threads(workers)
@@ -139,16 +157,21 @@ def escape_times(
     quiet = not any(noise.std(site, net.n).any() for site in ("inside", "outside"))
     if len(basins) < 2 or quiet:
         found = _no_escape(net, basins, method, quiet)
-    elif method == "exact":
-        found = _exact(net, noise, u, basins)
-    elif method == "simulation":
-        found = _simulation(net, noise, u, basins, goal, limit, count, rng, workers)
     else:
-        found = _diffusion(net, noise, u, basins, method)
+        options = {"relative_error": goal, "max_steps": limit, "trajectories": count, "rng": rng, "workers": workers}
+        found = leave(net, noise, u, basins, **Options.of(leave, ARGUMENTS).chosen(options))
     if points.complete:
         return found
     missing = f"the fixed points may not be all: {points.message}"
     return replace(found, message=f"{found.message}; {missing}" if found.message else missing)
+
+
+def _fokker_planck(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+    return _diffusion(net, noise, u, basins, "fokker_planck")
+
+
+def _kramers(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+    return _diffusion(net, noise, u, basins, "kramers")
 
 
 def _diffusion(
@@ -263,6 +286,7 @@ def _simulation(
     noise: Noise,
     u: ArrayLike | None,
     basins: tuple[FixedPoint, ...],
+    *,
     relative_error: float,
     max_steps: int,
     trajectories: int,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ctrnn_theory.support.arguments import function_values
+from ctrnn_theory.support.arguments import float_array, function_values
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
@@ -37,8 +37,8 @@ class StationaryLaw:
     """Stationary mean E[h], shape (N,)."""
     covariance: FloatArray
     """Stationary covariance of h, shape (N, N), symmetric positive semi-definite; NaN where the method finds none."""
-    method: str
-    """Name of the method in ``METHODS``."""
+    method: str = ""
+    """Name of the method in ``METHODS``, which :func:`ctrnn_theory.predict` sets."""
     converged: bool = True
     """Whether the method reached its tolerance."""
     message: str = ""
@@ -55,6 +55,8 @@ class StationaryLaw:
 
         What is asymmetric by more than rounding is a fault, and stays to be seen.
         """
+        for name in ("mean", "covariance"):
+            object.__setattr__(self, name, float_array(name, getattr(self, name)))
         V = self.covariance
         if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V))):
             object.__setattr__(self, "covariance", symmetric(V))
