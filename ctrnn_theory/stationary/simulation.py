@@ -6,61 +6,66 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.sampling.checks import check_growth, drifts, remembers
+from ctrnn_theory.stationary.sampling.control_variates import (
+    ROUNDING,
+    block_covariances,
+)
+from ctrnn_theory.stationary.sampling.plan import Plan, measured, plan_run
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
 WORK = 5e7  # neuron-steps of a run without a target: well under a second on one core for a small network
-PIECE = 2e8  # neuron-steps between looks at the table and the interrupt key
-DECAY = 30.0  # e-folds that the start is given to die away: e^-30 is 1e-13
 ENOUGH = 10.0  # e-folds without which the start is reported to be still felt
-PILOT = 10.0  # relaxation times that a pilot run averages over
-PATIENCE = 2e8  # neuron-steps that the start is given at most, or
-LONGEST = 100.0  # time constants, where those are longer
-SAMPLED = 0.5  # time constants between samples: consecutive steps say nearly the same
-ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
-ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of rounding may leave in a mean
-DRIFT = 5.0  # standard errors between two parts of a run that are taken for a drift
-WORTH = 0.9  # standard error with the control variate, relative to that without, at which it is used
 PARTS = 4  # that a run is measured in: early ones against late ones, and replicates for the error of the covariance
-LARGEST_RADIUS = 1.0 - 1e-6  # of A, up to which the control variate of the covariance is solved for
-LARGEST_CONDITION = 1e8  # of its eigenvectors, likewise
 TINY = np.finfo(np.float64).tiny
 SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """What is settled before the measuring starts."""
+class Run:
+    """What was measured."""
 
-    M: FloatArray | None
-    """Matrix of the control variate (N, N), or None."""
-    slopes: FloatArray | None
-    """Slopes (N,) that the control variate of the covariance is made with, or None."""
-    pilot: Averages
-    """The run that it was settled from, no part of the result: M must not depend on what it multiplies."""
-    every: int
-    """Steps between samples."""
-    pilot_steps: int
-    """Steps of the pilot run."""
-    quiet: bool
-    """Whether there is no noise at all, so that one trajectory tells all."""
-    controlled: bool
-    """Whether control variates are measured at all."""
-    relaxations: float
-    """Relaxation times of the linear response that the start was given; infinite where that is not stable."""
+    ensemble: Ensemble
+    """The trajectories."""
+    plan: Plan
+    """How they were measured."""
+    parts: list[Averages]
+    """Averages over the parts of the run."""
+    burn_in: int
+    """Steps before the measuring began."""
+
+    @cached_property
+    def early(self) -> Averages:
+        """Averages over the first half of the parts."""
+        return _joined(self.parts[: PARTS // 2])
+
+    @cached_property
+    def late(self) -> Averages:
+        """Averages over the other parts."""
+        return _joined(self.parts[PARTS // 2 :])
+
+    @cached_property
+    def both(self) -> Averages:
+        """Averages over the whole run."""
+        return self.early + self.late
+
+    @property
+    def steps(self) -> int:
+        """Measured steps of each trajectory."""
+        return self.both.samples * self.plan.every
 
 
 def solve(
@@ -160,35 +165,9 @@ def solve(
         parts = _run(ensemble, plan, target_se, fixed, limit)
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
-    early, late = _joined(parts[: PARTS // 2]), _joined(parts[PARTS // 2 :])
-    _check_growth(net, noise, drive, early, late)
-    return _law(net, ensemble, plan, parts, early, late, target_se, burn_in)
-
-
-def plan_run(
-    net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool
-) -> Plan:
-    """Let the start die away, and settle how to measure."""
-    every = max(1, int(SAMPLED / net.gamma))
-    time = math.ceil(PILOT / net.gamma)
-    ensemble.advance(time)
-    first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
-    slopes = _slopes(net, noise, drive, first)
-    decay = 1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma))
-    rate = max(decay, 1e-12)
-    longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
-    ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
-    relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
-    if control_variate:
-        separate = np.ndim(noise.inside) < 2  # else what neurons share within a step is not in the table
-        ensemble.tabulate(first.low, first.high, separate)
-    length = max(time, min(math.ceil(PILOT / rate), longest // 4))
-    pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
-    if not control_variate:
-        return Plan(None, None, pilot, every, length, quiet, False, relaxations)
-    slopes = _slopes(net, noise, drive, pilot)
-    kept = slopes if _controls_covariance(net, slopes, pilot) else None
-    return Plan(_control(net, slopes, pilot), kept, pilot, every, length, quiet, True, relaxations)
+    run = Run(ensemble, plan, parts, burn_in)
+    check_growth(net, noise, drive, run.early, run.late)
+    return _law(net, run, target_se)
 
 
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
@@ -217,169 +196,65 @@ def _joined(parts: list[Averages]) -> Averages:
     return reduce(operator.add, parts)
 
 
-def measured(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
-    """Measure for about `steps` steps, in pieces."""
-    left = max(1, round(steps / every))
-    piece = max(1, int(PIECE / (ensemble.h.size * every)))
-    averages = ensemble.measure(min(piece, left), every, centre, residual)
-    while (left := left - piece) > 0:
-        averages = averages + ensemble.measure(min(piece, left), every, centre, residual)
-    return averages
-
-
-def _slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> FloatArray:
-    """Mean slope F'(W m + drive; s) of each neuron, (N,), s² the variance of its whole pre-activation."""
-    mean = averages.means().mean(axis=0)
-    variance = np.diag(net.W @ averages.covariance(mean) @ net.W.T)
-    std = np.sqrt(noise.std("inside", net.n) ** 2 + np.maximum(variance, 0.0))
-    slopes: FloatArray = np.nan_to_num(net.activation.smoothed(net.W @ mean + drive, std, 1), posinf=0.0, neginf=0.0)
-    return slopes
-
-
-def _control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
-    """M = (I - D̄ W)⁻¹, without the rows that would raise the variance."""
-    eye = np.eye(net.n)
-    A = eye - slopes[:, None] * net.W
-    M = cast(FloatArray, np.linalg.inv(A) if np.linalg.cond(A) < 1e8 else eye)
-    values = pilot.means(M)
-    # A pilot that has met no event at all has no variance to lower, and yet F knows of the event.
-    rounding = ROUNDING * np.abs(values.mean(axis=0))
-    M[standard_error(values) > np.maximum(WORTH * standard_error(pilot.means()), rounding)] = 0.0
-    return M
-
-
-def _covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean: FloatArray) -> FloatArray:
-    """Second moments about the mean by block (blocks, N, N), with their control variate where there are slopes."""
-    shift = mean - averages.centre
-    blocks = len(averages.cross)
-
-    def about_mean(second: FloatArray, values: FloatArray) -> FloatArray:
-        """Move second moments about the centre; values (K, N): first moments."""
-        first = values.reshape(blocks, -1, net.n).mean(axis=1) - shift
-        mixed = shift[:, None] * first[:, None, :]  # the sum with its transpose first: it is symmetric to the bit
-        moved: FloatArray = second - (mixed + mixed.transpose(0, 2, 1)) - np.outer(shift, shift)
-        return moved
-
-    now = about_mean(averages.cross, averages.first)
-    if slopes is None:
-        return now
-    ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
-    # X in the eigenvectors of A, for all blocks at once: an error there would cost variance alone
-    values, Q = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    inverse = np.linalg.inv(Q)
-    X = (Q @ ((inverse @ (ahead - now) @ inverse.T) / (1.0 - np.outer(values, values))) @ Q.T).real
-    controlled: FloatArray = now + 0.5 * (X + X.transpose(0, 2, 1))
-    return controlled
-
-
-def _controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
-    """Whether the control variate of the covariance can be had, and the pilot finds it of use."""
-    values, vectors = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
-        return False
-    mean = pilot.means().mean(axis=0)
-    controlled, plain = (_covariances(net, with_slopes, pilot, mean) for with_slopes in (slopes, None))
-    spread, plain_spread = (found.std(axis=0).diagonal() for found in (controlled, plain))
-    rounding = ROUNDING * np.abs(controlled.mean(axis=0)).diagonal()  # see `_control`
-    return bool(np.sum(spread**2) <= max(WORTH**2 * np.sum(plain_spread**2), np.sum(rounding**2)))
-
-
-def _check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
-    """Raise a Divergence if nothing pulls the state back, and it has been growing.
-
-    Growth by a constant factor ends beyond every bound; this is for growth that is slower, as of a random walk.
-    """
-    if not any(net.activation.limit_slopes):
-        return
-    growth = late.squares(np.zeros(net.n)) - early.squares(np.zeros(net.n))
-    grown = np.any(growth.mean(axis=0) > DRIFT * standard_error(growth))
-    radius = spectral_radius(jacobian(net.W, _slopes(net, noise, drive, late), net.gamma))
-    if grown and radius > 1.0 - 1e-9:
-        raise Divergence(
-            "W must keep the state bounded; it grows steadily, and the step's slope does not pull it back"
-            f" (spectral radius {radius:.6g})"
-        )
-
-
-def _drifts(plan: Plan, early: Averages, late: Averages, mean: FloatArray) -> bool:
-    """Whether the two parts of the run differ by more than chance and rounding allow."""
-    pairs = (
-        (early.means(plan.M), late.means(plan.M), np.abs(mean)),
-        (early.squares(mean), late.squares(mean), mean**2),
-    )
-    return any(
-        bool(np.any(np.abs((b - a).mean(axis=0)) > DRIFT * standard_error(b - a) + 1e-10 * scale))
-        for a, b, scale in pairs
-    )
-
-
-def _remembers(early: FloatArray, late: FloatArray) -> bool:
-    """Whether means over two parts of the run, (K, N) each, are alike for each trajectory: it has not forgotten."""
-    a, b = early - early.mean(axis=0), late - late.mean(axis=0)
-    size = np.sqrt(np.mean(a**2, axis=0) * np.mean(b**2, axis=0))
-    return bool(np.any(np.mean(a * b, axis=0) > ALIKE * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))
-
-
-def _law(
-    net: CTRNN,
-    ensemble: Ensemble,
-    plan: Plan,
-    parts: list[Averages],
-    early: Averages,
-    late: Averages,
-    target_se: float | None,
-    burn_in: int,
-) -> StationaryLaw:
-    both = early + late
+def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
+    """Put what was measured into the form that all methods share."""
+    plan, both = run.plan, run.both
     values, plain = both.means(plan.M), both.means()
     mean, error, plain_error = values.mean(axis=0), standard_error(values), standard_error(plain)
     error = np.maximum(error, ROUNDING * np.abs(mean))
     if plan.quiet:
         error, plain_error = np.zeros_like(mean), np.zeros_like(mean)
-    steps = both.samples * plan.every
+    reduction = np.ones_like(mean)
+    np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
+    messages = _messages(run, mean, error, target_se)
+    plain_covariance = both.covariance(mean)
+    covariance, covariance_error = _covariance(net, run, mean, plain_covariance)
+    details = {
+        "plain_mean": plain.mean(axis=0),
+        "plain_standard_error": plain_error,
+        "variance_reduction": reduction,
+        "plain_covariance": plain_covariance,
+        "covariance_standard_error": covariance_error,
+        "variance_standard_error": standard_error(both.squares(mean)),
+        "autocorrelation_time": run.steps * len(plain) * plain_error**2 / np.maximum(np.diag(plain_covariance), TINY),
+        "trajectories": run.ensemble.h.shape[1],
+        "steps": run.steps,
+        "burn_in": run.burn_in,
+        "every": plan.every,
+        "table_error": run.ensemble.table.error,
+        "final_states": run.ensemble.states,
+    }
+    converged, message = not messages, "; ".join(messages)
+    return StationaryLaw(mean, covariance, "simulation", converged, message, standard_error=error, details=details)
+
+
+def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | None) -> list[str]:
+    """What limits the result."""
+    plan, early, late = run.plan, run.early, run.late
     messages = []
     if target_se is not None and np.max(error) > target_se:
-        messages.append(f"standard error {np.max(error):.2g} after {steps} steps, the most allowed: raise max_steps")
+        messages.append(
+            f"standard error {np.max(error):.2g} after {run.steps} steps, the most allowed: raise max_steps"
+        )
     if plan.relaxations < ENOUGH:
         messages.append(f"the start was given only {plan.relaxations:.2g} relaxation times to die away: begin nearer")
-    if not plan.quiet and _drifts(plan, early, late, mean):
+    if not plan.quiet and drifts(plan.M, early, late, mean):
         messages.append("the ensemble still drifted: relaxation is slower than the run")
-    if not plan.quiet and _remembers(early.means(), late.means()):
+    if not plan.quiet and remembers(early.means(), late.means()):
         messages.append(
             "the trajectories have not mixed, as with attractors that noise leaves seldom: each has its own mean"
         )
-    reduction = np.ones_like(mean)
-    np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
-    plain_covariance = both.covariance(mean)
-    covariance = plain_covariance
-    if plan.slopes is not None:
-        covariance = _covariances(net, plan.slopes, both, mean).mean(axis=0)
-    slopes = plan.slopes
+    return messages
+
+
+def _covariance(net: CTRNN, run: Run, mean: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Covariance and its standard error, (N, N) each; the plain one where its control variate is of no use."""
+    slopes, covariance = run.plan.slopes, plain
+    if slopes is not None:
+        covariance = block_covariances(net, slopes, run.both, mean).mean(axis=0)
     if np.linalg.eigvalsh(covariance)[0] < 0.0:  # by chance, or where a neuron has no noise
-        slopes, covariance = None, plain_covariance
-    replicates = np.concatenate([_covariances(net, slopes, part, mean) for part in parts[:PARTS]])
-    spread = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
-    share = sum(part.samples for part in parts[:PARTS]) / both.samples
-    return StationaryLaw(
-        mean,
-        covariance,
-        "simulation",
-        converged=not messages,
-        message="; ".join(messages),
-        standard_error=error,
-        details={
-            "plain_mean": plain.mean(axis=0),
-            "plain_standard_error": plain_error,
-            "variance_reduction": reduction,
-            "plain_covariance": plain_covariance,
-            "covariance_standard_error": spread * np.sqrt(share / len(replicates)),
-            "variance_standard_error": standard_error(both.squares(mean)),
-            "autocorrelation_time": steps * len(plain) * plain_error**2 / np.maximum(np.diag(plain_covariance), TINY),
-            "trajectories": ensemble.h.shape[1],
-            "steps": steps,
-            "burn_in": burn_in,
-            "every": plan.every,
-            "table_error": ensemble.table.error,
-            "final_states": ensemble.states,
-        },
-    )
+        slopes, covariance = None, plain
+    replicates = np.concatenate([block_covariances(net, slopes, part, mean) for part in run.parts[:PARTS]])
+    deviation = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
+    share = sum(part.samples for part in run.parts[:PARTS]) / run.both.samples
+    return covariance, deviation * np.sqrt(share / len(replicates))

@@ -193,7 +193,8 @@ def twice(net, noise, u, start):
 
 ct.register_method("shifted", shifted, summary="the fixed point, shifted")
 ct.register_method("twice", twice)
-spec = {"fixed": {"w": 0.0, "sigma": 0.5}, "axes": {"b": [0.01 * i for i in range(60)]}, "methods": ["shifted", "twice"]}
+axes = {"b": [0.01 * i for i in range(60)]}
+spec = {"fixed": {"w": 0.0, "sigma": 0.5}, "axes": axes, "methods": ["shifted", "twice"]}
 if __name__ == "__main__":
     workers = {"workers": 2}
     if sys.argv[1] == "dask":

@@ -1,0 +1,1 @@
+"""Control variates and checks of the method "simulation"; private to it and to :func:`ctrnn_theory.difference`."""
