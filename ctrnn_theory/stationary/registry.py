@@ -1,4 +1,7 @@
-"""The ladder of methods: a registry of those of the package and the user's own, and the call that they share."""
+"""The registry of methods, those of the package and the user's own, and ``predict``, by which all are called.
+
+To add one to the package, write a module with a function ``solve`` and enter it below; see CONTRIBUTING.md.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,12 @@ from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.registry import Registry
 
+# Functions are named by their places, which are imported when they are first called: a method of the ladder may be
+# listed, or another one used, without its imports.
 HERE = "ctrnn_theory.stationary"
 EVOLVE = "ctrnn_theory.analysis.evolution.evolve"
 ESCAPE = "ctrnn_theory.escape.escape_times"
-RESERVED = ("kink_block",)
-"""Names that pictures and curves give to something else."""
+RESERVED = ("kink_block",)  # names that curves and pictures give to something else
 
 METHODS: Registry[Method] = Registry(
     "method",
@@ -105,15 +109,16 @@ def register_method(
     style: Mapping[str, Any] | None = None,
     replace: bool = False,
 ) -> None:
-    """Add a method of one's own to the ladder, for this process.
+    """Add a method of the user's own to the ladder, in this process.
 
-    It then takes part wherever methods are named: in :func:`ctrnn_theory.predict`, :func:`ctrnn_theory.bias` with its
-    table and picture, :func:`ctrnn_theory.bias_curve` and :func:`ctrnn_theory.sweep`, which sends it to its workers.
+    The method is then used wherever methods are chosen by name: in :func:`ctrnn_theory.predict`, in the table and the
+    picture of :func:`ctrnn_theory.bias`, in :func:`ctrnn_theory.bias_curve`, and in :func:`ctrnn_theory.sweep`, which
+    sends it to its workers.
 
     Parameters
     ----------
     name
-        A new name, a Python identifier.
+        Name of the method, a Python identifier that is not yet taken.
     solve
         ``solve(net, noise, u, start, **options) -> StationaryLaw``, called with its first four arguments by position:
         a network of N neurons, its noise, the constant input (K,) or None, and the start state (N,) or None. The
@@ -132,8 +137,8 @@ def register_method(
     Raises
     ------
     ValueError
-        For a name that is taken or no identifier, a solver that cannot be called with four arguments, or a style that
-        is no mapping.
+        If the name is taken or not an identifier, if the solver cannot be called with four arguments, or if the style
+        is not a mapping.
 
     Examples
     --------
@@ -185,7 +190,7 @@ def predict(
     start: ArrayLike | None = None,
     **options: Any,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of a network under noise, by one method.
+    """Return the stationary mean and covariance of a network under noise, by one method.
 
     Parameters
     ----------
@@ -196,16 +201,16 @@ def predict(
     u
         Constant input (K,), or None.
     method
-        One of :data:`METHODS`.
+        Name in :data:`METHODS`.
     start
-        State (N,) from which the network starts; decides between several attractors. Rest (zero) by default.
+        State (N,) from which the network starts, zero by default; it decides between several attractors.
     **options
         Options of the method, such as ``target_se`` and ``rng`` for "simulation".
 
     Returns
     -------
     StationaryLaw
-        Mean (N,), covariance (N, N), and what the method has to say about them.
+        Mean (N,) and covariance (N, N), whether the method converged, and what limits the result.
 
     Raises
     ------
@@ -249,11 +254,11 @@ def _checked(law: Any, method: str, n: int) -> StationaryLaw:
 
 
 def method_names(methods: Any) -> tuple[str, ...]:
-    """Names of methods, given one by one or as a single name, or a ValueError."""
+    """Return names of methods as a tuple, or raise a ValueError; a single name is one method."""
     if not isinstance(methods, Iterable) or (isinstance(methods, Mapping) and methods is not METHODS):
-        raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(methods)}")
+        raise ValueError(f"methods must be among {', '.join(METHODS)}; got {shown(methods)}")
     chosen = (methods,) if isinstance(methods, str) else tuple(methods)
     for name in chosen:
         if not isinstance(name, str) or name not in METHODS:
-            raise ValueError(f"methods must be out of {', '.join(METHODS)}; got {shown(name)}")
+            raise ValueError(f"methods must be among {', '.join(METHODS)}; got {shown(name)}")
     return chosen

@@ -1,4 +1,4 @@
-"""Simulation of the map: an ensemble of trajectories, with control variates and standard errors."""
+"""The simulation of the map: an ensemble of trajectories, with control variates and standard errors."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from ctrnn_theory.support.arguments import positive_integer, positive_number
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
-WORK = 5e7  # neuron-steps of a run without a target: well under a second on one core for a small network
-ENOUGH = 10.0  # e-folds without which the start is reported to be still felt
-PARTS = 4  # that a run is measured in: early ones against late ones, and replicates for the error of the covariance
+WORK = 5e7  # neuron-steps of a run without a target, which take less than a second on one core
+ENOUGH = 10.0  # relaxation times of the burn-in, below which the message warns
+PARTS = 4  # parts of a run: early ones are compared with late ones, and their covariances give its error
+SPARE = 1.1  # steps planned over those that the present standard error asks for
+MOST_TIMES = 1e12  # largest multiple of the present steps that is planned, so that their number is an integer
 TINY = np.finfo(np.float64).tiny
-SPARE = 1.1  # steps planned beyond what the pilot's standard error asks for
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What was measured."""
+    """A run of the ensemble: its plan and its averages."""
 
     ensemble: Ensemble
     """The trajectories."""
@@ -83,24 +84,24 @@ def solve(
     control_variate: bool = True,
     antithetic: bool = False,
 ) -> StationaryLaw:
-    """Stationary mean and covariance by simulation of the map itself, with control variates for both.
+    """Return stationary mean and covariance by simulation of the map itself, with control variates for both.
 
     The mean is the average of ``h + M (F(W h + drive; σ_in) - h)``, with F the smoothed activation and
-    ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. What M multiplies has mean zero exactly, so that M
-    decides on the variance only. For a neuron whose variance the pilot sees it raise, M is zero.
+    ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. The factor of M has mean zero exactly, so that M changes
+    the variance only. The row of M is zero for a neuron whose variance it raised in the pilot run.
 
     The covariance is the average of ``d dᵀ + X``, d = h - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | h] - d dᵀ``, d' a
-    step later and ``A = (1-γ) I + γ D̄ W``: what X is made of has mean zero exactly as well. It needs the covariance of
-    one step given h, which for noise inside that is common to neurons is not tabulated: then, where the pilot sees no
-    gain, and where an eigenvalue came out negative, the covariance is the plain one.
+    step later and ``A = (1-γ) I + γ D̄ W``: the mean of X is zero exactly as well. It needs the covariance of one step
+    given h, which is not tabulated for noise inside that neurons have in common. In that case, if the pilot run shows
+    no gain, and if an eigenvalue of the result is negative, the plain covariance is returned.
 
-    What no trajectory has met has no part in the standard error: an event too rare for the run, such as a jump to
-    another attractor, biases the mean unseen.
+    The standard error knows only of events that occurred: an event too rare for the run, such as a jump to another
+    attractor, biases the mean without being noticed.
 
-    A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the start die
-    away over 30 relaxation times, but for no more than 2e8 neuron-steps, or 100 time constants where that is
-    longer; a burn-in of fewer than 10 relaxation times, and a drift that remains, are reported. Memory does not grow
-    with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
+    A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the
+    start die away over 30 relaxation times, but over no more than 2e8 neuron-steps, or 100 time constants if that is
+    longer; the message reports a burn-in of fewer than 10 relaxation times, and a drift that remains. Memory does not
+    grow with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
 
     Parameters
     ----------
@@ -109,26 +110,26 @@ def solve(
     target_se
         Run until the largest standard error of the mean is at most this. None: run `steps`.
     trajectories
-        Independent ones, rounded up to a multiple of 64; standard errors are over them.
+        Number of independent trajectories, rounded up to a multiple of 64; standard errors are over them.
     steps
-        Measured steps of each trajectory, when there is no `target_se`. None: 5e7 neuron-steps in all, about
-        half a second of one core, or 20 relaxation times where that is more.
+        Measured steps of each trajectory if there is no `target_se`. None: 5e7 neuron-steps in all, which take
+        about half a second of one core, or 20 relaxation times if that is more.
     max_steps
-        With `target_se`: measured steps of each trajectory, at most.
+        Largest number of measured steps of each trajectory with `target_se`.
     rng
-        int, SeedSequence, Generator, or None for fresh entropy.
+        Seed: an int, a SeedSequence or a Generator, or None for fresh entropy.
     workers
-        Threads, None for one a core; or a function like ``map``, of this process.
+        Number of threads, None for one per core; or a function like ``map`` that works in this process.
     control_variate
-        Whether mean and covariance are taken with their control variates.
+        Whether mean and covariance are estimated with their control variates.
     antithetic
-        Whether trajectories come in pairs under noise of opposite signs. It helps where the control variate does not:
-        without one, in nearly linear networks.
+        Whether trajectories come in pairs under noise of opposite sign, which helps in nearly linear networks if
+        there is no control variate.
 
     Returns
     -------
     StationaryLaw
-        ``converged`` is False if the target was not reached or the ensemble still drifted. In ``details``:
+        ``converged`` is False if the target was not reached or the ensemble still drifted. ``details``:
         ``plain_mean``, ``plain_standard_error`` (without the control variate), ``variance_reduction`` (N,),
         ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
         ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
@@ -171,12 +172,12 @@ def solve(
 
 
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
-    """Measure, in `PARTS` parts or more, for `steps` or until the target is reached."""
+    """Measure in `PARTS` parts or more, for so many steps or until the target is reached."""
     centre = plan.pilot.centre + plan.pilot.first.mean(axis=0)
     least = 2 * plan.pilot_steps
     if target_se is not None:
         ratio = np.max(standard_error(plan.pilot.means(plan.M))) / target_se
-        steps = min(limit, max(least, math.ceil(min(SPARE * ratio**2, 1e12) * plan.pilot_steps)))
+        steps = min(limit, max(least, math.ceil(min(SPARE * ratio**2, MOST_TIMES) * plan.pilot_steps)))
     elif steps is None:
         steps = least if plan.quiet else max(least, math.ceil(WORK / ensemble.h.size))
     ends = [steps * i // PARTS for i in range(PARTS + 1)]
@@ -186,18 +187,19 @@ def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | N
         ratio = np.max(standard_error(_joined(parts).means(plan.M))) / target_se
         if ratio <= 1.0:
             break
-        more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, 1e12) - 1.0) * steps)))
+        more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, MOST_TIMES) - 1.0) * steps)))
         parts.append(measured(ensemble, more, plan.every, centre, plan.controlled))
         steps += more
     return parts
 
 
 def _joined(parts: list[Averages]) -> Averages:
+    """Return the averages over several parts."""
     return reduce(operator.add, parts)
 
 
 def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
-    """Put what was measured into the form that all methods share."""
+    """Return the law that was measured."""
     plan, both = run.plan, run.both
     values, plain = both.means(plan.M), both.means()
     mean, error, plain_error = values.mean(axis=0), standard_error(values), standard_error(plain)
@@ -229,7 +231,7 @@ def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
 
 
 def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | None) -> list[str]:
-    """What limits the result."""
+    """Return one sentence for each thing that limits the result."""
     plan, early, late = run.plan, run.early, run.late
     messages = []
     if target_se is not None and np.max(error) > target_se:
@@ -242,13 +244,13 @@ def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | 
         messages.append("the ensemble still drifted: relaxation is slower than the run")
     if not plan.quiet and remembers(early.means(), late.means()):
         messages.append(
-            "the trajectories have not mixed, as with attractors that noise leaves seldom: each has its own mean"
+            "the trajectories have not mixed, as with attractors that noise seldom leaves: each has its own mean"
         )
     return messages
 
 
 def _covariance(net: CTRNN, run: Run, mean: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Covariance and its standard error, (N, N) each; the plain one where its control variate is of no use."""
+    """Return the covariance and its standard error, (N, N) each; `plain` if its control variate is not used."""
     slopes, covariance = run.plan.slopes, plain
     if slopes is not None:
         covariance = block_covariances(net, slopes, run.both, mean).mean(axis=0)

@@ -163,7 +163,7 @@ def test_an_approximation_that_diverges_alone_is_a_row_with_a_reason():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match=r"methods must be out of .*; got 'magic'"):
+    with pytest.raises(ValueError, match=r"methods must be among .*; got 'magic'"):
         ct.bias(ct.CTRNN.single(w=0.5), ct.Noise(0.5), methods=["magic"])
     with pytest.raises(ValueError, match="method must be one of"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="magic")

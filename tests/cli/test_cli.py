@@ -125,7 +125,7 @@ BAD = {
         "--sigma-in must be at least 0, a standard deviation; got -1",
     ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
-    "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
+    "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be among"),
     "unknown option": (["bias", "relu", "--colour", "red"], "No such option"),
     "unknown command": (["bais"], "No such command"),
     "seed": (["bias", "relu", "--seed", -1], "--seed must be at least 0; got -1"),

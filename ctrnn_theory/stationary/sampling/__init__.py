@@ -1,1 +1,1 @@
-"""Control variates and checks of the method "simulation"; private to it and to :func:`ctrnn_theory.difference`."""
+"""The parts of the method "simulation": the plan of a run, control variates, checks. They are private to methods."""

@@ -1,6 +1,6 @@
-"""Control variates of a simulation: for the mean by the smoothed activation, for the covariance by one step.
+"""The control variates of a simulation, for the mean and for the covariance.
 
-Both multiply what has mean zero exactly, so that they change the variance of an estimate and not what it estimates.
+The mean of a control variate is zero exactly, so that it changes the variance of an estimate and not its expectation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of ro
 
 
 def mean_slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> FloatArray:
-    """Mean slope F'(W m + drive; s) of each neuron, (N,), s² the variance of its whole pre-activation."""
+    """Return the mean slope F'(W m + drive; s) of each neuron, (N,), with s² the variance of its pre-activation."""
     mean = averages.means().mean(axis=0)
     variance = np.diag(net.W @ averages.covariance(mean) @ net.W.T)
     std = np.sqrt(noise.std("inside", net.n) ** 2 + np.maximum(variance, 0.0))
@@ -32,7 +32,7 @@ def mean_slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages)
 
 
 def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
-    """M = (I - D̄ W)⁻¹, without the rows that would raise the variance."""
+    """Return M = (I - D̄ W)⁻¹, with zeros in the rows that would raise the variance."""
     eye = np.eye(net.n)
     A = eye - slopes[:, None] * net.W
     M = cast(FloatArray, np.linalg.inv(A) if np.linalg.cond(A) < LARGEST_INVERSE else eye)
@@ -44,14 +44,14 @@ def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
 
 
 def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean: FloatArray) -> FloatArray:
-    """Second moments about the mean by block (blocks, N, N), with their control variate where there are slopes."""
+    """Return second moments about the mean (blocks, N, N), with their control variate if there are slopes."""
     shift = mean - averages.centre
     blocks = len(averages.cross)
 
     def about_mean(second: FloatArray, values: FloatArray) -> FloatArray:
-        """Move second moments about the centre; values (K, N): first moments."""
+        """Return second moments about the mean from those about the centre and the first moments (K, N)."""
         first = values.reshape(blocks, -1, net.n).mean(axis=1) - shift
-        mixed = shift[:, None] * first[:, None, :]  # the sum with its transpose first: it is symmetric to the bit
+        mixed = shift[:, None] * first[:, None, :]  # added to its transpose first, which is exactly symmetric
         moved: FloatArray = second - (mixed + mixed.transpose(0, 2, 1)) - np.outer(shift, shift)
         return moved
 
@@ -59,7 +59,7 @@ def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages,
     if slopes is None:
         return now
     ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
-    # X in the eigenvectors of A, for all blocks at once: an error there would cost variance alone
+    # X is solved in the eigenvectors of A for all blocks at once: an error of theirs would raise the variance alone
     values, Q = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
     inverse = np.linalg.inv(Q)
     X = (Q @ ((inverse @ (ahead - now) @ inverse.T) / (1.0 - np.outer(values, values))) @ Q.T).real
@@ -68,12 +68,12 @@ def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages,
 
 
 def controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
-    """Whether the control variate of the covariance can be had, and the pilot finds it of use."""
+    """Return whether the control variate of the covariance exists and lowers the variance in the pilot run."""
     values, vectors = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
     if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
         return False
     mean = pilot.means().mean(axis=0)
     controlled, plain = (block_covariances(net, with_slopes, pilot, mean) for with_slopes in (slopes, None))
-    spread, plain_spread = (found.std(axis=0).diagonal() for found in (controlled, plain))
+    deviation, plain_deviation = (found.std(axis=0).diagonal() for found in (controlled, plain))
     rounding = ROUNDING * np.abs(controlled.mean(axis=0)).diagonal()  # see `mean_control`
-    return bool(np.sum(spread**2) <= max(WORTH**2 * np.sum(plain_spread**2), np.sum(rounding**2)))
+    return bool(np.sum(deviation**2) <= max(WORTH**2 * np.sum(plain_deviation**2), np.sum(rounding**2)))
