@@ -48,7 +48,7 @@ METHODS: Registry[Method] = Registry(
         ),
         Method(
             "small_noise",
-            "expansion of mean and covariance in powers of the noise",
+            "expansion of mean and covariance in powers of σ",
             f"{HERE}.small_noise:solve",
             applies="a stable fixed point where f is smooth",
             style={"color": "#E69F00", "linestyle": ":", "marker": "^"},
@@ -71,7 +71,7 @@ METHODS: Registry[Method] = Registry(
         ),
         Method(
             "fokker_planck",
-            "density of the diffusion approximation",
+            "Fokker–Planck equation of the diffusion approximation, with its density",
             f"{HERE}.fokker_planck:solve",
             applies="one to three neurons",
             label="Fokker–Planck",

@@ -190,7 +190,7 @@ def command(*arguments, text=True, **environment):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "methods"], ["Expansion in sigma: smooth", "Fokker", "Planck equation"]),
+        (["list", "methods"], ["expansion of mean and covariance in powers of sigma;", "Fokker", "Planck equation"]),
         (["derive", "--order", 2, "--site", "out"], ["+ O(sigma^4)", "1 - gamma (1 - w f1)"]),
     ],
 )
