@@ -9,9 +9,9 @@ import numpy as np
 from benchmarks.density import DIFFUSION, SIZE, TIMES, FloatArray, drift, measured, moments, start
 from benchmarks.processes import versions
 from ctrnn_theory.fokker_planck import evolve, solve
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.fokker_planck.solution import null_vector
 
 BOX = [(-SIZE, SIZE)] * 2
@@ -27,7 +27,7 @@ def one_grid(cells: int) -> Callable[[], FloatArray]:
     """The finite volumes alone."""
 
     def find() -> FloatArray:
-        grid = Grid(np.full(2, -SIZE), np.full(2, SIZE), (cells, cells))
+        grid = CellGrid(np.full(2, -SIZE), np.full(2, SIZE), (cells, cells))
         scheme = generator(equation(drift, 2.0 * DIFFUSION, 2), grid)
         mass, _ = null_vector(scheme, grid.size // 2 + cells // 2)
         return moments(mass, *grid.points.T)

@@ -21,7 +21,8 @@ from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.markov.operator import legendre
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
+from ctrnn_theory.numerics.panels import double_until_steady
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
@@ -159,13 +160,15 @@ def _neighbours(count: int) -> list[tuple[int, int, int]]:
 
 def _leave(process: Diffusion, left: float, x: float, right: float, absorbing: tuple[bool, bool]) -> FloatArray:
     """Rates at which x is left to the left and to the right, (2,), panels halved until they no longer change."""
-    panels, before = PANELS, np.full(2, np.nan)
-    while panels <= MAX_PANELS:
-        now = _quadrature(process, left, x, right, absorbing, panels)
-        if np.all(np.abs(now - before) <= TOLERANCE * now):
-            return now
-        panels, before = 2 * panels, now
-    raise NotApplicable(f"{MAX_PANELS} panels do not resolve the potential of this noise")
+    rates, steady = double_until_steady(
+        lambda panels: _quadrature(process, left, x, right, absorbing, panels),
+        lambda before, now: bool(np.all(np.abs(now - before) <= TOLERANCE * now)),
+        PANELS,
+        MAX_PANELS,
+    )
+    if not steady:
+        raise NotApplicable(f"{MAX_PANELS} panels do not resolve the potential of this noise")
+    return rates
 
 
 def _quadrature(
@@ -186,7 +189,7 @@ def _quadrature(
     scale: FloatArray = np.zeros(phi.shape)
     scale[counts] = np.exp(phi[counts] - top)
     below, above, whole = _running(scale, half)  # S - S(c), S(b) - S
-    mass = half * legendre(ORDER)[1] * np.exp(density - peak)
+    mass = half * gauss_legendre(ORDER)[1] * np.exp(density - peak)
     before, after = float(np.sum(whole[:at])), float(np.sum(whole[at:]))
     to_right = before / (before + after) if all(absorbing) else float(absorbing[1])
     held = above if absorbing[1] else below
@@ -203,15 +206,14 @@ def _panels(process: Diffusion, left: float, x: float, right: float, panels: int
     cuts = np.unique([left, x, right, *bends[(bends > left) & (bends < right)]])
     spread = [np.linspace(a, b, panels, endpoint=False) for a, b in itertools.pairwise(cuts)]
     edges = np.append(np.concatenate(spread), cuts[-1])
-    half = 0.5 * np.diff(edges)[:, None]
-    nodes = edges[:-1, None] + half * (1.0 + legendre(ORDER)[0])
+    nodes, half = nodes_between(edges[:-1], edges[1:], gauss_legendre(ORDER)[0])
     return nodes, half, panels * int(np.searchsorted(cuts, x))
 
 
 @lru_cache(maxsize=1)
 def _antiderivative() -> FloatArray:
     """Matrix that takes values at the Gauss–Legendre nodes to their integrals from -1 to each node."""
-    nodes, _ = legendre(ORDER)
+    nodes, _ = gauss_legendre(ORDER)
     coefficients = np.linalg.inv(np.polynomial.legendre.legvander(nodes, ORDER - 1))
     integrals = np.polynomial.legendre.legint(coefficients, lbnd=-1, axis=0)
     matrix: FloatArray = np.asarray(np.polynomial.legendre.legval(nodes, integrals).T, dtype=np.float64)
@@ -221,7 +223,7 @@ def _antiderivative() -> FloatArray:
 def _running(values: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Integrals from the first panel's start to each node, from each node to the last's end, and over each panel."""
     inside = half * (values @ _antiderivative().T)
-    whole = half * (values @ legendre(ORDER)[1])[:, None]
+    whole = half * (values @ gauss_legendre(ORDER)[1])[:, None]
     before = np.cumsum(whole, axis=0) - whole
     after = np.cumsum(whole[::-1], axis=0)[::-1] - whole
     return before + inside, after + (whole - inside), whole
@@ -231,7 +233,7 @@ def _potential(process: Diffusion, start: float, end: float) -> float:
     """Φ(end) - Φ(start)."""
     low, high = sorted((start, end))
     nodes, half, _ = _panels(process, low, low, high, PANELS)
-    total = float(np.sum(half * (process.force(nodes) @ legendre(ORDER)[1])[:, None]))
+    total = float(np.sum(half * (process.force(nodes) @ gauss_legendre(ORDER)[1])[:, None]))
     return math.copysign(1.0, end - start) * total if math.isfinite(total) else math.inf
 
 

@@ -11,10 +11,10 @@ import sympy as sp
 from numpy.typing import ArrayLike
 from scipy.interpolate import make_interp_spline
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid, require_memory
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid, require_memory
 from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed
 from ctrnn_theory.fokker_planck.stepping import Stepper
 from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
@@ -128,7 +128,7 @@ def follow(
 ) -> DensityPath:
     """Follow a density from each time to the next by an equation of its own; the times for which `keep` are kept."""
     require_memory(cells, 3.0 * needed(cells))
-    grids = [Grid(low, high, cells).coarser(factor) for factor in (2, 1)]
+    grids = [CellGrid(low, high, cells).coarser(factor) for factor in (2, 1)]
     paths = [_follow(problems, grid, start, times, tolerance, keep) for grid in grids]
     coarse, fine = (np.array([d.mean for d in path]) for path, _ in paths)
     wide, narrow = (np.array([d.covariance for d in path]) for path, _ in paths)
@@ -142,7 +142,7 @@ def follow(
 
 def _follow(
     problems: Sequence[Equation],
-    grid: Grid,
+    grid: CellGrid,
     start: Any,
     times: FloatArray,
     tolerance: float,
@@ -175,7 +175,7 @@ class Gaussian(NamedTuple):
     covariance: FloatArray
 
 
-def start_mass(start: Any, grid: Grid) -> FloatArray:
+def start_mass(start: Any, grid: CellGrid) -> FloatArray:
     """Probabilities of the cells at the start.
 
     A state is spread over three cells along each axis by the quadratic spline: the mean is exact, and the variance
@@ -199,7 +199,7 @@ def start_mass(start: Any, grid: Grid) -> FloatArray:
     return mass
 
 
-def _regridded(start: Density, grid: Grid) -> FloatArray:
+def _regridded(start: Density, grid: CellGrid) -> FloatArray:
     """Values at the centres of a grid: cubic splines along the axes, cut at zero, and nothing beyond the old cells."""
     if start.n != grid.n:
         raise ValueError(f"start must be a density in {grid.n} dimensions; got one in {start.n}")
@@ -226,7 +226,7 @@ def _numbers(name: str, value: Any) -> FloatArray:
     return array
 
 
-def _point(state: FloatArray, grid: Grid) -> FloatArray:
+def _point(state: FloatArray, grid: CellGrid) -> FloatArray:
     inner = state.shape == (grid.n,) and bool(
         np.all((grid.low + 1.5 * grid.spacing <= state) & (state <= grid.high - 1.5 * grid.spacing))
     )

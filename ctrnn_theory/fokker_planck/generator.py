@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import Equation
-from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 LEAST = 1e-12  # of the largest diffusion: less is no diffusion
@@ -30,7 +30,7 @@ class Generator:
     """Cell on one side of each face, (faces,)."""
     target: IntArray
     """Cell on the other."""
-    grid: Grid
+    grid: CellGrid
     """The grid."""
     monotone: bool
     """Whether no rate is negative, so that a density stays positive."""
@@ -48,7 +48,7 @@ class Generator:
         return np.ascontiguousarray(J.T).reshape(grid.n, *grid.cells)
 
 
-def generator(equation: Equation, grid: Grid, t: float = 0.0) -> Generator:
+def generator(equation: Equation, grid: CellGrid, t: float = 0.0) -> Generator:
     """Discretise an equation, with walls at the ends of the grid that nothing passes.
 
     With drift and diffusion in units of cells, a = A/Δ and S = ½ B/(Δ Δᵀ), the flux along axis i from a cell h to its
@@ -100,7 +100,7 @@ def bernoulli(z: FloatArray) -> FloatArray:
     return value
 
 
-def _in_cells(equation: Equation, t: float, grid: Grid) -> FloatArray:
+def _in_cells(equation: Equation, t: float, grid: CellGrid) -> FloatArray:
     """S = ½ B in units of cells, (M, N) or (M, N, N), the diagonal kept off zero."""
     B = equation.diffusion(grid.points, t)
     diagonal = 0.5 * (B if B.ndim == 2 else np.einsum("mii->mi", B)) / grid.spacing**2
@@ -115,7 +115,7 @@ def _in_cells(equation: Equation, t: float, grid: Grid) -> FloatArray:
 class _Faces:
     """Faces of a grid, gathered one kind after the other."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: CellGrid) -> None:
         self.grid = grid
         self.numbers = np.arange(grid.size).reshape(grid.cells)
         self.kinds: list[tuple[IntArray, ...]] = []

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from ctrnn_theory.fokker_planck.equation import Equation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
+from ctrnn_theory.numerics.panels import halves
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 POINTS = 16
-NODES, WEIGHTS = legendre.leggauss(POINTS)
+NODES, WEIGHTS = gauss_legendre(POINTS)
 _VANDER = legendre.legvander(NODES, POINTS - 1)
 TO_COEFFICIENTS = _VANDER.T * WEIGHTS * (np.arange(POINTS)[:, None] + 0.5)
 """Values at the nodes to Legendre coefficients."""
@@ -73,9 +75,7 @@ class Panels:
 
     def cut(self, problem: Equation, rough: BoolArray, tail: FloatArray) -> Panels:
         """Halve the panels that are `rough`; `tail` (K,) is the relative size of their last coefficients."""
-        middle = 0.5 * (self.left + self.right)[rough]
-        left = np.concatenate([self.left[rough], middle])
-        right = np.concatenate([middle, self.right[rough]])
+        left, right = halves(self.left[rough], self.right[rough])
         return self._replaced(~rough, _evaluated(problem, left, right, self.floor[0], np.tile(tail[rough], 2)))
 
     def cut_at(self, problem: Equation, points: FloatArray) -> Panels:
@@ -106,8 +106,7 @@ def panels_between(problem: Equation, edges: FloatArray) -> Panels:
 
 
 def _evaluated(problem: Equation, left: FloatArray, right: FloatArray, floor: float, before: FloatArray) -> Panels:
-    half = 0.5 * (right - left)[:, None]
-    x = left[:, None] + half * (1.0 + NODES)
+    x, half = nodes_between(left, right, NODES)
     at = x.reshape(-1, 1)
     A = problem.drift(at, 0.0).reshape(x.shape)
     B = problem.diffusion(at, 0.0).reshape(x.shape)

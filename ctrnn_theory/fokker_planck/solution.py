@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid, require_memory
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, equation
+from ctrnn_theory.fokker_planck.first_panels import narrow_marks
 from ctrnn_theory.fokker_planck.generator import Generator, generator
-from ctrnn_theory.fokker_planck.grid import Grid, require_memory
-from ctrnn_theory.fokker_planck.line import line
-from ctrnn_theory.fokker_planck.scout import narrow_marks
+from ctrnn_theory.fokker_planck.one_dimension import solve_on_interval
 from ctrnn_theory.support.arguments import float_array, number_array, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
@@ -133,13 +133,13 @@ def stationary(
     breaks: Iterable[float] = (),
     more: float = 0.0,
 ) -> Solution:
-    """Solve on a given box; for `breaks` and `more`, of one dimension, see :func:`line`."""
+    """Solve on a given box; for `breaks` and `more`, of one dimension, see :func:`solve_on_interval`."""
     if problem.n == 1:
-        density, errors = line(problem, float(low[0]), float(high[0]), breaks, more)
+        density, errors = solve_on_interval(problem, float(low[0]), float(high[0]), breaks, more)
         border = _line_border(density, float(low[0]), float(high[0]))
         return Solution(density, density.mean, density.covariance, errors, np.nan, border, (len(density.axes[0]),))
     require_memory(cells, needed(cells))
-    fine = Grid(low, high, cells)
+    fine = CellGrid(low, high, cells)
     peak, densities, violations, rounding = None, [], [], 0.0
     for level in reversed(range(LEVELS)):
         grid = fine.coarser(2**level)
@@ -253,14 +253,14 @@ def _iterated(M: sp.csc_matrix, right: FloatArray) -> FloatArray | None:
     return np.where(np.abs(x) < NEGATIVE * np.abs(x).max(), np.abs(x), x)
 
 
-def as_density(mass: FloatArray, grid: Grid, scheme: Generator | None = None) -> Density:
+def as_density(mass: FloatArray, grid: CellGrid, scheme: Generator | None = None) -> Density:
     """Density of the probabilities of cells; with its current if the generator is given."""
     widths = tuple(np.full(k, d) for k, d in zip(grid.cells, grid.spacing, strict=True))
     current = None if scheme is None else scheme.current(mass)
     return Density(grid.axes, widths, (mass / np.prod(grid.spacing)).reshape(grid.cells), current)
 
 
-def _refined(cell: int, grid: Grid, finer: Grid) -> int:
+def _refined(cell: int, grid: CellGrid, finer: CellGrid) -> int:
     """Cell of the finer grid in the corner of a cell of the coarser one."""
     return int(np.ravel_multi_index([2 * int(i) for i in np.unravel_index(cell, grid.cells)], finer.cells))
 

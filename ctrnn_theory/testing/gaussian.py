@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
+from ctrnn_theory.numerics.panels import double_until_steady
 from ctrnn_theory.support.arguments import positive_number, real_array, real_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-T, WEIGHTS = np.polynomial.legendre.leggauss(20)
+NODES, WEIGHTS = gauss_legendre(20)
 REACH = 12.0  # φ(12) = 2e-32
 
 
@@ -26,7 +28,7 @@ def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> t
     breaks = (np.array(f.breakpoints) - a[:, None]) / s
     edges = np.sort(np.concatenate([grid, np.clip(breaks, -REACH, REACH)], axis=1), axis=1)
     half = 0.5 * np.diff(edges, axis=1)[:, :, None]
-    xi = (0.5 * (edges[:, 1:] + edges[:, :-1])[:, :, None] + half * T).reshape(len(a), -1)
+    xi = (0.5 * (edges[:, 1:] + edges[:, :-1])[:, :, None] + half * NODES).reshape(len(a), -1)
     weight = (half * WEIGHTS).reshape(len(a), -1) * np.exp(-0.5 * xi * xi) / math.sqrt(2.0 * math.pi)
     return a[:, None] + s * xi, weight
 
@@ -117,12 +119,10 @@ def _same(
 
 def _smoothing(f: Activation, a: float, s: float) -> tuple[float, float]:
     """E f(a + s ξ) and 1 + E |f(a + s ξ)|, by quadrature, halved until it agrees with itself."""
-    before, panels = math.nan, 24
-    while panels <= 6144:
+
+    def with_panels(panels: int) -> tuple[float, float]:
         x, weight = gaussian_rule(f, np.array([a]), s, panels)
         values = f(x)
-        value, size = float(np.sum(weight * values)), 1.0 + float(np.sum(weight * np.abs(values)))
-        if abs(value - before) <= 1e-14 * size:
-            break
-        before, panels = value, 2 * panels
-    return value, size
+        return float(np.sum(weight * values)), 1.0 + float(np.sum(weight * np.abs(values)))
+
+    return double_until_steady(with_panels, lambda before, now: abs(now[0] - before[0]) <= 1e-14 * now[1], 24, 6144)[0]

@@ -6,8 +6,8 @@ import sympy as sp
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from ctrnn_theory.fokker_planck import Density, evolve, solve
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.evolution import Gaussian, start_mass
-from ctrnn_theory.fokker_planck.grid import Grid
 
 W = {1: np.array([[-1.0]]), 2: np.array([[-1.0, 0.5], [-0.7, -1.3]]), 3: -np.eye(3) + 0.3 * np.eye(3)[[1, 2, 0]]}
 B = {1: np.array([[0.4]]), 2: np.array([[0.4, 0.1], [0.1, 0.3]]), 3: np.diag([0.4, 0.3, 0.3])}
@@ -138,7 +138,7 @@ def test_smaller_tolerance_smaller_error():
 
 def test_the_starts_on_a_grid():
     """A state's mean is exact, and its variance Δ²/4, wherever in a cell it lies; a density keeps its moments."""
-    grid = Grid(np.array([-1.0, 0.0]), np.array([1.0, 3.0]), (20, 16))
+    grid = CellGrid(np.array([-1.0, 0.0]), np.array([1.0, 3.0]), (20, 16))
     for state in ([0.0, 1.5], [0.123, 1.4], [-0.84, 0.3]):
         p = start_mass(state, grid)
         mean = grid.points.T @ p
@@ -148,11 +148,11 @@ def test_the_starts_on_a_grid():
             (grid.points - mean).T * p @ (grid.points - mean), np.diag(grid.spacing**2) / 4, atol=1e-14
         )
     for n in (1, 2, 3):
-        old = Grid(np.full(n, -1.0), np.full(n, 1.2), (24,) * n)
+        old = CellGrid(np.full(n, -1.0), np.full(n, 1.2), (24,) * n)
         p = np.exp(-((old.points - 0.1) ** 2).sum(axis=1) / 0.06 - 5.0 * old.points[:, 0] * old.points[:, -1])
         widths = tuple(np.full(24, d) for d in old.spacing)
         density = Density(old.axes, widths, (p / p.sum() / np.prod(old.spacing)).reshape(old.cells))
-        new = Grid(np.full(n, -1.3), np.full(n, 1.3), (27,) * n)
+        new = CellGrid(np.full(n, -1.3), np.full(n, 1.3), (27,) * n)
         q = start_mass(density, new)
         np.testing.assert_allclose(new.points.T @ q, density.mean, atol=2e-5)
         second = (new.points - density.mean).T * q @ (new.points - density.mean)

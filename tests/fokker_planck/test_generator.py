@@ -9,16 +9,16 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import bernoulli, generator
-from ctrnn_theory.fokker_planck.grid import Grid
 
 SYMBOLS = sp.symbols("x y z", real=True)
 number = st.floats(-3.0, 3.0)
 
 
 def grid_of(n, cells, low=-2.0, high=2.5):
-    return Grid(np.full(n, low), np.full(n, high), (cells,) * n)
+    return CellGrid(np.full(n, low), np.full(n, high), (cells,) * n)
 
 
 def smooth(n, seed, scale):
@@ -159,7 +159,7 @@ def test_axes_may_change_places():
         [[str(B[i][j]).translate(swap) for j in (2, 1, 0)] for i in (2, 1, 0)],
     )
     low, high, cells = np.array([-2.0, -1.0, -3.0]), np.array([2.0, 3.0, 2.0]), (6, 5, 7)
-    first = generator(equation(drift, B, 3), Grid(low, high, cells)).matrix.toarray().reshape(*cells, *cells)
-    second = generator(equation(*turned, 3), Grid(low[::-1], high[::-1], cells[::-1])).matrix.toarray()
+    first = generator(equation(drift, B, 3), CellGrid(low, high, cells)).matrix.toarray().reshape(*cells, *cells)
+    second = generator(equation(*turned, 3), CellGrid(low[::-1], high[::-1], cells[::-1])).matrix.toarray()
     second = second.reshape(*cells[::-1], *cells[::-1]).transpose(2, 1, 0, 5, 4, 3)
     np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-12)

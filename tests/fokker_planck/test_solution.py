@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_continuous_lyapunov
 
-from ctrnn_theory.fokker_planck import grid as grid_module
+from ctrnn_theory.fokker_planck import cell_grid as grid_module
 from ctrnn_theory.fokker_planck import solution, solve
 from ctrnn_theory.fokker_planck.solution import extrapolate
 
@@ -96,7 +96,7 @@ def test_not_negative_where_the_flag_says_so():
     """Weak correlations and small cells."""
     equation = linear(0.2 * W2), correlated(0.3, size=1.0).tolist()
     found = solve(*equation, [(-7, 7)] * 2, cells=64, border=1e-2)
-    grid = solution.Grid(np.full(2, -7.0), np.full(2, 7.0), (64, 64))
+    grid = solution.CellGrid(np.full(2, -7.0), np.full(2, 7.0), (64, 64))
     assert solution.generator(solution.equation(*equation, 2), grid).monotone
     assert found.density.values.min() >= 0.0
 

@@ -5,9 +5,9 @@ import pytest
 from scipy.sparse.linalg import expm_multiply
 
 from ctrnn_theory.fokker_planck import stepping
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.fokker_planck.stepping import Stepper
 
 WELL = {
@@ -19,7 +19,7 @@ CORRELATED = (["y - x", "x - 2*y"], [[0.5, 0.45], [0.45, 0.5]])
 
 
 def stepper(drift, diffusion, n, cells):
-    return Stepper(generator(equation(drift, diffusion, n), Grid(np.full(n, -2.5), np.full(n, 2.5), (cells,) * n)))
+    return Stepper(generator(equation(drift, diffusion, n), CellGrid(np.full(n, -2.5), np.full(n, 2.5), (cells,) * n)))
 
 
 def bump(grid, centre=0.6, width=0.5):

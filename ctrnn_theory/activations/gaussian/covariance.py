@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.gaussian.hermite import hermite_covariance
-from ctrnn_theory.activations.gaussian.orthant import ramp_ramp, ramp_step, step_step
+from ctrnn_theory.activations.gaussian.hermite_series import hermite_covariance
 from ctrnn_theory.activations.gaussian.smoothed_activation import Smoothed
 from ctrnn_theory.activations.gaussian.smoothing import cancels
+from ctrnn_theory.activations.gaussian.steps_and_ramps import ramp_ramp, ramp_step, step_step
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 CHUNK = 4096  # pairs at a time, which bounds the memory

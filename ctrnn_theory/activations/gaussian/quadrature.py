@@ -14,9 +14,9 @@ import numpy as np
 from numpy.polynomial import hermite_e
 from numpy.typing import NDArray
 
+from ctrnn_theory.activations.gaussian.activation_panels import NODES, PRIMITIVE, WEIGHTS, evaluate, panels_of
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_derivative
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING
-from ctrnn_theory.numerics.panels import NODES, PRIMITIVE, WEIGHTS, evaluate, mesh
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 GRID = 3.0  # width of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
@@ -99,7 +99,7 @@ def integrate(act: Any, order: int, a: FloatArray, s: FloatArray, terms: Terms) 
 
     Points are treated in blocks, and again with a longer reach where the terms have not decayed at the ends.
     """
-    resolved = mesh(act, order)
+    resolved = panels_of(act, order)
     result = np.empty_like(a)
     todo = np.arange(a.size)
     for reach in REACH if a.size else ():

@@ -23,12 +23,13 @@ from ctrnn_theory.activations.activation import Activation
 from ctrnn_theory.activations.gaussian.smoothing import checked, quick
 from ctrnn_theory.activations.symbolic.branches import SWITCHING
 from ctrnn_theory.activations.symbolic.compiled import SIGNATURE, BlockFunction
-from ctrnn_theory.activations.symbolic.curvature import curvature_maxima
 from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, Smoothing, refuse
 from ctrnn_theory.activations.symbolic.pieces import Piece
+from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima
+from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.jit import jit
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 REACH = 9.5  # standard deviations beyond which φ is below rounding
 COUNTS = (48, 96, 192)  # points of the trapezoidal rule: the more, the faster f may oscillate
@@ -58,7 +59,7 @@ class Tail(NamedTuple):
         return np.concatenate([f(part[:, None] + self.shift) @ self.weight for part in parts])
 
 
-class Panels(NamedTuple):
+class PanelPolynomials(NamedTuple):
     """F as a polynomial on each of P panels."""
 
     edges: FloatArray
@@ -99,7 +100,7 @@ class SmoothedPiece(Piece):
         return value[()]
 
     @cached_property
-    def panels(self) -> Panels:
+    def panels(self) -> PanelPolynomials:
         """Table of F within ±start of the tail; fitted when first asked for."""
         return fit(self.inner, self.width, self.tail)
 
@@ -208,29 +209,28 @@ def _size(f: Activation, tail: Tail, x: FloatArray) -> FloatArray:
     return np.maximum(size[: x.size].reshape(x.shape), size[x.size :].min())
 
 
-def fit(f: Activation, s: float, tail: Tail) -> Panels:
+def fit(f: Activation, s: float, tail: Tail) -> PanelPolynomials:
     """Panels on ±R, halved until each is good to the tolerance at points between its nodes."""
     corners = np.add.outer(_places(f), s * np.array([-REACH, 0.0, REACH])).ravel()
     edges = np.union1d(np.linspace(-tail.start, tail.start, 17), np.clip(corners, -tail.start, tail.start))
-    left, right = edges[:-1], edges[1:]
-    lefts, coefficients = [], []
-    while left.size:
+    coefficients: list[FloatArray] = []
+
+    def resolved(left: FloatArray, right: FloatArray, parent: IntArray | None) -> BoolArray:
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
         power = f.smoothed(centre + half * NODES, s) @ TO_POWERS
         checked = centre + half * CHECKS
         error = np.abs(power @ TO_CHECKS - f.smoothed(checked, s))
         good = np.all(error <= TOLERANCE * _size(f, tail, checked), axis=1)
         good |= right - left <= np.maximum(FINEST * s, 1e-15 * tail.start)
-        lefts.append(left[good])
         coefficients.append(power[good])
-        middle = centre[~good, 0]
-        left, right = np.concatenate([left[~good], middle]), np.concatenate([middle, right[~good]])
-    starts = np.concatenate(lefts)
-    order = np.argsort(starts)
-    return Panels(np.append(starts[order], tail.start), np.concatenate(coefficients)[order])
+        return np.asarray(good)
+
+    left, _ = halve_until_resolved(edges[:-1], edges[1:], resolved)
+    order = np.argsort(left)
+    return PanelPolynomials(np.append(left[order], tail.start), np.concatenate(coefficients)[order])
 
 
-def _block_function(inner: BlockFunction, tail: Tail, panels: Panels) -> BlockFunction:
+def _block_function(inner: BlockFunction, tail: Tail, panels: PanelPolynomials) -> BlockFunction:
     """Compile F on a block of lanes: the panel by bisection, or the rule of the tail."""
     start, shift, weight = tail
     edges, coefficients = panels

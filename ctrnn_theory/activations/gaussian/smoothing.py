@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.activations.gaussian import closed_forms, logistic, quadrature
+from ctrnn_theory.activations.gaussian import closed_forms, logistic_family, quadrature
 from ctrnn_theory.activations.gaussian.closed_forms import PiecewisePolynomial
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.types import FloatArray
@@ -21,9 +21,9 @@ _polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
 def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
     """d^n/da^n E f(a + s ξ), ξ standard normal.
 
-    Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms;
-    sigmoid, tanh, softplus and silu fixed rules good to rounding (see ``logistic``); everything else Gauss–Legendre
-    panels (see ``quadrature``).
+    Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms.
+    Sigmoid, tanh, softplus and silu are integrated by fixed rules that are good to rounding (see ``logistic_family``),
+    and everything else by Gauss–Legendre panels (see ``quadrature``).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
 
 def quick(act: Any) -> bool:
     """Whether the smoothing of f has a closed form or a fixed rule."""
-    return act.text in logistic.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
+    return act.text in logistic_family.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
 
 
 def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
@@ -118,8 +118,8 @@ def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
 def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     if a.size == 0:
         return np.empty_like(a)
-    if act.text in logistic.FAMILIES:
-        return logistic.smoothed(act.text, a, s, order)
+    if act.text in logistic_family.FAMILIES:
+        return logistic_family.smoothed(act.text, a, s, order)
     if act.text in closed_forms.SMOOTHED:
         return closed_forms.SMOOTHED[act.text](a, s, order)
     polynomials = _polynomials(act)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations.symbolic.evaluate import source
-from ctrnn_theory.activations.symbolic.wide import wide_source
-from ctrnn_theory.activations.symbolic.wide_numbers import for_lanes
+from ctrnn_theory.activations.symbolic.extended_range import wide_source
+from ctrnn_theory.activations.symbolic.extended_range_numbers import for_lanes
 from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
 from ctrnn_theory.support.jit import jit
 

@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
+from ctrnn_theory.activations.symbolic.extended_range import wide_function
 from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
-from ctrnn_theory.activations.symbolic.reliable import CHECKED, WITNESSES, reliable
+from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, reliable
 from ctrnn_theory.activations.symbolic.roots import real_roots
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
-from ctrnn_theory.activations.symbolic.wide import wide_function
 
 MAX_DEGREE = 16
 SMALL, HUGE = 1e-15, 1e15  # a jump that double precision cannot tell from none, a slope that is infinite

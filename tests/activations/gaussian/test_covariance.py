@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.activations.gaussian.covariance import covariance, covariance_matrix
-from ctrnn_theory.activations.gaussian.hermite import conditioned, hermite_covariance, resolved_edges
-from ctrnn_theory.activations.gaussian.orthant import ramp_ramp, ramp_step, step_step
+from ctrnn_theory.activations.gaussian.hermite_series import conditioned, hermite_covariance, resolved_edges
+from ctrnn_theory.activations.gaussian.steps_and_ramps import ramp_ramp, ramp_step, step_step
 
 STAIRS = "Piecewise((-x/2, x < 1/3), (1 + 2*x, True)) + Max(x + 1, 0)"  # linear pieces, a jump and two kinks
 BENT_JUMP = "Piecewise((0, x < 1/5), (1, True)) + tanh(x)"

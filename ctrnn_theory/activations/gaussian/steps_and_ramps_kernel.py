@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.numerics.vector_math.primitives import exp
 from ctrnn_theory.support.jit import jit
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
+NODES, WEIGHTS = gauss_legendre(16)
 UNIT, HALF = 0.5 * (1.0 + NODES), 0.5 * WEIGHTS
 END = 0.25 * np.pi
 """Of the panel, in θ."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ctrnn_theory.activations.symbolic.extended_range_numbers import FOR_ARRAYS, NOTHING, narrow, wide
 from ctrnn_theory.activations.symbolic.parse import x
-from ctrnn_theory.activations.symbolic.wide_numbers import FOR_ARRAYS, NOTHING, narrow, wide
 
 RENAMED = {sp.Abs: "size", sp.Heaviside: "heaviside"}
 PAIRS = ((sp.Add, "add"), (sp.Mul, "mul"), (sp.Max, "larger"), (sp.Min, "smaller"))

@@ -25,6 +25,7 @@ from numpy.polynomial import hermite_e, polynomial
 from scipy.special import expit
 
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, smoothed_powers
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.support.types import FloatArray
 
 NARROW = 1.25
@@ -34,7 +35,7 @@ WEIGHTS = np.exp(-0.5 * NODES**2)
 WEIGHTS /= WEIGHTS.sum()
 
 CUT = 40.0  # e^{-40} = 4e-18
-T, W = np.polynomial.legendre.leggauss(72)
+T, W = gauss_legendre(72)
 HALF_LINE = CUT * (0.5 + 0.5 * T) ** 2  # crowded towards 0, where r is largest
 HALF_WEIGHTS = CUT * W * (0.5 + 0.5 * T)
 

@@ -14,8 +14,8 @@ import sympy as sp
 
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, resolve
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
+from ctrnn_theory.activations.symbolic.extended_range import wide_function
 from ctrnn_theory.activations.symbolic.parse import refuse, to_text, x
-from ctrnn_theory.activations.symbolic.wide import wide_function
 from ctrnn_theory.support.types import FloatArray
 
 SIZES = (

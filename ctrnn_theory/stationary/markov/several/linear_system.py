@@ -1,4 +1,4 @@
-"""The linear systems of a Markov chain on a tensor grid: factored for some thousand nodes, iterated beyond."""
+"""The linear system of a Markov chain on a grid: it is factored up to some thousand nodes, and iterated beyond."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse.linalg import LinearOperator, gmres
 
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid, Rows
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
 from ctrnn_theory.support.types import FloatArray
 
 ACCURACY = 1e-13  # relative residual of the iteration
-STEPS, CYCLES = 40, 5
+STEPS, CYCLES = 40, 5  # of GMRES: steps between restarts, and restarts
 
 
 class System:
     """The matrix A = I - P + 1 uᵀ, u·1 = 1: regular, with πᵀ A = uᵀ.
 
-    Without a coarser system it is factored. With one, on the same box, its equations are solved by GMRES,
-    preconditioned by that: P smooths, so that it hardly touches what the coarser grid does not see.
+    Without a coarser system it is factored. With one on the same box, its equations are solved by GMRES, and the
+    coarser system is the preconditioner: P smooths, so that it hardly changes what the coarser grid does not resolve.
     """
 
-    def __init__(self, rows: Rows, grid: Grid, coarse: System | None) -> None:
+    def __init__(self, rows: Rows, grid: ChebyshevGrid, coarse: System | None) -> None:
         self.rows, self.grid, self.coarse = rows, grid, coarse
         if coarse is not None:
             self.down = grid.interpolation(coarse.grid.points)
@@ -32,14 +32,14 @@ class System:
 
     @cached_property
     def factors(self) -> Any:
-        """A, factored."""
+        """LU factors of A."""
         n = self.grid.size
         matrix = np.eye(n) - self.rows.dense()
         matrix += 1.0 / n
         return lu_factor(matrix, overwrite_a=True, check_finite=False)
 
     def law(self) -> FloatArray:
-        """π (M,): the stationary weights."""
+        """Return the stationary weights π (M,)."""
         n = self.grid.size
         right = np.full(n, 1.0 / n)
         if self.coarse is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 TOLERANCE = 1e-13  # of the series, relative to the product of standard deviations of f
@@ -16,7 +17,7 @@ PANEL = 2.0  # widest panel in x, where f has its features: 16 nodes resolve sin
 FEATURES = 40.0  # |x| up to which panels stay that narrow; beyond, they double
 HALVINGS = 24  # of panels that do not resolve f'
 MOST_EDGES = 2000
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
+NODES, WEIGHTS = gauss_legendre(16)
 
 
 def hermite_covariance(
@@ -140,8 +141,8 @@ def breakpoint_images(act: Activation, m: FloatArray, s: FloatArray) -> FloatArr
 def panel_nodes(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Gauss–Legendre nodes (M, Q) between edges (M, E), in any order, and their weights times φ."""
     edges = np.sort(edges, axis=1)
-    half = 0.5 * np.diff(edges)[:, :, None]
-    xi = (edges[:, :-1, None] + half * (1.0 + NODES)).reshape(edges.shape[0], -1)
+    xi, half = nodes_between(edges[:, :-1], edges[:, 1:], NODES)
+    xi = xi.reshape(len(edges), -1)
     return xi, (half * WEIGHTS).reshape(xi.shape) * _normal(xi)
 
 

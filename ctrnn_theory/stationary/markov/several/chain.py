@@ -1,4 +1,4 @@
-"""A few neurons, exactly: the Poisson equation of the map, by collocation on a tensor grid."""
+"""The stationary law of two or three neurons on a Chebyshev grid, from the Poisson equation, and its error."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov.acceptance import verdict
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid
-from ctrnn_theory.stationary.markov.tensor_range import Landscape, first_box, widen, with_breaks
-from ctrnn_theory.stationary.markov.tensor_solve import System
-from ctrnn_theory.stationary.markov.tensor_step import EXTRA, NetworkStep
-from ctrnn_theory.stationary.markov.witness import missed, moments_after, slack
+from ctrnn_theory.stationary.markov.acceptance import check_accuracy
+from ctrnn_theory.stationary.markov.one_step import OneStep, moments_after, slack
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
+from ctrnn_theory.stationary.markov.several.linear_system import System
+from ctrnn_theory.stationary.markov.several.operator import EXTRA, NetworkStep
+from ctrnn_theory.stationary.markov.several.state_box import Landscape, first_box, widen, with_breaks
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.memory import SHARE, free_memory
 from ctrnn_theory.support.types import FloatArray
 
 LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
-"""Nodes along an axis that are tried, in turn."""
+"""Numbers of nodes along an axis that are tried in turn."""
 ROUNDS = 40  # of widening the box and refining the grid
 WIDENINGS = 12
 DENSE = 4608  # nodes for which the matrix is factored
-LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid, by neurons
+LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid, by the number of neurons
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors
 
 
 @dataclass(frozen=True, eq=False)
-class TensorChain:
-    """The stationary law of the map on a tensor grid, and how far it is to be trusted."""
+class SeveralChain:
+    """The stationary law of the map of two or three neurons on a grid, and the parts of its estimated error."""
 
     step: NetworkStep
     """The map."""
-    grid: Grid
-    """Grid of M nodes; before the noise outside is added, if the chain is ``early``."""
+    grid: ChebyshevGrid
+    """ChebyshevGrid of M nodes; of states before the noise outside is added if the step is ``early``."""
     weights: FloatArray
-    """π: E φ = Σ π_j φ(point_j) for smooth φ, (M,)."""
+    """Weights π with E φ = Σ π_j φ(point_j) for smooth φ, (M,)."""
     mean: FloatArray
     """E h (N,)."""
     covariance: FloatArray
@@ -51,13 +51,9 @@ class TensorChain:
     residual: FloatArray
     """Error of the mean and of the covariance by interpolation, (2,)."""
     shares: FloatArray
-    """What each axis has in it, (N, 2)."""
-    after: FloatArray
-    """Means, and mean squares about E h, after a step from each node, in half widths and their squares, (M, 2 N)."""
-    over: FloatArray
-    """Mean distance by which a step from each node leaves the box, in half widths, (M, N)."""
-    ranges: FloatArray
-    """Largest range of the solutions of the Poisson equation for the means, and for products, (2,)."""
+    """Share of each axis in that error, (N, 2)."""
+    one_step: OneStep
+    """Moments after one step from each node."""
     missed: FloatArray = field(default_factory=lambda: np.zeros(2))
     """Error of the mean and of the covariance by what the quadrature steps over, (2,)."""
 
@@ -65,8 +61,8 @@ class TensorChain:
     def error(self) -> FloatArray:
         """Estimated largest absolute error of the mean and of the covariance, (2,).
 
-        Three times the sum of its parts, since a finer grid stands for the whole residual and the leak is counted to
-        first order.
+        It is three times the sum of its parts, since a finer grid stands for the whole residual and the leak is counted
+        to first order.
         """
         half = 0.5 * float(np.max(self.grid.high - self.grid.low))
         leak = np.max(self.leak) * np.array([half, 4.0 * half**2])
@@ -74,13 +70,13 @@ class TensorChain:
         return total
 
 
-def few_law(net: CTRNN, noise: Noise, u: ArrayLike | None, start: FloatArray, tolerance: float) -> StationaryLaw:
-    """Stationary law of a network of two or three neurons; see :func:`ctrnn_theory.stationary.exact.solve`."""
-    return law_of(solve_few(net, noise, net.drive(u), start, tolerance), tolerance)
+def law_of_several(net: CTRNN, noise: Noise, u: ArrayLike | None, start: FloatArray, tolerance: float) -> StationaryLaw:
+    """Return the stationary law of two or three neurons; see :func:`ctrnn_theory.stationary.exact.solve`."""
+    return law_of(solve_several(net, noise, net.drive(u), start, tolerance), tolerance)
 
 
-def solve_few(net: CTRNN, noise: Noise, drive: FloatArray, start: FloatArray, tolerance: float) -> TensorChain:
-    """Chain of a network of two or three neurons with noise somewhere, and an input current `drive` (N,)."""
+def solve_several(net: CTRNN, noise: Noise, drive: FloatArray, start: FloatArray, tolerance: float) -> SeveralChain:
+    """Return the chain of two or three neurons that have noise and an input current `drive` (N,)."""
     n = net.n
     step = NetworkStep(
         net.activation, net.W, drive, net.gamma, noise.covariance("inside", n), noise.covariance("outside", n)
@@ -90,8 +86,8 @@ def solve_few(net: CTRNN, noise: Noise, drive: FloatArray, start: FloatArray, to
     return _search(*first_box(net, noise, start, step), tolerance)
 
 
-def chain_on(step: NetworkStep, grid: Grid, coarse: System | None) -> tuple[TensorChain, System]:
-    """Solve for π, and the Poisson equations, on one grid."""
+def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> tuple[SeveralChain, System]:
+    """Solve for π, and the Poisson equations, on one grid; also return the linear system."""
     require_memory(step, grid)
     finer = grid.finer()
     order = step.order(grid)
@@ -116,7 +112,7 @@ def chain_on(step: NetworkStep, grid: Grid, coarse: System | None) -> tuple[Tens
     )
     residual -= grid.interpolation(finer.points).apply(g)
     parts = [residual, *(finer.unresolved(axis, grid.counts[axis], residual) for axis in range(grid.n))]
-    # E r = E (P r), and P r is smooth, so that the weights of the nodes do for it.
+    # E r = E (P r), and P r is smooth, so that the weights at the nodes average it well.
     errors = np.abs(weights @ wide.apply(np.concatenate(parts, axis=1))).reshape(grid.n + 1, -1) * scale
     shares = np.stack([errors[:, : grid.n].max(axis=1), errors[:, grid.n :].max(axis=1)], axis=1)
     covariance = np.zeros((grid.n, grid.n))
@@ -126,19 +122,28 @@ def chain_on(step: NetworkStep, grid: Grid, coarse: System | None) -> tuple[Tens
     mean = 0.5 * (grid.low + grid.high) + half * center
     own = np.concatenate([np.arange(grid.n), grid.n + np.flatnonzero(i == j)])
     rows = system.rows
-    below, above = rows.over[:, :, 0], rows.over[:, :, 1]  # what was moved to the ends of the box
+    below, above = rows.over[:, :, 0], rows.over[:, :, 1]  # distances by which points were moved to the ends of the box
     after = rows.apply(phi[:, own]) + np.concatenate(
         [above - below, 2.0 * ((1.0 - center) * above + (1.0 + center) * below)], axis=1
     )
     ranges = np.array([np.max(np.ptp(part, axis=0)) for part in (g[:, : grid.n], g[:, grid.n :])])
-    chain = TensorChain(
-        step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], after, below + above, ranges
+    chain = SeveralChain(
+        step,
+        grid,
+        weights,
+        mean,
+        covariance,
+        memory,
+        leak,
+        shares[0],
+        shares[1:],
+        OneStep(after, below + above, ranges),
     )
     return chain, system
 
 
-def witnessed(chain: TensorChain) -> TensorChain:
-    """Chain that knows what its quadrature has missed."""
+def with_missed(chain: SeveralChain) -> SeveralChain:
+    """Return the chain with the error by what its quadrature has missed."""
     step, grid = chain.step, chain.grid
     none = np.zeros_like(step.W)
     late, early = (none, step.gamma**2 * step.outside) if step.early else (step.outside, None)
@@ -146,11 +151,11 @@ def witnessed(chain: TensorChain) -> TensorChain:
     half = 0.5 * (grid.high - grid.low)
     away = (mean - chain.mean) / half
     true = np.concatenate([grid.reference(mean), away**2 + variance / half**2], axis=1)
-    total = missed(chain.weights, chain.after, true, slack(mean, grid.points, chain.mean, half, chain.over))
-    return replace(chain, missed=total * chain.ranges * np.array([np.max(half), np.max(half) ** 2]))
+    allowed = slack(mean, grid.points, chain.mean, half, chain.one_step.over)
+    return replace(chain, missed=chain.one_step.missed(chain.weights, true, allowed, np.max(half)))
 
 
-def require_memory(step: NetworkStep, grid: Grid) -> None:
+def require_memory(step: NetworkStep, grid: ChebyshevGrid) -> None:
     """Raise NotApplicable if a grid needs more memory than there is."""
     dense = 3 * min(grid.size, DENSE) ** 2  # the rows, the system, and its factors
     pairs = 0 if step.separable else 4 * grid.size * grid.finer().size  # rows to and from a finer grid
@@ -162,21 +167,21 @@ def require_memory(step: NetworkStep, grid: Grid) -> None:
 
 
 def _moments(z: FloatArray, center: FloatArray) -> FloatArray:
-    """Functions φ of the states z (M, N) whose Poisson equations are solved: z, and products of z - center."""
+    """Return the functions φ of states z (M, N) whose Poisson equations are solved: z, and products of z - center."""
     i, j = np.triu_indices(z.shape[1])
     return np.concatenate([z, (z - center)[:, i] * (z - center)[:, j]], axis=1)
 
 
 def _search(
     step: NetworkStep, landscape: Landscape, low: FloatArray, high: FloatArray, tolerance: float
-) -> TensorChain:
+) -> SeveralChain:
     """Widen the box and refine the grid until the error is below the tolerance, or no longer falls."""
     n = len(low)
     step, levels = with_breaks(step, low, high), np.full(n, 2 if n == 2 else 1)
     coarse: System | None = None
     before, stalled, widenings = np.inf, 0, 0
     for _ in range(ROUNDS):
-        grid = Grid(low, high, tuple(LADDER[level] for level in levels))
+        grid = ChebyshevGrid(low, high, tuple(LADDER[level] for level in levels))
         chain, system = chain_on(step, grid, coarse if grid.size > DENSE else None)
         coarse = system if grid.size <= DENSE else coarse
         alone = landscape.held(low, high) == len(landscape.points)
@@ -197,15 +202,15 @@ def _search(
         if np.all(chain.error <= 2.0 * goal) or stalled == 3 or np.all(finer == levels):
             break
         levels = finer
-    return witnessed(chain)
+    return with_missed(chain)
 
 
-def _goals(chain: TensorChain, tolerance: float) -> tuple[FloatArray, float]:
-    """Error of mean and covariance to aim for, (2,), and the leak that goes with it."""
+def _goals(chain: SeveralChain, tolerance: float) -> tuple[FloatArray, float]:
+    """Return the error of mean and covariance to aim for, (2,), and the leak that may go with it."""
     half = 0.5 * float(np.max(chain.grid.high - chain.grid.low))
-    spread = float(np.sqrt(max(np.max(np.diag(chain.covariance)), 0.0)))
-    width = max(spread, 1e-3 * half)
-    rounding = 20.0 * np.finfo(float).eps * chain.memory * half  # what no grid can undo
+    std = float(np.sqrt(max(np.max(np.diag(chain.covariance)), 0.0)))
+    width = max(std, 1e-3 * half)
+    rounding = 20.0 * np.finfo(float).eps * chain.memory * half  # no grid undoes it
     size = max(1.0, float(np.max(np.abs(chain.mean))))
     wanted = np.minimum([width, 10.0 * width**2], [0.5 * size, 0.5 * size**2])
     goal = np.maximum(tolerance * wanted, rounding * np.array([1.0, half]))
@@ -213,7 +218,7 @@ def _goals(chain: TensorChain, tolerance: float) -> tuple[FloatArray, float]:
 
 
 def _refined(levels: NDArray[np.int64], rough: FloatArray, largest: int) -> NDArray[np.int64]:
-    """Levels (N,) of the next grid, of at most `largest` nodes, from how rough functions are along each axis."""
+    """Return the levels (N,) of the next grid, of at most `largest` nodes, by how rough functions are on each axis."""
     finer = np.where(rough > 0.5 / len(levels), levels + 1 + (rough > 1e3), levels)
     finer = np.minimum(levels + 1 if np.all(finer == levels) else finer, len(LADDER) - 1)
     while np.prod([LADDER[level] for level in finer]) > largest and np.any(finer > levels):
@@ -221,10 +226,10 @@ def _refined(levels: NDArray[np.int64], rough: FloatArray, largest: int) -> NDAr
     return finer
 
 
-def law_of(chain: TensorChain, tolerance: float) -> StationaryLaw:
-    """Put the chain into the form that all methods share."""
+def law_of(chain: SeveralChain, tolerance: float) -> StationaryLaw:
+    """Return the law of the chain, in the form that all methods share."""
     std = np.sqrt(np.maximum(np.diag(chain.covariance), 0.0))
-    converged, message = verdict(chain.error, tolerance, chain.mean, std, chain.memory, chain.step.gamma)
+    converged, message = check_accuracy(chain.error, tolerance, chain.mean, std, chain.memory, chain.step.gamma)
     details: dict[str, Any] = {
         "error": chain.error,
         "domain": np.stack([chain.grid.low, chain.grid.high], axis=1),
@@ -235,11 +240,11 @@ def law_of(chain: TensorChain, tolerance: float) -> StationaryLaw:
     return StationaryLaw(chain.mean, chain.covariance, "exact", converged, message, details=details)
 
 
-def after_noise(chain: TensorChain) -> tuple[FloatArray, FloatArray]:
-    """Points and weights for functions of the state itself, also where the chain is taken before the noise outside."""
+def after_noise(chain: SeveralChain) -> tuple[FloatArray, FloatArray]:
+    """Return points and weights for functions of the state itself, whatever states the grid is of."""
     step, grid = chain.step, chain.grid
     if not step.early:
         return grid.points, chain.weights
     kick = step.reach * step.gamma * np.sqrt(np.diag(step.outside))
-    wide = Grid(grid.low - kick, grid.high + kick, grid.counts)
+    wide = ChebyshevGrid(grid.low - kick, grid.high + kick, grid.counts)
     return wide.points, step.diffuse(wide, grid, step.order(grid)).adjoint(chain.weights)

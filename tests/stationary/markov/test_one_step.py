@@ -11,12 +11,12 @@ from ctrnn_theory.activations import BUILTIN, activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
-from ctrnn_theory.stationary.markov import tensor_operator
-from ctrnn_theory.stationary.markov.chain import Chain, chain_on, witnessed
-from ctrnn_theory.stationary.markov.operator import Mesh
+from ctrnn_theory.stationary.markov.chain import Chain, chain_on, with_missed
+from ctrnn_theory.stationary.markov.one_step import moments_after
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels
+from ctrnn_theory.stationary.markov.several import chain as several
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
 from ctrnn_theory.stationary.markov.state_range import MOST_BREAKS, image, resolve
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid
-from ctrnn_theory.stationary.markov.witness import moments_after
 from ctrnn_theory.support.errors import NotApplicable
 
 SMOOTH = ("tanh", "erf", "probit", "sigmoid", "softplus", "silu", "gelu", "elu", "retanh")
@@ -85,8 +85,8 @@ def test_what_one_neuron_has_missed_is_in_its_error(f, sigma):
     net, noise = CTRNN.single(0.0, 0.867, f, 0.1), Noise(sigma)
     chain = exact.search_one(net, noise, None, np.zeros(1), 1e-10)
     assert isinstance(chain, Chain)
-    blind = chain_on(replace(chain.step, breaks=np.empty(0)), Mesh(chain.mesh.edges), 16)
-    seen = witnessed(blind, net.activation)
+    blind = chain_on(replace(chain.step, breaks=np.empty(0)), ChebyshevPanels(chain.panels.edges), 16)
+    seen = with_missed(blind, net.activation)
     mean, variance = unconnected(f, net.b, 0.1, sigma, 0.0)
     off = np.abs([blind.mean - mean[0], blind.variance - variance[0]])
     assert off[0] > 1e-6 * np.sqrt(variance[0])  # else nothing was missed
@@ -96,12 +96,12 @@ def test_what_one_neuron_has_missed_is_in_its_error(f, sigma):
 
 def test_what_two_neurons_have_missed_is_in_their_error():
     net, noise = CTRNN(np.zeros((2, 2)), [0.867, -0.3], "tanh", 0.1), Noise(1e4)
-    chain = tensor_operator.solve_few(net, noise, net.b, np.zeros(2), 1e-8)
-    blind, _ = tensor_operator.chain_on(replace(chain.step, breaks=(np.empty(0),) * 2), chain.grid, None)
+    chain = several.solve_several(net, noise, net.b, np.zeros(2), 1e-8)
+    blind, _ = several.chain_on(replace(chain.step, breaks=(np.empty(0),) * 2), chain.grid, None)
     mean, _ = unconnected("tanh", net.b, 0.1, 1e4, 0.0)
     off = np.max(np.abs(blind.mean - mean))
     assert off > 1e-6
-    assert off <= tensor_operator.witnessed(blind).error[0]
+    assert off <= several.with_missed(blind).error[0]
 
 
 @given(a=st.floats(-3, 3), spread=st.floats(0.01, 2.0), gamma=st.floats(0.05, 1.0), level=st.floats(0.01, 2.0))
@@ -159,8 +159,8 @@ def test_the_image_holds_a_narrow_dip():
 def test_a_grid_of_one_state_has_moments():
     """A box of a state that hardly moves: rounding is no miss."""
     net = CTRNN(np.diag([0.3, -0.2]), [0.5, 1.0], "tanh", 0.2)
-    chain = tensor_operator.solve_few(net, Noise(1e-9), net.b, np.zeros(2), 1e-8)
-    assert isinstance(chain.grid, Grid)
+    chain = several.solve_several(net, Noise(1e-9), net.b, np.zeros(2), 1e-8)
+    assert isinstance(chain.grid, ChebyshevGrid)
     assert np.all(chain.missed < 1e-13)
 
 

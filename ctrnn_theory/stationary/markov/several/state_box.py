@@ -1,4 +1,4 @@
-"""The box that holds the stationary law of a few noisy neurons: a first guess of it, and its limits."""
+"""The box that holds the stationary law of two or three noisy neurons: a first guess of it, and its limits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, Closure, Moments
 from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.markov.operator import Step
+from ctrnn_theory.stationary.markov.several.operator import NetworkStep
 from ctrnn_theory.stationary.markov.state_range import choose_reach, image, resolve
-from ctrnn_theory.stationary.markov.tensor_step import NetworkStep
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
-MOST_STRIDES = 256  # of the closure, as it is followed
-CLEAR = 1e-5  # leak that a slightly wider box would not stop
+MOST_STRIDES = 256  # strides by which the Gaussian closure is followed to its end
+CLEAR = 1e-5  # leak beyond which a slightly wider box is not enough
 WIDTHS = 7.0  # standard deviations on each side of the first guess of the box
-PATH_WIDTHS = 3.0  # likewise, where they are those of a whole path
+PATH_WIDTHS = 3.0  # the same, where the standard deviations are those of a whole path
 FLAT = 1e-9  # half width, relative to the state, given to a state that does not move
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Where the noise-free network has its fixed points, and noise its states if it visits all the attractors."""
+    """The fixed points of the noise-free network, and the box of the noisy states if they visit all attractors."""
 
     points: FloatArray
     """All fixed points, (K, N)."""
@@ -37,18 +37,18 @@ class Landscape:
     """Upper corner (N,) of it; -inf without any."""
 
     def held(self, low: FloatArray, high: FloatArray) -> int:
-        """Count the fixed points in a box."""
+        """Return the number of fixed points in a box."""
         return int(np.sum(np.all((low <= self.points) & (self.points <= high), axis=1)))
 
 
 def first_box(
     net: CTRNN, noise: Noise, start: FloatArray, step: NetworkStep
 ) -> tuple[NetworkStep, Landscape, FloatArray, FloatArray]:
-    """Step with the reach that f asks for, the fixed points, and the corners (N,) of a box near what holds the law.
+    """Return the step with the reach that f needs, the fixed points, and the corners (N,) of a first box.
 
     The box is that of the Gaussian closure followed from `start`, or of the average over its path if it does not
-    settle; if several fixed points lie in it, it is that of small fluctuations about the stable ones. It only has to
-    be near: the solver widens it until no probability leaves it.
+    settle. If several fixed points lie in it, it is that of small fluctuations about the stable ones. It need not be
+    exact, since the solver widens it until no probability leaves it.
     """
     state, widths = _settled(Closure(net, noise, None), step.drive, start)
     step = replace(step, reach=_reach(step, state.mean))
@@ -63,40 +63,40 @@ def first_box(
 
 
 def _linear(step: NetworkStep, point: FixedPoint) -> FloatArray:
-    """Covariance (N, N) of the linear response to the noise about a stable fixed point."""
+    """Return the covariance (N, N) of the linear response to the noise about a stable fixed point."""
     slope = step.f.derivative(point.preactivation)
     V = linear_covariance(step.W, slope, step.gamma, slope[:, None] * step.inside * slope + step.outside)
     return np.zeros_like(step.W) if V is None else V
 
 
 def _reach(step: NetworkStep, m: FloatArray) -> float:
-    """Largest standard normal variate that counts for any neuron at a state (N,)."""
+    """Return the largest standard normal variate that matters for any neuron at a state (N,)."""
     return max(choose_reach(neuron, step.f, float(h)).reach for neuron, h in zip(_neurons(step, m), m, strict=True))
 
 
 def _box(step: NetworkStep, states: list[Moments], widths: float = WIDTHS) -> tuple[FloatArray, FloatArray]:
-    """Corners (N,) of a box about Gaussian states, and what the rarest step leads to from their means.
+    """Return the corners (N,) of a box that holds Gaussian states and where the rarest step leads from their means.
 
-    The rarest step is there for a law that is a point but for rare events.
+    The rarest step matters for a law that is a point but for rare events.
     """
     xi = np.linspace(-step.reach, step.reach, 33)
     corners = []
     for state in states:
-        spread = widths * np.sqrt(np.diag(state.covariance))
+        reach = widths * np.sqrt(np.diag(state.covariance))
         kick = step.reach * step.gamma * np.sqrt(np.diag(step.outside))
         inside = np.sqrt(np.diag(step.inside))
         a = step.W @ state.mean + step.drive
         reached = (1.0 - step.gamma) * state.mean + step.gamma * step.f(a + inside * xi[:, None])
-        corners += [state.mean - spread, state.mean + spread, reached.min(axis=0) - kick, reached.max(axis=0) + kick]
+        corners += [state.mean - reach, state.mean + reach, reached.min(axis=0) - kick, reached.max(axis=0) + kick]
     return np.min(corners, axis=0), np.max(corners, axis=0)
 
 
 def widen(
     step: NetworkStep, landscape: Landscape, low: FloatArray, high: FloatArray, leak: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Corners (N,) of a box wider where probability leaks, (N, 2), but no wider than a law on it.
+    """Return the corners (N,) of a box that is wider where probability leaks, (N, 2), but no wider than needed.
 
-    A box that comes to hold one more fixed point has a way out to other attractors, and takes them all in.
+    A box that comes to hold one more fixed point has a way out to other attractors, and is widened to hold them all.
     """
     grow = np.where(leak > 0.0, np.where(leak > CLEAR, 1.0, 0.3), 0.0) * 0.5 * (high - low)[:, None]
     wide = low - grow[:, 0], high + grow[:, 1]
@@ -107,7 +107,7 @@ def widen(
 
 
 def _settled(closure: Closure, drive: FloatArray, start: FloatArray) -> tuple[Moments, float]:
-    """State that the closure settles to, or its average over the last part of its path; and the widths of its box."""
+    """Return the state that the closure settles to, or the average over the end of its path, and the box's widths."""
     closure.drive = drive
     begin = Moments(start[None], np.zeros((1, len(start), len(start))))
     with np.errstate(all="ignore"):
@@ -121,22 +121,22 @@ def _settled(closure: Closure, drive: FloatArray, start: FloatArray) -> tuple[Mo
 
 
 def _neurons(step: NetworkStep, m: FloatArray) -> list[Step]:
-    """Each neuron with its pre-activation held where the state m (N,) puts it."""
+    """Return each neuron by itself, with its pre-activation fixed at that of the state m (N,)."""
     a = step.W @ m + step.drive
     inside, outside = np.sqrt(np.diag(step.inside)), np.sqrt(np.diag(step.outside))
     return [Step(step.f, 0.0, float(a[i]), step.gamma, float(inside[i]), float(outside[i])) for i in range(len(m))]
 
 
 def clip(step: NetworkStep, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Intersect a box with what a law on it can reach, f being between its least and its most there.
+    """Intersect a box with what a law on it can reach, given the least and the largest value of f there.
 
-    A state whose f is at most its most, c, lies below that of x' = (1-γ) x + γ (c + σ_out η) with the same noise, whose
-    law is Gaussian of mean c and variance γ σ_out² / (2-γ). A side that is left without width gets a little.
+    If f is at most c, a state lies below that of x' = (1-γ) x + γ (c + σ_out η) with the same noise, whose law is
+    Gaussian of mean c and variance γ σ_out² / (2-γ). A side without width is made a little wider.
     """
     bottom, top = preactivations(step, low, high)
     least, most = np.transpose([image(step.f, a, b) for a, b in zip(bottom, top, strict=True)])
-    spread = np.sqrt(step.gamma / (2.0 - step.gamma) * np.diag(step.outside))
-    slack = np.maximum(step.reach * spread, 0.05 * (most - least))
+    std = np.sqrt(step.gamma / (2.0 - step.gamma) * np.diag(step.outside))
+    slack = np.maximum(step.reach * std, 0.05 * (most - least))
     clipped = np.maximum(low, least - slack), np.minimum(high, most + slack)
     apart = clipped[0] <= clipped[1]
     low = np.where(apart, clipped[0], np.minimum(low, least - slack))
@@ -147,14 +147,14 @@ def clip(step: NetworkStep, low: FloatArray, high: FloatArray) -> tuple[FloatArr
 
 
 def preactivations(step: NetworkStep, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Range of the pre-activations that occur for states of a box, (N,) and (N,)."""
+    """Return the least and the largest pre-activations that occur for states of a box, (N,) and (N,)."""
     center = step.W @ (0.5 * (low + high)) + step.drive
     half = np.abs(step.W) @ (0.5 * (high - low)) + step.reach * np.sqrt(np.diag(step.inside))
     return center - half, center + half
 
 
 def with_breaks(step: NetworkStep, low: FloatArray, high: FloatArray) -> NetworkStep:
-    """Step with the breaks of f over the pre-activations that occur for states of a box."""
+    """Return the step with the breaks of f over the pre-activations that occur for states of a box."""
     bottom, top = preactivations(step, low, high)
     ranges = zip(bottom, top, strict=True)
     return replace(step, breaks=tuple(resolve(step.f, a, b) if a < b else np.empty(0) for a, b in ranges))

@@ -5,9 +5,9 @@ import numpy as np
 from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.markov.tensor_operator import solve_few
-from ctrnn_theory.stationary.markov.tensor_range import clip, first_box, widen
-from ctrnn_theory.stationary.markov.tensor_step import NetworkStep
+from ctrnn_theory.stationary.markov.several.chain import solve_several
+from ctrnn_theory.stationary.markov.several.operator import NetworkStep
+from ctrnn_theory.stationary.markov.several.state_box import clip, first_box, widen
 
 BISTABLE = CTRNN(1.5 * np.eye(2), 0.0, "tanh", 0.1)
 
@@ -15,7 +15,7 @@ BISTABLE = CTRNN(1.5 * np.eye(2), 0.0, "tanh", 0.1)
 def test_a_box_is_no_larger_than_what_the_law_reaches():
     """The bound is the law itself for an f that is constant where the state is."""
     net = CTRNN(np.zeros((2, 2)), [50.0, -50.0], "tanh", 0.2)
-    chain = solve_few(net, Noise(outside=0.5), net.b, np.zeros(2), 1e-8)
+    chain = solve_several(net, Noise(outside=0.5), net.b, np.zeros(2), 1e-8)
     spread = 0.5 * np.sqrt(0.2 / 1.8)
     assert np.allclose(np.sqrt(np.diag(chain.covariance)), spread, rtol=1e-8)
     low, high = clip(chain.step, np.full(2, -9.0), np.full(2, 9.0))
@@ -38,7 +38,7 @@ def test_two_attractors_get_a_box_of_their_own():
 
 def test_a_box_with_a_way_out_takes_in_all_attractors():
     noise = Noise(outside=0.3)
-    chain = solve_few(BISTABLE, Noise(outside=0.15), BISTABLE.b, np.full(2, 0.9), 1e-4)
+    chain = solve_several(BISTABLE, Noise(outside=0.15), BISTABLE.b, np.full(2, 0.9), 1e-4)
     step, landscape, low, high = first_box(BISTABLE, noise, np.full(2, 0.9), chain.step)
     assert landscape.held(low, high) == 1
     assert len(landscape.points) == 9

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import erfcx, ndtr
 
-from ctrnn_theory.fokker_planck import line as line_module
-from ctrnn_theory.fokker_planck import solve
+from ctrnn_theory.fokker_planck import one_dimension, solve
 from ctrnn_theory.fokker_planck.equation import equation
-from ctrnn_theory.fokker_planck.line import line
+from ctrnn_theory.fokker_planck.one_dimension import solve_on_interval
 
 TEN = 1e-10
 
@@ -73,7 +72,7 @@ def test_the_rule_of_ito():
 def test_kinked_drift(w, told):
     """w max(x, 0) + 0.1 - x, with the kink at an edge of the panels, or found by halving them."""
     problem = equation(lambda x: w * np.maximum(x, 0.0) + 0.1 - x, 0.2, 1)
-    density, error = line(problem, -4.0, 5.0, (0.0,) if told else ())
+    density, error = solve_on_interval(problem, -4.0, 5.0, (0.0,) if told else ())
     mean, variance = moments(lambda h: (0.2 * h - h * h + w * max(h, 0.0) ** 2) / 0.2, -4.0, 5.0, (0.0,))
     assert density.mean[0] == pytest.approx(mean, abs=1e-12)
     assert density.covariance[0, 0] == pytest.approx(variance, rel=1e-11)
@@ -103,7 +102,7 @@ def test_a_cliff_beside_the_law_costs_no_digits(B):
     The layer is B/(2·0.3) wide, and holds a mass that does not vanish with B, as E A = -E x = 0 demands.
     """
     problem = equation("-x", lambda x: np.where(x < -0.3, B, 0.02), 1)
-    density, error = line(problem, -3.0, 2.0, (-0.3,))
+    density, error = solve_on_interval(problem, -3.0, 2.0, (-0.3,))
     left = 0.5 * np.exp(-4.5) * np.sqrt(np.pi / B) * erfcx(0.3 / np.sqrt(B))
     right = np.sqrt(0.02 * np.pi) / 0.02 * ndtr(3.0)
     assert density.mean[0] == pytest.approx(0.0, abs=1e-12)
@@ -192,7 +191,7 @@ def test_a_diffusion_that_underflows_beside_the_law(steepness):
 def test_the_error_sees_a_density_that_is_wrong():
     """The identities are violated by a density that is cut off and not to be, though all panels resolve it."""
     problem = equation("-x", 1.0, 1)
-    part = line_module._resolved(problem, line_module.first_panels(problem, -6.0, 6.0, (), 32))
+    part = one_dimension._resolved(problem, one_dimension.first_panels(problem, -6.0, 6.0, (), 32))
     assert np.all(part.error() < 1e-13)
     part.share = part.share * np.where(part.panels.x > 1.0, 1.01, 1.0)
     assert np.all(part.error() > 1e-4)

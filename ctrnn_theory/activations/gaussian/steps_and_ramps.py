@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from ctrnn_theory.activations.gaussian.orthant_panel import END, HALF, SINE, UNIT, first_panel
+from ctrnn_theory.activations.gaussian.steps_and_ramps_kernel import END, HALF, SINE, UNIT, first_panel
 from ctrnn_theory.support.types import FloatArray
 
 Integrand = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]

@@ -6,9 +6,9 @@ from numpy.polynomial.chebyshev import chebvander
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.markov.tensor_mesh import average_chebyshev
-from ctrnn_theory.stationary.markov.tensor_operator import TensorChain, solve_few
-from ctrnn_theory.stationary.markov.tensor_pairs import average_pairs, average_row, rules_for
+from ctrnn_theory.stationary.markov.several.chain import SeveralChain, solve_several
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import average_chebyshev
+from ctrnn_theory.stationary.markov.several.shared_noise import average_pairs, average_row, rules_for
 
 W = np.array([[0.5, -0.8], [0.6, 0.3]])
 B = np.array([0.1, 0.2])
@@ -39,4 +39,4 @@ def test_the_kernels_without_the_compiler():
         average_pairs(f, *arguments, box, 5, 14), average_pairs.py_func(f, *arguments, box, 5, 14), strict=True
     ):
         assert np.allclose(one, other, rtol=0, atol=1e-13)
-    assert isinstance(solve_few(CTRNN(W, B, "tanh", 0.5), Noise(0.3), B, np.zeros(2), 1e-3), TensorChain)
+    assert isinstance(solve_several(CTRNN(W, B, "tanh", 0.5), Noise(0.3), B, np.zeros(2), 1e-3), SeveralChain)

@@ -13,7 +13,7 @@ from ctrnn_theory.support.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class CellGrid:
     """Equal cells of the box low < h < high."""
 
     low: FloatArray
@@ -48,9 +48,9 @@ class Grid:
         """Centres of the cells (size, N), the last axis fastest."""
         return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, self.n)
 
-    def coarser(self, factor: int) -> Grid:
+    def coarser(self, factor: int) -> CellGrid:
         """Cells `factor` times as wide."""
-        return Grid(self.low, self.high, tuple(k // factor for k in self.cells))
+        return CellGrid(self.low, self.high, tuple(k // factor for k in self.cells))
 
     def border(self, mass: FloatArray) -> FloatArray:
         """Probability in the outermost cells below and above along each axis, (N, 2), from that of each cell."""

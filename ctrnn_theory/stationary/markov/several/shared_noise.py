@@ -1,7 +1,7 @@
-"""Averages over two Gaussian variates at once, broken wherever one of two neurons passes a kink: the kernel.
+"""Compiled averages over two Gaussian variates at once, broken wherever one of two neurons passes a kink.
 
-All points of one row lie near each other. Their averages are taken over polynomials of that small part of the box, and
-turned into those over the polynomials of the box once a row.
+All points of one row lie near each other. They are averaged over polynomials on their small part of the box, and the
+averages are converted to polynomials on the whole box once a row.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from functools import lru_cache
 import numpy as np
 from numba import types
 
-from ctrnn_theory.stationary.markov.operator import legendre
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray
 
-LEAST = 8  # points between two cuts
-MARGIN = 10  # degrees that a polynomial has on a part of the box beyond its share of the oscillations
+LEAST = 8  # fewest points between two cuts
+MARGIN = 10  # degrees of a polynomial on a part of the box, beyond its share of the oscillations
 BLOCK = 512  # points that are multiplied out at once
 f8, f8_1, f8_2, f8_3, i8 = (
     types.float64,
@@ -30,23 +30,23 @@ FUNCTION = types.FunctionType(types.void(f8_1))
 
 @lru_cache(maxsize=8)
 def rules_for(reach: float, density: float) -> FloatArray:
-    """Gauss–Legendre rules of 0, 1, ... points, as many as a range may need: nodes and weights, (rules, 2, points)."""
+    """Return the Gauss–Legendre rules of 0, 1, ... points that a range may need, (rules, nodes and weights, points)."""
     most = LEAST + int(density * reach) + 1
     rules = np.zeros((most, 2, most))
     for count in range(LEAST, most):
-        rules[count, :, :count] = legendre(count)
+        rules[count, :, :count] = gauss_legendre(count)
     return rules
 
 
 @jit(cache=True, forceinline=True)
-def room(cuts, reach, density):  # type: ignore[no-untyped-def]
-    """Most points that a variate with so many cuts takes."""
+def most_points(cuts, reach, density):  # type: ignore[no-untyped-def]
+    """Return the most points that a variate with so many cuts takes."""
     return (cuts + 1) * LEAST + int(density * reach) + 1
 
 
 @jit(cache=True, forceinline=True)
 def variate(cuts, rules, reach, density, x, weights):  # type: ignore[no-untyped-def]
-    """Quadrature of one standard normal variate, broken at cuts, into x and weights; the number of its points.
+    """Write a quadrature of one standard normal variate, broken at cuts, into x and weights; return its length.
 
     Rule q of `rules` has q points, in the rows 0 (nodes) and 1 (weights).
     """
@@ -72,11 +72,11 @@ def variate(cuts, rules, reach, density, x, weights):  # type: ignore[no-untyped
 
 @jit(cache=True)
 def scatter(outer, lines, used, rules, reach, density, z, weight):  # type: ignore[no-untyped-def]
-    """Points ζ of the disc |ζ| < reach and their weights, into z (2, points) and weight; the number of points.
+    """Write points ζ of the disc |ζ| < reach and their weights into z (2, points) and weight; return their number.
 
     ζ₁ is broken at `outer`, ζ₂ where it is line₀ + line₁ ζ₁.
     """
-    most = room(len(outer), reach, density)
+    most = most_points(len(outer), reach, density)
     x, x_weight = np.zeros(most), np.ones(most)
     cuts = np.empty(len(lines))
     total = 0
@@ -86,8 +86,8 @@ def scatter(outer, lines, used, rules, reach, density, z, weight):  # type: igno
         count = 1
         z[1, total], weight[total] = 0.0, 1.0
         if used[1]:
-            rest = np.sqrt(max(reach**2 - x[p] ** 2, 1.0))
-            count = variate(cuts, rules, rest, density, z[1, total:], weight[total:])
+            height = np.sqrt(max(reach**2 - x[p] ** 2, 1.0))
+            count = variate(cuts, rules, height, density, z[1, total:], weight[total:])
         z[0, total : total + count] = x[p]
         weight[total : total + count] *= x_weight[p]
         total += count
@@ -96,7 +96,7 @@ def scatter(outer, lines, used, rules, reach, density, z, weight):  # type: igno
 
 @jit(cache=True, forceinline=True)
 def chebyshev(t, start, table):  # type: ignore[no-untyped-def]
-    """start · T_k(t), (K, points)."""
+    """Set table to start · T_k(t), (K, points)."""
     table[0] = start
     if len(table) > 1:
         table[1] = start * t
@@ -107,7 +107,7 @@ def chebyshev(t, start, table):  # type: ignore[no-untyped-def]
 
 @jit(cache=True, forceinline=True)
 def part(t, degree):  # type: ignore[no-untyped-def]
-    """Interval that holds the points t of [-1, 1], as its middle and half width, and T_k there.
+    """Return the middle and the half width of an interval that holds the points t of [-1, 1], and T_k there.
 
     Row k of the matrix (degree, m) holds the coefficients of T_k, interpolated at m nodes of the interval.
     """
@@ -126,7 +126,7 @@ def part(t, degree):  # type: ignore[no-untyped-def]
 
 @jit(cache=True)
 def average_row(t, weight, first, second):  # type: ignore[no-untyped-def]
-    """Σ weight T_k(t₁) T_l(t₂) over points t (2, points) of [-1, 1]², (first, second)."""
+    """Return Σ weight T_k(t₁) T_l(t₂) over points t (2, points) of [-1, 1]², (first, second)."""
     middle, half, left = part(t[0], first)
     other_middle, other_half, right = part(t[1], second)
     local = np.zeros((left.shape[1], right.shape[1]))
@@ -146,16 +146,16 @@ def average_row(t, weight, first, second):  # type: ignore[no-untyped-def]
 def average_pairs(  # type: ignore[no-untyped-def]
     f, gamma, origins, maps, outer, lines, rules, reach, density, box, first, second
 ):
-    """E T_k(t₁) T_l(t₂) of the step from h = point + M ζ, pre-activation a + C ζ, (rows, K, L).
+    """Return E T_k(t₁) T_l(t₂) of the step from h = point + M ζ with pre-activation a + C ζ, (rows, K, L).
 
     `origins` (rows, 2, 2) are point and a, `maps` are M and C. t is the state after the step in the coordinates of the
-    box, moved into [-1, 1]; the mean overstep is the second result, (rows, 2, 2). For cuts see `scatter`. With γ = 0
-    the step is none, h' = h.
+    box, moved into [-1, 1]; the mean overstep is the second result, (rows, 2, 2). For the cuts see `scatter`. With
+    γ = 0 the state does not step, h' = h.
     """
     rows = len(origins)
     M, C = maps[0], maps[1]
     used = np.array([np.any(maps[:, :, 0] != 0.0), np.any(maps[:, :, 1] != 0.0)])
-    most = room(outer.shape[1], reach, density) * room(lines.shape[1], reach, density)
+    most = most_points(outer.shape[1], reach, density) * most_points(lines.shape[1], reach, density)
     z, weight, t = np.empty((2, most)), np.empty(most), np.empty((2, most))
     moments, over = np.zeros((rows, first, second)), np.zeros((rows, 2, 2))
     for row in range(rows):

@@ -12,10 +12,10 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact, predict
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov import tensor_operator as tensor_module
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid
-from ctrnn_theory.stationary.markov.tensor_operator import chain_on, solve_few
-from ctrnn_theory.stationary.markov.tensor_solve import System
+from ctrnn_theory.stationary.markov.several import chain as chain_module
+from ctrnn_theory.stationary.markov.several.chain import chain_on, solve_several
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
+from ctrnn_theory.stationary.markov.several.linear_system import System
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 
 W = np.array([[0.5, -0.8], [0.6, 0.3]])
@@ -190,11 +190,11 @@ HONEST = [
 def test_stated_errors_of_coarse_grids_hold(f, noise):
     """What a grid too coarse says of its error, against a grid that is fine enough."""
     net = CTRNN(W, B, f, 0.5)
-    fine = solve_few(net, noise, net.b, np.zeros(2), 1e-5)
+    fine = solve_several(net, noise, net.b, np.zeros(2), 1e-5)
     assert np.max(fine.error) < 1e-5
     worst = 0.0
     for count in (8, 12, 16):
-        coarse, _ = chain_on(fine.step, Grid(fine.grid.low, fine.grid.high, (count, count)), None)
+        coarse, _ = chain_on(fine.step, ChebyshevGrid(fine.grid.low, fine.grid.high, (count, count)), None)
         off = [np.max(np.abs(coarse.mean - fine.mean)), np.max(np.abs(coarse.covariance - fine.covariance))]
         assert np.all(off <= coarse.error + fine.error)
         worst = max(worst, float(off[0] / fine.error[0]))
@@ -204,9 +204,9 @@ def test_stated_errors_of_coarse_grids_hold(f, noise):
 def test_the_law_does_not_depend_on_how_it_is_solved():
     """GMRES on a grid with a coarser one as preconditioner, and the factored matrix."""
     net = CTRNN(W, B, "softplus", 0.3)
-    chain = solve_few(net, Noise(0.5), net.b, np.zeros(2), 1e-6)
-    grid = Grid(chain.grid.low, chain.grid.high, (24, 24))
-    small = Grid(grid.low, grid.high, (10, 10))
+    chain = solve_several(net, Noise(0.5), net.b, np.zeros(2), 1e-6)
+    grid = ChebyshevGrid(chain.grid.low, chain.grid.high, (24, 24))
+    small = ChebyshevGrid(grid.low, grid.high, (10, 10))
     step = chain.step
     direct = System(step.rows(grid, grid.points, 24), grid, None)
     iterated = System(direct.rows, grid, System(step.rows(small, small.points, 24), small, None))
@@ -292,6 +292,6 @@ def test_refusals():
 
 
 def test_a_grid_that_does_not_fit_says_so(monkeypatch):
-    monkeypatch.setattr(tensor_module, "free_memory", lambda: 1e6)
+    monkeypatch.setattr(chain_module, "free_memory", lambda: 1e6)
     with pytest.raises(NotApplicable, match=r"needs about \S+ GB for 256 nodes; 0.001 GB are free"):
         exact.solve(CTRNN(W, B, "relu", 0.5), Noise(outside=0.5))

@@ -1,8 +1,8 @@
-"""The operator (P g)(h) = E g(h') of a few noisy neurons, on functions on a tensor grid.
+"""The operator (P g)(h) = E g(h') of two or three noisy neurons, on functions on a Chebyshev grid.
 
 Where the noise of the neurons is independent, so are the components of h' given h, and a row of P is an outer product
-of averages over one Gaussian variate each. Otherwise two neurons are averaged over two variates, nested so that every
-integral can be broken where a neuron passes a kink of f.
+of averages over one Gaussian variate each. Otherwise the average of two neurons is a nested integral over two variates,
+each of which is broken where a neuron passes a kink of f.
 """
 
 from __future__ import annotations
@@ -14,14 +14,20 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.stationary.markov.operator import gaussian_nodes
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import (
+    ChebyshevGrid,
+    Matrix,
+    Product,
+    Rows,
+    from_coefficients,
+)
 from ctrnn_theory.stationary.markov.state_range import LAYER
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid, Matrix, Product, Rows, from_coefficients
 from ctrnn_theory.support.types import FloatArray
 
 EXTRA = 16  # nodes more along an axis for what noise outside makes of a function than for the function
-PANELS = 4  # of a Gaussian's range, in which 3 + order / 4 points of a quadrature over two variates lie
-NARROW = 0.5  # standard deviations; what is narrower gets panels of its own
-NEGLIGIBLE = 1e-12
+PANELS = 4  # panels of a Gaussian's range, with 3 + order / 4 points each, of a quadrature over two variates
+NARROW = 0.5  # standard deviations: a layer that is narrower gets panels of its own
+NEGLIGIBLE = 1e-12  # relative size below which an entry or eigenvalue is zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,49 +49,49 @@ class NetworkStep(ReadOnly):
     breaks: tuple[FloatArray, ...] = ()
     """For each neuron, pre-activations where f is not smooth, or one panel does not resolve it."""
     reach: float = 8.5
-    """Largest standard normal variate that counts."""
+    """Largest standard normal variate that the quadrature reaches."""
 
     @property
     def early(self) -> bool:
-        """Whether the chain is looked at before the noise is added: y, with h = y + γ L η.
+        """Whether the grid is of states y before the noise outside is added, h = y + γ L η.
 
-        A function of h would bend where f does; its average over the noise outside does not.
+        Functions of h would bend where f does, but their averages over the noise outside do not.
         """
         correlated = not _diagonal(self.outside)
         return len(self.drive) == 2 and not self.inside.any() and (correlated or bool(self.f.breakpoints))
 
     @property
     def separable(self) -> bool:
-        """Whether rows are outer products."""
+        """Whether the rows are outer products."""
         return not self.early and _diagonal(self.inside) and _diagonal(self.outside)
 
-    def order(self, grid: Grid) -> int:
-        """Points in a quadrature panel that a function on the grid asks for, as fast as T_k(t) at the most."""
+    def order(self, grid: ChebyshevGrid) -> int:
+        """Return the points that a quadrature panel needs for the fastest function on the grid."""
         return 16 + max(grid.counts) // 3
 
-    def rows(self, grid: Grid, points: FloatArray, order: int, extra: int = EXTRA) -> Rows:
-        """Rows of P at the points (M, N).
+    def rows(self, grid: ChebyshevGrid, points: FloatArray, order: int, extra: int = EXTRA) -> Rows:
+        """Return rows of P at the points (M, N).
 
         Parameters
         ----------
         grid
-            Grid that the functions live on.
+            ChebyshevGrid that the functions live on.
         points
-            States (M, N); before the noise outside is added, if the chain is `early`.
+            States (M, N), before the noise outside is added if the step is `early`.
         order
-            Points in a quadrature panel.
+            Number of points in a quadrature panel.
         extra
-            Nodes more along each axis for the functions averaged over noise outside.
+            Additional nodes along each axis for the functions averaged over noise outside.
         """
         if self.early:
             return self._pairs(grid, points, *_turned(self.W, self.gamma * _root(self.outside)), order)
         if not self.outside.any():
             return self._inside(grid, points, order)
-        finer = Grid(grid.low, grid.high, tuple(count + extra for count in grid.counts))
+        finer = ChebyshevGrid(grid.low, grid.high, tuple(count + extra for count in grid.counts))
         before = self._inside(finer, points, order)
         return self._then_diffuse(before, grid, finer, order)
 
-    def _inside(self, grid: Grid, points: FloatArray, order: int) -> Rows:
+    def _inside(self, grid: ChebyshevGrid, points: FloatArray, order: int) -> Rows:
         """Average over the noise inside."""
         if not _diagonal(self.inside):
             return self._pairs(grid, points, _turned(np.eye(2), _root(self.inside))[0], np.zeros((2, 2)), order)
@@ -103,7 +109,7 @@ class NetworkStep(ReadOnly):
             factors.append(factor)
         return Product(tuple(factors), over)
 
-    def _then_diffuse(self, before: Rows, grid: Grid, finer: Grid, order: int) -> Rows:
+    def _then_diffuse(self, before: Rows, grid: ChebyshevGrid, finer: ChebyshevGrid, order: int) -> Rows:
         """Average over the noise outside, then `before`, which takes functions on the finer grid."""
         if _diagonal(self.outside):
             return before.after(*self.diffusion(grid, finer, order))
@@ -112,8 +118,10 @@ class NetworkStep(ReadOnly):
         over = np.einsum("mj,jis->mis", matrix, after.over)
         return Matrix(matrix @ after.dense(), before.over + over)
 
-    def diffusion(self, grid: Grid, finer: Grid, order: int) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Average over independent noise outside, from the nodes of a grid to those of another, along each axis."""
+    def diffusion(
+        self, grid: ChebyshevGrid, finer: ChebyshevGrid, order: int
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Average over independent noise outside along each axis, from the nodes of a grid to those of a finer one."""
         factors, steps = [], []
         for i, s in enumerate(self.gamma * np.sqrt(np.diag(self.outside))):
             t = np.cos(np.pi * (np.arange(finer.counts[i]) + 0.5) / finer.counts[i])
@@ -129,8 +137,8 @@ class NetworkStep(ReadOnly):
             steps.append(over)
         return factors, steps
 
-    def diffuse(self, grid: Grid, other: Grid, order: int) -> Rows:
-        """Average over the noise outside of two neurons, at the nodes of another grid."""
+    def diffuse(self, grid: ChebyshevGrid, other: ChebyshevGrid, order: int) -> Rows:
+        """Average over the noise outside of two neurons at the nodes of another grid."""
         if _diagonal(self.outside):
             factors, steps = self.diffusion(grid, other, order)
             i, j = (index.ravel() for index in np.indices(other.counts))
@@ -139,18 +147,21 @@ class NetworkStep(ReadOnly):
         return self._pairs(grid, other.points, np.zeros((2, 2)), root, order, moving=False)
 
     def target(self, h: FloatArray) -> FloatArray:
-        """(1-γ) h + γ f(W h + d) for states (M, N)."""
+        """Return (1-γ) h + γ f(W h + d) for states (M, N)."""
         moved: FloatArray = (1.0 - self.gamma) * h + self.gamma * self.f(h @ self.W.T + self.drive)
         return moved
 
     def _pairs(
-        self, grid: Grid, points: FloatArray, C: FloatArray, M: FloatArray, order: int, moving: bool = True
+        self, grid: ChebyshevGrid, points: FloatArray, C: FloatArray, M: FloatArray, order: int, moving: bool = True
     ) -> Rows:
         """Average over two variates ζ of the step from h = point + M ζ with the pre-activation W point + d + C ζ.
 
-        C is lower triangular. With `moving` False the step is none, and h itself is what is averaged over.
+        C is lower triangular. With `moving` False the state does not step, and the average is over h itself.
         """
-        from ctrnn_theory.stationary.markov.tensor_pairs import average_pairs, rules_for  # compiled when imported
+        from ctrnn_theory.stationary.markov.several.shared_noise import (  # compiled when imported
+            average_pairs,
+            rules_for,
+        )
 
         a = points @ self.W.T + self.drive
         outer, lines = [np.empty((len(a), 0))], [np.empty((len(a), 0, 2))]
@@ -182,12 +193,12 @@ class NetworkStep(ReadOnly):
 
 
 def _diagonal(covariance: FloatArray) -> bool:
-    """Whether the noise of different neurons is independent."""
+    """Return whether the noise of different neurons is independent."""
     return not (covariance - np.diag(np.diag(covariance))).any()
 
 
 def _root(covariance: FloatArray) -> FloatArray:
-    """Factor L (N, N) with covariance L Lᵀ, which may be singular."""
+    """Return a factor L (N, N) of a covariance L Lᵀ that may be singular."""
     values, vectors = np.linalg.eigh(covariance)
     values[values < NEGLIGIBLE * values[-1]] = 0.0
     root: FloatArray = vectors * np.sqrt(values)
@@ -195,7 +206,7 @@ def _root(covariance: FloatArray) -> FloatArray:
 
 
 def _turned(W: FloatArray, L: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Orthogonal change of the variates that makes W L lower triangular; returns it and L, so changed."""
+    """Turn the variates so that W L becomes lower triangular; return W L and L after the turn."""
     Q, R = np.linalg.qr((W @ L).T)
     C, M = R.T.copy(), L @ Q
     C[np.abs(C) < NEGLIGIBLE * np.abs(C).max(initial=0.0)] = 0.0

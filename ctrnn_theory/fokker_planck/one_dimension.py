@@ -9,8 +9,8 @@ import numpy as np
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.exponent import Exponent, beyond, exponent_from_top
+from ctrnn_theory.fokker_planck.first_panels import first_panels
 from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients
-from ctrnn_theory.fokker_planck.scout import first_panels
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 FIRST_PANELS, OTHER_PANELS = 32, 23  # of the two meshes whose solutions are compared
@@ -27,7 +27,7 @@ POINT = 1e-6  # of the mass, in a panel too narrow to be cut and not resolved: t
 EMPTY = 1e-12  # of the mass, that may seem to lie where the diffusion underflows
 
 
-def line(
+def solve_on_interval(
     problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: float = 0.0
 ) -> tuple[Density, FloatArray]:
     """Stationary density on [low, high], and the estimated error of its mean and variance (2,).
@@ -58,7 +58,11 @@ def line(
 
 
 def _resolved(problem: Equation, panels: Panels) -> _Part:
-    """Halve panels until they resolve the density."""
+    """Halve panels until they resolve the density.
+
+    What a panel must resolve depends on the mass that all the others hold, so that none is settled before the last:
+    `halve_until_resolved`, which settles each panel by itself, would not do.
+    """
     origin = 0
     while True:
         part = _Part(panels, exponent_from_top(panels, origin))
