@@ -12,7 +12,7 @@ from ctrnn_theory.fokker_planck import evolve, solve
 from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.solution import null_vector
+from ctrnn_theory.fokker_planck.null_vector import null_vector
 
 BOX = [(-SIZE, SIZE)] * 2
 

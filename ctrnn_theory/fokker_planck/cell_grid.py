@@ -1,4 +1,4 @@
-"""A box cut into equal cells."""
+"""A box cut into equal cells, and the memory that a computation on it may take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctrnn_theory.support.types import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class CellGrid:
-    """Equal cells of the box low < h < high."""
+    """The equal cells of the box low < h < high."""
 
     low: FloatArray
     """Lower corner, (N,)."""
@@ -30,7 +30,7 @@ class CellGrid:
 
     @property
     def size(self) -> int:
-        """Number of cells in all."""
+        """Total number of cells."""
         return math.prod(self.cells)
 
     @cached_property
@@ -40,26 +40,26 @@ class CellGrid:
 
     @cached_property
     def axes(self) -> tuple[FloatArray, ...]:
-        """Centres along each axis."""
+        """Centres of the cells along each axis."""
         return tuple(a + d * (np.arange(k) + 0.5) for a, d, k in zip(self.low, self.spacing, self.cells, strict=True))
 
     @cached_property
     def points(self) -> FloatArray:
-        """Centres of the cells (size, N), the last axis fastest."""
+        """Centres of the cells (size, N), with the last axis running fastest."""
         return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, self.n)
 
     def coarser(self, factor: int) -> CellGrid:
-        """Cells `factor` times as wide."""
+        """Return the grid on the same box whose cells are `factor` times as wide."""
         return CellGrid(self.low, self.high, tuple(k // factor for k in self.cells))
 
     def border(self, mass: FloatArray) -> FloatArray:
-        """Probability in the outermost cells below and above along each axis, (N, 2), from that of each cell."""
+        """Return the probability in the outermost cells at both ends of each axis, (N, 2), from that of each cell."""
         p = mass.reshape(self.cells)
         return np.array([[p.take(end, axis=i).sum() for end in (0, -1)] for i in range(self.n)])
 
 
 def require_memory(cells: tuple[int, ...], needed: float) -> None:
-    """Raise a ValueError if a computation on `cells` needs more bytes than there are."""
+    """Raise a ValueError if a computation on `cells` needs more bytes than are free."""
     free = free_memory()
     if needed > SHARE * free:
         shape = " x ".join(str(k) for k in cells)

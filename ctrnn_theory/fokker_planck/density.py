@@ -1,4 +1,4 @@
-"""A probability density on a tensor grid, and what can be read off it."""
+"""A probability density on a tensor grid, its moments, averages and marginals."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Density:
     """
 
     axes: tuple[FloatArray, ...]
-    """Nodes of each axis, ascending: centres of cells, or nodes of a quadrature rule (one dimension)."""
+    """Nodes of each axis, ascending: centres of cells, or in one dimension nodes of a quadrature rule."""
     widths: tuple[FloatArray, ...]
-    """Quadrature weight of each node, the width of its cell."""
+    """Quadrature weights of the nodes of each axis, which are the widths of cells."""
     values: FloatArray
-    """p at the nodes, (n₁, ..., n_N)."""
+    """Density p at the nodes, (n₁, ..., n_N)."""
     current: FloatArray | None = None
-    """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it was not asked for."""
+    """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it is not computed."""
 
     def __post_init__(self) -> None:
         for name in ("axes", "widths"):
@@ -76,12 +76,12 @@ class Density:
 
     @cached_property
     def mean(self) -> FloatArray:
-        """E[h], (N,)."""
+        """Mean E[h], (N,)."""
         return np.array([axis @ self._sum(i) for i, axis in enumerate(self.axes)]) / self.mass
 
     @cached_property
     def covariance(self) -> FloatArray:
-        """Cov h, (N, N)."""
+        """Covariance of h, (N, N)."""
         deviation = [axis - m for axis, m in zip(self.axes, self.mean, strict=True)]
         V = np.empty((self.n, self.n))
         for i in range(self.n):
@@ -91,24 +91,24 @@ class Density:
         return V / self.mass
 
     def expectation(self, function: Callable[[FloatArray], ArrayLike]) -> Any:
-        """E φ(h) for a function φ of states (M, N) with values (M,) or (M, K): a number or (K,)."""
+        """Return E φ(h), a number or (K,), for a function φ of states (M, N) with values (M,) or (M, K)."""
         values = function_values("function", function(self.points))
         if values.shape[:1] != (len(self.points),):
             raise ValueError(f"function must return a value for each of {len(self.points)} states; got {values.shape}")
         return np.tensordot(self.weights.ravel(), values, axes=1)[()] / self.mass
 
     def marginal(self, axes: int | Sequence[int]) -> Density:
-        """Density of some of the coordinates, the others integrated out.
+        """Return the density of some of the coordinates, with the others integrated out.
 
         Parameters
         ----------
         axes
-            Numbers of the coordinates to keep, from 0, in the order that they are to have.
+            Indices of the coordinates to keep, from 0, in the order of the result.
 
         Raises
         ------
         ValueError
-            For a number that is no coordinate, or comes twice.
+            If an index is out of range or comes twice.
         """
         kept = np.atleast_1d(number_array("axes", axes))
         keep = tuple(kept.tolist())
@@ -127,13 +127,13 @@ class Density:
         return Density(nodes, widths, self._integrated(self.values, keep), current)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw it: a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
+        """Draw the density as a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
         from ctrnn_theory import plotting
 
         return plotting.density(self, ax, **options)
 
     def _sum(self, *keep: int) -> FloatArray:
-        """Probabilities summed over all axes but those in ascending `keep`."""
+        """Sum the probabilities over all axes but those in ascending `keep`."""
         return np.asarray(self.weights.sum(axis=tuple(i for i in range(self.n) if i not in keep)))
 
     def _integrated(self, values: FloatArray, keep: tuple[int, ...]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Where the density of one dimension may have a peak: a first look at drift and diffusion."""
+"""The first panels of an interval, fine enough to show every peak of the density."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.panels import LEAST, Panels, last_coefficients, panels_between
 from ctrnn_theory.support.types import FloatArray
 
-SEEN = 1e-3  # last coefficients of the drift, relative to its size, of a panel on which its zeros are seen
-FOLDS = 0.1  # those of the logarithm of the diffusion
-NARROWEST = 1e-8  # of the interval: here kinks and jumps are left to the panels that carry mass
+SEEN = 1e-3  # largest last coefficients of the drift, relative to its size, on a panel that shows its zeros
+FOLDS = 0.1  # largest last coefficients of the logarithm of the diffusion on such a panel
+NARROWEST_SEEN = 1e-8  # width relative to the interval: narrower panels are halved later, if they carry mass
 MOST = 512  # panels
-BISECTIONS = 80
-GOLDEN = 0.5 * (5.0**0.5 - 1.0)
-LOOKS = 200_000  # places at which an equation of unknown scales is looked at
+BISECTIONS = 80  # for a zero of the drift, to rounding
+GOLDEN = 0.5 * (5.0**0.5 - 1.0)  # multiples of it, modulo 1, fill the interval evenly
+LOOKS = 200_000  # places at which an equation of unknown scales is sampled
 STEEP = 1.0  # e-folds between neighbouring nodes on both sides of a peak that the nodes do not resolve
 
 
 def first_panels(problem: Equation, low: float, high: float, marks: Iterable[float], count: int) -> Panels:
-    """First panels of [low, high], on which every peak of the density shows.
+    """Return the first panels of [low, high], on which every peak of the density shows.
 
-    Panels are halved until drift and diffusion are seen on each. Every zero of the drift, where ∫ 2A/B has a peak or
-    a trough, becomes an edge, so that no peak is so narrow that it lies between nodes; and so does every node at which
-    the density is higher than at its neighbours by more than an e-fold. What leaves no trace at the first 16 `count`
-    nodes, nor at the `marks`, is not seen.
+    Panels are halved until each shows drift and diffusion roughly. Every zero of the drift, where ∫ 2A/B has a peak or
+    a trough, becomes an edge, so that no peak can lie between nodes; and so does every node at which the density is
+    higher than at its neighbours by more than an e-fold. Features that have no effect at the first 16 `count` nodes,
+    nor at the `marks`, are missed.
     """
     edges = np.linspace(low, high, count + 1)
-    problem.drift(edges[:, None], 0.0)  # what is not finite, or negative, at an end is reported, though no node sees it
+    problem.drift(edges[:, None], 0.0)  # raises an error for a bad value at an end, where no node lies
     problem.diffusion(edges[:, None], 0.0)
     panels = panels_between(problem, np.union1d(edges, [mark for mark in marks if low < mark < high]))
-    while len(panels.left) < MOST:
+    while len(panels.left) < MOST:  # a limit that only stops it, unlike that of `halve_until_resolved`
         size = np.abs(panels.drift).max(axis=1)
         rough = last_coefficients(panels.drift) > SEEN * size
         rough |= last_coefficients(panels.log_diffusion) > FOLDS
-        rough &= panels.divisible & (panels.width > NARROWEST * (high - low))
+        rough &= panels.divisible & (panels.width > NARROWEST_SEEN * (high - low))
         if not rough.any():
             break
         panels = panels.cut(problem, rough, np.full(len(panels.left), np.inf))
@@ -44,9 +44,9 @@ def first_panels(problem: Equation, low: float, high: float, marks: Iterable[flo
 
 
 def narrow_marks(problem: Equation, low: float, high: float) -> FloatArray:
-    """Places about which drift or diffusion vary within 1/200 000 of the interval.
+    """Return places about which drift or diffusion vary within 1/200 000 of the interval.
 
-    The neighbours of every change of sign of the drift, and of every dip of the diffusion.
+    They are the neighbours of every change of sign of the drift, and of every dip of the diffusion.
     """
     x = low + (high - low) * np.sort(np.modf(np.arange(1, LOOKS + 1) * GOLDEN)[0])
     sign = np.sign(problem.drift(x[:, None], 0.0)[:, 0])
@@ -57,7 +57,7 @@ def narrow_marks(problem: Equation, low: float, high: float) -> FloatArray:
 
 
 def _zeros(problem: Equation, panels: Panels) -> FloatArray:
-    """Zeros of the drift between nodes where its sign changes, by bisection."""
+    """Return the zeros of the drift between nodes where its sign changes, by bisection."""
     x, sign = panels.x.ravel(), np.sign(panels.drift.ravel())
     changes = np.flatnonzero(sign[:-1] * sign[1:] < 0.0)
     low, high, left = x[changes], x[changes + 1], sign[changes]
@@ -70,7 +70,7 @@ def _zeros(problem: Equation, panels: Panels) -> FloatArray:
 
 
 def _peaks(panels: Panels) -> FloatArray:
-    """Nodes between which the density rises and falls too steeply to be seen."""
+    """Return the nodes about which the density rises and falls too steeply to be resolved."""
     x, log_b = panels.x.ravel(), panels.log_diffusion.ravel()
     with np.errstate(all="ignore"):
         slope = (panels.rate / (0.5 * panels.width[:, None])).ravel()

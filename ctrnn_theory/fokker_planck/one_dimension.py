@@ -1,4 +1,4 @@
-"""One dimension: the density of no flux, p ∝ exp(∫ 2A/B) / B, by quadrature."""
+"""The stationary density of one dimension, p ∝ exp(∫ 2A/B) / B, by quadrature."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from ctrnn_theory.fokker_planck.first_panels import first_panels
 from ctrnn_theory.fokker_planck.panels import CUMULATE, LEAST, WEIGHTS, Panels, last_coefficients
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
-FIRST_PANELS, OTHER_PANELS = 32, 23  # of the two meshes whose solutions are compared
+FIRST_PANELS, OTHER_PANELS = 32, 23  # numbers of panels that the two solutions which are compared begin with
 MOST_PANELS = 4096
 DEPTH = 120.0  # e-folds below the largest mass of a panel at which others are negligible, in any moment
-RESOLVED = 1e-13  # of the mass, and of the moments: what a panel may leave unresolved
-NOISE = 1e-9  # last coefficients that may be rounding, of a diffusion that is a small difference, if
-STALLED = 0.7  # they are not reduced by halving
+RESOLVED = 1e-13  # part of the mass, and of the moments, that a panel may leave unresolved
+NOISE = 1e-9  # largest last coefficients that can be rounding, of a diffusion that is a small difference
+STALLED = 0.7  # factor by which halving must reduce them, if they are not rounding
 ROUNDING = 64.0 * np.finfo(float).eps  # last coefficients that are rounding in any case
-GRAIN = 8.0 * np.finfo(float).eps  # the same, of a panel as wide as its distance from zero
-STEP = 1.0  # e-folds between a panel's end and the nearest node: more is no resolution of what lies at the end
-GRADED = 4.0  # widths of neighbours: what one resolves lies between the last node and the end of a much wider one
-POINT = 1e-6  # of the mass, in a panel too narrow to be cut and not resolved: the law is a point
-EMPTY = 1e-12  # of the mass, that may seem to lie where the diffusion underflows
+GRAIN = 8.0 * np.finfo(float).eps  # the same, in a panel as wide as its distance from zero
+STEP = 1.0  # e-folds between a panel's end and the nearest node beyond which the end is not resolved
+GRADED = 4.0  # ratio of the widths of neighbours beyond which the wider one may miss what the other resolves
+POINT = 1e-6  # part of the mass in an unresolved panel too narrow to be cut: the law is a point
+EMPTY = 1e-12  # part of the mass that rounding may put where the diffusion underflows
 
 
 def solve_on_interval(
     problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: float = 0.0
 ) -> tuple[Density, FloatArray]:
-    """Stationary density on [low, high], and the estimated error of its mean and variance (2,).
+    """Return the stationary density on [low, high], and the estimated error of its mean and variance (2,).
 
-    The exponent is integrated outwards from the highest peak, on panels that are halved wherever it decides what lies
-    where: a panel counts by the most mass that may lie beyond it, given how well the exponent is known up to there.
-    What falls off a cliff is left unresolved, so that the diffusion may vanish where no mass lies.
+    The exponent is integrated outwards from the highest peak, on panels that are halved wherever it matters: a panel
+    counts by the most mass that may lie beyond it, given the error of the exponent up to there. A steep fall of the
+    density is left unresolved, so that the diffusion may vanish where no mass lies.
 
-    The error adds up what the panels leave unresolved; the rounding of the exponent, which decides how much lies in
-    each of two wells between which it falls and rises far; by how much the solution violates what holds for any law
+    The error is the sum of what the panels leave unresolved; of the rounding of the exponent, which decides how much
+    lies in each of two wells with a high barrier between them; of the violation of two identities that hold for any law
     without flux, with differences between the ends on the right,
 
         E A = ½ [B p],    2 E A (x - m) + E B = [(x - m) B p],
 
-    in units of the rate at which the law relaxes; and the difference to a second solution on other panels, of an
-    interval that is larger by the part `more` of its width at either end, 0 for walls. `breaks` are where drift or
-    diffusion is not smooth, or varies within a short distance.
+    in units of the rate at which the law relaxes; and of the difference to a second solution on other panels, of an
+    interval that is longer by the part `more` of its width at either end, 0 for walls. `breaks` are places where drift
+    or diffusion is not smooth, or varies within a short distance.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def _resolved(problem: Equation, panels: Panels) -> _Part:
         rough, tail = part.rough()
         rough &= panels.divisible
         if not rough.any():
-            part.require_spread()
+            part.require_width()
             part.require_diffusion()
             return part
         if len(panels.left) > MOST_PANELS:
@@ -82,7 +82,7 @@ def _resolved(problem: Equation, panels: Panels) -> _Part:
 
 
 class _Part:
-    """The panels that may hold mass, and those between them; what they hold, and what they leave unresolved."""
+    """The panels that may hold mass, with the mass that they hold and what they leave unresolved."""
 
     def __init__(self, panels: Panels, exponent: Exponent) -> None:
         relevant = np.flatnonzero(exponent.bound > exponent.mass.max() - DEPTH)
@@ -91,19 +91,19 @@ class _Part:
         top = float(exponent.density[inside].max())
         self.p = np.exp(exponent.density[inside] - top)
         self.weights = 0.5 * self.panels.width[:, None] * WEIGHTS
-        self.scale = top + float(np.log((self.weights * self.p).sum()))  # the logarithm of what makes the mass one
+        self.scale = top + float(np.log((self.weights * self.p).sum()))  # logarithm of the norm
         self.share = self.weights * self.p / (self.weights * self.p).sum()
-        place = float(self.panels.x.ravel()[np.argmax(self.p)])  # in the law: moments about it keep their digits
+        place = float(self.panels.x.ravel()[np.argmax(self.p)])  # moments about a place in the law keep their digits
         shift = float((self.share * (self.panels.x - place)).sum())
         self.mean, self.away = place + shift, (self.panels.x - place) - shift
         self.variance = float((self.share * self.away**2).sum())
         self.last, self.open = last_coefficients(self.p), np.exp(top - self.scale) * self.panels.width
-        self.open *= 0.5 * self.last  # mass of each panel that is not resolved
+        self.open *= 0.5 * self.last  # unresolved mass of each panel
 
     def rough(self) -> tuple[BoolArray, FloatArray]:
-        """Which of all panels are to be halved, and the relative size of the last coefficients of each."""
+        """Return which of all panels are to be halved, and the relative size of the last coefficients of each."""
         panels, width = self.panels, self.panels.width
-        grain = float(width[np.argmax(self.p.max(axis=1))])  # a law that is not resolved yet may be as narrow as this
+        grain = float(width[np.argmax(self.p.max(axis=1))])  # an unresolved law may be as narrow as this
         lever = 1.0 + (self.away.mean(axis=1) ** 2 + width**2) / (self.variance + grain**2)
         possible = self._possible * lever
         exponents, size, peak = last_coefficients(panels.rate), np.abs(panels.rate).max(axis=1), self.p.max(axis=1)
@@ -125,50 +125,50 @@ class _Part:
 
     @property
     def _possible(self) -> FloatArray:
-        """Most mass that each panel may hold."""
+        """Largest mass that each panel may hold."""
         return np.exp(np.minimum(self.exponent.bound[self.inside] - self.scale, 0.0))
 
     @property
     def _steep(self) -> BoolArray:
-        """Panels with an end that may be far above all nodes."""
+        """Whether the density at an end of each panel may be far above that at all nodes."""
         rate = self.panels.rate
         steps = np.maximum(np.abs(rate @ CUMULATE[0]), np.abs(rate @ (WEIGHTS - CUMULATE[-1])))
         steep: BoolArray = steps > STEP
         return steep
 
     def moments(self) -> FloatArray:
-        """Mean and variance (2,)."""
+        """Return mean and variance (2,)."""
         return np.array([self.mean, self.variance])
 
     def density(self) -> Density:
-        """The density at the nodes."""
+        """Return the density at the nodes."""
         values = (self.p / (self.weights * self.p).sum()).ravel()
         return Density((self.panels.x.ravel(),), (self.weights.ravel(),), values, np.zeros((1, values.size)))
 
     def error(self) -> FloatArray:
-        """Estimated errors of mean and variance (2,), but for what other panels would show."""
+        """Return the estimated errors of mean and variance (2,), without the difference to other panels."""
         most = np.exp(np.minimum(self.exponent.most[self.inside] - self.scale + np.log(self.weights), 0.0))
         excess = np.maximum(most - self.share, 0.0)
         excess[:, -1] += self.open
         square = np.abs(self.away**2 - self.variance)
         unknown = np.array([(excess * np.abs(self.away)).sum(), (excess * square).sum()])
-        place = np.finfo(float).eps * abs(self.mean)  # to which any state is known
+        place = np.finfo(float).eps * abs(self.mean)  # rounding of a state
         return unknown + self._violation() + place * np.array([2.0, 4.0 * np.sqrt(self.variance)])
 
     def _violation(self) -> FloatArray:
-        """By how much the two identities are violated, as errors of mean and variance (2,)."""
+        """Return the violation of the two identities, as errors of mean and variance (2,)."""
         panels, exponent, inside = self.panels, self.exponent, self.inside
         low = exponent.outer[inside.start] if exponent.origin > inside.start else 0.0
         high = exponent.outer[inside.stop - 1] if exponent.origin < inside.stop else 0.0
         flux = np.exp(np.array([low, high]) - self.scale)  # B p at the ends
         ends = np.array([panels.left[0], panels.right[-1]]) - self.mean
-        spread = float((self.share * panels.diffusion).sum())
+        noise = float((self.share * panels.diffusion).sum())
         first = (self.share * panels.drift).sum() - 0.5 * (flux[1] - flux[0])
-        second = 2.0 * (self.share * panels.drift * self.away).sum() + spread - (flux[1] * ends[1] - flux[0] * ends[0])
-        rate = spread / (2.0 * self.variance)
+        second = 2.0 * (self.share * panels.drift * self.away).sum() + noise - (flux[1] * ends[1] - flux[0] * ends[0])
+        rate = noise / (2.0 * self.variance)
         return np.abs(np.array([first, 0.5 * second])) / rate
 
-    def require_spread(self) -> None:
+    def require_width(self) -> None:
         """Raise a ValueError if the density is not resolved where panels cannot be cut."""
         blocked = ~self.panels.divisible
         held = np.maximum(np.where(self._steep, self._possible, 0.0), self.open)
@@ -176,7 +176,7 @@ class _Part:
             self.require_diffusion()
             place = self.panels.left[blocked][np.argmax(held[blocked])]
             place = 0.0 if abs(place) <= 2.0 * self.panels.floor[0] else place
-            raise ValueError(f"diffusion must spread the law; at {place:g} it is a point to rounding")
+            raise ValueError(f"diffusion must give the law a width; at {place:g} it is a point to rounding")
 
     def require_diffusion(self) -> None:
         """Raise a ValueError if some of the law lies where the diffusion is zero, or underflows."""

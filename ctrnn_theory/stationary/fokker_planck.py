@@ -12,8 +12,9 @@ from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.generator import generator
+from ctrnn_theory.fokker_planck.null_vector import null_vector
 from ctrnn_theory.fokker_planck.of_network import network_equation
-from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, null_vector, stationary
+from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, stationary
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure

@@ -327,7 +327,7 @@ def test_a_sympy_expression_may_be_in_any_symbol(symbol):
             "must be an expression in one symbol, and this has _a, b; got ",
         ),
         (sp.Dummy("a") + sp.Dummy("a"), "must be an expression in one symbol, and this has _a, _a; got "),
-        (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is none; got "),
+        (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is not real; got "),
         (sp.tanh, "must be a name, an expression in x, or a SymPy expression; got 'tanh'"),
         (sp.Symbol("x") > 0, "must be a name, an expression in x, or a SymPy expression; got 'x > 0'"),
         (sp.Matrix([sp.Symbol("x")]), "must be a name, an expression in x, or a SymPy expression; got "),

@@ -112,7 +112,7 @@ def test_a_cliff_beside_the_law_costs_no_digits(B):
 
 @pytest.mark.parametrize("B", [1e-300, 0.0])
 def test_a_layer_that_is_a_point_is_refused(B):
-    with pytest.raises(ValueError, match=r"^diffusion must spread the law; at -0.3 it is a point to rounding$"):
+    with pytest.raises(ValueError, match=r"^diffusion must give the law a width; at -0.3 it is a point to rounding$"):
         solve("-x", lambda x: np.where(x < -0.3, B, 0.02), (-3, 2))
 
 
@@ -216,10 +216,10 @@ def test_what_it_says_of_itself():
     ("drift", "diffusion", "domain", "message"),
     [
         ("-x", 0, (-1, 1), r"diffusion must be positive in one dimension; at 0 it is 0"),
-        ("-x", "x**2", (-1, 1), r"diffusion must spread the law; at 0 it is a point to rounding"),
+        ("-x", "x**2", (-1, 1), r"diffusion must give the law a width; at 0 it is a point to rounding"),
         ("-x", -1, (-1, 1), r"diffusion must be positive semi-definite; at \(-1\) an eigenvalue is -1"),
         ("-x", "1 - x", (-1, 2), r"diffusion must be positive semi-definite; at \(1\) an eigenvalue is -1.65e-05"),
-        ("0.3 - x", 1e-40, (-1, 2), r"diffusion must spread the law; at 0.3 it is a point to rounding"),
+        ("0.3 - x", 1e-40, (-1, 2), r"diffusion must give the law a width; at 0.3 it is a point to rounding"),
         ("1000000*sin(1000000*x)", 1, (-1, 1), r"drift and diffusion must be resolved by 4096 panels; not so near "),
         ("-x", 1, (-6, 1), r"domain must hold the law; 0.0\d* of the probability lies at the upper end of axis 0, 1$"),
         ("-x", 1, (-1, 6), r"domain must hold the law; 0.0\d* of the probability lies at the lower end of axis 0, -1$"),

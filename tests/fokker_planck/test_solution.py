@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.linalg import solve_continuous_lyapunov
 
 from ctrnn_theory.fokker_planck import cell_grid as grid_module
-from ctrnn_theory.fokker_planck import solution, solve
+from ctrnn_theory.fokker_planck import null_vector, solution, solve
 from ctrnn_theory.fokker_planck.solution import extrapolate
 
 BOX = [(-4, 4), (-4, 4)]
@@ -200,7 +200,7 @@ def test_iteration_and_factors_agree(monkeypatch):
     arguments = (["y - x", "z - y - x", "-z"], [0.5, 0.4, "0.3 + x**2/20"], [(-4, 4), (-3, 3), (-3, 3)])
     iterated = solve(*arguments, cells=20)
     calls = []
-    monkeypatch.setattr(solution, "_iterated", lambda M, right: calls.append(M.shape))
+    monkeypatch.setattr(null_vector, "_iterated", lambda M, right: calls.append(M.shape))
     factored = solve(*arguments, cells=20)
     assert calls == [(20**3 - 1,) * 2]
     np.testing.assert_allclose(iterated.density.values, factored.density.values, rtol=0.0, atol=1e-10)
@@ -250,7 +250,7 @@ def test_memory_of_the_machine():
         (("-x", 1, [(0, 1)] * 4), {}, r"domain must be \(low, high\) for each of one to three coordinates; got "),
         (("-x", 1, "ab"), {}, "domain must be a pair of numbers for each coordinate; got 'ab'"),
         (("-x", 1, (0, 1, 2)), {}, r"domain must be \(low, high\) for each"),
-        (("-x*t", 1, (-1, 1)), {}, r"drift and diffusion must not depend on t; evolve\(\) follows those that do"),
+        (("-x*t", 1, (-1, 1)), {}, r"drift and diffusion must not depend on t; evolve\(\) takes those that do"),
         (("-x", "1 + t**2", (-1, 1)), {}, "drift and diffusion must not depend on t"),
         (("-x", 1, (-6, 6)), {"border": 0}, r"border must be a number in \(0, 1\]; got 0"),
         (("-x", 1, (-6, 6)), {"border": 1.1}, r"border must be a number in \(0, 1\]; got 1.1"),

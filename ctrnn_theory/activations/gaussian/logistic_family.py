@@ -28,23 +28,23 @@ from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, smoothed_po
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.support.types import FloatArray
 
-NARROW = 1.25
-STEP = 0.32
+NARROW = 1.25  # largest s of the trapezoidal rule
+STEP = 0.32  # of the trapezoidal rule, in ξ
 NODES = STEP * np.arange(-29, 30)
 WEIGHTS = np.exp(-0.5 * NODES**2)
 WEIGHTS /= WEIGHTS.sum()
 
-CUT = 40.0  # e^{-40} = 4e-18
+CUT = 40.0  # end of the half line in x: e^{-40} = 4e-18
 T, W = gauss_legendre(72)
-HALF_LINE = CUT * (0.5 + 0.5 * T) ** 2  # crowded towards 0, where r is largest
+HALF_LINE = CUT * (0.5 + 0.5 * T) ** 2  # dense towards 0, where r is largest
 HALF_WEIGHTS = CUT * W * (0.5 + 0.5 * T)
 
-BLOCK = 1024  # points treated at a time, so that the table of points and nodes stays in cache
+BLOCK = 1024  # points that are treated at once, so that the table of points and nodes stays in cache
 
 
 @lru_cache
 def _polynomial(order: int) -> FloatArray:
-    """R_n with sigmoid^(n) = q R_n(τ), q = sigmoid' and τ = tanh(x/2): R_{n+1} = -τ R_n + (1 - τ²)/2 R_n'."""
+    """Return R_n with sigmoid^(n) = q R_n(τ), q = sigmoid', τ = tanh(x/2): R_{n+1} = -τ R_n + (1 - τ²)/2 R_n'."""
     r = np.array([1.0])
     for _ in range(order - 1):
         turn = polynomial.polymul([0.5, 0.0, -0.5], polynomial.polyder(r))
@@ -53,7 +53,7 @@ def _polynomial(order: int) -> FloatArray:
 
 
 def sigmoid(x: FloatArray, order: int) -> FloatArray:
-    """n-th derivative of 1/(1 + e^{-x}), accurate in both tails."""
+    """Return the n-th derivative of 1/(1 + e^{-x}), accurate in both tails."""
     if order == 0:
         return np.asarray(expit(x))
     e = np.exp(-np.abs(x))
@@ -62,39 +62,39 @@ def sigmoid(x: FloatArray, order: int) -> FloatArray:
 
 
 def half_tanh(x: FloatArray, order: int) -> FloatArray:
-    """n-th derivative of tanh(x/2)."""
+    """Return the n-th derivative of tanh(x/2)."""
     return np.tanh(0.5 * x) if order == 0 else 2.0 * sigmoid(x, order)
 
 
 def softplus(x: FloatArray, order: int) -> FloatArray:
-    """n-th derivative of log(1 + e^x)."""
+    """Return the n-th derivative of log(1 + e^x)."""
     if order:
         return sigmoid(x, order - 1)
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def silu(x: FloatArray, order: int) -> FloatArray:
-    """n-th derivative of x sigmoid(x)."""
+    """Return the n-th derivative of x sigmoid(x)."""
     value = x * sigmoid(x, order)
     return value + order * sigmoid(x, order - 1) if order else value
 
 
 @dataclass(frozen=True)
 class Family:
-    """f(x) = g(c x) and what g tends to: base(x) = jumps of value and slope at 0, plus a constant."""
+    """A function f(x) = g(c x), and the piecewise linear base that g tends to: a constant plus a step or relu."""
 
     g: Callable[[FloatArray, int], FloatArray]
-    """Value and derivatives of g, whose poles are at odd multiples of iπ."""
+    """Function that returns g or a derivative of it; the poles of g are at odd multiples of iπ."""
     constant: float
-    """g(-∞)."""
+    """Limit g(-∞)."""
     jump: float
-    """Of the value of the base at 0; otherwise it is relu, with a jump 1 of the slope."""
+    """Jump of the base at 0; if it is zero, the base is relu, whose slope jumps by 1."""
     c: float = 1.0
     """Scale of the argument."""
 
     @property
     def remainder(self) -> FloatArray:
-        """Weighted g - base at the nodes, on the left half line; even in x where the base is relu, else odd."""
+        """Weighted g - base at the nodes of the left half line; it is even in x where the base is relu, else odd."""
         return HALF_WEIGHTS * (self.g(-HALF_LINE, 0) - self.constant)
 
 
@@ -107,12 +107,12 @@ FAMILIES = {
 
 
 def narrow(g: Callable[[FloatArray, int], FloatArray], a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """Σ_i w_i g^(n)(a + s ξ_i), for s ≤ 1.25."""
+    """Return Σ_i w_i g^(n)(a + s ξ_i), for s ≤ 1.25."""
     return g(a[:, None] + s[:, None] * NODES, order) @ WEIGHTS
 
 
 def wide(family: Family, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """Base plus remainder, for s > 1.25."""
+    """Return the smoothed base plus the smoothed remainder, for s > 1.25."""
     odd, remainder = family.jump != 0.0, family.remainder
     if odd:
         total = family.jump * smoothed_powers(a, s, range(-order, 1))[-order]
@@ -131,7 +131,7 @@ def wide(family: Family, a: FloatArray, s: FloatArray, order: int) -> FloatArray
 
 
 def smoothed(name: str, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """d^n/da^n E f(a + s ξ) for flat arrays a and s > 0."""
+    """Return d^n/da^n E f(a + s ξ) for flat arrays a and s > 0."""
     family = FAMILIES[name]
     a, s = family.c * a, family.c * s
     out = np.empty_like(a)

@@ -1,13 +1,13 @@
-"""Covariances of steps and ramps of two correlated standard normals: the bricks of every piecewise-linear f.
+"""Covariances of steps and ramps of two correlated standard normals, of which every piecewise-linear f is made.
 
-With ξ₁, ξ₂ standard normal of correlation r, differentiating an expectation by r takes a derivative off each factor
+With ξ₁, ξ₂ standard normal of correlation r, differentiating an expectation by r differentiates each factor
 (Price 1958; Plackett 1954 for steps), so that a covariance is an integral over the correlation t from 0 to r, in
 which nothing cancels. In t = sin θ = cos ψ the bivariate normal density is
 
     φ₂(a, b; t) dt = exp( -(a-b)² / (8 sin²(ψ/2)) - (a+b)² / (8 cos²(ψ/2)) ) dθ / 2π ,
 
 which has a layer of width |a-b| at ψ = 0, that is at r = 1. Panels that halve towards ψ = 0 resolve it for every
-|a-b|, since the layer has the same shape on each scale. A negative r is turned into a positive one by ξ₂ -> -ξ₂.
+|a-b|, since the layer has the same shape on every scale. A negative r is turned into a positive one by ξ₂ -> -ξ₂.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ctrnn_theory.support.types import FloatArray
 
 Integrand = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
 
-LEVELS = 52  # halvings of ψ: what is left below is smaller than rounding
-FAR = 1e4  # thresholds beyond it are as good as infinite, and their squares do not overflow
+LEVELS = 52  # halvings of ψ: the integral below is smaller than rounding
+LARGEST_THRESHOLD = 1e4  # larger ones give the same as infinite ones, and squares would overflow
 
 
 def step_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
-    """Cov(1{ξ₁ > -a}, 1{ξ₂ > -b}) = Φ₂(a, b; r) - Φ(a) Φ(b) = ∫₀^r φ₂(a, b; t) dt (Plackett's identity).
+    """Return Cov(1{ξ₁ > -a}, 1{ξ₂ > -b}) = Φ₂(a, b; r) - Φ(a) Φ(b) = ∫₀^r φ₂(a, b; t) dt (Plackett's identity).
 
     Parameters
     ----------
     a, b
-        Thresholds; arrays broadcast.
+        Thresholds; arrays are broadcast.
     r
         Correlation in [-1, 1].
 
@@ -47,14 +47,14 @@ def step_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
 
 
 def ramp_ramp(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
-    """Cov((ξ₁+a)₊, (ξ₂+b)₊) - r Φ(a) Φ(b) = ∫₀^r (r-t) φ₂(a, b; t) dt, never negative.
+    """Return Cov((ξ₁+a)₊, (ξ₂+b)₊) - r Φ(a) Φ(b) = ∫₀^r (r-t) φ₂(a, b; t) dt, which is never negative.
 
     The product r Φ(a) Φ(b) of the mean slopes is left to the caller, whose ramps may add up to a slope that is small.
 
     Parameters
     ----------
     a, b
-        Distances above the kinks, in standard deviations; arrays broadcast.
+        Distances above the kinks, in standard deviations; arrays are broadcast.
     r
         Correlation in [-1, 1].
 
@@ -73,12 +73,12 @@ def ramp_ramp(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
 
 
 def ramp_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
-    """Cov((ξ₁+a)₊, 1{ξ₂ > -b}) = φ(b) ∫₀^r Φ((a - t b)/√(1-t²)) dt.
+    """Return Cov((ξ₁+a)₊, 1{ξ₂ > -b}) = φ(b) ∫₀^r Φ((a - t b)/√(1-t²)) dt.
 
     Parameters
     ----------
     a
-        Distance above the ramp's kink, in standard deviations; arrays broadcast.
+        Distance above the ramp's kink, in standard deviations; arrays are broadcast.
     b
         Distance above the step.
     r
@@ -99,16 +99,18 @@ def ramp_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
 
 
 def _positive(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Arguments broadcast, thresholds within ±FAR, r made positive by reflecting ξ₂; and the sign of r."""
+    """Return the arguments broadcast, thresholds clipped, and r made positive by reflecting ξ₂; and the sign of r."""
     a, b, r = np.broadcast_arrays(
-        np.clip(np.asarray(a, float), -FAR, FAR), np.clip(np.asarray(b, float), -FAR, FAR), np.asarray(r, float)
+        np.clip(np.asarray(a, float), -LARGEST_THRESHOLD, LARGEST_THRESHOLD),
+        np.clip(np.asarray(b, float), -LARGEST_THRESHOLD, LARGEST_THRESHOLD),
+        np.asarray(r, float),
     )
     sign = np.where(r < 0.0, -1.0, 1.0)
     return a, sign * b, np.abs(r), sign
 
 
 def _density(a: FloatArray, b: FloatArray, psi: FloatArray) -> FloatArray:
-    """φ₂(a, b; cos ψ) sin ψ."""
+    """Return φ₂(a, b; cos ψ) sin ψ."""
     half = 0.5 * psi
     exponent = ((a - b) / np.sin(half)) ** 2 + ((a + b) / np.cos(half)) ** 2
     return np.exp(-0.125 * exponent) / (2.0 * np.pi)
@@ -117,10 +119,10 @@ def _density(a: FloatArray, b: FloatArray, psi: FloatArray) -> FloatArray:
 def _integrate(
     a: FloatArray, b: FloatArray, r: FloatArray, integrand: Integrand, ramp: bool | None = None
 ) -> FloatArray:
-    """∫ integrand(a, b, ψ, gap) dθ over θ in [0, arcsin r], ψ = π/2 - θ, gap = arcsin r - θ.
+    """Return ∫ integrand(a, b, ψ, gap) dθ over θ in [0, arcsin r], ψ = π/2 - θ, gap = arcsin r - θ.
 
     The first panel is θ in [0, π/4], each further one half as wide in ψ. Widths are taken in θ first, so that a tiny
-    r keeps its relative accuracy. `ramp` names an integrand whose first panel is compiled.
+    r keeps its relative accuracy. `ramp` says which of two integrands it is whose first panel is compiled.
     """
     shape, total = r.shape, np.empty(r.size)
     if ramp is not None:

@@ -1,4 +1,4 @@
-"""The first panel of the integrals of ``orthant``, compiled: most correlations need no other."""
+"""The compiled first panel of the integrals of ``steps_and_ramps``; most correlations need no other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from ctrnn_theory.support.jit import jit
 
 NODES, WEIGHTS = gauss_legendre(16)
 UNIT, HALF = 0.5 * (1.0 + NODES), 0.5 * WEIGHTS
-END = 0.25 * np.pi
-"""Of the panel, in θ."""
-SINE = np.array([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(9)])  # to 1e-19 on [0, END]
+END = 0.25 * np.pi  # of the panel, in θ
+SINE = np.array([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(9)])  # series, good to 1e-19
 
 
 @jit(cache=True, fastmath={"contract"})

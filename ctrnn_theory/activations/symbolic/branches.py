@@ -1,4 +1,4 @@
-"""Which branch of an expression is active where.
+"""The branches of an expression, and the intervals on which each of them is active.
 
 Every place where a function built with Abs, sign, Heaviside, Max, Min or Piecewise can fail to be smooth is a root
 of a *switching function*: the argument of Abs, the difference of two arguments of Max, of two sides of a condition.
@@ -19,12 +19,12 @@ from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
 from ctrnn_theory.activations.symbolic.roots import real_roots
 
 MAX_PIECES = 500
-TINY = mpmath.mpf(10) ** (-30)  # below this, at 50 digits, a difference is zero
+TINY = mpmath.mpf(10) ** (-30)  # a smaller difference is zero, at 50 digits
 SWITCHING = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
 def split(expression: Any) -> list[tuple[Any, Any]]:
-    """(lower end, smooth expression) of every interval on which no branch changes."""
+    """Return the lower end and the smooth expression of every interval on which no branch changes."""
     waiting, done = [(-mpmath.inf, mpmath.inf)], []
     while waiting:
         lower, upper = waiting.pop()
@@ -51,7 +51,7 @@ def _inside(lower: Any, upper: Any) -> Any:
 
 
 def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
-    """Smooth branch of the expression that is active at t; its switching functions are added to `switches`."""
+    """Return the smooth branch of the expression that is active at t, and add its switching functions to `switches`."""
     if not expression.has(*SWITCHING):
         return expression
 
@@ -68,7 +68,7 @@ def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
         if condition in (sp.true, sp.false):
             return bool(condition)
         if isinstance(condition, sp.And | sp.Or):
-            parts = [holds(part) for part in condition.args]  # a list: every switch is to be seen
+            parts = [holds(part) for part in condition.args]  # a list, so that every switch is visited
             return all(parts) if isinstance(condition, sp.And) else any(parts)
         difference = resolve(condition.gts, t, switches) - resolve(condition.lts, t, switches)
         if difference == 0:
@@ -97,7 +97,7 @@ def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
 
 
 def guards(expression: Any) -> list[Any]:
-    """Functions of x at whose roots an expression may be singular."""
+    """Return the functions of x at whose roots an expression may be singular."""
     found = [power.base for power in expression.atoms(sp.Pow) if not (power.exp.is_Integer and power.exp > 0)]
     found += [function.args[0] for function in expression.atoms(sp.log)]
     return [guard for guard in found if guard.has(x)]

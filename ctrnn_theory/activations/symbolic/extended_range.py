@@ -1,8 +1,8 @@
-"""Expressions evaluated in numbers whose exponent is unbounded, so that nothing overflows on the way to a value.
+"""Expressions evaluated in extended-range arithmetic, so that nothing overflows on the way to a value.
 
-``log(cosh(x))`` overflows at x = 711 in double precision, where it is 710.3, and so does any other function whose parts
-outgrow it. See ``wide_numbers`` for the arithmetic. It is slower than plain evaluation, and used for those expressions
-alone that need it, see ``reliable``.
+In double precision ``log(cosh(x))`` overflows at x = 711, where it is 710.3, and so does any other function that has
+parts larger than itself. The numbers of ``extended_range_numbers`` have an unbounded exponent. They are slower than
+plain floats, and used only for the expressions that need them, which ``precision_check`` finds.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ctrnn_theory.activations.symbolic.extended_range_numbers import FOR_ARRAYS, NOTHING, narrow, wide
+from ctrnn_theory.activations.symbolic.extended_range_numbers import FOR_ARRAYS, NOTHING, extended, ordinary
 from ctrnn_theory.activations.symbolic.parse import x
 
 RENAMED = {sp.Abs: "size", sp.Heaviside: "heaviside"}
 PAIRS = ((sp.Add, "add"), (sp.Mul, "mul"), (sp.Max, "larger"), (sp.Min, "smaller"))
 
 
-def wide_source(expression: Any, name: str = "x") -> str:
-    """Python source of a stable expression in x, here by any name, as calls of the functions in ``wide_numbers``.
+def extended_range_source(expression: Any, name: str = "x") -> str:
+    """Return Python source of a stable expression in x, or `name`, that calls ``extended_range_numbers``.
 
     Examples
     --------
-    >>> wide_source(sp.log(sp.cosh(x)) / 2)
+    >>> extended_range_source(sp.log(sp.cosh(x)) / 2)
     'mul((0.5, 0.0), log(cosh(x)))'
     """
     if isinstance(expression, sp.Expr) and expression.is_number:
@@ -38,11 +38,11 @@ def wide_source(expression: Any, name: str = "x") -> str:
     if expression.is_Pow:
         return _power(expression.args[0], expression.args[1], name)
     if isinstance(expression, sp.Piecewise):
-        text = wide_source(expression.args[-1].expr, name)
+        text = extended_range_source(expression.args[-1].expr, name)
         for value, condition in reversed(expression.args[:-1]):
-            text = f"choose({wide_source(condition, name)}, {wide_source(value, name)}, {text})"
+            text = f"choose({extended_range_source(condition, name)}, {extended_range_source(value, name)}, {text})"
         return text
-    parts = [wide_source(part, name) for part in expression.args]
+    parts = [extended_range_source(part, name) for part in expression.args]
     if isinstance(expression, sp.core.relational.Relational):
         strict = isinstance(expression, sp.StrictLessThan | sp.StrictGreaterThan)
         swapped = isinstance(expression, sp.StrictGreaterThan | sp.GreaterThan)
@@ -57,14 +57,18 @@ def wide_source(expression: Any, name: str = "x") -> str:
 
 def _power(base: Any, exponent: Any, name: str) -> str:
     if not exponent.is_number:
-        return f"exp({wide_source(exponent * sp.log(base), name)})"
+        return f"exp({extended_range_source(exponent * sp.log(base), name)})"
     if exponent.is_negative:
-        return f"div((0.5, 1.0), {wide_source(sp.Pow(base, -exponent, evaluate=False), name)})"
-    return wide_source(base, name) if exponent == 1 else f"power({wide_source(base, name)}, {float(exponent)!r})"
+        return f"div((0.5, 1.0), {extended_range_source(sp.Pow(base, -exponent, evaluate=False), name)})"
+    return (
+        extended_range_source(base, name)
+        if exponent == 1
+        else f"power({extended_range_source(base, name)}, {float(exponent)!r})"
+    )
 
 
 def _folded(pair: str, parts: list[str]) -> str:
-    """Join by halves: a chain of many would be nested too deep for Python's parser."""
+    """Join parts by halves, since a chain of many would be nested too deep for Python's parser."""
     if len(parts) == 1:
         return parts[0]
     half = len(parts) // 2
@@ -72,18 +76,18 @@ def _folded(pair: str, parts: list[str]) -> str:
 
 
 @lru_cache(maxsize=256)
-def wide_function(expression: Any) -> Callable[[Any], Any]:
-    """Vectorised function of a stable expression in x, right wherever its value is a number of double precision.
+def extended_range_function(expression: Any) -> Callable[[Any], Any]:
+    """Compile a stable expression in x to a function of arrays that is right wherever its value is a float.
 
     Examples
     --------
-    >>> wide_function(sp.log(sp.cosh(x)))(np.array([0.0, 993.0]))
+    >>> extended_range_function(sp.log(sp.cosh(x)))(np.array([0.0, 993.0]))
     array([  0.        , 992.30685282])
     """
-    compiled = eval(f"lambda x: {wide_source(expression)}", {"__builtins__": {}, **FOR_ARRAYS})
+    compiled = eval(f"lambda x: {extended_range_source(expression)}", {"__builtins__": {}, **FOR_ARRAYS})
 
     def function(at: Any) -> Any:
         with np.errstate(all="ignore"):
-            return narrow(compiled(wide(np.asarray(at, dtype=np.float64))))
+            return ordinary(compiled(extended(np.asarray(at, dtype=np.float64))))
 
     return function

@@ -1,6 +1,6 @@
-"""Whether double precision gets an expression right, plainly or in wide numbers: compared with 50 digits.
+"""Whether double precision evaluates an expression right, plainly or in extended range, compared with 50 digits.
 
-The arguments reach from 1e-300 to 1e12, farther than states and pre-activations that are no sign of divergence.
+The arguments reach from 1e-300 to 1e12, farther than states and pre-activations go without divergence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sympy as sp
 
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, resolve
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
-from ctrnn_theory.activations.symbolic.extended_range import wide_function
+from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
 from ctrnn_theory.activations.symbolic.parse import refuse, to_text, x
 from ctrnn_theory.support.types import FloatArray
 
@@ -24,42 +24,45 @@ SIZES = (
     *(151.0, 230.0, 345.0, 420.0, 560.0, 720.0, 760.0, 1100.0, 1.5e3, 3.3e3, 1e4, 4.4e4, 3e5, 2e6, 3e7, 1e9, 1e12),
 )
 WITNESSES = tuple(sorted([*SIZES, *(-size for size in SIZES)], key=abs))
-CHECKED = 2  # orders of derivatives up to which a function must be right
-TOLERANCE = 1e-9  # of the value, relative, or absolute where it is below one
-NEAR, LOOSE = 100.0, 1e-6  # within, no function may change by more than this where its argument is rounded
+CHECKED = 2  # largest order of a derivative that must be right
+TOLERANCE = 1e-9  # error of the value, relative, or absolute where the value is below one
+NEAR, LOOSE = 100.0, 1e-6  # for |x| up to 100, rounding the argument may excuse an error of at most 1e-6
 SIDES = (-1, -0.71, -0.43, 0.37, 0.83, 1)
-ROUNDING = 64 * 2.0**-53  # a change of the argument by its own rounding, or so: no function is better known than this
+ROUNDING = 64 * 2.0**-53  # relative change of the argument that counts as its rounding
 
 
-def reliable(form: Any, expression: Any, order: int, at: Sequence[float]) -> tuple[Callable[[FloatArray], Any], bool]:
-    """Function of a stable form of the order-th derivative of a smooth expression, and whether it is of wide numbers.
+def checked_function(
+    form: Any, expression: Any, order: int, at: Sequence[float]
+) -> tuple[Callable[[FloatArray], Any], bool]:
+    """Return a function of the order-th derivative that is right, and whether it computes in extended range.
 
-    Plain evaluation is preferred. An error of 1e-9 is let pass (relative to the value, or absolute), and so is a change
-    of the value that a rounding of the argument makes (of 1e-6 at most within ±100), or as large as that rounding.
+    `form` is a stable form of the derivative of the smooth `expression`. Plain evaluation is preferred. It may be wrong
+    by 1e-9 (relative to the value, or absolute), by as much as the value changes when the argument is rounded (1e-6 at
+    most within ±100), or by the size of that rounding.
 
     Raises
     ------
     ValueError
-        If neither is right at all points `at` where the value is a number of double precision.
+        If neither evaluation is right at all points `at` where the value is a float.
     """
     plain = numpy_function(form)
     points = np.array(at)
     truth = _Truth(expression, order)
-    slack = 0.0 if order else ROUNDING  # W f is rounded by as much
+    slack = 0.0 if order else ROUNDING  # the state is rounded by as much
     wrong = _wrong(plain(points), at, truth, slack)
     if wrong is None:
         return plain, False
-    wide = wide_function(form)
-    wrong = _wrong(wide(points), at, truth, slack)
+    extended = extended_range_function(form)
+    wrong = _wrong(extended(points), at, truth, slack)
     if wrong is None:
-        return wide, True
+        return extended, True
     what = ("value", "slope", "curvature")[order]
     rule = "must be computable in double precision"
     raise refuse(f"{rule}, and its {what} is not at x = {wrong:.6g}", to_text(expression))
 
 
 class _Truth:
-    """Values of a derivative to 50 digits, computed when they are asked for."""
+    """Values of a derivative to 50 digits, each of them computed once."""
 
     def __init__(self, expression: Any, order: int) -> None:
         self.expression, self.order = expression, order
@@ -77,7 +80,7 @@ class _Truth:
 
 
 def _wrong(values: Any, at: Sequence[float], truth: Callable[[Any], Any], slack: float) -> float | None:
-    """Point nearest to 0 where values are not the truth, or None; `slack` is an error relative to the argument."""
+    """Return the point nearest to 0 where a value is wrong, or None; `slack` is an error relative to the argument."""
     for t, value in zip(at, np.broadcast_to(values, (len(at),)).tolist(), strict=True):
         exact = truth(t)
         if abs(exact) > np.finfo(float).max:

@@ -11,9 +11,10 @@ from ctrnn_theory.activations.symbolic.pieces import Piece
 
 
 def curvature_maxima(piece: Piece, more: ArrayLike = ()) -> tuple[float, ...]:
-    """Local maxima of |f''| in [-20, 20], ascending, to about 1e-10, but for those below a millionth of the largest.
+    """Return the local maxima of |f''| in [-20, 20], ascending, to about 1e-10.
 
-    They are told apart on a grid of spacing 0.01, and of the points `more`.
+    They are found on a grid of spacing 0.01 and of the points `more`. Those below a millionth of the largest are left
+    out.
     """
     grid = np.union1d(np.linspace(-20.0, 20.0, 4001), more)
     size = np.abs(piece.value(grid, 2))
@@ -32,7 +33,7 @@ def curvature_maxima(piece: Piece, more: ArrayLike = ()) -> tuple[float, ...]:
 
 
 def limit_slope(piece: Piece, side: int) -> float:
-    """Limit of f(x)/x at -inf (side -1) or inf (side 1), from the values at x = 3 to 1e147."""
+    """Return the limit of f(x)/x at -inf (side -1) or inf (side 1), from the values at x = 3 to 1e147."""
     if piece.polynomial is not None:
         slopes = np.trim_zeros(piece.polynomial[1:], "b")
         if len(slopes) <= 1:
@@ -40,7 +41,7 @@ def limit_slope(piece: Piece, side: int) -> float:
         return math.copysign(math.inf, slopes[-1] * float(side) ** (len(slopes) - 1))
     at = side * 10.0 ** np.concatenate([np.linspace(0.5, 2, 5), np.arange(7, 152, 5)])
     ratios = piece.value(at) / at
-    ratios = ratios[~np.isnan(ratios)]  # a difference of infinities tells nothing
+    ratios = ratios[~np.isnan(ratios)]  # a difference of infinities is left out
     largest = np.abs(ratios).max()
     ratios = ratios[-5:]
     sizes = np.abs(ratios)
@@ -50,4 +51,4 @@ def limit_slope(piece: Piece, side: int) -> float:
         return float(ratios[-1])
     if np.all(sizes <= 1e-6 * largest) or np.all(sizes[1:] <= sizes[:-1]):
         return 0.0
-    return float(ratios[np.argmax(sizes)])  # no limit, as for x sin(x): the largest seen
+    return float(ratios[np.argmax(sizes)])  # without a limit, as for x sin(x), the largest
