@@ -57,14 +57,14 @@ def generator(equation: Equation, grid: CellGrid, t: float = 0.0) -> Generator:
 
         S(h) p(h) β(-z) - S(h+e) p(h+e) β(z)
 
-    It is exact for constant A and B, upwind where diffusion vanishes, and of second order (D. L. Scharfetter and
-    H. K. Gummel, IEEE Trans. Electron Devices 16, 1969; J. S. Chang and G. Cooper, J. Comput. Phys. 6, 1970). Its
-    rates are positive, so that for a diagonal B a density stays positive on any grid. Off the diagonal, 2 ∂ᵢ∂ⱼ(Sᵢⱼ p)
-    takes the diagonal neighbours: there are jumps towards (1, 1) or (1, -1), by the sign, at the rate |Sᵢⱼ|, and as
-    many fewer along either axis. A density stays positive if, at every face, Sᵢᵢ β(|z|) ≥ Σⱼ |Sᵢⱼ|: if correlations are weak and cells small.
-    Otherwise it may turn slightly negative where it is small. In two dimensions the symbol of this stencil is that of
-    a dissipation for any B. In three it is so only if Sᵢᵢ ≥ Σⱼ |Sᵢⱼ| in all cells; otherwise the central difference of
-    four corners is taken, whose symbol always is. All are of second order and conserve mass.
+    It is exact for constant A and B, upwind where diffusion vanishes, and of second order (D. L. Scharfetter and H. K.
+    Gummel, IEEE Trans. Electron Devices 16, 1969; J. S. Chang and G. Cooper, J. Comput. Phys. 6, 1970). Its rates are
+    positive, so that for a diagonal B a density stays positive on any grid. Off the diagonal, 2 ∂ᵢ∂ⱼ(Sᵢⱼ p) takes the
+    diagonal neighbours: there are jumps towards (1, 1) or (1, -1), by the sign, at the rate |Sᵢⱼ|, and as many fewer
+    along either axis. A density stays positive if Sᵢᵢ β(|z|) ≥ Σⱼ |Sᵢⱼ| at every face, that is, if correlations are
+    weak and cells small. Otherwise it may turn slightly negative where it is small. In two dimensions the symbol of
+    this stencil is that of a dissipation for any B. In three it is so only if Sᵢᵢ ≥ Σⱼ |Sᵢⱼ| in all cells; otherwise
+    the central difference of four corners is taken, whose symbol always is. All are of second order and conserve mass.
     """
     points = grid.points
     S = _in_cells(equation, t, grid)

@@ -91,7 +91,7 @@ def double_until_steady(
     Examples
     --------
     >>> double_until_steady(lambda panels: 1.0 / panels, lambda before, now: before - now < 0.1, 2, 64)
-    (0.125, True)
+    (0.0625, True)
     """
     before, panels = value(first), 2 * first
     while panels <= most:
