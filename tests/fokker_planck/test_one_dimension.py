@@ -1,4 +1,4 @@
-"""One dimension: densities that are known, to ten digits and more."""
+"""Stationary densities of one dimension against known ones, to ten digits and more."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ TEN = 1e-10
 
 
 def moments(log_density, low, high, points=()):
-    """Mean and variance by adaptive quadrature."""
+    """Return mean and variance by adaptive quadrature."""
     x = np.linspace(low, high, 20001)
     top = max(log_density(at) for at in x)
     inner = [*points, *x[1:-1:1000]]
@@ -34,7 +34,7 @@ def check(found, mean, variance, tolerance=TEN):
     std = np.sqrt(variance)
     assert found.mean[0] == pytest.approx(mean, rel=0.0, abs=tolerance * std)
     assert found.covariance[0, 0] == pytest.approx(variance, rel=tolerance)
-    assert abs(found.mean[0] - mean) <= found.error[0] + 1e-12 * (std + abs(mean))  # the error that is told holds
+    assert abs(found.mean[0] - mean) <= found.error[0] + 1e-12 * (std + abs(mean))  # the reported error is a bound
     assert found.density.mass == pytest.approx(1.0, abs=1e-14)
     assert np.all(found.density.values >= 0.0)
     assert not found.density.current.any()
@@ -42,37 +42,37 @@ def check(found, mean, variance, tolerance=TEN):
 
 @given(rate=st.floats(0.01, 100.0), centre=st.floats(-5.0, 5.0), std=st.floats(1e-6, 1.0), wide=st.floats(8.0, 1e6))
 def test_straight_drift_is_a_gaussian(rate, centre, std, wide):
-    """However narrow in its domain."""
+    """The Gaussian may be much narrower than its domain."""
     found = solve(lambda x: rate * (centre - x), 2.0 * rate * std**2, (centre - 1.1 * wide * std, centre + wide * std))
     check(found, centre, std**2, TEN + 1e-15 * (1.0 + abs(centre)) / std)
 
 
 @given(a=st.floats(-0.5, 0.5), c=st.floats(-2.0, 2.0), B=st.floats(0.1, 2.0))
 def test_cubic_drift(a, c, B):
-    """One well or two."""
+    """The potential has one well or two."""
     found = solve(lambda x: a + c * x - x**3, B, (-6, 6))
     check(found, *moments(lambda h: (2 * a * h + c * h**2 - h**4 / 2) / B, -6.0, 6.0))
 
 
 @given(power=st.floats(20.0, 200.0))
 def test_diffusion_that_depends_on_the_state(power):
-    """dX = -X dt + √(s²(1 + X²)) dW has p ∝ (1 + x²)^-m, m = 1 + 1/s²: of variance 1/(2m - 3)."""
+    """dX = -X dt + √(s²(1 + X²)) dW has p ∝ (1 + x²)^-m, m = 1 + 1/s², with the variance 1/(2m - 3)."""
     found = solve("-x", lambda x: (1.0 + x**2) / (power - 1.0), (-30, 40))
     check(found, 0.0, 1.0 / (2.0 * power - 3.0))
 
 
 def test_the_rule_of_ito():
-    """With the other rule of Stratonovich the density would lack 1/B: here, m = 1/s²."""
+    """With the rule of Stratonovich the density would lack 1/B, and here m = 1/s²."""
     found = solve("-x", lambda x: (1.0 + x**2) / 20.0, (-30, 40))
     assert abs(found.covariance[0, 0] - 1.0 / 37.0) > 1e-3
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("w", [-1.0, 0.5])
-def test_kinked_drift(w, told):
-    """w max(x, 0) + 0.1 - x, with the kink at an edge of the panels, or found by halving them."""
+def test_kinked_drift(w, known):
+    """The kink of w max(x, 0) + 0.1 - x is an edge of the panels, or is found by halving them."""
     problem = equation(lambda x: w * np.maximum(x, 0.0) + 0.1 - x, 0.2, 1)
-    density, error = solve_on_interval(problem, -4.0, 5.0, (0.0,) if told else ())
+    density, error = solve_on_interval(problem, -4.0, 5.0, (0.0,) if known else ())
     mean, variance = moments(lambda h: (0.2 * h - h * h + w * max(h, 0.0) ** 2) / 0.2, -4.0, 5.0, (0.0,))
     assert density.mean[0] == pytest.approx(mean, abs=1e-12)
     assert density.covariance[0, 0] == pytest.approx(variance, rel=1e-11)
@@ -80,7 +80,7 @@ def test_kinked_drift(w, told):
 
 
 def test_a_diffusion_that_jumps():
-    """B p is continuous: p = exp(-x²) on the left, 2 exp(-2 x²) on the right."""
+    """B p is continuous, so that p = exp(-x²) on the left and 2 exp(-2 x²) on the right."""
     found = solve("-x", lambda x: np.where(x < 0.0, 1.0, 0.5), (-6, 6))
     root = np.sqrt(2.0)
     assert found.mean[0] == pytest.approx(0.0, abs=1e-11)
@@ -89,7 +89,7 @@ def test_a_diffusion_that_jumps():
 
 @pytest.mark.parametrize("B", [1e-3, 1e-5, 1e-6])
 def test_narrow_wells_of_equal_depth(B):
-    """A = -U', U = (x² - 1)² (1 + x/2): wells at ±1 of curvature 12 and 4, filled as 12^-½ to 4^-½, to order B."""
+    """A = -U', U = (x² - 1)² (1 + x/2): to order B, wells at ±1 of curvature 12 and 4 hold mass as 12^-½ to 4^-½."""
     found = solve(lambda x: -4 * x * (x * x - 1) * (1 + x / 2) - (x * x - 1) ** 2 / 2, B, (-1.9, 2.2))
     ratio = np.sqrt(4.0 / 12.0)
     assert found.mean[0] == pytest.approx((ratio - 1.0) / (ratio + 1.0), abs=0.1 * B + 1e-8)
@@ -97,7 +97,7 @@ def test_narrow_wells_of_equal_depth(B):
 
 @pytest.mark.parametrize("B", [1e-2, 1e-5, 1e-8, 1e-11])
 def test_a_cliff_beside_the_law_costs_no_digits(B):
-    """Hardly any diffusion to the left of -0.3, and a drift to the right: a Gaussian cut off there, and a layer.
+    """With hardly any diffusion left of -0.3 and a drift to the right, a Gaussian is cut off there, with a layer.
 
     The layer is B/(2·0.3) wide, and holds a mass that does not vanish with B, as E A = -E x = 0 demands.
     """
@@ -117,7 +117,7 @@ def test_a_layer_that_is_a_point_is_refused(B):
 
 
 def by_trapezoid(log_density, grid):
-    """Mean and variance of a density that is known, on a grid."""
+    """Return mean and variance of a known density on a grid."""
     height = log_density(grid)
     p = np.exp(height - height.max()) * np.gradient(grid)
     mean = p @ grid / p.sum()
@@ -125,7 +125,7 @@ def by_trapezoid(log_density, grid):
 
 
 def by_panels(log_density, edges):
-    """Mean and variance of a density that is known, by 40 Gauss–Legendre nodes between any two edges."""
+    """Return mean and variance of a known density, by 40 Gauss–Legendre nodes between any two edges."""
     half, (nodes, weights) = np.diff(edges)[:, None] / 2, np.polynomial.legendre.leggauss(40)
     x = edges[:-1, None] + half * (1.0 + nodes)
     height = log_density(x)
@@ -165,20 +165,20 @@ def test_narrow_wells_in_a_wide_domain(wells, B):
 
 
 def test_wells_that_rounding_cannot_tell_apart():
-    """Barriers of 2e15 and more e-folds, each known to rounding: the error is as large as the distance."""
+    """Rounding of barriers of 2e15 and more e-folds makes the error as large as the distance of the wells."""
     found = solve(lambda x: -4 * x * (x * x - 1) * (1 + x / 2) - (x * x - 1) ** 2 / 2, 1e-15, (-1.9, 2.2))
     assert found.error[0] > 0.4
 
 
 @pytest.mark.parametrize("a", [0.4, 1.0, 3.0])
 def test_a_diffusion_that_vanishes_at_the_end(a):
-    """A = a - x, B = x: the gamma law of shape 2a and rate 2, singular at zero for a < 1/2."""
+    """A = a - x and B = x give the gamma law of shape 2a and rate 2, which is singular at zero for a < 1/2."""
     check(solve(lambda x: a - x, "x", (0, 60), border=1), a, a / 2.0)
 
 
 @pytest.mark.parametrize("steepness", [60.0, 600.0, 3e4])
 def test_a_diffusion_that_underflows_beside_the_law(steepness):
-    """A = -x, B = exp(-c x²): Φ = (1 - exp(c x²))/c in closed form; at the ends B is zero."""
+    """A = -x and B = exp(-c x²) give Φ = (1 - exp(c x²))/c; at the ends B underflows to zero."""
     found = solve("-x", lambda x: np.exp(-steepness * x * x), (-2, 1.5))
     reach = np.sqrt(np.log(200.0 * steepness + 2.0) / steepness)
     grid = np.linspace(-reach, reach, 200001)
@@ -189,7 +189,7 @@ def test_a_diffusion_that_underflows_beside_the_law(steepness):
 
 
 def test_the_error_sees_a_density_that_is_wrong():
-    """The identities are violated by a density that is cut off and not to be, though all panels resolve it."""
+    """A density with wrong weights violates the identities, though all panels resolve it."""
     problem = equation("-x", 1.0, 1)
     part = one_dimension._resolved(problem, one_dimension.first_panels(problem, -6.0, 6.0, (), 32))
     assert np.all(part.error() < 1e-13)
@@ -200,7 +200,7 @@ def test_the_error_sees_a_density_that_is_wrong():
 def test_walls():
     box = solve(0, 1, (0, 2), border=1)
     check(box, 1.0, 1.0 / 3.0)
-    assert box.border[0] == pytest.approx([1 / 128, 1 / 128], rel=0.3)  # as the nodes near the ends have it
+    assert box.border[0] == pytest.approx([1 / 128, 1 / 128], rel=0.3)  # to the distance of the nodes near the ends
     ramp = solve(0.5, 1, (0, 1), border=1)  # p ∝ e^x
     mean = 1.0 / (np.e - 1.0)
     check(ramp, mean, (np.e - 2.0) / (np.e - 1.0) - mean**2)

@@ -1,6 +1,6 @@
-"""Values and derivatives from 1e-300 to 1e12 beside mpmath's, and what double precision cannot compute is refused.
+"""Values and derivatives from 1e-300 to 1e12 agree with mpmath's, or raise an error if double precision is too short.
 
-The witness, of 60 digits, is written by hand for each function, or compiled by SymPy from the expression as typed.
+The reference, of 60 digits, is written by hand for each function, or compiled by SymPy from the expression as typed.
 The error allowed is 1e-9 (of the value, or absolute) and what 64 roundings of the argument make of the value.
 """
 
@@ -29,7 +29,7 @@ ROUNDING = 64 * 2.0**-53
 
 
 def assert_right(values, truth, at=AT):
-    """Values are the truth where that is a number of double precision, and infinite where it is beyond."""
+    """Assert that values are right where the truth is a float, and infinite where it is larger."""
     for t, value in zip(at.tolist(), values.tolist(), strict=True):
         exact = truth(mp.mpf(t))
         if abs(exact) > np.finfo(float).max:
@@ -228,7 +228,7 @@ def within(function, u):
 
 
 def truth_of(text, order):
-    """The expression as it was typed, with SymPy's derivative; None where it takes mpmath beyond e^(10^100)."""
+    """Return the expression as typed, with SymPy's derivative; None where it takes mpmath beyond e^(10^100)."""
     names = ("exp", "cosh", "sinh", "tanh", "erf", "sin", "cos")
     bounded = {name: partial(within, getattr(mpmath, name)) for name in names}
     return sp.lambdify(x, sp.diff(parse(text), x, order), [bounded, "mpmath"])
@@ -251,7 +251,7 @@ def test_an_expression_is_right_or_refused(text, at):
             try:
                 if not mpmath.isfinite(truth(t)):
                     continue
-            except ZeroDivisionError:  # beyond what the witness can do
+            except ZeroDivisionError:  # beyond the range of the reference
                 continue
             assert_right(np.array([f.derivative(t, order)]), truth, np.array([t]))
 

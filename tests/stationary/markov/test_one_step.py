@@ -1,4 +1,4 @@
-"""The exact method over all widths of noise: it is right, or knows by how much it is not."""
+"""The exact method is right for any width of noise, or its error estimate says by how much it is not."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def powers(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 def unconnected(f: str, b: np.ndarray, gamma: float, inside: float, outside: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of neurons without recurrent weights: an average of independent steps."""
+    """Return mean and variance of neurons without recurrent weights, which average independent steps."""
     act = activation(f)
     mean, variance = act.smoothed(b, inside), act.smoothed_variance(b, inside) + outside**2
     return np.asarray(mean), np.asarray(variance * gamma / (2.0 - gamma))
@@ -35,7 +35,7 @@ def unconnected(f: str, b: np.ndarray, gamma: float, inside: float, outside: flo
 
 @pytest.mark.parametrize(("f", "sigma"), [("tanh", 1e4), ("erf", 1e3), ("erf", 1e6)])
 def test_a_feature_of_width_one_under_noise_of_thousands(f, sigma):
-    """w = 1e-6 moves the pre-activation by w m, up to O(w²)."""
+    """The weight w = 1e-6 moves the pre-activation by w m, up to O(w²)."""
     law = exact.solve(CTRNN.single(1e-6, 0.867, f, 0.1), Noise(sigma))
     assert law.converged
     smoothed = activation(f).smoothed
@@ -56,7 +56,7 @@ def test_a_feature_of_width_one_under_noise_of_thousands(f, sigma):
 @settings(max_examples=40, deadline=None)
 def test_stated_error_of_an_unconnected_neuron(f, b, gamma, inside, outside):
     if f == "sin":
-        inside = min(inside, 10.0)  # what has hundreds of waves is refused, as the last part of this file tests
+        inside = min(inside, 10.0)  # hundreds of waves are refused, as tested below
     law = exact.solve(CTRNN.single(0.0, b, f, gamma), Noise(inside, outside))
     mean, variance = unconnected(f, np.float64(b), gamma, inside, outside)
     size = abs(mean) + np.sqrt(variance)
@@ -76,7 +76,7 @@ def test_two_unconnected_neurons(f, sigma):
     assert np.all(np.abs(np.diag(law.covariance) - variance) <= law.details["error"][1] + 1e-13 * size**2)
 
 
-# A solver that steps over f knows it ------------------------------------------------------------------------
+# A solver that steps over f reports it ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("f", "sigma"), [("tanh", 1e4), ("erf", 1e3), ("softplus", 1e3), ("step", 30.0)])
@@ -89,7 +89,7 @@ def test_what_one_neuron_has_missed_is_in_its_error(f, sigma):
     seen = with_missed(blind, net.activation)
     mean, variance = unconnected(f, net.b, 0.1, sigma, 0.0)
     off = np.abs([blind.mean - mean[0], blind.variance - variance[0]])
-    assert off[0] > 1e-6 * np.sqrt(variance[0])  # else nothing was missed
+    assert off[0] > 1e-6 * np.sqrt(variance[0])  # otherwise nothing was missed
     assert np.all(off <= seen.error)
     assert np.all(seen.error < 1e3 * off.max() * max(1.0, np.sqrt(variance[0])))
 
@@ -104,22 +104,20 @@ def test_what_two_neurons_have_missed_is_in_their_error():
     assert off <= several.with_missed(blind).error[0]
 
 
-@given(a=st.floats(-3, 3), spread=st.floats(0.01, 2.0), gamma=st.floats(0.05, 1.0), level=st.floats(0.01, 2.0))
+@given(a=st.floats(-3, 3), std=st.floats(0.01, 2.0), gamma=st.floats(0.05, 1.0), level=st.floats(0.01, 2.0))
 @settings(max_examples=20, deadline=None)
-def test_moments_after_a_step_from_a_spread_state(a, spread, gamma, level):
-    """Against a sum over Gauss–Hermite nodes of state and noise."""
+def test_moments_after_a_step_from_a_distribution_of_states(a, std, gamma, level):
+    """The moments agree with a sum over Gauss–Hermite nodes of state and noise."""
     W, drive = np.array([[0.7]]), np.array([a])
     inside, outside = np.array([[level**2]]), np.array([[0.09]])
     x, weight = np.polynomial.hermite_e.hermegauss(60)
     weight = weight / weight.sum()
-    h = 0.4 + spread * x[:, None]
+    h = 0.4 + std * x[:, None]
     after = (1.0 - gamma) * h + gamma * np.sin(0.7 * h + a + level * x)
     both = weight[:, None] * weight
     mean = np.sum(both * after)
     variance = np.sum(both * (after - mean) ** 2) + gamma**2 * 0.09
-    found = moments_after(
-        activation("sin"), W, drive, gamma, inside, outside, np.array([[0.4]]), np.array([[spread**2]])
-    )
+    found = moments_after(activation("sin"), W, drive, gamma, inside, outside, np.array([[0.4]]), np.array([[std**2]]))
     assert np.allclose(np.ravel(found), [mean, variance], rtol=1e-11, atol=1e-13)
 
 
@@ -129,7 +127,7 @@ def test_moments_after_a_step_from_a_spread_state(a, spread, gamma, level):
 @pytest.mark.parametrize("f", SMOOTH)
 @pytest.mark.parametrize("ends", [(-1e6, 9e5), (-85000.0, 85002.0), (-3.0, 1e4), (-20.0, 30.0), (0.3, 0.31)])
 def test_panels_resolve_f(f, ends):
-    """On each panel the polynomial through 16 nodes is f at 9 other points."""
+    """On each panel the polynomial through 16 nodes agrees with f at 9 other points."""
     act = activation(f)
     edges = np.concatenate([ends[:1], resolve(act, *ends), ends[1:]])
     left, half = edges[:-1], 0.5 * np.diff(edges)
@@ -144,7 +142,7 @@ def test_panels_resolve_f(f, ends):
 
 def test_waves_without_end_are_resolved_or_refused():
     f = activation("sin")
-    assert len(resolve(f, 1e6 - 3.0, 1e6 + 3.0)) < 8  # rounding of x at 1e6 is no feature of f
+    assert len(resolve(f, 1e6 - 3.0, 1e6 + 3.0)) < 8  # rounding of x at 1e6 is not taken for a feature of f
     assert 50 < len(resolve(f, -300.0, 300.0)) <= MOST_BREAKS
     with pytest.raises(NotApplicable, match="sin varies too fast over the pre-activations that the noise reaches"):
         resolve(f, -1e5, 1e5)
@@ -157,7 +155,7 @@ def test_the_image_holds_a_narrow_dip():
 
 
 def test_a_grid_of_one_state_has_moments():
-    """A box of a state that hardly moves: rounding is no miss."""
+    """In the box of a state that hardly moves rounding does not count as missed."""
     net = CTRNN(np.diag([0.3, -0.2]), [0.5, 1.0], "tanh", 0.2)
     chain = several.solve_several(net, Noise(1e-9), net.b, np.zeros(2), 1e-8)
     assert isinstance(chain.grid, ChebyshevGrid)
@@ -166,7 +164,7 @@ def test_a_grid_of_one_state_has_moments():
 
 @pytest.mark.parametrize(("b", "sigma"), [(-1e4, 1e3), (-95.0, 10.0)])
 def test_a_step_too_rare_for_the_quadrature_is_in_the_error(b, sigma):
-    """relu fires once in 1e21 steps or more seldom: the state is taken for a point, which it is but for that."""
+    """relu is active at most once in 1e21 steps; the state is taken for a point, with the error of doing so."""
     law = exact.solve(CTRNN.single(0.0, b, "relu", 0.1), Noise(sigma))
     mean, variance = unconnected("relu", np.float64(b), 0.1, sigma, 0.0)
     assert law.converged

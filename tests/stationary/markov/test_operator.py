@@ -1,4 +1,4 @@
-"""The operator's matrix: quadrature, interpolation, and P on functions for which P is known."""
+"""The matrix of the operator: quadrature, interpolation, and P on functions for which it is known."""
 
 import math
 
@@ -63,7 +63,7 @@ def test_the_operator_on_one_state_and_square(inside, outside):
     assert np.all(np.abs(rows[:, -2:]) < ROUNDING)
 
 
-def test_what_oversteps_the_mesh_is_counted():
+def test_the_overstep_of_the_panels_is_counted():
     panels = ChebyshevPanels(np.array([0.0, 0.5, 1.0]))
     matrix = panels.averages(np.array([0, 0, 1]), np.array([-0.5, 0.25, 3.0]), np.array([0.5, 0.5, 1.0]), 2)
     assert matrix[:, -2:] == pytest.approx(np.array([[0.25, 0.0], [0.0, 2.0]]))

@@ -1,4 +1,4 @@
-"""The exact law of two and three neurons: solvable cases, one-neuron laws, symmetries, simulation, honest errors."""
+"""The exact law of two and three neurons: solvable cases, one-neuron laws, symmetries, simulation, error estimates."""
 
 from dataclasses import replace
 from statistics import NormalDist
@@ -33,7 +33,7 @@ SITES = [
 
 
 def assert_near(law: StationaryLaw, mean: np.ndarray, covariance: np.ndarray) -> None:
-    """The law is within the error that it states, and 1e-12."""
+    """Assert that the law is right to its error estimate plus 1e-12."""
     assert law.converged, law.message
     assert np.max(np.abs(law.mean - mean)) <= law.details["error"][0] + 1e-12
     assert np.max(np.abs(law.covariance - covariance)) <= law.details["error"][1] + 1e-12
@@ -92,8 +92,8 @@ def test_coupled_pair_against_simulation(f, noise, gamma):
     )
     assert law.converged, law.message
     assert np.all(np.abs(law.mean - simulated.mean) < 5 * simulated.standard_error)
-    spread = 5 * simulated.details["variance_standard_error"]
-    assert np.all(np.abs(np.diag(law.covariance - simulated.covariance)) < spread)
+    allowed = 5 * simulated.details["variance_standard_error"]
+    assert np.all(np.abs(np.diag(law.covariance - simulated.covariance)) < allowed)
     other = exact.solve(CTRNN(W, [0.102, 0.2], f, gamma), noise, tolerance=1e-6)  # the test can fail
     assert np.any(np.abs(other.mean - simulated.mean) > 5 * simulated.standard_error)
 
@@ -128,7 +128,7 @@ BISTABLE = CTRNN(1.5 * np.eye(2), 0.0, "tanh", 0.1)
 
 @pytest.mark.parametrize("noise", [Noise(outside=0.6), Noise(0.6)], ids=repr)
 def test_two_bistable_neurons(noise):
-    """At rest, where they start, the closure is not stable, and far wider than the law."""
+    """At the start state the closure is not stable, and far wider than the law."""
     single = exact.solve(CTRNN.single(1.5, 0.0, "tanh", 0.1), noise)
     law = exact.solve(BISTABLE, noise)
     assert_near(law, np.zeros(2), single.covariance[0, 0] * np.eye(2))
@@ -188,7 +188,7 @@ HONEST = [
 
 @pytest.mark.parametrize(("f", "noise"), HONEST, ids=repr)
 def test_stated_errors_of_coarse_grids_hold(f, noise):
-    """What a grid too coarse says of its error, against a grid that is fine enough."""
+    """The error estimate of a coarse grid bounds the difference to a fine one."""
     net = CTRNN(W, B, f, 0.5)
     fine = solve_several(net, noise, net.b, np.zeros(2), 1e-5)
     assert np.max(fine.error) < 1e-5
@@ -198,11 +198,11 @@ def test_stated_errors_of_coarse_grids_hold(f, noise):
         off = [np.max(np.abs(coarse.mean - fine.mean)), np.max(np.abs(coarse.covariance - fine.covariance))]
         assert np.all(off <= coarse.error + fine.error)
         worst = max(worst, float(off[0] / fine.error[0]))
-    assert worst > 10.0  # there is an error to be told of
+    assert worst > 10.0  # there is an error to estimate
 
 
 def test_the_law_does_not_depend_on_how_it_is_solved():
-    """GMRES on a grid with a coarser one as preconditioner, and the factored matrix."""
+    """GMRES with a coarser grid as preconditioner agrees with the factored matrix."""
     net = CTRNN(W, B, "softplus", 0.3)
     chain = solve_several(net, Noise(0.5), net.b, np.zeros(2), 1e-6)
     grid = ChebyshevGrid(chain.grid.low, chain.grid.high, (24, 24))
@@ -216,7 +216,7 @@ def test_the_law_does_not_depend_on_how_it_is_solved():
 
 
 def test_a_kink_without_noise_of_its_own_is_not_vouched_for():
-    """h₁ = relu(ξ) and h₂' = relu(2 h₁ - 1): E h₂ = 2 E (ξ - ½)₊, and a function of h₁ with a kink on the way."""
+    """h₁ = relu(ξ) and h₂' = relu(2 h₁ - 1): E h₂ = 2 E (ξ - ½)₊ needs a function of h₁ with a kink."""
     net, noise = CTRNN([[0.0, 0.0], [2.0, 0.0]], [0.0, -1.0], "relu", 1.0), Noise([1.0, 0.0])
     normal = NormalDist()
     above, density = normal.cdf(-0.5), normal.pdf(0.5)
@@ -244,7 +244,7 @@ def test_a_neuron_with_noise_beside_one_with_little_at_a_kink(little):
 
 
 def test_higher_moments_at_both_sites():
-    """Third cumulants of an unconnected linear filter of f(b + σ ξ), noise outside adding none."""
+    """Third cumulants are those of a linear filter of f(b + σ ξ); noise outside adds none."""
     sigma, gamma = 0.7, 0.4
     f = activation("relu")
     xi, weight = np.polynomial.hermite_e.hermegauss(100)

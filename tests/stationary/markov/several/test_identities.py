@@ -1,4 +1,4 @@
-"""The exact law of two neurons, whichever they are: renamed, reflected, uncoupled."""
+"""The exact law of any two neurons when they are renamed, reflected or uncoupled."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ weights_and_noise = {
 
 
 def near(law: StationaryLaw, mean: np.ndarray, covariance: np.ndarray, error: np.ndarray) -> bool:
-    """Whether the law has such moments, up to the errors that are stated of both."""
+    """Return whether the law has given moments, up to the error estimates of both."""
     error = law.details["error"] + error + 1e-12
     off = np.max(np.abs(law.mean - mean)), np.max(np.abs(law.covariance - covariance))
     return bool(np.all(off <= error))

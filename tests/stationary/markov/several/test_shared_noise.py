@@ -1,4 +1,4 @@
-"""The kernels of the exact law of a few neurons: against plain sums, and without the compiler."""
+"""The kernels of the exact law of two and three neurons, against plain sums and without the compiler."""
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
@@ -18,7 +18,9 @@ def test_a_cloud_of_points_is_averaged_in_its_own_part_of_the_box():
     rng = np.random.default_rng(1)
     cloud, weight = rng.uniform([[0.1], [-0.9]], [[0.4], [-0.6]], (2, 700)), rng.uniform(size=700) / 700
     expected = (chebvander(cloud[0], 39) * weight[:, None]).T @ chebvander(cloud[1], 49)
-    assert np.max(np.abs(average_row(cloud, weight, 40, 50) - expected)) < 1e-5  # that of a polynomial of degree 49
+    assert (
+        np.max(np.abs(average_row(cloud, weight, 40, 50) - expected)) < 1e-5
+    )  # the error of a polynomial of degree 49
     assert np.max(np.abs(average_row(cloud, weight, 40, 50) - expected)[:20, :20]) < 1e-12
     assert np.max(np.abs(average_row(cloud / 0.9, weight, 40, 50) - expected)) > 1e-3
 

@@ -1,4 +1,4 @@
-"""The box of the exact law of a few neurons: what bounds it, and what it takes in."""
+"""The box of the exact law of two and three neurons: its bounds, and the attractors that it holds."""
 
 import numpy as np
 
@@ -16,16 +16,16 @@ def test_a_box_is_no_larger_than_what_the_law_reaches():
     """The bound is the law itself for an f that is constant where the state is."""
     net = CTRNN(np.zeros((2, 2)), [50.0, -50.0], "tanh", 0.2)
     chain = solve_several(net, Noise(outside=0.5), net.b, np.zeros(2), 1e-8)
-    spread = 0.5 * np.sqrt(0.2 / 1.8)
-    assert np.allclose(np.sqrt(np.diag(chain.covariance)), spread, rtol=1e-8)
+    std = 0.5 * np.sqrt(0.2 / 1.8)
+    assert np.allclose(np.sqrt(np.diag(chain.covariance)), std, rtol=1e-8)
     low, high = clip(chain.step, np.full(2, -9.0), np.full(2, 9.0))
-    assert np.allclose([low, high], np.array([1.0, -1.0]) + 8.5 * spread * np.array([[-1.0], [1.0]]), rtol=1e-12)
+    assert np.allclose([low, high], np.array([1.0, -1.0]) + 8.5 * std * np.array([[-1.0], [1.0]]), rtol=1e-12)
     assert np.all(chain.grid.low >= low - 1e-12)
     assert np.all(chain.grid.high <= high + 1e-12)
 
 
 def test_two_attractors_get_a_box_of_their_own():
-    """One inhibits the other, f is unbounded, and one Gaussian for both reaches to 18."""
+    """Each inhibits the other, f is unbounded, and one Gaussian about both attractors reaches to 18."""
     net, noise = CTRNN([[0.5, -2.0], [-2.0, 0.5]], 1.0, "softplus", 0.2), Noise(outside=0.8)
     step = NetworkStep(net.activation, net.W, net.b, net.gamma, np.zeros((2, 2)), noise.covariance("outside", 2))
     _, landscape, _, high = first_box(net, noise, np.zeros(2), step)
