@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
 from ctrnn_theory.activations.symbolic.evaluate import numpy_function
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
-from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse, to_text
+from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima, limit_slope
 from ctrnn_theory.activations.symbolic.stable_forms import stable
 from ctrnn_theory.support.arguments import float_array, integer

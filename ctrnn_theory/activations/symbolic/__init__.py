@@ -1,7 +1,7 @@
 """What follows from the expression of an activation function.
 
-parse
-    From text to SymPy and back, through a whitelist.
+parse, printing
+    From text to SymPy through a whitelist, and back.
 branches
     Which branch of an expression is active where.
 pieces

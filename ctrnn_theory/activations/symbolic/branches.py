@@ -9,13 +9,15 @@ are then fixed, and the expression is one smooth function.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
 import sympy as sp
 
 from ctrnn_theory.activations.symbolic.evaluate import precise
-from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 
 MAX_PIECES = 500
@@ -84,16 +86,20 @@ def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
         sign = 0 if arguments[0] == 0 else 1 if positive(arguments[0]) else -1
         return sp.Integer(sign) if isinstance(expression, sp.sign) else sp.Rational(1 + sign, 2)
     if isinstance(expression, sp.Max | sp.Min):
-        choose = max if isinstance(expression, sp.Max) else min
-        best = choose(arguments, key=lambda argument: mpmath.re(precise(argument, t)))
-        for difference in (best - other for other in arguments):
-            if difference.has(x):
-                switches.extend([difference, *guards(difference)])
-        return best
+        return _extreme(max if isinstance(expression, sp.Max) else min, arguments, t, switches)
     branch = rebuilt(expression.func, arguments)
     if branch.has(sp.zoo, sp.nan):
         raise refuse(f"must be finite, and is not at x = {float(t):.6g}", to_text(expression))
     return branch
+
+
+def _extreme(choose: Callable[..., Any], arguments: list[Any], t: Any, switches: list[Any]) -> Any:
+    """Return the largest or the smallest of smooth arguments at t, and add its differences to the others."""
+    best = choose(arguments, key=lambda argument: mpmath.re(precise(argument, t)))
+    for difference in (best - other for other in arguments):
+        if difference.has(x):
+            switches.extend([difference, *guards(difference)])
+    return best
 
 
 def guards(expression: Any) -> list[Any]:

@@ -14,7 +14,8 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from ctrnn_theory.activations.symbolic.parse import TextPrinter, x
+from ctrnn_theory.activations.symbolic.parse import x
+from ctrnn_theory.activations.symbolic.printing import TextPrinter
 from ctrnn_theory.activations.symbolic.stable_forms import elementary
 from ctrnn_theory.support.types import FloatArray
 

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
-from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
 from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, checked_function
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
 

@@ -15,7 +15,8 @@ import sympy as sp
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, resolve
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
-from ctrnn_theory.activations.symbolic.parse import refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import refuse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.support.types import FloatArray
 
 SIZES = (

@@ -11,7 +11,8 @@ import numpy as np
 import sympy as sp
 
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
-from ctrnn_theory.activations.symbolic.parse import refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import refuse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.stable_forms import stable
 
 NEAR = 100.0  # |x| up to which roots are searched for on a fine grid

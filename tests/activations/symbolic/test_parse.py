@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import BUILTIN, Activation, activation
-from ctrnn_theory.activations.symbolic.parse import FUNCTIONS, parse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import FUNCTIONS, parse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 
 REFUSED = [
     "__import__('os').system('id')",

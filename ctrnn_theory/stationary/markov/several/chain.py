@@ -13,7 +13,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.acceptance import check_accuracy
 from ctrnn_theory.stationary.markov.one_step import OneStep, moments_after, slack
-from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
 from ctrnn_theory.stationary.markov.several.linear_system import System
 from ctrnn_theory.stationary.markov.several.operator import EXTRA, NetworkStep
 from ctrnn_theory.stationary.markov.several.state_box import Landscape, first_box, widen, with_breaks
@@ -105,12 +105,7 @@ def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> t
     half = 0.5 * (grid.high - grid.low)
     i, j = np.triu_indices(grid.n)
     scale = np.concatenate([half, half[i] * half[j]])
-    residual = (
-        _moments(grid.reference(finer.points), center)
-        - expected
-        + step.rows(grid, finer.points, order + 4, 2 * EXTRA).apply(g)
-    )
-    residual -= grid.interpolation(finer.points).apply(g)
+    residual = _residual(step, grid, finer, center, expected, g)
     parts = [residual, *(finer.unresolved(axis, grid.counts[axis], residual) for axis in range(grid.n))]
     # E r = E (P r), and P r is smooth, so that the weights at the nodes average it well.
     errors = np.abs(weights @ wide.apply(np.concatenate(parts, axis=1))).reshape(grid.n + 1, -1) * scale
@@ -120,26 +115,35 @@ def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> t
     if step.early:
         covariance = covariance + step.gamma**2 * step.outside
     mean = 0.5 * (grid.low + grid.high) + half * center
-    own = np.concatenate([np.arange(grid.n), grid.n + np.flatnonzero(i == j)])
-    rows = system.rows
+    moments = _one_step(system.rows, phi, center, g)
+    return SeveralChain(step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], moments), system
+
+
+def _residual(
+    step: NetworkStep,
+    grid: ChebyshevGrid,
+    finer: ChebyshevGrid,
+    center: FloatArray,
+    expected: FloatArray,
+    g: FloatArray,
+) -> FloatArray:
+    """Return the residual of the Poisson equations on a finer grid, by a finer quadrature, (nodes, functions)."""
+    after = step.rows(grid, finer.points, step.order(grid) + 4, 2 * EXTRA).apply(g)
+    residual = _moments(grid.reference(finer.points), center) - expected + after
+    residual -= grid.interpolation(finer.points).apply(g)
+    return residual
+
+
+def _one_step(rows: Rows, phi: FloatArray, center: FloatArray, g: FloatArray) -> OneStep:
+    """Return what the operator says of one step, from the functions φ and the solutions g of their equations."""
+    n = len(center)
+    i, j = np.triu_indices(n)
+    own = np.concatenate([np.arange(n), n + np.flatnonzero(i == j)])
     below, above = rows.over[:, :, 0], rows.over[:, :, 1]  # distances by which points were moved to the ends of the box
     after = rows.apply(phi[:, own]) + np.concatenate(
         [above - below, 2.0 * ((1.0 - center) * above + (1.0 + center) * below)], axis=1
     )
-    ranges = np.array([np.max(np.ptp(part, axis=0)) for part in (g[:, : grid.n], g[:, grid.n :])])
-    chain = SeveralChain(
-        step,
-        grid,
-        weights,
-        mean,
-        covariance,
-        memory,
-        leak,
-        shares[0],
-        shares[1:],
-        OneStep(after, below + above, ranges),
-    )
-    return chain, system
+    return OneStep(after, below + above, np.array([np.max(np.ptp(part, axis=0)) for part in (g[:, :n], g[:, n:])]))
 
 
 def with_missed(chain: SeveralChain) -> SeveralChain:
