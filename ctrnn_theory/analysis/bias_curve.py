@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +19,12 @@ from ctrnn_theory.support.arguments import check_rng, float_array, positive_numb
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    import xarray
 
 EVEN_POINTS = 25
 CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
@@ -28,9 +34,11 @@ EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class BiasCurve:
-    """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
+@dataclass(frozen=True, eq=False, repr=False)
+class BiasCurve(Drawn):
+    """Noise-induced bias against the distance ζ = (a* - k)/σ of the pre-activation a* to a nonlinearity k."""
+
+    _picture = "bias_curve"
 
     nonlinearity: float
     """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any), or the first if
@@ -44,6 +52,36 @@ class BiasCurve:
     for an activation with kinks, their leading shift."""
     standard_error: FloatArray
     """Standard error of the simulated points; empty without simulation."""
+
+    def _headline(self) -> str:
+        return f"distance to the nonlinearity at {self.nonlinearity:g}, in units of {self.unit:g}"
+
+    def _parts(self, few: int) -> Iterator[Table]:
+        rows = []
+        for name, delta in self.bias.items():
+            zeta, known = self.distance[name], np.isfinite(delta)
+            row = [name, str(len(zeta)), "", ""]
+            if known.any():
+                at = int(np.argmax(np.where(known, np.abs(delta), -1.0)))
+                row[2:] = f"{delta[at]:+.6g}", f"{zeta[at]:.4g}"
+            rows.append([*row, f"{np.count_nonzero(~known)}"])
+        yield Table(("method", "points", "largest bias", "at distance", "without a number"), rows, left=1)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the bias (methods, distance) as a dataset; it is NaN where a method was not evaluated."""
+        places: FloatArray = reduce(np.union1d, self.distance.values(), np.empty(0))
+        delta = np.full((len(self.bias), len(places)), np.nan)
+        error = np.full(delta.shape, np.nan)
+        for row, (name, values) in enumerate(self.bias.items()):
+            at = np.searchsorted(places, self.distance[name])
+            delta[row, at] = values
+            if name == "simulation":
+                error[row, at] = self.standard_error
+        over = ("methods", "distance")
+        return labelled(
+            {"bias": (over, delta), "standard_error": (over, error)},
+            {"methods": list(self.bias), "distance": places},
+        )
 
 
 def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:

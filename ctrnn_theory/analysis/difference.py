@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,14 +19,21 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, counted, labelled, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
+if TYPE_CHECKING:
+    import xarray
+
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Difference:
-    """What :func:`difference` returns."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Difference(Drawn):
+    """Difference of the mean state between two noises, see :func:`difference`."""
+
+    _picture = "difference"
 
     mean: FloatArray
     """E h under the one noise minus E h under the other, (N,)."""
@@ -43,7 +50,30 @@ class Difference:
     converged: bool
     """Whether the target was reached."""
     message: str
-    """What is wrong, if it was not."""
+    """Reason, if it was not."""
+
+    def _headline(self) -> str:
+        end = "" if self.converged else ", not converged"
+        return f"{counted(self.trajectories, 'pair')} of trajectories, {counted(self.steps, 'step')} of each{end}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        columns = {
+            "difference": self.mean,
+            "standard error": self.standard_error,
+            "with separate variates": self.independent_standard_error,
+            "mean": self.means[0],
+            "other mean": self.means[1],
+        }
+        yield neuron_table(columns, few)
+        if self.message:
+            yield self.message
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the difference and its standard errors (neuron), and both means (noise, neuron), as a dataset."""
+        names = ("mean", "standard_error", "independent_standard_error")
+        variables: dict[str, Any] = {name: ("neuron", getattr(self, name)) for name in names}
+        variables["means"] = (("noise", "neuron"), self.means)
+        return labelled(variables, {"noise": ["noise", "other"]}, message=self.message)
 
 
 @guarded

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.dynamics.settle import BOUND
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
-from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import check_rng, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.tables import table
+from ctrnn_theory.support.results import Drawn, counted, labelled, plain
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import xarray
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class OperatingPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class OperatingPoints(Drawn):
     """Pre-activations of N neurons in C conditions, beside the nearest nonlinearity of the activation."""
 
-    net: CTRNN
+    _picture = "operating_points"
+
+    network: CTRNN
     """The network."""
     noise: Noise
     """Its noise."""
@@ -61,43 +65,66 @@ class OperatingPoints:
         known = self.distance[~np.isnan(self.distance)]
         return float(np.mean(np.abs(known) <= 1.0)) if known.size else math.nan
 
-    def table(self) -> str:
-        """Lay the neurons out as text, a row each: the median over conditions, and the share of those within one."""
-        known = ~np.isnan(self.distance[:, 0])
-        if not known.any():
-            return self.message
-        a, std, distance = (part[known] for part in (self.preactivation, self.std, self.distance))
-        middle, within = np.median(distance, axis=0), np.mean(np.abs(distance) <= 1.0, axis=0)
-        rows = [
-            [str(i), f"{a[:, i].mean():.4g}", f"{std[:, i].mean():.4g}", f"{x:+.3g}", f"{y:.0%}"]
-            for i, (x, y) in enumerate(zip(middle, within, strict=True))
-        ]
-        titles = ("neuron", "mean pre-activation", "its std", "median distance", "within one std")
-        last = f"within one std of a nonlinearity: {self.fraction:.0%} of {std.size}"
-        return "\n".join([table(titles, rows), "", last, *([self.message] if self.message else [])])
+    @property
+    def share(self) -> FloatArray:
+        """Share of the conditions in which each neuron is within one standard deviation of a nonlinearity, (N,)."""
+        reached = self._reached()
+        return (
+            np.mean(np.abs(self.distance[reached]) <= 1.0, axis=0) if reached.any() else np.full(self.network.n, np.nan)
+        )
+
+    @property
+    def nearest(self) -> list[int]:
+        """Neurons by the median size of their distance, the nearest first; empty where no law was reached."""
+        reached = self._reached()
+        middle = np.median(np.abs(self.distance[reached]), axis=0) if reached.any() else np.empty(0)
+        return [int(i) for i in np.argsort(middle, kind="stable")]
+
+    def _reached(self) -> NDArray[np.bool_]:
+        """Conditions (C,) whose law was reached."""
+        return ~np.isnan(self.distance[:, 0])
+
+    def _headline(self) -> str:
+        conditions = counted(len(self.preactivation), "condition")
+        return f"{self.network.title}; noise {self.noise.title}; {conditions}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        reached = self._reached()
+        if reached.any():
+            a, std, distance = (part[reached] for part in (self.preactivation, self.std, self.distance))
+            yield f"within one standard deviation of a nonlinearity: {self.fraction:.0%} of {a.size}"
+            if self.network.n > few:
+                close = np.flatnonzero(self.share > 0.5)
+                listed = ", ".join(str(i) for i in self.nearest if i in close)
+                yield (
+                    f"neurons that are so in more than half of the conditions: {len(close)} of {self.network.n}"
+                    + (f" ({listed})" if len(close) else "")
+                )
+            shown = self.nearest[:few] if self.network.n > few else range(self.network.n)
+            rows = [
+                [
+                    str(i),
+                    f"{a[:, i].mean():.4g}",
+                    f"{std[:, i].mean():.4g}",
+                    f"{np.median(distance[:, i]):+.3g}",
+                    f"{self.share[i]:.0%}",
+                ]
+                for i in shown
+            ]
+            if self.network.n > few:
+                yield "the nearest:"
+            yield Table(("neuron", "mean pre-activation", "its std", "median distance", "within one std"), rows)
+        if self.message:
+            yield self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the network as plain Python objects that JSON can hold; infinity and NaN become None."""
+        """Return everything as plain Python objects that JSON can hold; infinity and NaN become None."""
+        return super().to_dict() | {name: plain(getattr(self, name)) for name in ("distance", "fraction", "share")}
 
-        def plain(values: FloatArray) -> list[list[float | None]]:
-            return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
-
-        return {
-            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
-            "preactivation": plain(self.preactivation),
-            "std": plain(self.std),
-            "nonlinearity": plain(self.nonlinearity),
-            "distance": plain(self.distance),
-            "fraction": self.fraction if math.isfinite(self.fraction) else None,
-            "converged": self.converged,
-            "message": self.message,
-        }
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw a histogram, see :func:`ctrnn_theory.plotting.operating_points`."""
-        from ctrnn_theory import plotting
-
-        return plotting.operating_points(self, ax)
+    def to_xarray(self) -> xarray.Dataset:
+        """Return pre-activation, its standard deviation, nonlinearity and distance (condition, neuron) as a dataset."""
+        names = ("preactivation", "std", "nonlinearity", "distance")
+        return labelled({name: (("condition", "neuron"), getattr(self, name)) for name in names}, {})
 
 
 @guarded

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,12 @@ from ctrnn_theory.dynamics.settle import BOUND, jacobian, newton, spectral_radiu
 from ctrnn_theory.model.network import CTRNN, check_network
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Result, counted, labelled, neuron_table, plain, row_of
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    import xarray
 
 STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
 FAR = 10.0  # pre-activation, times the drive's size, of a corner of the states
@@ -24,8 +30,9 @@ RESIDUAL = 1e-9  # relative
 SAME = 1e-6  # relative distance below which two roots are one
 
 
-@dataclass(frozen=True, eq=False)
-class FixedPoint:
+@guarded
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedPoint(Result):
     """A state h* = f(W h* + W_in u + b) and its linear stability under the step."""
 
     state: FloatArray
@@ -37,8 +44,15 @@ class FixedPoint:
     stable: bool
     """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
 
+    def _headline(self) -> str:
+        kind = "stable" if self.stable else "unstable"
+        return f"{kind}, largest modulus of an eigenvalue {abs(self.eigenvalues[0]):.6g}"
 
-class FixedPoints(tuple[FixedPoint, ...]):
+    def _parts(self, few: int) -> Iterator[Table]:
+        yield neuron_table({"state": self.state, "pre-activation": self.preactivation}, few)
+
+
+class FixedPoints(Result, tuple[FixedPoint, ...]):
     """Fixed points of a network, a tuple, and whether they are all.
 
     Examples
@@ -62,6 +76,36 @@ class FixedPoints(tuple[FixedPoint, ...]):
     def __getnewargs__(self) -> tuple[tuple[FixedPoint, ...], str]:
         """What a copy or an unpickled tuple is made from."""
         return tuple(self), self.message
+
+    def _headline(self) -> str:
+        unstable = f"{sum(not point.stable for point in self)} of them unstable"
+        return f"{counted(len(self), 'fixed point')}{', ' + unstable if self else ''}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        if self:
+            rows = [
+                [row_of(point.state, few), "yes" if point.stable else "no", f"{abs(point.eigenvalues[0]):.6g}"]
+                for point in self
+            ]
+            yield Table(("state", "stable", "largest modulus"), rows, left=2)
+        if self.message:
+            yield self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the points, and whether they are all, as plain Python objects that JSON can hold."""
+        return {"points": plain(list(self)), "complete": self.complete, "message": self.message}
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the states and pre-activations (point, neuron) and whether each point is stable, as a dataset."""
+        return labelled(
+            {
+                "state": (("point", "neuron"), np.array([point.state for point in self])),
+                "preactivation": (("point", "neuron"), np.array([point.preactivation for point in self])),
+                "stable": ("point", [point.stable for point in self]),
+            },
+            {},
+            message=self.message,
+        )
 
 
 @guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.escape.by_simulation import count_passages, find_cores, smoothed_centres
 from ctrnn_theory.escape.first_passage import diffusion_of, first_passage, kramers, wells
+from ctrnn_theory.escape.result import EscapeTimes
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
@@ -27,41 +28,6 @@ SEPARATED = 5.0  # escape over relaxation times from which basins are metastable
 NONE_SEEN = 3.0  # -log 0.05: with 95 % confidence no event in a time T means a mean time of T/3 at least
 LARGEST_CONDITION = 1e12  # of the functions at the attractors
 BELOW = 1e-3  # of the largest rate: a coarse rate that is more negative than this shows that there is no coarse chain
-
-
-@guarded
-@dataclass(frozen=True, eq=False)
-class EscapeTimes:
-    """Passages between the B basins of a network under noise, as a Markov chain."""
-
-    basins: tuple[FixedPoint, ...]
-    """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
-    rates: FloatArray
-    """Rates per step (B, B) from the basin of the row to that of the column; the diagonal is minus the sum of them."""
-    time: FloatArray
-    """Mean escape time of each basin in steps, (B,); infinite where noise never leaves it."""
-    gamma: float
-    """Δt/τ, the length of a step."""
-    occupation: FloatArray
-    """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not tell."""
-    method: str
-    """One of "exact", "simulation", "fokker_planck", "kramers"."""
-    standard_error: FloatArray | None = None
-    """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
-    separation: float | None = None
-    """For "exact": how many times more slowly the basins are left than the state relaxes within them; else None.
-
-    What a rate is, and so the methods among each other, is defined up to a few times one over this.
-    """
-    converged: bool = True
-    """Whether the method reached its tolerance, and basins are left slowly enough to speak of rates."""
-    message: str = ""
-    """What limits the result; empty when there is nothing to say."""
-
-    @property
-    def time_tau(self) -> FloatArray:
-        """Mean escape time of each basin in units of τ, (B,)."""
-        return self.time * self.gamma
 
 
 @guarded

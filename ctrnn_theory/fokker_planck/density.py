@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,17 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.support.arguments import float_array, function_values, number_array
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, labelled, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import xarray
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Density:
+@dataclass(frozen=True, eq=False, repr=False)
+class Density(Drawn):
     """A probability density in N dimensions, on the nodes of a tensor grid.
 
     Examples
@@ -31,6 +33,8 @@ class Density:
     >>> print(uniform.mean, uniform.expectation(lambda h: h[:, 0] < 0.5))
     [0.5] 0.5
     """
+
+    _picture = "density"
 
     axes: tuple[FloatArray, ...]
     """Nodes of each axis, ascending: centres of cells, or nodes of a quadrature rule (one dimension)."""
@@ -126,11 +130,18 @@ class Density:
             current = np.stack([self._integrated(self.current[i], keep) for i in keep])
         return Density(nodes, widths, self._integrated(self.values, keep), current)
 
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw it: a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
-        from ctrnn_theory import plotting
+    def _headline(self) -> str:
+        ranges = " x ".join(f"[{axis[0]:.4g}, {axis[-1]:.4g}]" for axis in self.axes)
+        return f"{' x '.join(map(str, self.values.shape))} nodes on {ranges}, mass {self.mass:.8g}"
 
-        return plotting.density(self, ax, **options)
+    def _parts(self, few: int) -> Iterator[Table]:
+        yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the density, and its current where it has one, over the coordinates h1, ..., hN."""
+        names = [f"h{i + 1}" for i in range(self.n)]
+        variables = {"density": (names, self.values), "current": (["direction", *names], self.current)}
+        return labelled(variables, dict(zip(names, self.axes, strict=True)))
 
     def _sum(self, *keep: int) -> FloatArray:
         """Probabilities summed over all axes but those in ascending `keep`."""

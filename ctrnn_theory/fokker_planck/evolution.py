@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -20,7 +20,12 @@ from ctrnn_theory.fokker_planck.stepping import Stepper
 from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, labelled, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    import xarray
 
 LEAST_TOLERANCE = 1e-8
 FIRST_STEP = 1e-3  # of the whole time
@@ -28,9 +33,11 @@ VARYING_STEPS = 200  # over the whole time, at least, for coefficients that vary
 LOST = 1e-6  # probability of a start that may lie outside the domain
 
 
-@dataclass(frozen=True, eq=False)
-class DensityPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class DensityPath(Drawn):
     """Densities at T times, with moments free of most of the grid's error."""
+
+    _picture = "density_path"
 
     time: FloatArray
     """Times (T,)."""
@@ -46,6 +53,25 @@ class DensityPath:
     the tolerance to keep small."""
     border: FloatArray
     """Largest probability seen in the outermost cells at the lower and upper end of each axis, (N, 2)."""
+
+    def _headline(self) -> str:
+        return f"{len(self.time)} times from {self.time[0]:.4g} to {self.time[-1]:.4g}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"at time {self.time[-1]:.4g}:"
+        yield neuron_table({"mean": self.mean[-1], "std": np.sqrt(np.diag(self.covariance[-1]))}, few, "coordinate")
+        yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
+        yield f"largest probability at the ends of the domain {self.border.max():.1e}"
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the mean (time, neuron), the covariance (time, neuron, other) and the densities (time, h1, ...)."""
+        places = {f"h{i + 1}": axis for i, axis in enumerate(self.densities[0].axes)}
+        variables = {
+            "mean": (("time", "neuron"), self.mean),
+            "covariance": (("time", "neuron", "other"), self.covariance),
+            "density": (("time", *places), np.array([each.values for each in self.densities])),
+        }
+        return labelled(variables, {"time": self.time, **places})
 
 
 @guarded

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +19,12 @@ from ctrnn_theory.fokker_planck.scout import narrow_marks
 from ctrnn_theory.support.arguments import float_array, number_array, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    import xarray
 
 CELLS = {1: 512, 2: 128, 3: 48}
 """Cells along an axis, by the number of dimensions."""
@@ -35,9 +40,11 @@ DIRECT = 5000  # cells up to which factors are cheap in three dimensions too
 FACTORS = 20_000.0  # bytes to a cell that they take there
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Drawn):
     """A stationary density, with moments free of most of the grid's error."""
+
+    _picture = "solution"
 
     density: Density
     """The density on the finest grid, of mass one."""
@@ -59,6 +66,18 @@ class Solution:
     """Cells along each axis; in one dimension the number of nodes."""
     negative: float = 0.0
     """Probability below zero in cells where off-diagonal diffusion left some; 0 for diagonal diffusion."""
+
+    def _headline(self) -> str:
+        return f"stationary density on {' x '.join(map(str, self.cells))} cells"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
+        yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
+        yield f"probability at the ends of the domain {self.border.max():.1e}"
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the density on the finest grid, see :meth:`Density.to_xarray`."""
+        return self.density.to_xarray()
 
 
 @guarded

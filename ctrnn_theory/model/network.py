@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,21 +13,22 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.model.noise import SITES, Noise, check_gamma
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import float_array, positive_integer, real_array, real_number, shown
 from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.npz import read_arrays
+from ctrnn_theory.support.results import Readable, counted, plain, root_mean_square
 from ctrnn_theory.support.types import FloatArray
 
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
 FORMAT = 1  # of the file; raised when older readers would misread it
 MAX_BYTES, MAX_HEADER = 1 << 28, 1 << 20  # of a file, and of its header, unless a caller allows more
+MOST_EIGENVALUES = 200  # neurons up to which the repr computes the eigenvalues of W, within some 20 ms
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class CTRNN(ReadOnly):
+@dataclass(frozen=True, eq=False, repr=False)
+class CTRNN(Readable):
     """A continuous-time recurrent network, stepped by Euler–Maruyama.
 
     ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, output ``z = W_out h + b_out``.
@@ -129,11 +131,50 @@ class CTRNN(ReadOnly):
             raise ValueError(f"h must have shape (..., {self.n}); got {states.shape}")
         return states @ self.W.T + self.drive(u)
 
+    def output(self, h: ArrayLike) -> FloatArray:
+        """Return the output W_out h + b_out (..., P) of states h (..., N).
+
+        Raises
+        ------
+        ValueError
+            If the network has no readout, or the states have another shape.
+        """
+        if self.W_out is None:
+            raise ValueError("net must have W_out for an output; got None")
+        z: FloatArray = float_array("h", h) @ self.W_out.T
+        return z if self.b_out is None else z + self.b_out
+
     def start_state(self, start: ArrayLike | None = None) -> FloatArray:
         """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
         if start is None:
             return np.zeros(self.n)
         return real_array("start", np.atleast_1d(float_array("start", start)), (self.n,))
+
+    @property
+    def title(self) -> str:
+        """One line on the activation, the size and γ."""
+        size = f"w = {self.W[0, 0]:g}, b = {self.b[0]:g}" if self.n == 1 else f"{self.n} neurons"
+        return f"{self.activation.name}, {size}, gamma = {self.gamma:g}"
+
+    def _headline(self) -> str:
+        return self.title
+
+    def _parts(self, few: int) -> Iterator[str]:
+        if self.n > 1:
+            radius = ""
+            if self.n <= MOST_EIGENVALUES:
+                radius = f", spectral radius {np.max(np.abs(np.linalg.eigvals(self.W))):.4g}"
+            yield f"W: root mean square {root_mean_square(self.W):.4g}{radius}"
+            yield f"b: {self.b.min():.4g} to {self.b.max():.4g}"
+        if self.W_in is not None:
+            yield f"W_in: {counted(self.W_in.shape[1], 'input')}"
+        if self.W_out is not None:
+            yield f"W_out: {counted(len(self.W_out), 'output')}{'' if self.b_out is None else ', with b_out'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return activation, γ and arrays as plain Python objects that JSON can hold; arrays become lists."""
+        arrays = {name: plain(getattr(self, name)) for name in ARRAYS if getattr(self, name) is not None}
+        return {"activation": self.activation.text, "gamma": self.gamma, **arrays}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an ``.npz`` file of plain arrays and a JSON header, atomically.

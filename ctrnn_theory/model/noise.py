@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import choice, positive_integer, real_array, real_number
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import FEW, Readable
 from ctrnn_theory.support.types import FloatArray
 
 Site = Literal["inside", "outside"]
@@ -19,8 +19,8 @@ SITES: tuple[Site, ...] = ("inside", "outside")
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Noise(ReadOnly):
+@dataclass(frozen=True, eq=False, repr=False)
+class Noise(Readable):
     """Gaussian noise inside the activation, outside it, or both.
 
     One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` with ξ, η standard
@@ -95,6 +95,15 @@ class Noise(ReadOnly):
             raise ValueError(f"intensity must be at least 0; got {s.min()}")
         return cls(**{name: s / root})
 
+    @property
+    def title(self) -> str:
+        """One line on where the noise enters, and how strong it is; "none" where there is none."""
+        sites = ((site, np.asarray(getattr(self, site))) for site in SITES)
+        return " and ".join(f"{site} {_strength(value)}" for site, value in sites if np.any(value)) or "none"
+
+    def _headline(self) -> str:
+        return self.title
+
     def factor(self, site: Site, n: int) -> FloatArray:
         """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
         array = np.asarray(getattr(self, choice("site", site, SITES)), dtype=np.float64)
@@ -112,6 +121,15 @@ class Noise(ReadOnly):
     def std(self, site: Site, n: int) -> FloatArray:
         """Standard deviation (n,) of the noise that each of n neurons gets at a site."""
         return np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1))
+
+
+def _strength(value: FloatArray) -> str:
+    """Describe the noise at a site in a few words."""
+    if value.ndim == 2:
+        return f"by a factor of shape {value.shape}"
+    if value.ndim == 0 or np.all(value == value[0]):
+        return f"{value.flat[0]:g}"
+    return str(value.tolist()) if value.size <= FEW else f"{value.min():.4g} to {value.max():.4g}, by neuron"
 
 
 def check_gamma(gamma: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -13,6 +12,7 @@ from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.plotting.axes import SIZE, axes_or_new
 from ctrnn_theory.plotting.style import ABOVE, STYLE, method_label
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import real_array
@@ -69,8 +69,7 @@ def density(
         raise ValueError(f"net must have the {density.n} dimensions of the density; got {net.n} neurons")
     if net is not None:
         net.drive(u)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2) if density.n == 1 else (5.2, 4.4), layout="constrained")
+    ax = axes_or_new(ax, SIZE if density.n == 1 else (5.2, 4.4))
     simulated = None
     if states is not None:
         simulated = real_array("states", states)

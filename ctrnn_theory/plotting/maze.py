@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.support.arguments import real_array
 from ctrnn_theory.support.floating import guarded
 
@@ -49,8 +49,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
     >>> plt.close(ax.figure)
     """
     paths = None if states is None else real_array("states", states, (None, 2, None))
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.4, 5.0), layout="constrained")
+    ax = axes_or_new(ax, (4.4, 5.0))
     ax.add_patch(
         Circle(
             (task.goal[0], task.goal[1]),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.plotting.preference import site_style
 from ctrnn_theory.support.floating import guarded
 
@@ -40,8 +40,7 @@ def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax
     ['at rest: 100% within one']
     >>> plt.close(ax.figure)
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    ax = axes_or_new(ax)
     named = points if isinstance(points, Mapping) else {site_style(points.noise)[1]: points}
     known = [each.distance[~np.isnan(each.distance)] for each in named.values()]
     distances = [np.clip(distance, -REACH, REACH) for distance in known]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = 
     ['noise inside, predicted', 'squared bias', 'variance', 'noise inside, simulated', 'noise inside, preferred']
     >>> plt.close(ax.figure)
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    ax = axes_or_new(ax)
     ax.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
     if isinstance(result, Mapping):
         for label, each in result.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import Bounds, OptimizeResult, minimize
@@ -20,6 +20,8 @@ from ctrnn_theory.support.arguments import float_array, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training import checkpoint
@@ -27,6 +29,9 @@ from ctrnn_theory.training.checkpoint import Folder
 from ctrnn_theory.training.cma_es import cma_es
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks import TASKS, Model, Task
+
+if TYPE_CHECKING:
+    import xarray
 
 SEARCH, GUESS, TRIALS = 0, 1, 2
 """Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
@@ -37,9 +42,11 @@ EVERY, SHARE = 2.0, 20
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Training:
+@dataclass(frozen=True, eq=False, repr=False)
+class Training(Drawn):
     """A trained network, and how it came about."""
+
+    _picture = "training"
 
     network: CTRNN
     """The mean of the search distribution at the end."""
@@ -74,6 +81,21 @@ class Training:
         cut_off = f"cut off after {len(history)} of {settings.generations} generations"
         result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
         return _training(settings, network, history, result)
+
+    def _headline(self) -> str:
+        return f"{self.task.name}: {self.network.title}; noise {self.noise.title}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"loss {self.loss:.4g} after {self.evaluations} evaluations in {self.seconds:.1f} s ({self.message})"
+        count = len(self.losses)
+        if count:
+            shown = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
+            rows = [[str(k), f"{self.losses[k].min():.5g}", f"{np.median(self.losses[k]):.5g}"] for k in shown]
+            yield Table(("generation", "least loss", "median loss"), rows)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the losses (generation, candidate) as a dataset."""
+        return labelled({"loss": (("generation", "candidate"), self.losses)}, {})
 
 
 class Objective:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.analysis.evolution.result import Evolution
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
@@ -26,84 +26,11 @@ from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 COARSE = 0.2
 """Difference of the mean on two grids, in standard deviations, that counts as not converged; it is above the error
 that their extrapolation leaves."""
 CHUNK = 2**22
 """Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
-
-
-@guarded
-@dataclass(frozen=True, eq=False)
-class Evolution:
-    """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
-
-    time: FloatArray
-    """Times (T,) in units of τ: γ for each step; the first is 0."""
-    mean: FloatArray
-    """Mean E[h] at each time, (T, N)."""
-    covariance: FloatArray
-    """Covariance of h at each time, (T, N, N)."""
-    net: CTRNN
-    """The network."""
-    noise: Noise
-    """Its noise."""
-    method: str
-    """Name of the method, see :func:`evolve`."""
-    standard_error: FloatArray | None = None
-    """Standard error of ``mean``, (T, N), for a method that samples; otherwise None."""
-    converged: bool = True
-    """Whether the method reached its tolerance."""
-    message: str = ""
-    """One sentence on what limits the result; empty when there is nothing to say."""
-    seconds: float = 0.0
-    """Wall-clock time of the call."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers that only this method has."""
-
-    @property
-    def std(self) -> FloatArray:
-        """Standard deviation of each state at each time, (T, N)."""
-        std: FloatArray = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0.0))
-        return std
-
-    @property
-    def output_mean(self) -> FloatArray:
-        """Mean of the output, W_out m + b_out, (T, P).
-
-        Raises
-        ------
-        ValueError
-            If the network has no readout.
-        """
-        z: FloatArray = self.mean @ self._readout().T
-        return z if self.net.b_out is None else z + self.net.b_out
-
-    @property
-    def output_covariance(self) -> FloatArray:
-        """Covariance of the output, W_out V W_outᵀ, (T, P, P).
-
-        Raises
-        ------
-        ValueError
-            If the network has no readout.
-        """
-        W_out = self._readout()
-        return symmetric(W_out @ self.covariance @ W_out.T)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw it, see :func:`ctrnn_theory.plotting.evolution`."""
-        from ctrnn_theory import plotting
-
-        return plotting.evolution(self, ax)
-
-    def _readout(self) -> FloatArray:
-        if self.net.W_out is None:
-            raise ValueError("net must have W_out for an output; got None")
-        return self.net.W_out
 
 
 class Course(NamedTuple):
@@ -194,7 +121,7 @@ def evolve(
     course = course._replace(covariance=symmetric(course.covariance))  # a product of matrices need not be
     return Evolution(
         time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
-        net=net,
+        network=net,
         noise=noise,
         method=method,
         seconds=perf_counter() - begin,

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import SITES, Noise
-from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.tables import table
+from ctrnn_theory.support.results import Drawn, labelled, plain
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks import Task
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import xarray
 
 ROUNDING = 1e-12  # a standard error below is that of no noise
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Preference(ReadOnly):
+@dataclass(frozen=True, eq=False, repr=False)
+class Preference(Drawn):
     """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""
 
-    net: CTRNN
+    _picture = "preference"
+
+    network: CTRNN
     """The network."""
     task: Task
     """What it is tested on."""
@@ -98,48 +101,46 @@ class Preference(ReadOnly):
         """σ_pref = √max(0, 1 - ν/2K), the preferred level if bias and variance went with σ²."""
         return None if self.sigma_c is None else math.sqrt(max(0.0, 1.0 - self.sigma_c**2))
 
-    def table(self) -> str:
-        """Lay the levels out as text, a row each, and what comes of them."""
-        columns = {"level": [f"{s:g}" for s in self.levels], "loss": _numbers(self.loss, self.standard_error)}
-        columns |= {"bias²": _numbers(self.bias, self.bias_standard_error)}
-        columns |= {"variance": _numbers(self.variance, self.variance_standard_error)}
-        columns |= {"predicted loss": _numbers(self.predicted_loss), "predicted bias²": _numbers(self.predicted_bias)}
-        columns |= {"success": _numbers(self.success, self.success_standard_error)}
-        shown = {title: cells for title, cells in columns.items() if cells}
+    def _headline(self) -> str:
+        return f"{self.task.name}: {self.network.title}; training noise {self.noise.title}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
         low, high = self.interval
-        lines = [f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}"]
-        if self.predicted_preferred is not None:
-            lines[0] += f"; predicted {self.predicted_preferred:.4g}"
+        predicted = "" if self.predicted_preferred is None else f"; predicted {self.predicted_preferred:.4g}"
+        yield (
+            f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}{predicted}"
+        )
         error = f" ± {self.ratio_standard_error:.1g}" if self.ratio_standard_error > ROUNDING else ""
-        lines.append(f"loss without noise over loss there {self.ratio:.4g}{error}")
+        yield f"loss without noise over loss there {self.ratio:.4g}{error}"
         if self.sigma_c is not None:
-            lines.append(
-                f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
-            )
+            yield f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
         if np.any(self.runaway):
             at = self.levels[self.runaway > 0.0]
-            lines.append(f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them")
-        return "\n".join([table(shown, zip(*shown.values(), strict=True)), "", *lines])
+            yield f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them"
+        columns = {
+            "level": [f"{s:g}" for s in self.levels],
+            "loss": _numbers(self.loss, self.standard_error),
+            "bias²": _numbers(self.bias, self.bias_standard_error),
+            "variance": _numbers(self.variance, self.variance_standard_error),
+            "predicted loss": _numbers(self.predicted_loss),
+            "predicted bias²": _numbers(self.predicted_bias),
+            "success": _numbers(self.success, self.success_standard_error),
+        }
+        shown = {title: cells for title, cells in columns.items() if cells}
+        yield Table(tuple(shown), list(zip(*shown.values(), strict=True)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the network as plain Python objects that JSON can hold; NaN and infinity become None."""
-        found: dict[str, Any] = {
-            "task": {"name": self.task.name, **asdict(self.task)},
-            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
+        """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
+        return super().to_dict() | {
+            name: plain(getattr(self, name)) for name in ("predicted_loss", "sigma_c", "sigma_pref")
         }
-        names = [field.name for field in fields(self) if field.name not in ("net", "task", "noise")]
-        for name in [*names, "predicted_loss", "sigma_c", "sigma_pref"]:
-            value = getattr(self, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                value = None
-            found[name] = np.asarray(value).tolist() if isinstance(value, np.ndarray | tuple) else value
-        return found
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw it, see :func:`ctrnn_theory.plotting.preference`."""
-        from ctrnn_theory import plotting
-
-        return plotting.preference(self, ax)
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the loss and its parts, simulated and predicted, (level), as a dataset."""
+        parts = ("loss", "bias", "variance", "success")
+        errors = ("standard_error", *(f"{name}_standard_error" for name in parts[1:]))
+        names = (*parts, *errors, "runaway", "predicted_loss", "predicted_bias", "predicted_variance")
+        return labelled({name: ("level", getattr(self, name)) for name in names}, {"level": self.levels})
 
 
 def _numbers(values: FloatArray | None, errors: FloatArray | None = None) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,16 +22,23 @@ from ctrnn_theory.support.arguments import float_array, positive_integer, positi
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
+
+if TYPE_CHECKING:
+    import xarray
 
 ORDER = 32  # points in a panel of quadrature
 DIRECT = 600  # nodes for which all eigenvalues are computed
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Drawn):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
+
+    _picture = "spectrum"
 
     eigenvalues: ComplexArray
     """λ (count,), largest modulus first; the first is 1, with the constant function."""
@@ -48,6 +56,20 @@ class Spectrum:
         For two attractors it is 1 / (rate there + rate back) of the jumps between them.
         """
         return float(-1.0 / np.log(np.abs(self.eigenvalues[1])))
+
+    def _headline(self) -> str:
+        return f"{len(self.eigenvalues)} eigenvalues, relaxation time {self.relaxation_time:.6g} steps"
+
+    def _parts(self, few: int) -> Iterator[Table]:
+        rows = [
+            [str(k), f"{value.real:.8g}", f"{value.imag:.8g}", f"{abs(value):.8g}", f"{error:.0e}"]
+            for k, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True))
+        ]
+        yield Table(("eigenvalue", "real", "imaginary", "modulus", "error"), rows)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the eigenvalues and their errors (eigenvalue) as a dataset."""
+        return labelled({name: ("eigenvalue", getattr(self, name)) for name in ("eigenvalues", "errors")}, {})
 
 
 @dataclass(frozen=True, eq=False)

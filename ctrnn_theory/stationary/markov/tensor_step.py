@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.stationary.markov.operator import gaussian_nodes
 from ctrnn_theory.stationary.markov.state_range import LAYER
 from ctrnn_theory.stationary.markov.tensor_mesh import Grid, Matrix, Product, Rows, from_coefficients
+from ctrnn_theory.support.read_only import ReadOnly
 from ctrnn_theory.support.types import FloatArray
 
 EXTRA = 16  # nodes more along an axis for what noise outside makes of a function than for the function

@@ -1,0 +1,98 @@
+"""Escape from the basins of a network, as a Markov chain between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctrnn_theory.dynamics.fixed_points import FixedPoint
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Drawn, counted, labelled, row_of
+from ctrnn_theory.support.tables import Table
+from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@guarded
+@dataclass(frozen=True, eq=False, repr=False)
+class EscapeTimes(Drawn):
+    """Passages between the B basins of a network under noise, as a Markov chain."""
+
+    _picture = "escape_times"
+
+    basins: tuple[FixedPoint, ...]
+    """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
+    rates: FloatArray
+    """Rates per step (B, B) from the basin of the row to that of the column; the diagonal is minus the sum of them."""
+    time: FloatArray
+    """Mean escape time of each basin in steps, (B,); infinite where noise never leaves it."""
+    gamma: float
+    """Δt/τ, the length of a step."""
+    occupation: FloatArray
+    """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not tell."""
+    method: str
+    """One of "exact", "simulation", "fokker_planck", "kramers"."""
+    standard_error: FloatArray | None = None
+    """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
+    separation: float | None = None
+    """For "exact": how many times more slowly the basins are left than the state relaxes within them; else None.
+
+    What a rate is, and so the methods among each other, is defined up to a few times one over this.
+    """
+    converged: bool = True
+    """Whether the method reached its tolerance, and basins are left slowly enough to speak of rates."""
+    message: str = ""
+    """What limits the result; empty when there is nothing to say."""
+
+    @property
+    def time_tau(self) -> FloatArray:
+        """Mean escape time of each basin in units of τ, (B,)."""
+        return self.time * self.gamma
+
+    def _headline(self) -> str:
+        end = "" if self.converged else ", not converged"
+        return f"{self.method}{end}; {counted(len(self.basins), 'basin')}, gamma = {self.gamma:g}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        if self.basins:
+            titles = ["basin", "stable fixed point", "time (steps)", "time (τ)", "occupation", "most often to"]
+            yield Table(titles, [self._row(i, few) for i in range(len(self.basins))])
+        if self.separation is not None:
+            yield f"the state relaxes within the basins {self.separation:.3g} times faster than it leaves them"
+        if self.message:
+            yield self.message
+
+    def _row(self, i: int, few: int) -> list[str]:
+        error = "" if self.standard_error is None else f" ± {self.standard_error[i]:.2g}"
+        leaving = np.delete(self.rates[i], i)
+        known = leaving.size and np.all(np.isfinite(leaving)) and leaving.max() > 0.0
+        onward = np.where(np.arange(len(self.basins)) == i, -np.inf, self.rates[i])
+        return [
+            str(i),
+            row_of(self.basins[i].state, few),
+            f"{self.time[i]:.6g}{error}",
+            f"{self.time_tau[i]:.6g}",
+            f"{self.occupation[i]:.4g}",
+            str(int(np.argmax(onward))) if known else "",
+        ]
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return times, occupation (basin), rates (basin, to) and fixed points (basin, neuron) as a dataset."""
+        states = np.array([point.state for point in self.basins]) if self.basins else None
+        return labelled(
+            {
+                "time": ("basin", self.time),
+                "standard_error": ("basin", self.standard_error),
+                "occupation": ("basin", self.occupation),
+                "rates": (("basin", "to"), self.rates),
+                "state": (("basin", "neuron"), states),
+            },
+            {},
+            method=self.method,
+            message=self.message,
+        )
