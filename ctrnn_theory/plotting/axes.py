@@ -24,5 +24,6 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
 def draw_by_neuron(ax: Axes, values: FloatArray, error: FloatArray | None, **style: Any) -> None:
     """Draw a value (N,) for each neuron, with an error to either side."""
     ax.errorbar(np.arange(len(values)), values, error, linestyle="none", **style)
+    ax.set_xlim(-0.5, len(values) - 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("neuron")

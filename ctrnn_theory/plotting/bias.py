@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from ctrnn_theory.support.results import FEW, worst
 from ctrnn_theory.support.types import FloatArray
 
 NEAR_EXACT = {"cumulant_closure", "fokker_planck"}  # their curves lie on that of exact, at many times the cost
+AROUND = [(0.0, 5.0), (9.0, -2.5), (-9.0, -2.5)]  # of labels that may lie close together, in printer's points
 
 
 @guarded
@@ -100,15 +103,18 @@ def _draw_neurons(report: BiasReport, ax: Axes) -> None:
         ax.errorbar(zeta[order], delta, error, linestyle="none", label=method_label(name), **style)
     best = report.reference or next((name for name in reversed(list(report.laws)) if name != "deterministic"), None)
     if not many:
-        _label(ax, zeta, np.zeros(len(zeta)), list(order), -11)
+        _label(ax, zeta, np.zeros(len(zeta)), list(order), [(0, -11)])
     elif best is not None:
-        _label(ax, zeta, report.bias[best], worst(report.bias[best]), 5)
+        ax.margins(y=0.08)
+        _label(ax, zeta, report.bias[best], worst(report.bias[best]), AROUND)
 
 
-def _label(ax: Axes, x: FloatArray, y: FloatArray, neurons: list[int], above: int) -> None:
-    """Write the indices of neurons beside their points, some printer's points above them."""
-    for i in neurons:
-        ax.annotate(str(i), (x[i], y[i]), textcoords="offset points", xytext=(0, above), ha="center", fontsize=7)
+def _label(
+    ax: Axes, x: FloatArray, y: FloatArray, neurons: Sequence[int], offsets: Sequence[tuple[float, float]]
+) -> None:
+    """Write the indices of neurons beside their points, at offsets in printer's points that take turns."""
+    for i, offset in zip(neurons, itertools.cycle(offsets), strict=False):
+        ax.annotate(str(i), (x[i], y[i]), textcoords="offset points", xytext=offset, ha="center", fontsize=7)
 
 
 def _distance(report: BiasReport) -> FloatArray:

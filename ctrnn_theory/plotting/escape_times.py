@@ -14,6 +14,8 @@ from ctrnn_theory.support.floating import guarded
 if TYPE_CHECKING:
     from ctrnn_theory.escape.result import EscapeTimes
 
+DECADE = 10.0  # ratio of two times from which the axis is logarithmic
+
 
 @guarded
 def escape_times(escape: EscapeTimes, ax: Axes | None = None) -> Axes:
@@ -32,8 +34,8 @@ def escape_times(escape: EscapeTimes, ax: Axes | None = None) -> Axes:
     >>> import ctrnn_theory as ct
     >>> net = ct.CTRNN.single(w=1.5, b=0.05, activation="tanh")
     >>> ax = ct.escape_times(net, ct.Noise(outside=0.5), method="fokker_planck").plot()
-    >>> ax.get_yscale()
-    'log'
+    >>> [tick.get_text() for tick in ax.get_xticklabels()]
+    ['-0.834', '0.878']
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
@@ -42,8 +44,10 @@ def escape_times(escape: EscapeTimes, ax: Axes | None = None) -> Axes:
     if error is not None:
         error = np.where(np.isfinite(error), error, 0.0)
     ax.errorbar(known, escape.time[known], error, fmt="o", markersize=5, capsize=3, color=NEURONS[0])
-    if known.size:
+    if known.size and escape.time[known].max() > DECADE * escape.time[known].min():
         ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0.0)
     labels = [f"{i}" if len(point.state) > 1 else f"{point.state[0]:.3g}" for i, point in enumerate(escape.basins)]
     ax.set_xticks(range(len(escape.basins)), labels)
     ax.set_xlim(-0.5, max(len(escape.basins), 1) - 0.5)

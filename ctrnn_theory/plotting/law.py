@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.plotting.axes import axes_or_new, draw_by_neuron
 from ctrnn_theory.plotting.density import density
-from ctrnn_theory.plotting.style import NEURONS, STYLE, method_label
+from ctrnn_theory.plotting.style import NEURONS, method_label
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def law(law: StationaryLaw, ax: Axes | None = None, **options: Any) -> Axes:
     if isinstance(held, Density) and held.n <= 2:
         return density(held, ax, **options)
     ax = axes_or_new(ax)
-    color = STYLE.get(law.method, {}).get("color", NEURONS[0])
-    draw_by_neuron(ax, law.mean, law.std, marker="o", markersize=4, capsize=2, color=color)
+    draw_by_neuron(ax, law.mean, law.std, marker="o", markersize=4, capsize=2, color=NEURONS[0])
     ax.set_ylabel("state  $h$, mean ± standard deviation")
     ax.set_title(method_label(law.method), fontsize="medium")
     return ax
