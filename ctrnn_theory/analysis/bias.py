@@ -1,4 +1,4 @@
-"""The main job: every prediction of the noise-induced bias beside the exact and the simulated one."""
+"""The main job of the package: every prediction of the noise-induced bias beside the exact and the simulated one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.workers import threads
 
 EXACT_METHODS = ("deterministic", "exact", "simulation")
-"""Methods that follow the network itself, so that their divergence is the network's."""
-SLOW = 3  # neurons for which the exact method is slow
+"""Methods that follow the network itself, so that the network diverges where they do."""
+SLOW = 3  # number of neurons for which the exact method may take minutes
 
 
 @guarded
@@ -38,38 +38,34 @@ def bias(
     workers: int | Callable[..., Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BiasReport:
-    """Noise-induced bias δ = E[h] - h* of a network, by every method that applies.
+    """Return the noise-induced bias δ = E[h] - h* of a network, by every method that applies.
 
     Parameters
     ----------
-    net
-        The network, N neurons.
-    noise
-        Its noise, standard deviations per step.
-    u
-        Constant input (K,), or None.
+    net, noise, u, start
+        See :func:`ctrnn_theory.predict`.
     methods
-        Names out of :data:`METHODS`; all by default, but for "exact" of three neurons, which may take minutes.
+        Names in :data:`METHODS`. By default all of them run, except "exact" for three neurons, which may take minutes.
     rng
         Seed of the simulation: an int, a SeedSequence or a Generator.
     target_se
-        Standard error of the mean that the simulation runs to; by default it chooses a modest one.
-    start
-        State (N,) from which the network starts; rest by default.
+        Standard error of the mean at which the simulation stops; by default it takes well under a second for a small
+        network.
     workers
-        Threads of the simulation, or a function like ``map``, of this process; the numbers do not depend on it.
+        Number of threads of the simulation, or a function like ``map`` that works in this process. The numbers do not
+        depend on it.
     progress
-        Called with the name of each method as it begins.
+        Function that is called with the name of each method when the method begins.
 
     Returns
     -------
     BiasReport
-        Its ``table()``, ``plot()`` and ``to_dict()`` lay the methods side by side.
+        Report whose ``table()``, ``plot()`` and ``to_dict()`` lay the methods side by side.
 
     Raises
     ------
     ValueError
-        For an unknown method, or arguments that do not fit the network.
+        If a method is unknown, or an argument does not fit the network.
     Divergence
         If the state grows without bound, with noise or without.
 

@@ -1,4 +1,4 @@
-"""Where on the activation the neurons of a network work."""
+"""Operating points: how far the neurons of a network are from the nonlinearities of the activation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class OperatingPoints(Drawn):
-    """Pre-activations of N neurons in C conditions, beside the nearest nonlinearity of the activation."""
+    """Mean pre-activations of N neurons in C conditions, and the nonlinearity of the activation nearest to each."""
 
     _picture = "operating_points"
 
@@ -42,26 +42,26 @@ class OperatingPoints(Drawn):
     noise: Noise
     """Its noise."""
     preactivation: FloatArray
-    """Mean pre-activation, (C, N); NaN where no law was reached."""
+    """Mean pre-activation, (C, N); NaN where the method found no law."""
     std: FloatArray
-    """Its standard deviation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where neither noise nor a noisy neuron comes in."""
+    """Standard deviation of the pre-activation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where no noise reaches the neuron."""
     nonlinearity: FloatArray
-    """The nonlinearity k nearest to the mean, (C, N)."""
+    """Nonlinearity k that is nearest to the mean, (C, N)."""
     converged: bool
-    """Whether the law of each condition was reached."""
+    """Whether a law was found in every condition."""
     message: str = ""
-    """Why not; empty if they were."""
+    """Reason, if it was not; otherwise empty."""
 
     @property
     def distance(self) -> FloatArray:
-        """Signed distance (a - k)/std, (C, N); infinite where std is 0, or 0 if a is at k; NaN where a is."""
+        """Signed distance (a - k)/std, (C, N); where std is 0 it is infinite, or 0 if a = k; NaN where a is NaN."""
         gap, noisy = self.preactivation - self.nonlinearity, self.std > 0.0
         still = np.where((gap == 0.0) | np.isnan(gap), gap, np.copysign(np.inf, gap))
         return np.divide(gap, self.std, out=still, where=noisy)
 
     @property
     def fraction(self) -> float:
-        """Share of neurons and conditions within one standard deviation of a nonlinearity, among those reached."""
+        """Share of neurons and conditions within one standard deviation of a nonlinearity, where a law was found."""
         known = self.distance[~np.isnan(self.distance)]
         return float(np.mean(np.abs(known) <= 1.0)) if known.size else math.nan
 
@@ -75,13 +75,13 @@ class OperatingPoints(Drawn):
 
     @property
     def nearest(self) -> list[int]:
-        """Neurons by the median size of their distance, the nearest first; empty where no law was reached."""
+        """Neurons by the median size of their distance, the nearest first; empty where no law was found."""
         reached = self._reached()
         middle = np.median(np.abs(self.distance[reached]), axis=0) if reached.any() else np.empty(0)
         return [int(i) for i in np.argsort(middle, kind="stable")]
 
     def _reached(self) -> NDArray[np.bool_]:
-        """Conditions (C,) whose law was reached."""
+        """Return which of the conditions (C,) have a law."""
         return ~np.isnan(self.distance[:, 0])
 
     def _headline(self) -> str:
@@ -132,29 +132,30 @@ class OperatingPoints(Drawn):
 def operating_points(
     net: CTRNN, noise: Noise, where: Task | str | ArrayLike | None = None, rng: Any = 0
 ) -> OperatingPoints:
-    """Distance of each neuron's mean pre-activation to the nearest nonlinearity, in units of its own fluctuation.
+    """Return the distance of each neuron's mean pre-activation to the nearest nonlinearity of the activation.
 
-    The pre-activation a = W h + W_in u + b, with noise inside, has the mean W m + W_in u + b and the covariance
-    Σ_in + W V Wᵀ, where m and V are those of the state by the Gaussian closure: in time, before the last step of a
-    trial, for a task; the stationary law for given inputs. Nonlinearities are those of
-    :attr:`ctrnn_theory.Activation.nonlinearities`, or 0 for an activation without any.
+    The distance is in units of the standard deviation of the pre-activation. With noise inside, a = W h + W_in u + b
+    has the mean W m + W_in u + b and the covariance Σ_in + W V Wᵀ, where m and V are mean and covariance of the state
+    by the Gaussian closure. For a task they are those before the last step of a trial; for given inputs, those of the
+    stationary law. The nonlinearities are those of :attr:`ctrnn_theory.Activation.nonlinearities`, or 0 for an
+    activation without any.
 
-    Training with noise inside leaves fluctuations of f'(a)² σ² in the state, and so draws neurons to where f is flat;
-    noise outside does not care (Eckstein and Srinivasan, arXiv:2601.04539).
+    In a network that was trained with noise inside, the state fluctuates with f'(a)² σ², so that training draws neurons
+    to where f is flat; noise outside has no such effect (Eckstein and Srinivasan, arXiv:2601.04539).
 
     Parameters
     ----------
     net, noise
         The network, N neurons, and its noise.
     where
-        An open-loop task, or the name of one; or inputs (C, K); or None for a network without inputs.
+        Open-loop task, or the name of one; or inputs (C, K), one condition each; or None for a network without inputs.
     rng
         Seed of a task that draws its inputs.
 
     Raises
     ------
     ValueError
-        For a closed-loop task, whose inputs depend on what the network does, or shapes that do not fit.
+        If the task is closed-loop, since its inputs depend on what the network does, or shapes do not fit.
     Divergence
         If the state grows without bound.
 

@@ -28,24 +28,23 @@ class EscapeTimes(Drawn):
     basins: tuple[FixedPoint, ...]
     """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
     rates: FloatArray
-    """Rates per step (B, B) from the basin of the row to that of the column; the diagonal is minus the sum of them."""
+    """Rates per step (B, B) from the basin of the row to that of the column; each row adds up to zero."""
     time: FloatArray
-    """Mean escape time of each basin in steps, (B,); infinite where noise never leaves it."""
+    """Mean escape time of each basin in steps, (B,); infinite where the state never leaves the basin."""
     gamma: float
-    """Δt/τ, the length of a step."""
+    """Length of a step in units of τ, γ = Δt/τ."""
     occupation: FloatArray
-    """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not tell."""
+    """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not determine
+    it."""
     method: str
-    """One of "exact", "simulation", "fokker_planck", "kramers"."""
+    """Name of the method: "exact", "simulation", "fokker_planck" or "kramers"."""
     standard_error: FloatArray | None = None
     """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
     separation: float | None = None
-    """For "exact": how many times more slowly the basins are left than the state relaxes within them; else None.
-
-    What a rate is, and so the methods among each other, is defined up to a few times one over this.
-    """
+    """Escape time over the relaxation time within the basins, for "exact"; otherwise None. A rate is defined up to a
+    relative uncertainty of a few times the inverse of this ratio, within which the methods may differ."""
     converged: bool = True
-    """Whether the method reached its tolerance, and basins are left slowly enough to speak of rates."""
+    """Whether the method reached its tolerance, and the state leaves the basins slowly enough to speak of rates."""
     message: str = ""
     """What limits the result; empty when there is nothing to say."""
 

@@ -22,25 +22,26 @@ MISSING = "0.85"  # colour of a point without a number
 
 @guarded
 def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | None = None, **select: Any) -> Axes:
-    """Draw a quantity of a sweep as a map over two of its axes; grey and hatched where a point has no number.
+    """Draw a quantity of a sweep as a map over two of its axes; a point without a number is grey and hatched.
 
     Parameters
     ----------
     dataset
-        What :func:`ctrnn_theory.sweep` returned.
+        Result of :func:`ctrnn_theory.sweep`.
     x, y
         Axes of the sweep.
     quantity
-        A variable of the dataset.
+        Name of a variable of the dataset.
     ax
         Axes to draw on; new ones by default.
     **select
-        Values of the other dimensions, the nearest that there is; those of one value may be left out.
+        Values of the other dimensions, of which the nearest in the dataset are taken. A dimension of one value may be
+        left out.
 
     Raises
     ------
     ValueError
-        For a dimension or a variable that there is not, or one of several values that is not selected.
+        If the dataset lacks a dimension or a variable, or a dimension of several values is not selected.
 
     Examples
     --------
@@ -74,7 +75,7 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
 
 
 def _corners(axis: xarray.DataArray) -> Any:
-    """Edges of the cells around values, halfway between them."""
+    """Return the edges of the cells around values, halfway between them."""
     places = np.asarray(places_of(axis), dtype=np.float64)
     places = np.log(places) if logarithmic(axis) else places
     if places.size == 1:

@@ -26,7 +26,7 @@ def lines(
     ax: Axes | None = None,
     **select: Any,
 ) -> Axes:
-    """Draw a quantity of a sweep along one of its axes, a line for each value of another, which is its colour.
+    """Draw a quantity of a sweep along one of its axes, with a line of its own colour for each value of another axis.
 
     Parameters
     ----------

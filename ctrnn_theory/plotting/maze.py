@@ -1,4 +1,4 @@
-"""A maze, and the paths through it."""
+"""A maze, and paths through it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from ctrnn_theory.support.floating import guarded
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
 
-MAZE_COLOURS = {"reached": "#009E73", "failed": "#CC79A7", "goal": "#E69F00"}  # none of those that stand for sites
+MAZE_COLOURS = {
+    "reached": "#009E73",
+    "failed": "#CC79A7",
+    "goal": "#E69F00",
+}  # other colours stand for sites of the noise
 
 
 @guarded
 def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a maze, and the paths of trials over it, coloured by whether they reach the goal.
+    """Draw a maze and the paths of trials through it, coloured by whether they reach the goal.
 
     Parameters
     ----------
     task
-        The maze.
+        Maze that is drawn.
     states
         Paths (T + 1, 2, L), such as ``task.paths(net, noise, L, key)[1]``. A dot marks where each ends.
     ax
@@ -36,7 +40,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
     Raises
     ------
     ValueError
-        For states of another shape.
+        If the states have another shape.
 
     Examples
     --------

@@ -18,7 +18,7 @@ SEQUENTIAL = "viridis"  # colours of a quantity of one sign, or along an axis
 
 
 def chosen(dataset: xarray.Dataset, quantity: str, dims: tuple[str, str], select: dict[str, Any]) -> xarray.DataArray:
-    """Values over two dimensions, the others selected or of one value."""
+    """Return the values over two dimensions; the other dimensions are selected, or have one value."""
     if quantity not in dataset.data_vars:
         raise ValueError(f"quantity must be one of {', '.join(map(str, dataset.data_vars))}; got {quantity!r}")
     values = dataset[quantity].astype(float, keep_attrs=True)
@@ -52,12 +52,12 @@ def logarithmic(axis: xarray.DataArray) -> bool:
 
 
 def places_of(axis: xarray.DataArray) -> Any:
-    """Where values are drawn: numbers at themselves, names one after another."""
+    """Return the places of values on an axis: numbers lie at their value, names one after another."""
     return axis.values if axis.dtype.kind in "fi" else np.arange(axis.size)
 
 
 def set_axis(ax: Axes, which: str, axis: xarray.DataArray) -> None:
-    """Label and scale of an axis of the picture."""
+    """Set label and scale of an axis of the picture."""
     ax.set(**{f"{which}label": label_of(axis)})
     if logarithmic(axis):
         ax.set(**{f"{which}scale": "log"})
@@ -72,7 +72,7 @@ def label_of(values: xarray.DataArray) -> str:
 
 
 def fixed_title(dataset: xarray.Dataset, values: xarray.DataArray) -> str:
-    """What is held fixed: by the specification, and as selected."""
+    """Return the title of a picture, which names what the sweep holds fixed and what was selected."""
     fixed = json.loads(dataset.attrs["spec"])["fixed"] if "spec" in dataset.attrs else {}
     chosen = {str(name): value.item() for name, value in values.coords.items() if value.ndim == 0}
     held, order = fixed | chosen, (*NEURON, *NETWORK, *map(str, values.coords))

@@ -1,4 +1,4 @@
-"""What a test of a network at many levels of noise finds."""
+"""The loss of a network at many levels of noise, as a result that prints and is drawn."""
 
 from __future__ import annotations
 
@@ -20,67 +20,68 @@ from ctrnn_theory.training.tasks import Task
 if TYPE_CHECKING:
     import xarray
 
-ROUNDING = 1e-12  # a standard error below is that of no noise
+ROUNDING = 1e-12  # a standard error below it is rounding, at a level without noise
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class Preference(Drawn):
-    """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""
+    """Loss against test noise at L levels, in units of the training noise, and the level that is preferred."""
 
     _picture = "preference"
 
     network: CTRNN
     """The network."""
     task: Task
-    """What it is tested on."""
+    """Task on which the network is tested."""
     noise: Noise
-    """The training noise, that of level one."""
+    """The training noise, which is that of level one."""
     repeats: int
-    """Trials of each condition at each level."""
+    """Number of trials of each condition at each level."""
     confidence: float
-    """Of the interval."""
+    """Confidence level of the interval."""
     levels: FloatArray
-    """Test noise (L,), as multiples of the training noise."""
+    """Levels of the test noise (L,), as multiples of the training noise."""
     loss: FloatArray
     """Loss by simulation (L,)."""
     standard_error: FloatArray
-    """Of the loss, over repeats (L,)."""
+    """Standard error of ``loss`` (L,), over repeats."""
     bias: FloatArray | None
-    """Squared bias (L,), free of bias itself, so that it may fall below zero; None for a closed-loop task."""
+    """Squared output bias (L,); its estimate is unbiased and may fall below zero. None for a closed-loop task."""
     bias_standard_error: FloatArray | None
-    """Of `bias` (L,)."""
+    """Standard error of ``bias`` (L,)."""
     variance: FloatArray | None
-    """Variance (L,): with `bias`, the loss; None for a closed-loop task."""
+    """Variance of the output (L,), which with ``bias`` adds up to the loss; None for a closed-loop task."""
     variance_standard_error: FloatArray | None
-    """Of `variance` (L,)."""
+    """Standard error of ``variance`` (L,)."""
     success: FloatArray | None
-    """Share of trials that reach their goal (L,), of a closed-loop task."""
+    """Share of trials of a closed-loop task that reach their goal (L,); otherwise None."""
     success_standard_error: FloatArray | None
-    """Of `success` (L,)."""
+    """Standard error of ``success`` (L,)."""
     runaway: FloatArray
-    """Share of trials that have run away, (L,): whose loss is more than 1e4 times the median. Where there are any, the
-    expected loss is that of the rarest of them, and no sample has it."""
+    """Share of trials that have run away, (L,), with a loss of more than 1e4 times the median. Where there are some,
+    the rarest of them decide on the expected loss, and no sample is large enough for it."""
     preferred: float
-    """The level of least loss."""
+    """Level of least loss."""
     interval: tuple[float, float]
-    """Its confidence interval."""
+    """Confidence interval of the preferred level."""
     ratio: float
-    """Loss without noise over the loss at the preferred level; NaN where that is zero."""
+    """Loss without noise over the loss at the preferred level; NaN where the latter is zero."""
     ratio_standard_error: float
-    """Of `ratio`."""
+    """Standard error of ``ratio``."""
     predicted_bias: FloatArray | None = None
-    """Squared bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`, and where the
-    closure grows without bound."""
+    """Squared output bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`,
+    and where the closure grows without bound."""
     predicted_variance: FloatArray | None = None
-    """Variance (L,), likewise."""
+    """Variance of the output (L,) by the Gaussian closure in time; None where ``predicted_bias`` is."""
     predicted_preferred: float | None = None
-    """The level of least predicted loss."""
+    """Level of least predicted loss."""
     K: float | None = None
-    """What the output's mean moves between no noise and level one, squared: mean of |E z(1) - E z(0)|²; by the closure
-    if it was asked for, else simulated; None for a closed-loop task."""
+    """Squared shift of the mean output between no noise and level one, the mean of |E z(1) - E z(0)|²; by the closure
+    if it was used, else simulated; None for a closed-loop task."""
     nu: float | None = None
-    """ν, the output's variance at level one, likewise."""
+    """Variance ν of the output at level one; by the closure if it was used, else simulated; None for a closed-loop
+    task."""
 
     @property
     def predicted_loss(self) -> FloatArray | None:
@@ -91,14 +92,14 @@ class Preference(Drawn):
 
     @property
     def sigma_c(self) -> float | None:
-        """σ_c = √(ν/2K), the training noise above which noise is preferred, in units of what it is."""
+        """Critical training noise σ_c = √(ν/2K) above which noise is preferred, in units of the training noise."""
         if self.K is None or self.nu is None:
             return None
         return math.sqrt(self.nu / (2.0 * self.K)) if self.K > 0.0 else math.inf
 
     @property
     def sigma_pref(self) -> float | None:
-        """σ_pref = √max(0, 1 - ν/2K), the preferred level if bias and variance went with σ²."""
+        """Preferred level σ_pref = √max(0, 1 - ν/2K) if bias and variance of the output were proportional to σ²."""
         return None if self.sigma_c is None else math.sqrt(max(0.0, 1.0 - self.sigma_c**2))
 
     def _headline(self) -> str:
