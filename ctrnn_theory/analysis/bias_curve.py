@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +19,9 @@ from ctrnn_theory.support.arguments import check_rng, float_array, positive_numb
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 EVEN_POINTS = 25  # evenly spaced distances of a curve
 CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # more of them around a nonlinearity, in standard deviations of a
@@ -36,10 +33,8 @@ FURTHEST = 12.0  # distance, in units of σ, up to which a curve is extended to 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class BiasCurve(Drawn):
+class BiasCurve(Drawn, picture="bias_curve"):
     """Noise-induced bias against the distance ζ = (a* - k)/σ of the pre-activation a* to a nonlinearity k."""
-
-    _picture = "bias_curve"
 
     nonlinearity: float
     """Nonlinearity k that is nearest to the fixed point of the network (0 for an activation without any), or the first
@@ -68,8 +63,7 @@ class BiasCurve(Drawn):
             rows.append([*row, f"{np.count_nonzero(~known)}"])
         yield Table(("method", "points", "largest bias", "at distance", "without a number"), rows, left=1)
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the bias (methods, distance) as a dataset; it is NaN where a method was not evaluated."""
+    def _arrays(self) -> Arrays:
         places: FloatArray = reduce(np.union1d, self.distance.values(), np.empty(0))
         delta = np.full((len(self.bias), len(places)), np.nan)
         error = np.full(delta.shape, np.nan)
@@ -79,7 +73,7 @@ class BiasCurve(Drawn):
             if name == "simulation":
                 error[row, at] = self.standard_error
         over = ("methods", "distance")
-        return labelled(
+        return Arrays(
             {"bias": (over, delta), "standard_error": (over, error)},
             {"methods": list(self.bias), "distance": places},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +14,15 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import WORST, Drawn, labelled, largest, plain, root_mean_square, row_of
+from ctrnn_theory.support.results import WORST, Arrays, Drawn, largest, plain, root_mean_square, row_of
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class BiasReport(Drawn):
+class BiasReport(Drawn, picture="bias"):
     """The stationary law of one network by several methods, and the noise-induced bias that each gives."""
-
-    _picture = "bias"
 
     network: CTRNN
     """The network, N neurons."""
@@ -184,12 +179,7 @@ class BiasReport(Drawn):
             "notes": list(self.notes),
         }
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return mean, noise-induced bias and standard deviation (methods, neuron) as a dataset.
-
-        The standard error is NaN for a method that does not sample. The bias of the output (methods, output) is there
-        for a network with a readout.
-        """
+    def _arrays(self) -> Arrays:
         laws, none = list(self.laws.values()), np.full(self.network.n, np.nan)
         variables: dict[str, Any] = {
             "mean": [law.mean for law in laws],
@@ -200,7 +190,7 @@ class BiasReport(Drawn):
         pairs = {name: (("methods", "neuron"), np.array(rows)) for name, rows in variables.items()}
         if self.network.W_out is not None:
             pairs["output_bias"] = (("methods", "output"), np.array(list(self.output_bias.values())))
-        return labelled(pairs | {"fixed_point": ("neuron", self.fixed_point)}, {"methods": list(self.laws)})
+        return Arrays(pairs | {"fixed_point": ("neuron", self.fixed_point)}, {"methods": list(self.laws)})
 
 
 def _named(name: str, law: StationaryLaw) -> str:

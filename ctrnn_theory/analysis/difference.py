@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,21 +19,16 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, counted, labelled, neuron_table
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
-if TYPE_CHECKING:
-    import xarray
-
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Difference(Drawn):
+class Difference(Drawn, picture="difference"):
     """Difference of the mean state between two noises, see :func:`difference`."""
-
-    _picture = "difference"
 
     mean: FloatArray
     """Mean E[h] under the one noise minus E[h] under the other, (N,)."""
@@ -68,12 +63,11 @@ class Difference(Drawn):
         if self.message:
             yield self.message
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the difference and its standard errors (neuron), and both means (noise, neuron), as a dataset."""
+    def _arrays(self) -> Arrays:
         names = ("mean", "standard_error", "independent_standard_error")
         variables: dict[str, Any] = {name: ("neuron", getattr(self, name)) for name in names}
         variables["means"] = (("noise", "neuron"), self.means)
-        return labelled(variables, {"noise": ["noise", "other"]}, message=self.message)
+        return Arrays(variables, {"noise": ["noise", "other"]})
 
 
 @guarded

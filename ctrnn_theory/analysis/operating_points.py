@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,22 +20,17 @@ from ctrnn_theory.support.arguments import check_rng, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, counted, labelled, plain
+from ctrnn_theory.support.results import Arrays, Drawn, counted, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 
-if TYPE_CHECKING:
-    import xarray
-
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class OperatingPoints(Drawn):
+class OperatingPoints(Drawn, picture="operating_points"):
     """Mean pre-activations of N neurons in C conditions, and the nonlinearity of the activation nearest to each."""
-
-    _picture = "operating_points"
 
     network: CTRNN
     """The network."""
@@ -121,10 +116,9 @@ class OperatingPoints(Drawn):
         """Return everything as plain Python objects that JSON can hold; infinity and NaN become None."""
         return super().to_dict() | {name: plain(getattr(self, name)) for name in ("distance", "fraction", "share")}
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return pre-activation, its standard deviation, nonlinearity and distance (condition, neuron) as a dataset."""
+    def _arrays(self) -> Arrays:
         names = ("preactivation", "std", "nonlinearity", "distance")
-        return labelled({name: (("condition", "neuron"), getattr(self, name)) for name in names}, {})
+        return Arrays({name: (("condition", "neuron"), getattr(self, name)) for name in names}, {})
 
 
 @guarded

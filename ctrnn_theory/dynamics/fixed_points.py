@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,12 +16,9 @@ from ctrnn_theory.dynamics.settle import BOUND, jacobian, newton, spectral_radiu
 from ctrnn_theory.model.network import CTRNN, check_network
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Result, counted, labelled, neuron_table, plain, row_of
+from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table, plain, row_of
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
 FAR = 10.0  # pre-activation, times the drive's size, of a corner of the states
@@ -50,6 +47,9 @@ class FixedPoint(Result):
 
     def _parts(self, few: int) -> Iterator[Table]:
         yield neuron_table({"state": self.state, "pre-activation": self.preactivation}, few)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({name: ("neuron", getattr(self, name)) for name in ("state", "preactivation", "eigenvalues")}, {})
 
 
 class FixedPoints(Result, tuple[FixedPoint, ...]):
@@ -95,16 +95,14 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
         """Return the points, and whether they are all, as plain Python objects that JSON can hold."""
         return {"points": plain(list(self)), "complete": self.complete, "message": self.message}
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the states and pre-activations (point, neuron) and whether each point is stable, as a dataset."""
-        return labelled(
+    def _arrays(self) -> Arrays:
+        return Arrays(
             {
                 "state": (("point", "neuron"), np.array([point.state for point in self])),
                 "preactivation": (("point", "neuron"), np.array([point.preactivation for point in self])),
                 "stable": ("point", [point.stable for point in self]),
             },
             {},
-            message=self.message,
         )
 
 

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoint
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, counted, labelled, row_of
+from ctrnn_theory.support.results import Arrays, Drawn, counted, row_of
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class EscapeTimes(Drawn):
+class EscapeTimes(Drawn, picture="escape_times"):
     """Passages between the B basins of a network under noise, as a Markov chain."""
-
-    _picture = "escape_times"
 
     basins: tuple[FixedPoint, ...]
     """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
@@ -80,10 +74,9 @@ class EscapeTimes(Drawn):
             str(int(np.argmax(onward))) if known else "",
         ]
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return times, occupation (basin), rates (basin, to) and fixed points (basin, neuron) as a dataset."""
+    def _arrays(self) -> Arrays:
         states = np.array([point.state for point in self.basins]) if self.basins else None
-        return labelled(
+        return Arrays(
             {
                 "time": ("basin", self.time),
                 "standard_error": ("basin", self.standard_error),
@@ -92,6 +85,4 @@ class EscapeTimes(Drawn):
                 "state": (("basin", "neuron"), states),
             },
             {},
-            method=self.method,
-            message=self.message,
         )

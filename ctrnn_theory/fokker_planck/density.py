@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.support.arguments import float_array, function_values, number_array
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled, neuron_table
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Density(Drawn):
+class Density(Drawn, picture="density"):
     """A probability density in N dimensions, on the nodes of a tensor grid.
 
     Examples
@@ -33,8 +30,6 @@ class Density(Drawn):
     >>> print(uniform.mean, uniform.expectation(lambda h: h[:, 0] < 0.5))
     [0.5] 0.5
     """
-
-    _picture = "density"
 
     axes: tuple[FloatArray, ...]
     """Nodes of each axis, ascending: centres of cells, or nodes of a quadrature rule (one dimension)."""
@@ -137,11 +132,10 @@ class Density(Drawn):
     def _parts(self, few: int) -> Iterator[Table]:
         yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the density, and its current where it has one, over the coordinates h1, ..., hN."""
+    def _arrays(self) -> Arrays:
         names = [f"h{i + 1}" for i in range(self.n)]
         variables = {"density": (names, self.values), "current": (["direction", *names], self.current)}
-        return labelled(variables, dict(zip(names, self.axes, strict=True)))
+        return Arrays(variables, dict(zip(names, self.axes, strict=True)))
 
     def _sum(self, *keep: int) -> FloatArray:
         """Probabilities summed over all axes but those in ascending `keep`."""

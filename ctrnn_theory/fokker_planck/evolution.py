@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -20,12 +20,9 @@ from ctrnn_theory.fokker_planck.stepping import Stepper
 from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled, neuron_table
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 LEAST_TOLERANCE = 1e-8
 FIRST_STEP = 1e-3  # of the whole time
@@ -34,10 +31,8 @@ LOST = 1e-6  # probability of a start that may lie outside the domain
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DensityPath(Drawn):
+class DensityPath(Drawn, picture="density_path"):
     """Densities at T times, with moments free of most of the grid's error."""
-
-    _picture = "density_path"
 
     time: FloatArray
     """Times (T,)."""
@@ -63,15 +58,14 @@ class DensityPath(Drawn):
         yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
         yield f"largest probability at the ends of the domain {self.border.max():.1e}"
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the mean (time, neuron), the covariance (time, neuron, other) and the densities (time, h1, ...)."""
+    def _arrays(self) -> Arrays:
         places = {f"h{i + 1}": axis for i, axis in enumerate(self.densities[0].axes)}
         variables = {
             "mean": (("time", "neuron"), self.mean),
             "covariance": (("time", "neuron", "other"), self.covariance),
             "density": (("time", *places), np.array([each.values for each in self.densities])),
         }
-        return labelled(variables, {"time": self.time, **places})
+        return Arrays(variables, {"time": self.time, **places})
 
 
 @guarded

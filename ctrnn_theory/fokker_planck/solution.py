@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,12 +19,9 @@ from ctrnn_theory.fokker_planck.scout import narrow_marks
 from ctrnn_theory.support.arguments import float_array, number_array, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, neuron_table
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 CELLS = {1: 512, 2: 128, 3: 48}
 """Cells along an axis, by the number of dimensions."""
@@ -41,10 +38,8 @@ FACTORS = 20_000.0  # bytes to a cell that they take there
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution(Drawn):
+class Solution(Drawn, picture="solution"):
     """A stationary density, with moments free of most of the grid's error."""
-
-    _picture = "solution"
 
     density: Density
     """The density on the finest grid, of mass one."""
@@ -75,9 +70,8 @@ class Solution(Drawn):
         yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
         yield f"probability at the ends of the domain {self.border.max():.1e}"
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the density on the finest grid, see :meth:`Density.to_xarray`."""
-        return self.density.to_xarray()
+    def _arrays(self) -> Arrays:
+        return self.density._arrays()
 
 
 @guarded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +11,9 @@ from scipy import fft
 
 from ctrnn_theory.support.arguments import number_array, positive_integer
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Result, counted, labelled, neuron_table
+from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 WINDOW = 12.0
 """Memories summed over; what is left out is of relative size exp(-12) where correlations decay as one exponential."""
@@ -57,11 +53,10 @@ class BatchMeans(Result):
         if self.message:
             yield self.message
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return mean, standard error and autocorrelation time (neuron) as a dataset."""
+    def _arrays(self) -> Arrays:
         dims = ("neuron",)[: self.mean.ndim]
         names = ("mean", "standard_error", "autocorrelation_time")
-        return labelled({name: (dims, getattr(self, name)) for name in names}, {}, message=self.message)
+        return Arrays({name: (dims, getattr(self, name)) for name in names}, {})
 
 
 @guarded

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,13 +21,10 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, counted, labelled, neuron_table
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
 from ctrnn_theory.support.run_folder import RunFolder, claimed
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
 """Recorded bytes, and time, after which a run is kept: what one that is cut off loses."""
@@ -37,10 +34,8 @@ WORK, FASTER = 1e7, 10
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Path(Drawn):
+class Path(Drawn, picture="path"):
     """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
-
-    _picture = "path"
 
     time: FloatArray
     """Times (T,) in units of τ: γ for each step; the first is 0."""
@@ -93,9 +88,8 @@ class Path(Drawn):
         with np.errstate(all="ignore"):  # a state may have grown beyond the range of numbers
             yield neuron_table({"mean": self.h[-1].mean(axis=0), "std": self.h[-1].std(axis=0)}, few)
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the states (time, trajectory, neuron) as a dataset."""
-        return labelled({"h": (("time", "trajectory", "neuron"), self.h)}, {"time": self.time})
+    def _arrays(self) -> Arrays:
+        return Arrays({"h": (("time", "trajectory", "neuron"), self.h)}, {"time": self.time})
 
 
 @guarded

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ctrnn_theory.support.arguments import function_values
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, counted, labelled, neuron_table, plain
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 ROUNDING = 1e-12  # of the largest entry: asymmetry of a covariance that rounding may leave
 
@@ -35,10 +32,8 @@ def symmetric(matrices: FloatArray) -> FloatArray:
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class StationaryLaw(Drawn):
+class StationaryLaw(Drawn, picture="law"):
     """Stationary mean and covariance of a network's state, as one method sees it."""
-
-    _picture = "law"
 
     mean: FloatArray
     """Stationary mean E[h], shape (N,)."""
@@ -86,17 +81,14 @@ class StationaryLaw(Drawn):
         names = ("method", "mean", "covariance", "standard_error", "converged", "message", "seconds")
         return {name: plain(getattr(self, name)) for name in names}
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the mean (neuron), its standard error and the covariance (neuron, other) as a dataset."""
-        return labelled(
+    def _arrays(self) -> Arrays:
+        return Arrays(
             {
                 "mean": ("neuron", self.mean),
                 "standard_error": ("neuron", self.standard_error),
                 "covariance": (("neuron", "other"), self.covariance),
             },
             {},
-            method=self.method,
-            message=self.message,
         )
 
     def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:

@@ -6,7 +6,7 @@ import html
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 FEW = 8  # neurons up to which a table has a row for each of them; a picture labels each of them
 WORST = 3  # neurons, or outputs, that the summary of more of them names
 LINES, WIDTH = 12, 130  # most lines, and characters in a line, of a repr
+
+
+class Arrays(NamedTuple):
+    """Arrays over named axes, from which a result makes its dataset."""
+
+    variables: Mapping[str, tuple[Any, Any]]
+    """Pairs of dimensions and values, by name; a variable whose value is None is left out."""
+    coords: Mapping[str, Any]
+    """Coordinates of dimensions, by name."""
 
 
 @guarded
@@ -65,7 +74,14 @@ class Readable(ReadOnly):
 
 @guarded
 class Result(Readable):
-    """What a public function returns: a frozen dataclass that also lays itself out as a table."""
+    """What a public function returns: it also lays itself out as a table, and as arrays over named axes.
+
+    A subclass names its arrays in :meth:`_arrays`.
+    """
+
+    def _arrays(self) -> Arrays:
+        """Return the arrays of :meth:`to_xarray`."""
+        raise NotImplementedError
 
     def table(self, full: bool = False) -> str:
         """Lay the result out as text.
@@ -77,13 +93,29 @@ class Result(Readable):
         """
         return _text([self._headline(), *self._parts(sys.maxsize if full else FEW)])
 
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the arrays as a dataset over named axes, such as time, trajectory and neuron.
+
+        Method and message of the result, where it has them, are attributes of the dataset.
+        """
+        import xarray
+
+        variables, coords = self._arrays()
+        known = {name: pair for name, pair in variables.items() if pair[1] is not None}
+        attrs = {name: getattr(self, name) for name in ("method", "message") if hasattr(self, name)}
+        return xarray.Dataset(known, coords, attrs)
+
 
 @guarded
 class Drawn(Result):
-    """A result of which :mod:`ctrnn_theory.plotting` has a picture."""
+    """A result of which :mod:`ctrnn_theory.plotting` has a picture; a subclass names the function that draws it."""
 
     _picture: ClassVar[str]
-    """Name of the function that draws it."""
+
+    def __init_subclass__(cls, picture: str) -> None:
+        """Keep the name of the function that draws the result."""
+        super().__init_subclass__()
+        cls._picture = picture
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the result; the function of :mod:`ctrnn_theory.plotting` that is named after its subject says how.
@@ -123,23 +155,6 @@ def plain(value: Any) -> Any:
         name = {"name": value.name} if hasattr(value, "name") else {}
         return name | {field.name: plain(getattr(value, field.name)) for field in _kept(value)}
     return str(value)
-
-
-def labelled(variables: Mapping[str, tuple[Any, Any]], coords: Mapping[str, Any], **attrs: str) -> xarray.Dataset:
-    """Return a dataset of variables, each a pair of dimensions and values; a value of None is left out.
-
-    Parameters
-    ----------
-    variables
-        Pairs of dimensions and values, by name.
-    coords
-        Coordinates of dimensions, by name.
-    **attrs
-        Attributes of the dataset.
-    """
-    import xarray
-
-    return xarray.Dataset({name: pair for name, pair in variables.items() if pair[1] is not None}, coords, attrs)
 
 
 def neuron_table(columns: Mapping[str, FloatArray | None], few: int, of: str = "neuron") -> Table:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, OptimizeResult, minimize
@@ -20,7 +20,7 @@ from ctrnn_theory.support.arguments import float_array, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
@@ -29,9 +29,6 @@ from ctrnn_theory.training.checkpoint import Folder
 from ctrnn_theory.training.cma_es import cma_es
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks import TASKS, Model, Task
-
-if TYPE_CHECKING:
-    import xarray
 
 SEARCH, GUESS, TRIALS = 0, 1, 2
 """Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
@@ -43,10 +40,8 @@ EVERY, SHARE = 2.0, 20
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Training(Drawn):
+class Training(Drawn, picture="training"):
     """A trained network, and how it came about."""
-
-    _picture = "training"
 
     network: CTRNN
     """The mean of the search distribution at the end."""
@@ -93,9 +88,8 @@ class Training(Drawn):
             rows = [[str(k), f"{self.losses[k].min():.5g}", f"{np.median(self.losses[k]):.5g}"] for k in shown]
             yield Table(("generation", "least loss", "median loss"), rows)
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the losses (generation, candidate) as a dataset."""
-        return labelled({"loss": (("generation", "candidate"), self.losses)}, {})
+    def _arrays(self) -> Arrays:
+        return Arrays({"loss": (("generation", "candidate"), self.losses)}, {})
 
 
 class Objective:

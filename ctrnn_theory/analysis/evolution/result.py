@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,22 +12,17 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import symmetric
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import WORST, Drawn, counted, labelled, largest, plain, root_mean_square
+from ctrnn_theory.support.results import WORST, Arrays, Drawn, counted, largest, plain, root_mean_square
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 ROWS = 9  # times that a table shows, evenly over the recorded ones
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Evolution(Drawn):
+class Evolution(Drawn, picture="evolution"):
     """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
-
-    _picture = "evolution"
 
     time: FloatArray
     """Times (T,) in units of τ, γ for each step; the first is 0."""
@@ -115,10 +110,9 @@ class Evolution(Drawn):
         names = [item.name for item in fields(self) if item.name != "details"]
         return {name: plain(getattr(self, name)) for name in names}
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return mean, standard deviation (time, neuron), covariance (time, neuron, other) and output as a dataset."""
+    def _arrays(self) -> Arrays:
         over = ("time", "neuron")
-        return labelled(
+        return Arrays(
             {
                 "mean": (over, self.mean),
                 "std": (over, self.std),
@@ -127,6 +121,4 @@ class Evolution(Drawn):
                 "output_mean": (("time", "output"), None if self.network.W_out is None else self.output_mean),
             },
             {"time": self.time},
-            method=self.method,
-            message=self.message,
         )

@@ -5,30 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled, plain
+from ctrnn_theory.support.results import Arrays, Drawn, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks import Task
-
-if TYPE_CHECKING:
-    import xarray
 
 ROUNDING = 1e-12  # a standard error below it is rounding, at a level without noise
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Preference(Drawn):
+class Preference(Drawn, picture="preference"):
     """Loss against test noise at L levels, in units of the training noise, and the level that is preferred."""
-
-    _picture = "preference"
 
     network: CTRNN
     """The network."""
@@ -136,12 +131,11 @@ class Preference(Drawn):
             name: plain(getattr(self, name)) for name in ("predicted_loss", "sigma_c", "sigma_pref")
         }
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the loss and its parts, simulated and predicted, (level), as a dataset."""
+    def _arrays(self) -> Arrays:
         parts = ("loss", "bias", "variance", "success")
         errors = ("standard_error", *(f"{name}_standard_error" for name in parts[1:]))
         names = (*parts, *errors, "runaway", "predicted_loss", "predicted_bias", "predicted_variance")
-        return labelled({name: ("level", getattr(self, name)) for name in names}, {"level": self.levels})
+        return Arrays({name: ("level", getattr(self, name)) for name in names}, {"level": self.levels})
 
 
 def _numbers(values: FloatArray | None, errors: FloatArray | None = None) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,12 +21,9 @@ from ctrnn_theory.support.arguments import float_array, positive_integer, positi
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Drawn, labelled
+from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
-
-if TYPE_CHECKING:
-    import xarray
 
 ORDER = 32  # points in a panel of quadrature
 DIRECT = 600  # nodes for which all eigenvalues are computed
@@ -35,10 +31,8 @@ DIRECT = 600  # nodes for which all eigenvalues are computed
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
-class Spectrum(Drawn):
+class Spectrum(Drawn, picture="spectrum"):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
-
-    _picture = "spectrum"
 
     eigenvalues: ComplexArray
     """λ (count,), largest modulus first; the first is 1, with the constant function."""
@@ -67,9 +61,8 @@ class Spectrum(Drawn):
         ]
         yield Table(("eigenvalue", "real", "imaginary", "modulus", "error"), rows)
 
-    def to_xarray(self) -> xarray.Dataset:
-        """Return the eigenvalues and their errors (eigenvalue) as a dataset."""
-        return labelled({name: ("eigenvalue", getattr(self, name)) for name in ("eigenvalues", "errors")}, {})
+    def _arrays(self) -> Arrays:
+        return Arrays({name: ("eigenvalue", getattr(self, name)) for name in ("eigenvalues", "errors")}, {})
 
 
 @dataclass(frozen=True, eq=False)
