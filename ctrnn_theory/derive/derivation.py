@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, wraps
 from typing import Any
@@ -14,6 +14,7 @@ from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.support.arguments import is_number, shown
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Readable
 
 LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
 LONG = 60  # operations in an expression beyond which factors make it longer still
@@ -37,8 +38,8 @@ def remembered(function: Callable[..., Any]) -> Any:
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Derivation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Derivation(Readable):
     r"""A formula with the assumptions under which it holds.
 
     Examples
@@ -123,6 +124,26 @@ class Derivation:
         expression = specialised(self.expression, activation)
         used = {name: specialised(value, activation) for name, value in self.definitions.items()}
         return replace(self, expression=expression, definitions=used)
+
+    def _headline(self) -> str:
+        return self.name
+
+    def _parts(self, few: int) -> Iterator[str]:
+        yield self.text()
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the formula with its assumptions as plain Python objects; expressions become text."""
+        return {
+            "name": self.name,
+            "quantity": self.quantity,
+            "expression": _text(self.expression),
+            "assumptions": list(self.assumptions),
+            "error": self.error,
+            "definitions": {name: _text(value) for name, value in self.definitions.items()},
+        }
 
     def text(self) -> str:
         """Return formula, abbreviations and assumptions as plain text."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.support.arguments import float_array, function_values, number_array
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Density:
+@dataclass(frozen=True, eq=False, repr=False)
+class Density(Drawn, picture="density"):
     """A probability density in N dimensions, on the nodes of a tensor grid.
 
     Examples
@@ -126,11 +125,17 @@ class Density:
             current = np.stack([self._integrated(self.current[i], keep) for i in keep])
         return Density(nodes, widths, self._integrated(self.values, keep), current)
 
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the density as a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
-        from ctrnn_theory import plotting
+    def _headline(self) -> str:
+        ranges = " x ".join(f"[{axis[0]:.4g}, {axis[-1]:.4g}]" for axis in self.axes)
+        return f"{' x '.join(map(str, self.values.shape))} nodes on {ranges}, mass {self.mass:.8g}"
 
-        return plotting.density(self, ax, **options)
+    def _parts(self, few: int) -> Iterator[Table]:
+        yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
+
+    def _arrays(self) -> Arrays:
+        names = [f"h{i + 1}" for i in range(self.n)]
+        variables = {"density": (names, self.values), "current": (["direction", *names], self.current)}
+        return Arrays(variables, dict(zip(names, self.axes, strict=True)))
 
     def _sum(self, *keep: int) -> FloatArray:
         """Sum the probabilities over all axes but those in ascending `keep`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from ctrnn_theory.fokker_planck.stepping import Stepper
 from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 LEAST_TOLERANCE = 1e-8  # rounding does not let smaller ones be reached
@@ -28,8 +30,8 @@ VARYING_STEPS = 200  # fewest steps over the whole time if the coefficients vary
 LOST = 1e-6  # largest probability of the first density outside the domain
 
 
-@dataclass(frozen=True, eq=False)
-class DensityPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class DensityPath(Drawn, picture="density_path"):
     """Densities at T times, with moments that are extrapolated from two grids."""
 
     time: FloatArray
@@ -46,6 +48,24 @@ class DensityPath:
     controls the error by the steps in time."""
     border: FloatArray
     """Largest probability in the outermost cells at the lower and upper end of each axis, at any time, (N, 2)."""
+
+    def _headline(self) -> str:
+        return f"{len(self.time)} times from {self.time[0]:.4g} to {self.time[-1]:.4g}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"at time {self.time[-1]:.4g}:"
+        yield neuron_table({"mean": self.mean[-1], "std": np.sqrt(np.diag(self.covariance[-1]))}, few, "coordinate")
+        yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
+        yield f"largest probability at the ends of the domain {self.border.max():.1e}"
+
+    def _arrays(self) -> Arrays:
+        places = {f"h{i + 1}": axis for i, axis in enumerate(self.densities[0].axes)}
+        variables = {
+            "mean": (("time", "neuron"), self.mean),
+            "covariance": (("time", "neuron", "other"), self.covariance),
+            "density": (("time", *places), np.array([each.values for each in self.densities])),
+        }
+        return Arrays(variables, {"time": self.time, **places})
 
 
 @guarded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from ctrnn_theory.fokker_planck.one_dimension import solve_on_interval
 from ctrnn_theory.support.arguments import float_array, number_array, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 CELLS = {1: 512, 2: 128, 3: 48}
@@ -27,8 +29,8 @@ LEVELS = 3  # number of grids, each with cells half as wide as the one before
 MOST_DIMENSIONS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Drawn, picture="solution"):
     """A stationary density, with moments that are extrapolated from three grids."""
 
     density: Density
@@ -51,6 +53,17 @@ class Solution:
     """Number of cells along each axis, or in one dimension of nodes."""
     negative: float = 0.0
     """Sum of the negative probabilities that off-diagonal diffusion leaves, as a positive number."""
+
+    def _headline(self) -> str:
+        return f"stationary density on {' x '.join(map(str, self.cells))} cells"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
+        yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
+        yield f"probability at the ends of the domain {self.border.max():.1e}"
+
+    def _arrays(self) -> Arrays:
+        return self.density._arrays()
 
 
 @guarded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from ctrnn_theory.support.arguments import float_array, positive_integer, positi
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
 
 ORDER = 32  # points in a quadrature panel
@@ -28,8 +30,8 @@ DIRECT = 600  # nodes up to which all eigenvalues are computed
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Drawn, picture="spectrum"):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
 
     eigenvalues: ComplexArray
@@ -48,6 +50,19 @@ class Spectrum:
         For two attractors it is one over the sum of the rates of the jumps from either to the other.
         """
         return float(-1.0 / np.log(np.abs(self.eigenvalues[1])))
+
+    def _headline(self) -> str:
+        return f"{len(self.eigenvalues)} eigenvalues, relaxation time {self.relaxation_time:.6g} steps"
+
+    def _parts(self, few: int) -> Iterator[Table]:
+        rows = [
+            [str(k), f"{value.real:.8g}", f"{value.imag:.8g}", f"{abs(value):.8g}", f"{error:.0e}"]
+            for k, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True))
+        ]
+        yield Table(("eigenvalue", "real", "imaginary", "modulus", "error"), rows)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({name: ("eigenvalue", getattr(self, name)) for name in ("eigenvalues", "errors")}, {})
 
 
 @dataclass(frozen=True, eq=False)

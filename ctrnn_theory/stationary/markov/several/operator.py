@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.stationary.markov.operator import gaussian_nodes
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import (
     ChebyshevGrid,
@@ -22,6 +21,7 @@ from ctrnn_theory.stationary.markov.several.chebyshev_grid import (
     from_coefficients,
 )
 from ctrnn_theory.stationary.markov.state_range import LAYER
+from ctrnn_theory.support.read_only import ReadOnly
 from ctrnn_theory.support.types import FloatArray
 
 EXTRA = 16  # nodes more along an axis for what noise outside makes of a function than for the function
