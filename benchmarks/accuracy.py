@@ -22,7 +22,7 @@ def main() -> None:
         table.add_column(title, justify="right")
     for case in REFERENCE_CASES:
         net = ct.CTRNN.single(w=case.w, b=case.b, activation=case.activation, gamma=case.gamma)
-        noise = ct.Noise(**{f"{case.site}side": case.sigma})
+        noise = ct.Noise(**{case.site: case.sigma})
         exact = ct.predict(net, noise, method="exact")
         simulated = ct.predict(net, noise, method="simulation", target_se=TARGET, rng=1)
         bias = exact.mean[0] - case.fixed_point

@@ -87,7 +87,7 @@ class Estimate(NamedTuple):
 
 def reference_case(activation: str, site: str) -> Case:
     """Neuron whose law is known from a solver independent of the package."""
-    return next(case for case in REFERENCE_CASES if (case.activation, case.site) == (activation, site[:-4]))
+    return next(case for case in REFERENCE_CASES if (case.activation, case.site) == (activation, site))
 
 
 def network(activation: str, site: str, n: int, trajectories: int, steps: int) -> Work:

@@ -49,8 +49,8 @@ def bias(net: ct.CTRNN, noise: ct.Noise, method: str, h: float) -> float:
 
 def across_the_kink(w: float, gamma: float, site: str) -> list[str]:
     """Worst error of each formula over the distances: relative, and relative to the largest bias."""
-    unit = 1.0 if site == "in" else abs(w) * np.sqrt(gamma / 2)
-    noise = ct.Noise(**{f"{site}side": 1.0})
+    unit = 1.0 if site == "inside" else abs(w) * np.sqrt(gamma / 2)
+    noise = ct.Noise(**{site: 1.0})
     rows = []
     for a in DISTANCES * unit:
         h = max(a, 0.0)
@@ -67,7 +67,7 @@ def across_the_kink(w: float, gamma: float, site: str) -> list[str]:
 def kinks() -> Table:
     """Measure the composite formula beside the plain ones."""
     table = Table("relu", "w", "γ", "composite", "mean field", "small noise", box=None, pad_edge=False)
-    for site, weights in (("in", (-1.0, 0.0, 0.5)), ("out", (-1.0, 0.5))):
+    for site, weights in (("inside", (-1.0, 0.0, 0.5)), ("outside", (-1.0, 0.5))):
         for w in weights:
             for gamma in (0.05, 0.3):
                 table.add_row(site, f"{w:g}", f"{gamma:g}", *across_the_kink(w, gamma, site))
