@@ -55,7 +55,7 @@ def folder(name: str) -> Path:
 @lru_cache
 def _temporary(why: str) -> Path:
     """Return a folder that is removed when the process ends, and report once why it is used."""
-    logging.getLogger("ctrnn_theory").warning(f"the data of figures are not kept after this run: {why}")
+    logging.getLogger("ctrnn_theory").warning(f"The data of figures are not kept after this run: {why}")
     place = tempfile.TemporaryDirectory(prefix="ctrnn_theory-", ignore_cleanup_errors=True)
     atexit.register(place.cleanup)
     return Path(place.name)
