@@ -36,7 +36,7 @@ def moments(law: StationaryLaw) -> tuple[float, float]:
 
 @pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)
 def test_reference_values(case):
-    law = law_of(case.activation, case.w, case.b, case.gamma, **{f"{case.site}side": case.sigma})
+    law = law_of(case.activation, case.w, case.b, case.gamma, **{case.site: case.sigma})
     assert law.converged, law.message
     assert np.max(law.details["error"]) < 1e-10
     # One unit of the last digit, and half a unit for its rounding.

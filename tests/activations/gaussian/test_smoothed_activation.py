@@ -178,7 +178,7 @@ def test_negative_width_is_refused():
 
 
 def test_derivations_print_it():
-    text = derive.derivation("bias", 2, "in", "smoothed(tanh, 0.5)").text()
+    text = derive.derivation("bias", 2, "inside", "smoothed(tanh, 0.5)").text()
     assert "smoothed(1 - tanh(a)**2, 0.5)" in text
     with pytest.raises(ValueError, match=r"^activation must be made of terms whose Gaussian integral is known"):
         derive.smoothing("smoothed(tanh, 0.5)")
