@@ -153,7 +153,7 @@ class BiasReport(Drawn, picture="bias"):
         return f"{measure}from {self.reference}" if self.reference else "deviation"
 
     def _away(self, name: str) -> FloatArray | None:
-        """Deviation (N,) of a mean from that of the reference."""
+        """Return the deviation (N,) of a mean from that of the reference."""
         return None if self.reference is None else self.laws[name].mean - self.laws[self.reference].mean
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,14 +198,14 @@ def _named(name: str, law: StationaryLaw) -> str:
 
 
 def _outputs(delta: FloatArray) -> str:
-    """Show the bias of few outputs each, of many its root mean square and where it is largest."""
+    """Return the bias of each of few outputs, or root mean square and largest entries of many, as text."""
     if len(delta) <= WORST:
         return ", ".join(f"{x:+.5g}" if math.isfinite(x) else "" for x in delta)
     return f"{root_mean_square(delta):.5g} ({largest(delta)})"
 
 
 def _places(columns: Iterable[FloatArray]) -> str:
-    """Fixed-point format that gives the largest number of a column six digits at least."""
+    """Return the fixed-point format that gives the largest number of a column at least six digits."""
     largest = max((float(np.nanmax(np.abs(x), initial=0.0)) for x in columns), default=0.0)
     if largest >= 1e6:
         return ".9e"

@@ -1,4 +1,4 @@
-"""What results have in common: how they print, and the plain objects and labelled arrays that they turn into."""
+"""The forms that all results share: text, HTML, plain objects for JSON, labelled arrays and pictures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Readable(ReadOnly):
 
 @guarded
 class Result(Readable):
-    """What a public function returns: it also lays itself out as a table, and as arrays over named axes.
+    """Gives the result of a public function a table and a dataset over named axes too.
 
     A subclass names its arrays in :meth:`_arrays`.
     """
@@ -108,7 +108,7 @@ class Result(Readable):
 
 @guarded
 class Drawn(Result):
-    """A result of which :mod:`ctrnn_theory.plotting` has a picture; a subclass names the function that draws it."""
+    """Gives a result a picture too; a subclass names the function of :mod:`ctrnn_theory.plotting` that draws it."""
 
     _picture: ClassVar[str]
 
