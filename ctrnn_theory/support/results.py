@@ -50,9 +50,9 @@ class Readable(ReadOnly):
 
     def __repr__(self) -> str:
         title = f"{type(self).__name__}: {self._headline()}"
-        lines = _text([title, *self._parts(FEW)]).splitlines()
+        lines = _lines([title, *self._parts(FEW)])
         if len(lines) > LINES:
-            lines = _text([title, *self._parts(1)]).splitlines()
+            lines = _lines([title, *self._parts(1)])
         if len(lines) > LINES:
             lines = [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines"]
         return "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in lines)
@@ -250,6 +250,11 @@ def _numbers(array: Any) -> Any:
     if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
         return [_numbers(part) for part in array] if array.ndim else None
     return array.tolist()
+
+
+def _lines(parts: Iterable[str | Table]) -> list[str]:
+    """Return the lines of some parts that are not empty."""
+    return [line for line in _text(parts).splitlines() if line]
 
 
 def _text(parts: Iterable[str | Table]) -> str:
