@@ -161,7 +161,7 @@ class BiasReport(Drawn, picture="bias"):
         network = self.network.to_dict()
         activation = network.pop("activation")
         methods: dict[str, Any] = {}
-        for name in METHODS:
+        for name in dict.fromkeys((*METHODS, *self.laws, *self.refused)):
             if name in self.laws:
                 law = self.laws[name].to_dict()
                 methods[name] = {"mean": law["mean"], "covariance": law["covariance"], "bias": plain(self.bias[name])}
