@@ -1,7 +1,8 @@
-"""Every claim of the theory as a figure that a paper could print, from the public interface alone.
+"""Figures of the claims of the theory, in the quality of a paper, made from the public interface alone.
 
-A figure is a module with ``compute(quick=False) -> data`` (arrays and numbers by name) and ``draw(data) -> Figure``.
-Adding one is adding a file and its entry here.
+A figure is a module with three functions: ``compute(quick=False)`` returns data, which are arrays and numbers by name,
+``headline(data)`` returns the numbers that the figure shows, and ``draw(data)`` returns a Matplotlib figure. A new
+figure needs a file in this folder and an entry below.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Makes figures: computes, or takes what was computed before, draws, and writes them."""
+"""Makes figures: computes their data or reads them from the cache, draws them and writes them to files."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from paper_figs.cache import Data, computed, usable
 from paper_figs.networks import SAY
 
 FORMATS: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
-"""What is written, and the metadata that are left out, so that the same figure is the same file."""
+"""Formats that are written, each with the metadata to leave out, so that equal figures are equal files."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A figure that was made."""
+    """A figure that has been made."""
 
     name: str
-    """Its name."""
+    """Name of the figure."""
     files: tuple[Path, ...]
-    """What was written."""
+    """Files that were written."""
     seconds: float
-    """Of computing and drawing; of drawing alone where its data were kept."""
+    """Seconds that were spent on computing and drawing; computing takes none if the data were in the cache."""
     headline: dict[str, float]
-    """The numbers that it shows."""
+    """Numbers that the figure shows, by name."""
 
 
 def make(
@@ -40,25 +40,30 @@ def make(
     fresh: bool = False,
     say: Callable[[str], object] = lambda what: None,
 ) -> Iterable[Made]:
-    """Make figures one by one, and give each when it is written.
+    """Make figures one by one, and yield each when it is written.
 
     Parameters
     ----------
     names
-        Of :data:`FIGURES`; all by default.
+        Names from :data:`FIGURES`; all of them by default.
     quick
-        Coarser, from networks that are in the package: a minute instead of ten.
+        Whether to compute coarser data from the networks in ``trained/``, in a minute instead of ten.
     out
-        Folder for them, made if need be.
+        Folder for the files, which is made if it does not exist.
     fresh
-        Compute even what was computed before.
+        Whether to compute data again that are in the cache.
     say
-        Called with what is being done.
+        Function that is called with a line of text about the current work.
+
+    Yields
+    ------
+    Made
+        A figure with its files and its headline.
 
     Raises
     ------
     ValueError
-        For an unknown name, or a folder that cannot be written.
+        If a name is unknown, or the folder cannot be written.
     """
     chosen = list(dict.fromkeys(names)) or list(FIGURES)
     for name in chosen:
@@ -82,17 +87,17 @@ def _made(names: list[str], quick: bool, out: Path, fresh: bool, say: Callable[[
 
 
 def figure_module(name: str) -> ModuleType:
-    """Module of a figure."""
+    """Import and return the module of a figure."""
     return importlib.import_module(f"paper_figs.{name}")
 
 
 def write(module: ModuleType, data: Data, out: Path) -> tuple[Path, ...]:
-    """Draw a figure, and write it whole or not at all."""
+    """Draw a figure and write its files, each completely or not at all."""
     from matplotlib import pyplot as plt
 
     from paper_figs.style import STYLE
 
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in matplotlib's own fonts
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about dates in Matplotlib's own fonts
     figure, files = module.draw(data), []
     with plt.style.context(["default", STYLE]):
         for ending, metadata in FORMATS.items():

@@ -1,4 +1,4 @@
-"""The built-in activations: one expression each, from which all that is known of an activation follows."""
+"""The built-in activations, each of them one expression from which all else follows."""
 
 from __future__ import annotations
 

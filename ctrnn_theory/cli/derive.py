@@ -9,9 +9,15 @@ from ctrnn_theory.cli.console import progress, say
 
 @click.command("derive")
 @click.argument("activation", required=False)
-@click.option("--formula", default="bias", show_default=True, help="What to derive; see `ctrnn-theory list formulas`.")
+@click.option("--formula", default="bias", show_default=True, help="Formula, see `ctrnn-theory list formulas`.")
 @click.option("--order", type=int, default=4, show_default=True, help="Highest power of sigma, even.")
-@click.option("--site", default="in", show_default=True, help="Noise inside (in) or outside (out) the activation.")
+@click.option(
+    "--site",
+    default="inside",
+    show_default=True,
+    metavar="inside|outside",
+    help="Where the noise is: inside or outside the activation.",
+)
 @click.option("--latex", is_flag=True, help="Print LaTeX.")
 def derive_command(activation: str | None, formula: str, order: int, site: str, latex: bool) -> None:
     """Print a formula of the theory, with the assumptions under which it holds and the order of its error.

@@ -65,7 +65,7 @@ class _Picture:
 
     def plot(self, ax: Any) -> None:
         """Draw on axes of matplotlib."""
-        from ctrnn_theory.plotting.heatmap import heatmap, lines
+        from ctrnn_theory.plotting import heatmap, lines
 
         if self.y is not None:
             heatmap(self.dataset, self.x, self.y, self.quantity, ax, **self.select)

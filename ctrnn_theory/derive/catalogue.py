@@ -1,4 +1,4 @@
-"""Every derivation by name, for the command line and the page of the theory."""
+"""All derivations by name, for the command line and the page of the theory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ctrnn_theory.derive import kinks, network, preference, sensitivity, small_noise, smoothing
 from ctrnn_theory.derive.derivation import Derivation
-from ctrnn_theory.derive.symbols import check_site
+from ctrnn_theory.derive.symbols import as_site
 from ctrnn_theory.support.registry import Registry
 
 
@@ -44,34 +44,50 @@ class Formula:
     summary: str
     """What the formula gives."""
     derive: Callable[[int, Any, Any], Derivation]
-    """Derivation from (order, site, activation), of which some formulas need none."""
+    """Derivation from (order, site, activation); some formulas use none of them."""
     specific: bool = False
     """Whether the formula can be written out for one activation."""
 
 
+LABELS = {"mean_field": "mean field", "gaussian_closure": "Gaussian closure"}
 FORMULAS: Registry[Formula] = Registry(
     "formula",
     [
-        Formula("bias", "bias of one neuron in little noise", partial(_small_noise, "bias"), specific=True),
-        Formula("variance", "its stationary variance", partial(_small_noise, "variance"), specific=True),
-        Formula("third_cumulant", "its third cumulant", partial(_small_noise, "third_cumulant"), specific=True),
-        Formula("network_bias", "bias of a network in little noise, order two", lambda n, s, f: network.describe()),
-        Formula("kink_inner", "bias across a kink: the boundary layer", partial(_kink, "inner")),
-        Formula("kink_outer", "bias across a kink: away from it", partial(_kink, "outer")),
-        Formula("kink_composite", "bias across a kink: both in one formula", partial(_kink, "composite")),
-        Formula("kink_scaling", "bias of relu with its fixed point on the kink", partial(_kink, "scaling")),
-        Formula("smoothing", "Gaussian smoothing of an activation", _smoothing, specific=True),
-        Formula("preferred_loss", "loss against test noise", partial(_preference, "loss")),
-        Formula("preferred_level", "noise level of least loss", partial(_preference, "level")),
+        Formula("bias", "noise-induced bias of one neuron under weak noise", partial(_small_noise, "bias"), True),
         Formula(
-            "preferred_critical",
-            "training noise above which noise is preferred",
-            partial(_preference, "critical"),
+            "variance", "stationary variance of one neuron under weak noise", partial(_small_noise, "variance"), True
+        ),
+        Formula(
+            "third_cumulant",
+            "third cumulant of one neuron under weak noise",
+            partial(_small_noise, "third_cumulant"),
+            True,
+        ),
+        Formula(
+            "network_bias",
+            "noise-induced bias of a network under weak noise, to order two",
+            lambda n, s, f: network.describe(),
+        ),
+        Formula("kink_inner", "noise-induced bias within the boundary layer at a kink", partial(_kink, "inner")),
+        Formula("kink_outer", "noise-induced bias away from a kink", partial(_kink, "outer")),
+        Formula(
+            "kink_composite",
+            "noise-induced bias near a kink and away from it, in one formula",
+            partial(_kink, "composite"),
+        ),
+        Formula(
+            "kink_scaling", "noise-induced bias of relu with its fixed point on the kink", partial(_kink, "scaling")
+        ),
+        Formula("smoothing", "Gaussian smoothing of an activation", _smoothing, True),
+        Formula("preferred_loss", "loss as a function of the test noise", partial(_preference, "loss")),
+        Formula("preferred_level", "noise level of the lowest loss", partial(_preference, "level")),
+        Formula(
+            "preferred_critical", "training noise above which noise is preferred", partial(_preference, "critical")
         ),
         *(
             Formula(
                 f"{prefix}_{parameter}",
-                f"derivative of the bias in {parameter}, {method.replace('_', ' ')}",
+                f"derivative of the noise-induced bias in {parameter} by the {LABELS[method]}",
                 partial(_sensitivity, parameter, method),
             )
             for prefix, method in (("sensitivity", "mean_field"), ("closure_sensitivity", "gaussian_closure"))
@@ -82,7 +98,7 @@ FORMULAS: Registry[Formula] = Registry(
 """The formulas by name."""
 
 
-def derivation(name: str = "bias", order: int = 4, site: str = "in", activation: Any = None) -> Derivation:
+def derivation(name: str = "bias", order: int = 4, site: str = "inside", activation: Any = None) -> Derivation:
     """Return a derivation with its assumptions and the order of its error.
 
     Parameters
@@ -92,23 +108,23 @@ def derivation(name: str = "bias", order: int = 4, site: str = "in", activation:
     order
         Highest power of σ, even, for "bias", "variance" and "third_cumulant".
     site
-        "in" for noise inside the activation, "out" for noise outside.
+        "inside" or "outside" the activation, where the noise is.
     activation
-        What :func:`~ctrnn_theory.activation` takes: the formula is written out for it. Needed for "smoothing",
-        possible where `order` counts.
+        An activation as :func:`~ctrnn_theory.activation` takes it, for which the formula is written out. It is
+        required for "smoothing", and allowed for the formulas that depend on `order`.
 
     Raises
     ------
     ValueError
-        For an unknown name, order, site or activation.
+        If the name, order, site or activation is unknown.
 
     Examples
     --------
-    >>> print(derivation("bias", order=2, site="out").text().splitlines()[0])
+    >>> print(derivation("bias", order=2, site="outside").text().splitlines()[0])
     delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)
     """
     formula = FORMULAS.choose(name)
-    check_site(site)
+    site = as_site(site)
     if activation is not None and not formula.specific:
-        raise ValueError(f"activation must be left out for {name}, which holds for any; got {activation!r}")
+        raise ValueError(f"activation must be left out for {name}, which holds for any activation; got {activation!r}")
     return formula.derive(order, site, activation)

@@ -18,11 +18,12 @@ from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
 from ctrnn_theory.support.run_folder import RunFolder, claimed
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
@@ -32,15 +33,15 @@ WORK, FASTER = 1e7, 10
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Path(ReadOnly):
+@dataclass(frozen=True, eq=False, repr=False)
+class Path(Drawn, picture="path"):
     """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray
     """Times (T,) in units of τ: γ for each step; the first is 0."""
     h: FloatArray
     """States (T, M, N); the first is where the trajectories start. From a folder: mapped, read-only."""
-    net: CTRNN
+    network: CTRNN
     """The network."""
 
     @classmethod
@@ -74,10 +75,21 @@ class Path(ReadOnly):
         ValueError
             If the network has no readout.
         """
-        if self.net.W_out is None:
-            raise ValueError("net must have W_out for an output; got None")
-        z: FloatArray = self.h @ self.net.W_out.T
-        return z if self.net.b_out is None else z + self.net.b_out
+        return self.network.output(self.h)
+
+    def _headline(self) -> str:
+        return (
+            f"{counted(len(self.time), 'time')} from 0 to {self.time[-1]:.4g}, "
+            f"{counted(self.h.shape[1], 'trajectory', 'trajectories')}; {self.network.title}"
+        )
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"over the trajectories at time {self.time[-1]:.4g}:"
+        with np.errstate(all="ignore"):  # a state may have grown beyond the range of numbers
+            yield neuron_table({"mean": self.h[-1].mean(axis=0), "std": self.h[-1].std(axis=0)}, few)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({"h": (("time", "trajectory", "neuron"), self.h)}, {"time": self.time})
 
 
 @guarded

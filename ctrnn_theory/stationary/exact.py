@@ -13,9 +13,10 @@ from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov.acceptance import verdict
-from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, witnessed
-from ctrnn_theory.stationary.markov.operator import Mesh, Step
+from ctrnn_theory.stationary.markov.acceptance import check_accuracy
+from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, with_missed
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
+from ctrnn_theory.stationary.markov.several.chain import law_of_several
 from ctrnn_theory.stationary.markov.state_range import (
     END_PANEL,
     choose_reach,
@@ -26,7 +27,6 @@ from ctrnn_theory.stationary.markov.state_range import (
     require_bounded,
     resolve,
 )
-from ctrnn_theory.stationary.markov.tensor_operator import few_law
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
@@ -117,7 +117,7 @@ def solve(
     if not np.any(noise.std("inside", net.n)) and not np.any(noise.std("outside", net.n)):
         return _point(net, u, origin, 0.0)
     if net.n > 1:
-        return few_law(net, noise, u, origin, tolerance)
+        return law_of_several(net, noise, u, origin, tolerance)
     found = search_one(net, noise, u, origin, tolerance)
     return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)
 
@@ -176,7 +176,7 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
     stalled = widenings = 0
     for round_ in range(ROUNDS):
         half = 0.5 * (edges[-1] - edges[0])
-        chain = chain_on(step, Mesh(edges, jumps), min(FIRST_DEGREE + 2 * round_, LAST_DEGREE))
+        chain = chain_on(step, ChebyshevPanels(edges, jumps), min(FIRST_DEGREE + 2 * round_, LAST_DEGREE))
         width = max(np.sqrt(max(chain.variance, 0.0)), 0.03 * half)
         rounding = 20.0 * np.finfo(float).eps * chain.memory  # which no number of panels reduces
         goal = np.maximum(tolerance * np.array([width, width**2]), rounding * np.array([half, half**2]))
@@ -196,7 +196,7 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
         if excess <= 1.0 or stalled == STALLED or panels + np.sum(coarse) > MAX_PANELS:
             break
         edges = merge(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])[coarse]]), edges[0], edges[-1])
-    return witnessed(chain if best is None else best, f)
+    return with_missed(chain if best is None else best, f)
 
 
 def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[Step, FloatArray] | None:
@@ -204,8 +204,8 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
 
     A leak that is small compared with the probability in a wide outermost panel may be due to its coarseness.
     """
-    edges = chain.mesh.edges
-    mass = chain.mesh.mass(chain.weights)[[0, -1]]
+    edges = chain.panels.edges
+    mass = chain.panels.mass(chain.weights)[[0, -1]]
     narrow = np.diff(edges)[[0, -1]] < 0.3 * END_PANEL * (edges[-1] - edges[0])
     clear = narrow | (mass > 1e-3) | (chain.leak > 1e-3 * mass * chain.memory * chain.kick)
     leaking = clear & (chain.leak > tolerable)
@@ -234,13 +234,15 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
 def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     mean, variance = np.array([chain.mean]), max(chain.variance, 0.0)
-    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma)
+    converged, message = check_accuracy(
+        chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma
+    )
     details: dict[str, Any] = {
         "error": chain.error,
-        "domain": (float(chain.mesh.edges[0]), float(chain.mesh.edges[-1])),
+        "domain": (float(chain.panels.edges[0]), float(chain.panels.edges[-1])),
         "nodes": len(chain.weights),
         "memory": chain.memory,
-        "points": chain.mesh.nodes,
+        "points": chain.panels.nodes,
         "weights": chain.weights,
     }
     return StationaryLaw(mean, np.array([[variance]]), "exact", converged, message, details=details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from ctrnn_theory.support.arguments import float_array, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training import checkpoint
@@ -37,8 +39,8 @@ EVERY, SHARE = 2.0, 20
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Training:
+@dataclass(frozen=True, eq=False, repr=False)
+class Training(Drawn, picture="training"):
     """A trained network, and how it came about."""
 
     network: CTRNN
@@ -74,6 +76,20 @@ class Training:
         cut_off = f"cut off after {len(history)} of {settings.generations} generations"
         result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
         return _training(settings, network, history, result)
+
+    def _headline(self) -> str:
+        return f"{self.task.name}: {self.network.title}; noise {self.noise.title}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"loss {self.loss:.4g} after {self.evaluations} evaluations in {self.seconds:.1f} s ({self.message})"
+        count = len(self.losses)
+        if count:
+            shown = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
+            rows = [[str(k), f"{self.losses[k].min():.5g}", f"{np.median(self.losses[k]):.5g}"] for k in shown]
+            yield Table(("generation", "least loss", "median loss"), rows)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({"loss": (("generation", "candidate"), self.losses)}, {})
 
 
 class Objective:

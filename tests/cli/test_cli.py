@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import ctrnn_theory as ct
+from ctrnn_theory.activations import BUILTIN
 from ctrnn_theory.cli.console import _letters
 from ctrnn_theory.cli.main import main
 
@@ -57,10 +58,11 @@ def test_plot_is_written(capsys, tmp_path):
 
 
 def test_derive(capsys):
-    code, out, err = run(capsys, "derive", "--order", 2, "--site", "out")
+    code, out, err = run(capsys, "derive", "--order", 2, "--site", "outside")
     assert (code, err) == (0, "")
     assert out.startswith("delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)")
     assert "h* is stable" in out
+    assert run(capsys, "derive", "--order", 2, "--site", "out") == (0, out, "")
     _, latex, _ = run(capsys, "derive", "tanh", "--order", 2, "--latex")
     assert r"\tanh" in latex
     assert run(capsys, "derive", "relu", "--formula", "smoothing")[1].startswith("F = ")
@@ -68,8 +70,7 @@ def test_derive(capsys):
 
 def test_lists(capsys):
     _, out, _ = run(capsys, "list", "activations")
-    assert [line.split()[0] for line in out.splitlines()][:2] == ["identity", "relu"]
-    assert len(out.splitlines()) == 16
+    assert [line.split()[0] for line in out.splitlines()] == list(BUILTIN)
     _, out, _ = run(capsys, "list", "formulas")
     assert [line.split()[0] for line in out.splitlines()] == list(ct.derive.FORMULAS)
     _, out, _ = run(capsys, "list", "methods")
@@ -141,7 +142,7 @@ BAD = {
     ),
     "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
     "order": (["derive", "--order", 3], "order must be even and at least 2; got 3"),
-    "site": (["derive", "--site", "inside"], 'site must be "in" or "out"; got'),
+    "site": (["derive", "--site", "left"], 'site must be "inside" or "outside"; got'),
     "formula": (["derive", "--formula", "magic"], "formula must be one of"),
     "no closed form": (["derive", "tanh", "--formula", "smoothing"], "tanh"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
@@ -191,7 +192,7 @@ def command(*arguments, text=True, **environment):
     ("arguments", "words"),
     [
         (["list", "methods"], ["expansion of mean and covariance in powers of sigma;", "Fokker", "Planck equation"]),
-        (["derive", "--order", 2, "--site", "out"], ["+ O(sigma^4)", "1 - gamma (1 - w f1)"]),
+        (["derive", "--order", 2, "--site", "outside"], ["+ O(sigma^4)", "1 - gamma (1 - w f1)"]),
     ],
 )
 def test_what_an_encoding_lacks_is_printed_in_other_letters(encoding, arguments, words):
