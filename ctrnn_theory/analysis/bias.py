@@ -75,7 +75,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen = METHODS if methods is None else method_names(methods)
+    chosen = tuple(METHODS) if methods is None else method_names(methods)
     check_rng(rng)
     threads(workers)
     if target_se is not None:
@@ -89,7 +89,7 @@ def bias(
             continue
         if progress is not None:
             progress(name)
-        options = {"rng": rng, "target_se": target_se, "workers": workers} if name == "simulation" else {}
+        options = METHODS[name].options.chosen({"rng": rng, "target_se": target_se, "workers": workers})
         try:
             laws[name] = base if name == "deterministic" else predict(net, noise, u, name, start, **options)
         except NotApplicable as reason:

@@ -1,4 +1,4 @@
-"""The Gaussian closure and one term more: the third cumulants, for a law that is skewed."""
+"""The closure at the third cumulant: the Gaussian closure with one more term, for a law that is skewed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 
-WEIGHT = 0.7  # of each move, so that modes that overshoot their end die away as well as those that fall short of it
-FAR = 1e3  # relative change of a state that has run away
-UNSETTLED = "the third cumulants do not settle; the Gaussian closure is given"
+WEIGHT = 0.7  # share of a move that is made: modes that overshoot their limit decay as those that fall short of it do
+RUNAWAY = 1e3  # relative change in an iteration, from which the state is taken to diverge
+UNSETTLED = "the third cumulants do not settle; the law of the Gaussian closure is returned"
 
 
 def solve(
@@ -29,13 +29,14 @@ def solve(
     tolerance: float = 1e-11,
     max_iterations: int = 200,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of the closure at the third cumulant.
+    """Return the stationary mean and covariance of the closure at the third cumulant.
 
-    As a rule the state's variance is O(γ), its third cumulants are O(γ²) and the fourth ones O(γ³). The Gaussian
-    closure leaves an error of O(γ²) in the mean, this one O(γ³); in powers of the noise, O(σ⁴) and O(σ⁶). With γ near
-    1 nothing of the kind is small, and it may be the worse of the two. See
-    :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations; they are solved from
-    the Gaussian closure on, by relaxation: the linear response of the map is inverted, and what is left iterated.
+    The variance of the state is O(γ), its third cumulants are O(γ²) and its fourth cumulants O(γ³). The Gaussian
+    closure therefore leaves an error of O(γ²) in the mean, and this closure one of O(γ³); in powers of the noise,
+    O(σ⁴) and O(σ⁶). With γ near 1 these terms are not small, and this closure may be the worse of the two. See
+    :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations. They are solved by
+    relaxation that begins at the Gaussian closure: the linear response of the map is inverted, and the remainder is
+    iterated.
 
     Parameters
     ----------
@@ -49,10 +50,10 @@ def solve(
     Returns
     -------
     StationaryLaw
-        Where the cumulants do not settle on a positive covariance, the law is that of the Gaussian closure
-        and ``converged`` is False. ``details``: "skewness" (N,), κ_iii / V_ii^(3/2); "third_cumulant" (N, N, N);
-        "correction" (N,), what the third cumulants add to the mean, which is about the error of the Gaussian closure;
-        "residual", that change; "iterations".
+        If the cumulants do not settle with a positive covariance, the law is that of the Gaussian closure and
+        ``converged`` is False. ``details``: "skewness" (N,), κ_iii / V_ii^(3/2); "third_cumulant" (N, N, N);
+        "correction" (N,), the shift of the mean by the third cumulants, about the error of the Gaussian closure;
+        "residual", the last relative change; "iterations".
 
     Raises
     ------
@@ -83,7 +84,7 @@ def solve(
             break
         last, residual, k = residual, change(state, new), k + 1
         state = mix(state, new, WEIGHT)
-        if not residual < FAR:
+        if not residual < RUNAWAY:
             break
         settled = residual <= tolerance or (residual <= ROUNDING and residual >= last)
     if not settled:

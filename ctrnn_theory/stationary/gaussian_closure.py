@@ -1,4 +1,4 @@
-"""The Gaussian closure: exact moments of one step from a Gaussian state, iterated to where they stay."""
+"""The Gaussian closure: the exact moments of one step from a Gaussian state, iterated to their fixed point."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ctrnn_theory.support.arguments import positive_integer, positive_number, re
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 
+TOLERANCE = 1e-12  # relative distance to the fixed point, by default
+MOST_STRIDES = 512  # by default
 LIMITED = "rounding limits the relative residual to {:.1e}"
-TOLERANCE = 1e-12
-MOST_STRIDES = 512
-UNSTABLE = "the state rests at an unstable fixed point"
+UNSTABLE = "the state stays at an unstable fixed point"
 
 
 @guarded
 def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: ArrayLike | None = None) -> Moments:
-    """One step of the closure in time: exact mean and covariance of h' for h ~ N(m, V).
+    """Return the exact mean and covariance of h' for h ~ N(m, V): one step of the closure in time.
 
     ::
 
         m' = (1-γ) m + γ F(a; s),   a = W m + W_in u + b,   S = Σ_in + W V Wᵀ,   s = √diag S
         V' = (1-γ)² V + γ(1-γ) (V Wᵀ D + D W V) + γ² (C + Σ_out),   D = diag F'(a; s),   C = Cov f(x), x ~ N(a, S)
 
-    With an input that changes from step to step, iterating it follows the network in time.
+    Iterated with an input that changes from step to step, it follows the network in time.
 
     Parameters
     ----------
@@ -68,24 +68,24 @@ def solve(
     tolerance: float = TOLERANCE,
     max_iterations: int = MOST_STRIDES,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of the Gaussian closure that `start` flows to (see :func:`step`).
+    """Return the stationary mean and covariance to which the Gaussian closure settles from `start` (see :func:`step`).
 
-    The map is followed from `start`, known exactly, in strides of many steps at once: their number is one step where
-    the path bends sharply, doubles where it does not, and keeps the error of a stride below a thousandth of the state.
-    Now and then Newton's method is tried. Its end is taken only if it is stable and the map is nearly linear from the
-    present state to it, so that among several fixed points the end is the one that `start` flows to. The work does not
-    grow with 1/γ, or with the time that the network takes to settle. A map that does not settle gives its average
-    over about the last half of its strides.
+    The map is followed from `start`, which is known exactly, in strides of many steps at once: a stride is one step
+    where the path bends sharply, doubles where it does not, and keeps its error below a thousandth of the state. From
+    time to time Newton's method is tried. Its solution is taken only if it is stable and the map is nearly linear
+    between the present state and the solution, so that among several fixed points it is the one to which the closure
+    settles from `start`. The work does not grow with 1/γ, or with the time that the network takes to settle. A map
+    that does not settle gives its average over about the last half of its strides.
 
     Parameters
     ----------
     net, noise, u, start
         See :func:`ctrnn_theory.predict`.
     tolerance
-        Largest relative distance to the fixed point, as the last Newton step estimates it.
+        Largest relative distance to the fixed point, estimated by the last Newton step.
     max_iterations
-        Most strides. Each evaluates the moments of a step twice, and there are some ten tries of Newton's method, of a
-        few dozen evaluations each, at most.
+        Largest number of strides. A stride evaluates the moments of a step twice; in addition there are at most about
+        ten attempts by Newton's method, of a few dozen evaluations each.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def solve(
     if not end.settled[0]:
         message = (
             f"the closure does not settle (relative change {residual:.1e} in a time constant after"
-            f" {end.strides[0]} strides); its average over about the last half of them is given"
+            f" {end.strides[0]} strides); its average over about the last half of them is returned"
         )
     elif not end.stable[0]:
         message = UNSTABLE

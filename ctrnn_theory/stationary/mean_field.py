@@ -1,4 +1,4 @@
-"""The noise-smoothed fixed point: the activation replaced by its Gaussian average."""
+"""The mean field: the fixed point of the network whose activation is replaced by its Gaussian average."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from ctrnn_theory.stationary.law import StationaryLaw
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
-    """Fixed point m = F(W m + W_in u + b; σ_in) that `start` flows to; noise outside does not shift it.
+    """Return the fixed point m = F(W m + W_in u + b; σ_in) to which the smoothed network settles from `start`.
 
-    The law of h as γ → 0 at fixed σ_in. The covariance is the linear response to the fluctuations about it:
+    This is the limit of E h for γ → 0 at fixed σ_in; noise outside does not shift it. The covariance is the linear
+    response to the fluctuations about m:
     V = A V Aᵀ + γ² (C + Σ_out), A = (1-γ) I + γ diag(F') W, C = Cov f(a + σ_in ξ).
 
     At an unstable fixed point, or without one, the covariance is NaN and ``converged`` False.
@@ -33,7 +34,6 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     0.3755
     """
     f, drive, std = net.activation, net.drive(u), noise.std("inside", net.n)
-
     end = settle(f, std, net.W, drive, net.gamma, net.start_state(start))
     a = net.W @ end.state + drive
     V, message = None, end.remark("the smoothed network")
