@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
