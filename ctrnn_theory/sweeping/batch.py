@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.dynamics.neurons import settle_neurons
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.stationary.method import Method
 from ctrnn_theory.stationary.registry import METHODS, know, predict
@@ -192,10 +193,11 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
     states = np.full((points.size, spec.neurons), np.nan)
     left = np.ones(points.size, bool)
     for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
-        ends = vectorised.noise_free(neurons)
-        states[places, 0], left[places] = ends.state, ~ends.settled & ~ends.runaway
-        for i in places[ends.runaway].tolist():
-            reasons.setdefault(i, vectorised.PASSED)
+        ends = settle_neurons(neurons)
+        states[places, 0], left[places] = ends.state, ~ends.settled
+        left[places[list(ends.growing)]] = False
+        for i, reason in ends.growing.items():
+            reasons.setdefault(int(places[i]), reason)
     for i in np.flatnonzero(left).tolist():
         try:
             net, _, u = spec.model(spec.point(int(points[i])))
