@@ -2,7 +2,7 @@
 
 A figure is a module with three functions: ``compute(quick=False)`` returns data, which are arrays and numbers by name,
 ``headline(data)`` returns the numbers that the figure shows, and ``draw(data)`` returns a Matplotlib figure. A new
-figure needs a file in this folder and an entry below.
+figure needs a file in this folder and its entry below.
 """
 
 from typing import NamedTuple
@@ -23,36 +23,43 @@ FIGURES: Registry[Figure] = Registry(
     "NAME",
     [
         Figure("smoothing", "Noise inside smooths the activation, and shifts fixed points where it bends"),
-        Figure("bias_sigma", "The bias grows with σ at a kink, and with σ² where the activation is smooth"),
+        Figure(
+            "bias_sigma", "The noise-induced bias grows with σ at a kink, and with σ² where the activation is smooth"
+        ),
         Figure(
             "bias_gamma",
-            "Noise inside shifts the fixed point at any step; noise outside only as far as the step is long",
+            "Noise inside shifts the mean at any step; the shift by noise outside vanishes as the step becomes short",
         ),
         Figure(
             "laws",
-            "Stationary laws of one and two neurons: the Gaussian closure has those with one basin, not those with two",
+            "Stationary laws of one and two neurons: the Gaussian closure fits them with one basin, and not with two",
         ),
-        Figure("cost", "Accuracy against cost: what each method gives for its seconds, and what control variates save"),
+        Figure(
+            "cost",
+            "Accuracy against cost: each method after its seconds, and the steps that control variates save",
+        ),
         Figure(
             "regulator",
             "A neuron that holds a set-point: noise inside drives its operating point to where the activation is flat",
         ),
         Figure(
             "preference",
-            "Networks trained with noise inside can do best with it left on; those trained with noise outside do not",
+            "Networks trained with noise inside can work best with noise; those trained with noise outside do not",
         ),
         Figure(
             "threshold",
-            "How much noise a network prefers follows from two numbers: its noise-free movement and its variance",
+            "The preferred noise follows from the shift of the output without noise, and from its variance",
         ),
         Figure(
-            "operating",
-            "Where training puts neurons: the more noise is inside, the more of them work near the kink",
+            "operating", "Training with more noise inside places more neurons within one standard deviation of the kink"
         ),
         Figure(
-            "surrogate", "Taking the noise out: smoothing the activation keeps what a noisy network does on average"
+            "surrogate", "A network with a smoothed activation and no noise keeps the mean output of the noisy network"
         ),
-        Figure("resonance", "Not stochastic resonance: there a threshold sets the best noise, here training does"),
+        Figure(
+            "resonance",
+            "Not stochastic resonance: there a threshold sets the best noise, here training does",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

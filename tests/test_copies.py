@@ -18,7 +18,7 @@ import pytest
 import xarray
 
 import ctrnn_theory as ct
-from ctrnn_theory.sweeping.grid import Progress
+from ctrnn_theory.sweeping.sweep import Progress
 from ctrnn_theory.training import tasks
 
 NET, NOISE = ct.CTRNN.single(0.5, 0.1, "tanh"), ct.Noise(inside=0.5)

@@ -15,7 +15,7 @@ import click
 from ctrnn_theory.cli.console import say
 
 if TYPE_CHECKING:
-    from ctrnn_theory.sweeping.grid import Progress
+    from ctrnn_theory.sweeping.sweep import Progress
 
 
 @click.command("sweep")
@@ -35,8 +35,8 @@ def sweep_command(
     the exit status is then 1.
     """
     from ctrnn_theory.sweeping.dataset import FILES, failures
-    from ctrnn_theory.sweeping.grid import sweep
     from ctrnn_theory.sweeping.spec import Spec
+    from ctrnn_theory.sweeping.sweep import sweep
 
     read, begin = Spec.of(spec), perf_counter()
     total = read.size * len(read.methods)

@@ -40,8 +40,8 @@ ESCAPE_METHODS: Registry[Method] = Registry(
         ),
     ],
 )
-"""Methods of :func:`escape_times`; that of Kramers has no stationary law, and is here alone."""
-ARGUMENTS = 4  # (net, noise, u, basins) by position
+"""Methods of :func:`escape_times`; Kramers' method has no stationary law, so that it stands here alone."""
+ARGUMENTS = 4  # number of arguments (net, noise, u, basins) that a method takes by position
 SEPARATED = 5.0  # ratio of escape to relaxation times above which basins are metastable
 NONE_SEEN = 3.0  # -log 0.05: where no event occurs in a time T, the mean time is at least T/3 with 95 % confidence
 LARGEST_CONDITION = 1e12  # condition number of the eigenfunctions at the attractors, above which no chain is computed

@@ -12,6 +12,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mix
 from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
+from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 
@@ -45,7 +46,7 @@ def solve(
     tolerance
         Largest relative change of mean, covariance and third cumulants in the last iteration.
     max_iterations
-        Most iterations.
+        Largest number of iterations.
 
     Returns
     -------
@@ -58,11 +59,11 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than 64 neurons.
+        If the network has more than 64 neurons.
     Divergence
         If the mean or the covariance grows without bound.
     ValueError
-        For a tolerance that is not positive, or fewer than one iteration.
+        If the tolerance is not positive, or fewer than one iteration is allowed.
 
     Examples
     --------
@@ -72,17 +73,17 @@ def solve(
     [0.5724] [-0.85]
     """
     tolerance, most = positive_number("tolerance", tolerance), positive_integer("max_iterations", max_iterations)
-    closure = CumulantClosure(net, noise, u)
+    closure = CumulantClosure.of(net, noise, u)
     law = gaussian_closure.solve(net, noise, u, start)
-    gaussian = Cumulants(law.mean, law.covariance, np.zeros((net.n, net.n, net.n)))
+    gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])
     if not law.converged or not law.covariance.any():
         return replace(_law(gaussian, gaussian, 0.0, 0), converged=law.converged, message=law.message)
     state, residual, k, settled = gaussian, np.inf, 0, False
     while k < most and not settled:
-        new = closure.relax(state)
-        if new is None:
+        new, good = closure.relax(state)
+        if not good[0]:
             break
-        last, residual, k = residual, change(state, new), k + 1
+        last, residual, k = residual, float(change(state, new)[0]), k + 1
         state = mix(state, new, WEIGHT)
         if not residual < RUNAWAY:
             break
@@ -93,14 +94,15 @@ def solve(
 
 
 def _law(state: Cumulants, gaussian: Cumulants, residual: float, iterations: int) -> StationaryLaw:
+    """Return the law of the one network of a batch."""
     return StationaryLaw(
-        state.mean,
-        state.covariance,
+        state.mean[0],
+        state.covariance[0],
         "cumulant_closure",
         details={
-            "skewness": state.skewness,
-            "third_cumulant": state.third,
-            "correction": state.mean - gaussian.mean,
+            "skewness": state.skewness[0],
+            "third_cumulant": state.third[0],
+            "correction": state.mean[0] - gaussian.mean[0],
             "residual": residual,
             "iterations": iterations,
         },

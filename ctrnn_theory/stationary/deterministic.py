@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import Settled, settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 
 WHOSE = "the noise-free network"
 
@@ -73,3 +75,9 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         message=end.remark(WHOSE),
         details=Details(net, None if u is None else np.array(u), end),
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Find the fixed points that many single neurons settle to from the zero state."""
+    ends = settle_neurons(neurons)
+    return NeuronLaws(ends.state, np.zeros(neurons.size), ends.settled, ends.growing)

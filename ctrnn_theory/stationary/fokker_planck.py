@@ -18,7 +18,7 @@ from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, stationar
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
-from ctrnn_theory.stationary.closure.gaussian_step import semidefinite
+from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.state_range import require_bounded

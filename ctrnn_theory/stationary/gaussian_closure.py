@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.dynamics.neurons import Neurons
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
-from ctrnn_theory.stationary.closure.settle import settle
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
+from ctrnn_theory.stationary.closure.settle import MOST_STRIDES, TOLERANCE, settle
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 from ctrnn_theory.support.arguments import positive_integer, positive_number, real_array
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 
-TOLERANCE = 1e-12  # relative distance to the fixed point, by default
-MOST_STRIDES = 512  # by default
 LIMITED = "rounding limits the relative residual to {:.1e}"
 UNSTABLE = "the state stays at an unstable fixed point"
 
@@ -56,7 +57,8 @@ def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: Ar
     size = np.max(np.abs(V))
     if np.max(np.abs(V - V.T)) > 1e-9 * size or np.linalg.eigvalsh(V)[0] < -1e-9 * size:
         raise ValueError("covariance must be symmetric positive semi-definite")
-    return Closure(net, noise, u).step(Moments(real_array("mean", mean, (net.n,)), semidefinite(V)))
+    state = Moments(real_array("mean", mean, (net.n,)), semidefinite(V))
+    return GaussianClosure.of(net, noise, u).step(state[None])[0]
 
 
 def solve(
@@ -98,7 +100,7 @@ def solve(
     Divergence
         If the mean or the covariance grows without bound.
     ValueError
-        For a tolerance that is not positive, or fewer than one iteration.
+        If the tolerance is not positive, or fewer than one iteration is allowed.
 
     Examples
     --------
@@ -111,13 +113,11 @@ def solve(
         positive_number("tolerance", tolerance),
         positive_integer("max_iterations", max_iterations),
     )
-    closure = Closure(net, noise, u)
-    start_state = Moments(net.start_state(start)[None], np.zeros((1, net.n, net.n)))
-    with np.errstate(all="ignore"):
-        end = settle(closure.alone(), start_state, tolerance, max_iterations)
+    closure = GaussianClosure.of(net, noise, u)
+    end = settle(closure, Moments.point(net.start_state(start)[None]), tolerance, max_iterations)
     if end.growing:
         raise Divergence(end.growing[0])
-    state, residual = Moments(end.state.mean[0], end.state.covariance[0]), float(end.residual[0])
+    residual = float(end.residual[0])
     message = ""
     if not end.settled[0]:
         message = (
@@ -130,10 +130,16 @@ def solve(
         message = LIMITED.format(residual)
     details = {"residual": residual, "iterations": int(end.strides[0]), "newton": int(end.newton[0])}
     return StationaryLaw(
-        mean=state.mean,
-        covariance=state.covariance,
+        mean=end.state.mean[0],
+        covariance=end.state.covariance[0],
         method="gaussian_closure",
         converged=bool(end.settled[0]),
         message=message,
-        details={**details, "spectral_radius": closure.radius(state)},
+        details={**details, "spectral_radius": float(closure.radius(closure.slope(end.state))[0])},
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Solve the closure of many single neurons at once, from the zero state."""
+    end = settle(GaussianClosure.of_neurons(neurons), Moments.point(np.zeros((neurons.size, 1))))
+    return NeuronLaws(end.state.mean[:, 0], end.state.covariance[:, 0, 0], end.settled & end.stable, end.growing)

@@ -7,10 +7,12 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
 from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
@@ -49,3 +51,14 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         message=message,
         details={"steps": end.steps},
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Find the noise-smoothed fixed points that many single neurons settle to from the zero state."""
+    f, ends = neurons.f, settle_neurons(neurons, neurons.inside)
+    some, variance = neurons[ends.settled], np.full(neurons.size, np.nan)
+    a = some.w * ends.state[ends.settled] + some.b
+    A = some.response(f.smoothed(a, some.inside, 1))
+    innovation = f.smoothed_variance(a, some.inside) + some.outside**2
+    variance[ends.settled] = some.gamma**2 * innovation / (1.0 - A**2)
+    return NeuronLaws(ends.state, variance, ends.settled, ends.growing)

@@ -10,16 +10,19 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 from ctrnn_theory.support.arguments import even_order
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.results import FEW, row_of
 from ctrnn_theory.support.types import FloatArray
 
 NEAR = 3.0  # standard deviations of the pre-activation to a kink, within which the message warns
+NEAR_BREAK = 1e-9  # relative distance to a breakpoint within which a neuron is left to the method for one network
 POOR = 0.1  # share of the last term in the bias, above which the message warns
 ON = 1e-10  # relative distance of a* to a breakpoint, below which it lies on it
 
@@ -204,3 +207,17 @@ def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[
 
 def _numbers(values: FloatArray) -> str:
     return row_of(values, FEW, ".4g")
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Solve the expansion to order 2 for many single neurons, about the fixed points that they settle to from zero."""
+    ends = settle_neurons(neurons)
+    w, f, a = neurons.w, neurons.f, neurons.w * np.nan_to_num(ends.state) + neurons.b
+    d, bend = f.derivative(a), f.derivative(a, 2)
+    known = ends.settled.copy()
+    for k in f.breakpoints:
+        known &= np.abs(a - k) > NEAR_BREAK * (1.0 + abs(k))
+    A = np.where(known, neurons.response(d), 0.0)
+    variance = neurons.gamma**2 * ((d * neurons.inside) ** 2 + neurons.outside**2) / (1.0 - A**2)
+    shift = 0.5 * bend * (neurons.inside**2 + w**2 * variance) / np.where(known, 1.0 - d * w, 1.0)
+    return NeuronLaws(ends.state + shift, variance, known, ends.growing)

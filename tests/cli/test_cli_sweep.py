@@ -102,7 +102,7 @@ def test_help_is_quick():
 
 
 def test_progress_on_a_terminal(monkeypatch, capsys):
-    from ctrnn_theory.sweeping.grid import Progress
+    from ctrnn_theory.sweeping.sweep import Progress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with sweep._bar(10) as show:

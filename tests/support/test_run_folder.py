@@ -20,7 +20,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support import files, run_folder
 from ctrnn_theory.support.files import Unwritten
 from ctrnn_theory.sweeping.dataset import load
-from ctrnn_theory.sweeping.grid import sweep
+from ctrnn_theory.sweeping.sweep import sweep
 from ctrnn_theory.training import trainer
 from ctrnn_theory.training.tasks import Feedforward
 from ctrnn_theory.training.trainer import Training, train

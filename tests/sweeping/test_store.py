@@ -15,8 +15,8 @@ import pytest
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.batch import Task, evaluate
 from ctrnn_theory.sweeping.dataset import load
-from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
+from ctrnn_theory.sweeping.sweep import sweep
 
 SPEC = {
     "methods": ["gaussian_closure", "exact"],
@@ -189,7 +189,7 @@ def test_foreign_folder_is_refused(tmp_path):
 
 def test_second_process_is_told(tmp_path):
     with store.opened(tmp_path / "run", Spec.of(SPEC)):
-        code = f"from ctrnn_theory.sweeping.grid import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
+        code = f"from ctrnn_theory.sweeping.sweep import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "out must not be written to by another process" in done.stderr
 
@@ -206,7 +206,7 @@ def killed(count):
 
 PROGRAM = """
     from ctrnn_theory.sweeping import engine
-    from ctrnn_theory.sweeping.grid import sweep
+    from ctrnn_theory.sweeping.sweep import sweep
 
     engine.LENGTH, engine.SAMPLED = 0.03, 1
     sweep({spec!r}, {workers}, {out!r}, progress=lambda now: print(now.done, flush=True))

@@ -16,7 +16,8 @@ from ctrnn_theory.integrators.trajectory import drive_rows
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw, symmetric
 from ctrnn_theory.stationary.method import Method, Options, loaded
 from ctrnn_theory.stationary.overflow import growth
@@ -32,7 +33,7 @@ COARSE = 0.2
 """Difference between the means on two grids, in standard deviations, above which a density is reported as not
 converged. The extrapolation from both leaves a smaller error than this difference."""
 ARGUMENTS = 6
-"""A method is called with (net, noise, u, steps, every, start) by position."""
+"""Number of arguments (net, noise, u, steps, every, start) that a method takes by position."""
 CHUNK = 2**22
 """Numbers of a simulation that are held in memory at a time, 32 MB; at least one recorded time is held."""
 
@@ -146,7 +147,7 @@ def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moment
 def _gaussian_closure(
     net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
 ) -> Course:
-    return _iterate(Closure(net, noise, None), start_moments(net, start), drive_rows(net, u, steps), steps, every)
+    return _iterate(GaussianClosure.of(net, noise), start_moments(net, start), drive_rows(net, u, steps), steps, every)
 
 
 def _cumulant_closure(
@@ -155,15 +156,14 @@ def _cumulant_closure(
     state = start_moments(net, start)
     if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
         state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])
-    return _iterate(CumulantClosure(net, noise, None), state, drive_rows(net, u, steps), steps, every)
+    return _iterate(CumulantClosure.of(net, noise), state, drive_rows(net, u, steps), steps, every)
 
 
-def _iterate(closure: Closure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
+def _iterate(closure: GaussianClosure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
     rows = np.broadcast_to(drive, (steps, drive.shape[-1]))
     recorded = [state]
     for k in range(steps // every * every):
-        closure.drive = rows[k]
-        state = closure.step(state)
+        state = closure.driven_by(rows[k, None]).step(state[None])[0]
         if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} within {k + 1} steps")
         if (k + 1) % every == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from ctrnn_theory.dynamics.settle import jacobian
+from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise

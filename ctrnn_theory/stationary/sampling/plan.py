@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise

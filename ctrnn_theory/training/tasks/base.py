@@ -14,7 +14,7 @@ from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import closure_step
