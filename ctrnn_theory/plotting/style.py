@@ -17,7 +17,7 @@ NEURONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend beside the data
 
 
-class Styles(Mapping[str, Mapping[str, Any]]):
+class _Styles(Mapping[str, Mapping[str, Any]]):
     """Keywords of lines and markers by method, and for the kink block, which is drawn beside them."""
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
@@ -35,7 +35,8 @@ class Styles(Mapping[str, Mapping[str, Any]]):
         return len(METHODS) + 1
 
 
-STYLE = Styles()
+STYLE = _Styles()
+"""Keywords of lines and markers by method, those of the user's own among them."""
 
 
 def _chosen(number: int) -> dict[str, Any]:

@@ -81,6 +81,8 @@ class Method:
     """How pictures call the method; by default its name with spaces."""
     style: Mapping[str, Any] = field(default_factory=dict)
     """Keywords of Matplotlib for its lines and markers; pictures choose those that are not given."""
+    neurons: Function | None = None
+    """``(neurons) -> NeuronLaws``, which solves many single neurons at a time for sweeps, or None."""
     evolution: Function | None = None
     """``(net, noise, u, steps, every, start, **options)``, by which ``evolve`` follows the law in time, or None."""
     escape: Function | None = None

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.activations.gaussian.smoothing import quick
 from ctrnn_theory.dynamics.neurons import Neurons
-from ctrnn_theory.stationary import deterministic, gaussian_closure, mean_field, small_noise
+from ctrnn_theory.stationary.method import loaded
 from ctrnn_theory.stationary.neuron_laws import NeuronLaws
+from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.types import IntArray
 from ctrnn_theory.sweeping.spec import Spec
 
-VECTORISED: dict[str, Callable[[Neurons], NeuronLaws]] = {
-    "deterministic": deterministic.solve_neurons,
-    "mean_field": mean_field.solve_neurons,
-    "small_noise": small_noise.solve_neurons,
-    "gaussian_closure": gaussian_closure.solve_neurons,
-}
-"""Methods that take many single neurons at a time, each with the result of :func:`ctrnn_theory.predict`."""
 SMOOTHED = ("mean_field", "gaussian_closure")
-"""Those that smooth the activation, which takes long without a closed form."""
+"""Methods that smooth the activation, which takes long without a closed form."""
 
 
 def takes(spec: Spec, method: str) -> bool:
     """Return whether the points of a sweep may be given to a vectorised method."""
-    if spec.network is not None or method not in VECTORISED or spec.options.get(method):
+    if spec.network is not None or METHODS[method].neurons is None or spec.options.get(method):
         return False
     used = spec.axes["activation"].values if "activation" in spec.axes else (spec.fixed["activation"],)
     return method not in SMOOTHED or all(quick(activation(text)) for text in used)
@@ -51,9 +43,10 @@ def laws(spec: Spec, method: str, points: IntArray) -> NeuronLaws:
     mean, variance = np.full(points.size, np.nan), np.full(points.size, np.nan)
     known = np.zeros(points.size, bool)
     failed: dict[int, str] = {}
+    solve = loaded(METHODS[method].neurons)
     for places, neurons in groups(spec, points):
         with np.errstate(all="ignore"):
-            found = VECTORISED[method](neurons)
+            found = solve(neurons)
         good = places[found.known]
         mean[good], variance[good] = found.mean[found.known], found.variance[found.known]
         known[good] = True

@@ -69,7 +69,8 @@ def test_functions_of_a_method_are_where_it_says_and_have_options_by_name(name):
     method = ct.METHODS[name]
     assert list(inspect.signature(method.solve).parameters)[:ARGUMENTS] == ["net", "noise", "u", "start"]
     assert "net" not in method.options.names
-    for function, arguments in ((method.evolution, EVOLUTION_ARGUMENTS), (method.escape, ESCAPE_ARGUMENTS)):
+    functions = ((method.neurons, 1), (method.evolution, EVOLUTION_ARGUMENTS), (method.escape, ESCAPE_ARGUMENTS))
+    for function, arguments in functions:
         if function is not None:
             Options.of(loaded(function), arguments)
     with pytest.raises(ValueError, match=rf"^option of {name} must be one of .*; got 'nothing'$"):
