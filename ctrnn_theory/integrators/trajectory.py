@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.run_folder import RunFolder, claimed
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.types import FloatArray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
@@ -55,15 +55,15 @@ class Path(ReadOnly):
         ValueError
             If it holds no such run, or a damaged one.
         """
-        place = pathlib.Path(folder)
-        record = store.read(place)
+        found = Folder(folder, store.KIND)
+        record = store.read(found)
         if record is None or record.rows == 0:
             lacks = store.KIND.record if record is None else "states yet"
-            raise ValueError(f"folder must hold a run with its start; {place} has no {lacks}")
-        net = CTRNN.load(place / store.NET, sys.maxsize)
-        store.check_network(place, record, net)
-        store.verified(place, record)
-        return _from_folder(place, record, net)
+            raise ValueError(f"folder must hold a run with its start; {found.place} has no {lacks}")
+        net = CTRNN.load(found.place / store.NET, sys.maxsize)
+        store.check_network(found, record, net)
+        store.verify(found, record)
+        return _from_folder(found, record, net)
 
     @property
     def output(self) -> FloatArray:
@@ -163,13 +163,13 @@ def simulate(
     shape = (steps // every + 1, trajectories, net.n)
     if out is not None:
         with claimed(out, store.KIND, resume) as folder:
-            found = store.read(folder.place)
+            found = store.read(folder)
             if found is not None and rng is None:
                 ensemble.model = ensemble.model._replace(key=found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
-                store.check_settings(folder.place, found.settings, settings)
-                store.verified(folder.place, found)
+                folder.check_same(found.settings, settings, store.HIDDEN)
+                store.verify(folder, found)
             return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), callback)
     if resume:
         raise ValueError("resume must come with out; got resume alone")
@@ -216,7 +216,7 @@ def _chunks(
 
 
 def _record_to(
-    folder: RunFolder,
+    folder: Folder,
     net: CTRNN,
     ensemble: Ensemble,
     record: store.Record,
@@ -227,7 +227,7 @@ def _record_to(
     if record.rows < total:
         with store.writer(folder, net, record) as writer:
             if record.rows:
-                _go_on(ensemble, folder.place, record)
+                _go_on(ensemble, folder, record)
             else:
                 writer.add(ensemble.states[None, :trajectories])
             for chunk in _chunks(ensemble, record.shape, record.every):
@@ -239,13 +239,13 @@ def _record_to(
                     callback(writer.record.rows, total)
             writer.finish()
             record = writer.record
-    return _from_folder(folder.place, record, net)
+    return _from_folder(folder, record, net)
 
 
-def _go_on(ensemble: Ensemble, place: pathlib.Path, record: store.Record) -> None:
+def _go_on(ensemble: Ensemble, folder: Folder, record: store.Record) -> None:
     """Put an ensemble where what is kept ends, and make sure that its last state comes out again."""
-    last, kept = (record.rows - 1) * record.every, store.within(place, record)
-    h = store.states(place, record)
+    last, kept = (record.rows - 1) * record.every, store.within(folder, record)
+    h = store.states(folder, record)
     if kept is not None and last < kept.steps[1]:
         (first, last), before, after = kept.steps, *kept.h
     elif kept is not None and last - record.every <= kept.steps[1]:
@@ -257,12 +257,11 @@ def _go_on(ensemble: Ensemble, place: pathlib.Path, record: store.Record) -> Non
     ensemble.seek(first)
     again = ensemble.record(1, last - first, record.shape[1])[0] if last > first else before
     if not np.array_equal(again, after, equal_nan=True):
-        raise ValueError(
-            f"out must hold a run that this machine and version repeat bit for bit; the last state in {place} differs"
-        )
+        rule = "out must hold a run that this machine and version repeat bit for bit"
+        raise ValueError(f"{rule}; the last state in {folder.place} differs")
 
 
-def _from_folder(folder: pathlib.Path, record: store.Record, net: CTRNN) -> Path:
+def _from_folder(folder: Folder, record: store.Record, net: CTRNN) -> Path:
     times = _times(record.rows, record.every, net)
     return Path(times, store.states(folder, record)[: record.rows], net)
 

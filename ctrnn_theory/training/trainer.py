@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -20,10 +19,11 @@ from ctrnn_theory.support.arguments import float_array, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training import checkpoint
-from ctrnn_theory.training.checkpoint import Folder
+from ctrnn_theory.training.checkpoint import Writer
 from ctrnn_theory.training.cma_es import cma_es
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks import TASKS, Model, Task
@@ -67,13 +67,7 @@ class Training:
         ValueError
             If the folder holds no run, or a damaged one.
         """
-        place = Path(folder)
-        settings = checkpoint.read_settings(place)
-        history, _, _ = checkpoint.read_log(place, settings)
-        network, found = checkpoint.read_network(place, settings), checkpoint.read_result(place)
-        cut_off = f"cut off after {len(history)} of {settings.generations} generations"
-        result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
-        return _training(settings, network, history, result)
+        return _read(Folder(folder, checkpoint.KIND))
 
 
 class Objective:
@@ -166,8 +160,9 @@ def train(
     settings = Settings.of(task, neurons, activation, gamma, noise, loss, evaluations, popsize, step, rng)
     if resume and out is None:
         raise ValueError("resume must come with out; got resume alone")
-    if resume and rng is None and (Path(str(out)) / checkpoint.RUN).exists():
-        settings = replace(settings, seed=checkpoint.read_settings(Path(str(out))).seed)
+    if resume and rng is None and out is not None:
+        kept = Folder(out, checkpoint.KIND)
+        settings = settings if kept.record is None else replace(settings, seed=checkpoint.read_settings(kept).seed)
     return run(settings, workers, out, resume, callback)
 
 
@@ -182,17 +177,17 @@ def run(
     threads(workers)  # raises before there is a folder
     if out is not None and TASKS.get(settings.task.name) is not type(settings.task):
         raise ValueError(f"task must be in TASKS by its name to be kept in a folder; got {settings.task!r}")
-    with nullcontext() if out is None else checkpoint.opened(out, settings, resume) as folder:
-        if folder is not None and folder.finished():
-            return Training.load(folder.place)
+    with nullcontext() if out is None else checkpoint.opened(out, settings, resume) as writer:
+        if writer is not None and writer.finished():
+            return _read(writer.folder)
         begin = perf_counter()
-        found = _search(settings, workers, folder, callback)
+        found = _search(settings, workers, writer, callback)
         network = settings.layout.network(found.x, settings.activation, settings.gamma)
         result = {"loss": found.fun, "seconds": perf_counter() - begin, "message": found.message}
-        if folder is not None and found.status == STOPPED:
-            folder.keep(network)
-        elif folder is not None:
-            folder.finish(network, result)
+        if writer is not None and found.status == STOPPED:
+            writer.keep(network)
+        elif writer is not None:
+            writer.finish(network, result)
     if not math.isfinite(found.fun):
         raise Divergence(f"W must keep the state bounded; the loss after {found.nit} generations is {found.fun}")
     return _training(settings, network, found.history, result)
@@ -201,12 +196,12 @@ def run(
 def _search(
     settings: Settings,
     workers: Workers,
-    folder: Folder | None,
+    writer: Writer | None,
     callback: Callable[[OptimizeResult], object] | None,
 ) -> OptimizeResult:
     """Minimise the loss, from where the folder's log ends."""
-    objective, kept = Objective(settings, workers), [] if folder is None else folder.history
-    again, keeper = kept[-1] if kept else None, None if folder is None else _Keeper(settings, folder)
+    objective, kept = Objective(settings, workers), [] if writer is None else writer.history
+    again, keeper = kept[-1] if kept else None, None if writer is None else _Keeper(settings, writer)
 
     def fun(x: FloatArray, generation: int) -> FloatArray:
         losses: FloatArray = objective(x, generation)
@@ -237,7 +232,7 @@ def _search(
         "vectorized": True,
         "resample": True,
         "history": history,
-        "state": folder.state() if folder is not None and history else None,
+        "state": writer.state() if writer is not None and history else None,
     }
     bounds = None if limits is None else Bounds(*limits)
     return minimize(fun, guess, method=cma_es, bounds=bounds, callback=after, options=options)
@@ -249,23 +244,32 @@ class _Keeper:
     That is the state before the last generation: the last one is evaluated again where the run goes on.
     """
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
-        self.settings, self.folder = settings, folder
+    def __init__(self, settings: Settings, writer: Writer) -> None:
+        self.settings, self.writer = settings, writer
         self.state: checkpoint.State | None = None
         self.last, self.cost = monotonic(), 0.0
 
     def keep(self, found: OptimizeResult) -> None:
-        if found.nit > len(self.folder.history):
-            self.folder.add(found.fitness)
+        if found.nit > len(self.writer.history):
+            self.writer.add(found.fitness)
             if self.state is not None or found.nit == 1:
                 begin = monotonic()
                 network = self.settings.layout.network(found.x, self.settings.activation, self.settings.gamma)
-                self.folder.keep(network, self.state)
+                self.writer.keep(network, self.state)
                 self.state, self.last, self.cost = None, monotonic(), monotonic() - begin
         if monotonic() - self.last > max(EVERY, SHARE * self.cost):
-            self.state = self.folder.mark(found.state())
+            self.state = self.writer.mark(found.state())
 
 
 def _training(settings: Settings, net: CTRNN, history: list[FloatArray], result: dict[str, Any]) -> Training:
     losses = np.array(history).reshape(len(history), settings.popsize)
     return Training(net, settings.task, settings.noise, evaluations=losses.size, losses=losses, **result)
+
+
+def _read(folder: Folder) -> Training:
+    settings = checkpoint.read_settings(folder)
+    history, _, _ = checkpoint.read_log(folder, settings)
+    network, found = checkpoint.read_network(folder, settings), checkpoint.read_result(folder)
+    cut_off = f"cut off after {len(history)} of {settings.generations} generations"
+    result = found or {"loss": math.nan, "seconds": 0.0, "message": cut_off}
+    return _training(settings, network, history, result)

@@ -17,7 +17,8 @@ from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.files import Unwritten
-from ctrnn_theory.support.run_folder import write_json
+from ctrnn_theory.support.run_folder import Folder
+from tests.run_folders import rewritten
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])
@@ -157,7 +158,7 @@ def test_a_killed_run_goes_on(tmp_path):
         process.kill()
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
-        found = store.read(folder)
+        found = store.read(Folder(folder, store.KIND))
         rows.append(found.rows if found else 0)
     assert rows[1:] == sorted(set(rows[1:]))  # all but the first were cut while they recorded
     assert rows[-1] < 20_001
@@ -284,17 +285,6 @@ OTHERS = {
     "run.json: it has 134 rows of 262208 bytes": lambda content: content.update(rows=134),
     "net.npz: it is not the network": lambda content: content["settings"].update(W="0"),
 }
-
-
-def rewritten(change):
-    """A record that is whole, and of other content."""
-
-    def act(run):
-        content = json.loads((run / "run.json").read_bytes())
-        change(content)
-        write_json(run / "run.json", content)
-
-    return act
 
 
 @pytest.mark.parametrize("message", DAMAGE | OTHERS)

@@ -18,7 +18,9 @@ from ctrnn_theory.integrators import Path, simulate, trajectory
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support import files, run_folder
+from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.files import Unwritten
+from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.dataset import load
 from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.training import trainer
@@ -94,12 +96,14 @@ class Kind:
     """What reads a folder and returns what the run returns, or None."""
     same: Callable
     """Whether that is right, or the beginning of it."""
+    record: str
+    """Name of the record."""
 
 
 KINDS = {
-    "simulate": Kind(simulated, (Path.load,), same_path),
-    "train": Kind(trained, (Training.load, preferred), same_training),
-    "sweep": Kind(swept, (load, drawn), same_dataset),
+    "simulate": Kind(simulated, (Path.load,), same_path, "run.json"),
+    "train": Kind(trained, (Training.load, preferred), same_training, "run.json"),
+    "sweep": Kind(swept, (load, drawn), same_dataset, "sweep.json"),
 }
 
 
@@ -136,6 +140,31 @@ def made(tmp_path_factory):
                 kind.run(place / f"{name}-cut", end_at({"simulate": 2, "train": 5, "sweep": 3}[name]))
             found[name] = whole
         return place, found
+
+
+OLD = Place(__file__).with_name("old_folders")
+
+
+class OtherBits(Exception):
+    """The machine that wrote a folder rounded the last bits in another way."""
+
+
+def resumed(kind, run):
+    try:
+        return kind.run(run)
+    except ValueError as error:
+        raise OtherBits if "repeat bit for bit" in str(error) else error from error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folders_of_the_version_before_go_on(made, tmp_path, often, kind, monkeypatch):
+    """They were written by version 0.4.1 of the package, in format 2, and cut off."""
+    shutil.copytree(OLD / f"{kind}-cut", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / KINDS[kind].record).read_text())
+    assert record["format"] == 2
+    monkeypatch.setattr(store, "__version__", record.get("version", ""))  # sweeps go on by the same version alone
+    with contextlib.suppress(OtherBits):
+        assert KINDS[kind].same(resumed(KINDS[kind], tmp_path / "run"), made[1][kind])
 
 
 def damages(good, name):
@@ -332,7 +361,7 @@ def test_a_full_disk_and_one_that_cannot_be_written(made, tmp_path, often, kind)
 
 def test_a_disk_that_fills_up_while_a_log_grows(tmp_path):
     kind = run_folder.Kind("a test", "record.json", (), "go on")
-    with run_folder.claimed(tmp_path / "run", kind, resume=True) as folder:
+    with claimed(tmp_path / "run", kind, resume=True) as folder:
         folder.keep({})
         with folder.log("log", 0, 0) as log:
             log.add(b"abc")
@@ -352,9 +381,8 @@ def test_a_disk_that_fills_up_while_a_log_grows(tmp_path):
             log.add(b"de")
             folder.keep({}, log)
     assert (tmp_path / "run" / "log").read_bytes() == b"abcde"
-    run_folder.verify(
-        tmp_path / "run", "log", kind, json.loads((tmp_path / "run" / "record.json").read_text())["kept"]["log"]
-    )
+    found = run_folder.Folder(tmp_path / "run", kind)
+    found.verify("log", found.kept("log"))
 
 
 def test_only_files_are_read(tmp_path):

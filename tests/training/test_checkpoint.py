@@ -19,11 +19,12 @@ from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.support.run_folder import write_json
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.training import checkpoint, trainer
 from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
 from ctrnn_theory.training.trainer import Objective, Training, train
+from tests.run_folders import rewritten
 
 SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 300, "rng": 5}
 TASK = Feedforward(repeats=4)
@@ -82,7 +83,8 @@ def test_line_cut_short_is_dropped(tmp_path, whole):
     for cut in (end, end + 1, len(content) - 1):
         log.write_bytes(content[:cut])
         history, length, _ = checkpoint.read_log(
-            tmp_path / "run", Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5)
+            Folder(tmp_path / "run", checkpoint.KIND),
+            Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5),
         )
         assert (len(history), length) == (5, end)
     assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
@@ -146,27 +148,16 @@ def damage(name, change):
     return act
 
 
-def other(change):
-    """A record that is whole, and of other content."""
-
-    def act(run):
-        content = json.loads((run / "run.json").read_bytes())
-        change(content)
-        write_json(run / "run.json", content)
-
-    return act
-
-
 @pytest.mark.parametrize(
     ("act", "told"),
     [
         (damage("run.json", lambda b: b[: len(b) // 2]), "run.json: "),
         (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "run.json: it is not what was"),
         (damage("run.json", lambda b: b.replace(b'"format": 2', b'"format": 1')), "run.json: it is not what was"),
-        (other(lambda c: c.update(task="juggling")), "run.json: task must be a Task, or one of"),
-        (other(lambda c: c.update(format=9)), "run.json: it has format 9, this version reads up to 2"),
-        (other(lambda c: c.update(people=c.pop("neurons"))), "run.json: it lacks 'neurons'"),
-        (other(lambda c: c.pop("kept")), "run.json: it lacks what is kept"),
+        (rewritten(lambda c: c.update(task="juggling")), "run.json: task must be a Task, or one of"),
+        (rewritten(lambda c: c.update(format=9)), "run.json: it has format 9, this version reads up to 2"),
+        (rewritten(lambda c: c.update(people=c.pop("neurons"))), "run.json: it lacks 'neurons'"),
+        (rewritten(lambda c: c.pop("kept")), "run.json: it lacks what is kept"),
         (damage("generations.jsonl", lambda b: b.replace(b"[0.", b"[1.", 1)), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"\n".join(b.split(b"\n")[1:])), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"{}\n" + b), "line 1 of generations.jsonl"),
@@ -325,7 +316,9 @@ def test_losses_that_are_no_numbers_are_kept(tmp_path):
     settings = Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, 3, None, 5)
     fitness = np.array([-np.nan, np.inf, 0.5])
     (tmp_path / checkpoint.LOG).write_bytes(checkpoint._line(0, fitness))
-    assert np.array_equal(checkpoint.read_log(tmp_path, settings)[0][0], fitness, equal_nan=True)
+    assert np.array_equal(
+        checkpoint.read_log(Folder(tmp_path, checkpoint.KIND), settings)[0][0], fitness, equal_nan=True
+    )
 
 
 def test_run_goes_on_to_more_evaluations(tmp_path, whole):
