@@ -19,6 +19,7 @@ from ctrnn_theory.support.arguments import check_rng, positive_number, real_arra
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.tables import table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
@@ -165,7 +166,7 @@ def bias(
     *,
     start: ArrayLike | None = None,
     workers: int | Callable[..., Any] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> BiasReport:
     """Noise-induced bias δ = E[h] - h* of a network, by every method that applies.
 
@@ -188,7 +189,7 @@ def bias(
     workers
         Threads of the simulation, or a function like ``map``, of this process; the numbers do not depend on it.
     progress
-        Called with the name of each method as it begins.
+        Called with (done, total, text) as each method begins: how many methods are done, of how many, and its name.
 
     Returns
     -------
@@ -208,7 +209,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen = METHODS if methods is None else method_names(methods)
+    chosen, report = METHODS if methods is None else method_names(methods), reporter(progress)
     check_rng(rng)
     threads(workers)
     if target_se is not None:
@@ -216,12 +217,12 @@ def bias(
     base = predict(net, noise, u, "deterministic", start)
     laws: dict[str, StationaryLaw] = {}
     refused: dict[str, str] = {}
-    for name in (m for m in METHODS if m in chosen):
+    names = [name for name in METHODS if name in chosen]
+    for done, name in enumerate(names):
         if methods is None and name == "exact" and net.n == SLOW:
             refused[name] = "it may take minutes for three neurons, and is left out unless methods name it"
             continue
-        if progress is not None:
-            progress(name)
+        report(done, len(names), name)
         options = {"rng": rng, "target_se": target_se, "workers": workers} if name == "simulation" else {}
         try:
             laws[name] = base if name == "deterministic" else predict(net, noise, u, name, start, **options)
@@ -231,6 +232,7 @@ def bias(
             if name in EXACT_METHODS:
                 raise
             refused[name] = f"its own state, not the network's, grows without bound: {reason}"
+    report(len(names), len(names), "")
     notes = attractor_notes(net, u, base, laws)
     inputs = None if u is None else real_array("u", u)
     begin = None if start is None else net.start_state(start)

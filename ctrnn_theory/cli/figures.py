@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ctrnn_theory.cli.console import progress, say
+from ctrnn_theory.cli.console import say
+from ctrnn_theory.cli.progress import progress_bar
 
 
 @click.command("figures")
@@ -25,7 +26,7 @@ def figures_command(names: tuple[str, ...], quick: bool, out: Path, fresh: bool,
     from paper_figs.make import make
 
     found = {}
-    with progress() as show:
+    with progress_bar("figures") as show:
         for made in make(names, quick, out, fresh, show):
             files = [str(path) for path in made.files]
             found[made.name] = {"files": files, "seconds": made.seconds, "headline": made.headline}

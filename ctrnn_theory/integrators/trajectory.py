@@ -22,6 +22,7 @@ from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.types import FloatArray
 
@@ -94,7 +95,7 @@ def simulate(
     workers: int | Callable[..., Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    callback: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Simulate trajectories of the map and record them.
 
@@ -127,8 +128,8 @@ def simulate(
         Go on with the run in `out` where it was cut off, after the last rows that were kept: the numbers are those
         of a run that was not. A finished run is returned as it is; where there is none, it begins. With ``rng=None``
         the variates are those of the run.
-    callback
-        Called with the recorded times so far, and with their number T, after each chunk of them.
+    progress
+        Called with (done, total, text) after each chunk of recorded times: their number so far, T, and no text.
 
     Returns
     -------
@@ -153,6 +154,7 @@ def simulate(
     True
     """
     check_model(net, noise)
+    report = reporter(progress)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     trajectories = positive_integer("trajectories", trajectories)
     begin = None if start is None else real_array("start", start)
@@ -170,14 +172,14 @@ def simulate(
             if found is not None:
                 folder.check_same(found.settings, settings, store.HIDDEN)
                 store.verify(folder, found)
-            return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), callback)
+            return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), report)
     if resume:
         raise ValueError("resume must come with out; got resume alone")
     h = np.empty(shape)
     h[0] = ensemble.states[:trajectories]
     for chunk in _chunks(ensemble, shape, every, h):
-        if callback is not None and len(chunk.rows):
-            callback(ensemble.steps // every + 1, len(h))
+        if len(chunk.rows):
+            report(ensemble.steps // every + 1, len(h), "")
     return Path(_times(len(h), every, net), h, net)
 
 
@@ -220,7 +222,7 @@ def _record_to(
     net: CTRNN,
     ensemble: Ensemble,
     record: store.Record,
-    callback: Callable[[int, int], object] | None,
+    report: Progress,
 ) -> Path:
     """Record the rows of a run that its folder lacks."""
     total, trajectories, _ = record.shape
@@ -235,8 +237,7 @@ def _record_to(
                     writer.hold(chunk.before, chunk.steps, ensemble)
                     continue
                 writer.add(chunk.rows)
-                if callback is not None:
-                    callback(writer.record.rows, total)
+                report(writer.record.rows, total, "")
             writer.finish()
             record = writer.record
     return _from_folder(folder, record, net)

@@ -19,6 +19,7 @@ from ctrnn_theory.support.arguments import float_array, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
@@ -106,6 +107,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callback: Callable[[OptimizeResult], object] | None = None,
+    progress: Progress | None = None,
 ) -> Training:
     """Train a network by CMA-ES, without gradients.
 
@@ -141,7 +143,9 @@ def train(
         begins.
     callback
         Called with SciPy's `intermediate_result` after each generation: x, nit, nfev, fitness. A StopIteration ends
-        training; in a folder, for now.
+        training; a run in a folder can be resumed.
+    progress
+        Called with (done, total, text) after each generation: how many generations are done, of how many, and the loss.
 
     Raises
     ------
@@ -163,7 +167,7 @@ def train(
     if resume and rng is None and out is not None:
         kept = Folder(out, checkpoint.KIND)
         settings = settings if kept.record is None else replace(settings, seed=checkpoint.read_settings(kept).seed)
-    return run(settings, workers, out, resume, callback)
+    return run(settings, workers, out, resume, callback, progress)
 
 
 def run(
@@ -172,16 +176,18 @@ def run(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callback: Callable[[OptimizeResult], object] | None = None,
+    progress: Progress | None = None,
 ) -> Training:
     """Run a training of these settings, see :func:`train`."""
     threads(workers)  # raises before there is a folder
+    report = reporter(progress)
     if out is not None and TASKS.get(settings.task.name) is not type(settings.task):
         raise ValueError(f"task must be in TASKS by its name to be kept in a folder; got {settings.task!r}")
     with nullcontext() if out is None else checkpoint.opened(out, settings, resume) as writer:
         if writer is not None and writer.finished():
             return _read(writer.folder)
         begin = perf_counter()
-        found = _search(settings, workers, writer, callback)
+        found = _search(settings, workers, writer, callback, report)
         network = settings.layout.network(found.x, settings.activation, settings.gamma)
         result = {"loss": found.fun, "seconds": perf_counter() - begin, "message": found.message}
         if writer is not None and found.status == STOPPED:
@@ -198,6 +204,7 @@ def _search(
     workers: Workers,
     writer: Writer | None,
     callback: Callable[[OptimizeResult], object] | None,
+    report: Progress,
 ) -> OptimizeResult:
     """Minimise the loss, from where the folder's log ends."""
     objective, kept = Objective(settings, workers), [] if writer is None else writer.history
@@ -214,9 +221,11 @@ def _search(
     def after(intermediate_result: OptimizeResult) -> None:
         if keeper is not None:
             keeper.keep(intermediate_result)
+        report(intermediate_result.nit, settings.generations, f"loss {intermediate_result.fun:.4g}")
         if callback is not None:
             callback(intermediate_result)
 
+    report(max(len(kept) - 1, 0), settings.generations, "")
     history = kept[:-1]  # the last one is evaluated again, to see that it comes out the same
     limits, layout = settings.task.bounds(settings.layout), settings.layout
     if limits is not None:

@@ -47,6 +47,10 @@ def test_network_file_with_input(capsys, tmp_path):
     assert (code, err) == (0, "")
     assert json.loads(out)["input"] == [0.3]
     assert run(capsys, "bias", "tanh", "--network", path, "--methods", "mean_field")[0] == 0
+    code, _, err = run(capsys, "bias", "--network", path, "--max-bytes", 100)
+    assert code == 2
+    assert "more than max_bytes, which is 100" in err
+    assert run(capsys, "bias", "--network", path, "--max-bytes", 10_000, "--methods", "mean_field")[0] == 0
 
 
 def test_plot_is_written(capsys, tmp_path):
@@ -57,10 +61,14 @@ def test_plot_is_written(capsys, tmp_path):
 
 
 def test_derive(capsys):
-    code, out, err = run(capsys, "derive", "--order", 2, "--site", "out")
+    code, out, err = run(capsys, "derive", "--order", 2, "--site", "outside")
     assert (code, err) == (0, "")
     assert out.startswith("delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)")
     assert "h* is stable" in out
+    assert run(capsys, "derive", "--order", 2, "--site", "out")[1] == out
+    inside = run(capsys, "derive", "--order", 2)[1]
+    assert inside != out
+    assert run(capsys, "derive", "--order", 2, "--site", "in")[1] == inside
     _, latex, _ = run(capsys, "derive", "tanh", "--order", 2, "--latex")
     assert r"\tanh" in latex
     assert run(capsys, "derive", "relu", "--formula", "smoothing")[1].startswith("F = ")
@@ -122,7 +130,7 @@ BAD = {
     "infinite bias": (["bias", "relu", "--b", "inf"], "b must be finite; it holds inf"),
     "negative noise": (
         ["bias", "relu", "--sigma-in", -1],
-        "--sigma-in must be at least 0, a standard deviation; got -1",
+        "--sigma-in must be a standard deviation, at least 0; got -1",
     ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
     "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
@@ -139,9 +147,10 @@ BAD = {
         ["bias", "--network", "missing.npz", "--w", 1],
         "--w must be left out with --network",
     ),
+    "bytes without a file": (["bias", "relu", "--max-bytes", 9], "--max-bytes must be left out without --network"),
     "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
     "order": (["derive", "--order", 3], "order must be even and at least 2; got 3"),
-    "site": (["derive", "--site", "inside"], 'site must be "in" or "out"; got'),
+    "site": (["derive", "--site", "both"], "--site must be inside or outside; got 'both'"),
     "formula": (["derive", "--formula", "magic"], "formula must be one of"),
     "no closed form": (["derive", "tanh", "--formula", "smoothing"], "tanh"),
     "target": (["bias", "relu", "--target-se", 0], "target_se must be"),
@@ -156,7 +165,7 @@ BAD = {
     "kind": (["train", "function", "--set", "steps=x", "--out", "x"], "steps of function must be of type int; got 'x'"),
     "target code": (["train", "function", "--set", "target=open('x')", "--out", "x"], "activation"),
     "loss": (["train", "maze", "--loss", "closure", "--out", "x"], "loss must be one of simulation for maze"),
-    "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be at least 0"),
+    "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be a standard deviation"),
     "nothing to resume": (["train", "--resume", "--out", "missing"], "missing has no run.json"),
     "option without task": (["train", "--resume", "--neurons", 3, "--out", "x"], "TASK must be given with --neurons"),
     "no run": (["preference", "missing"], "missing has no run.json"),
@@ -246,7 +255,7 @@ def test_only_own_errors_are_bad_input(capsys, monkeypatch):
         ("| true", 1, ""),
         (">&-", 0, ""),
         ("2>&-", 0, ""),
-        ("> /dev/full", 1, "ctrnn-theory: OSError: what is printed cannot be written: No space left on device\n"),
+        ("> /dev/full", 1, "ctrnn-theory: OSError: the output cannot be written: No space left on device\n"),
     ],
 )
 def test_a_stream_that_is_closed_or_full(redirection, status, error):

@@ -35,7 +35,7 @@ def recorded(out, resume=True, **options):
 def cut(out, **options):
     """Leave a run after its first chunk."""
     with pytest.raises(ZeroDivisionError):
-        recorded(out, callback=lambda done, total: 1 / 0, **options)
+        recorded(out, progress=lambda done, total, text: 1 / 0, **options)
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +67,16 @@ def test_a_folder_holds_what_memory_would(tmp_path, whole, small_chunks):
 def test_a_run_cut_after_every_chunk_goes_on(tmp_path, whole, small_chunks):
     seen = []
 
-    def stop(done, total):
+    def stop(done, total, text):
         seen.append((done, total))
         raise KeyboardInterrupt
 
     for _ in range(6):
         with pytest.raises(KeyboardInterrupt):
-            recorded(tmp_path / "run", callback=stop)
+            recorded(tmp_path / "run", progress=stop)
         assert np.array_equal(Path.load(tmp_path / "run").h, whole.h[: seen[-1][0]])
     assert seen == [(min(1 + 40 * k, 234), 234) for k in range(1, 7)]
-    assert equal(recorded(tmp_path / "run", callback=stop), whole)  # finished: it is not called
+    assert equal(recorded(tmp_path / "run", progress=stop), whole)  # finished: it is not called
 
 
 CALLS = {
@@ -168,14 +168,14 @@ def test_a_killed_run_goes_on(tmp_path):
 def test_a_second_run_is_refused_while_one_writes(tmp_path, whole, small_chunks):
     refused = 0
 
-    def second(done, total):
+    def second(done, total, text):
         nonlocal refused
         with pytest.raises(ValueError, match=r"^out must not be written to by another process"):
             recorded(tmp_path / "run")
         refused += 1
         assert len(Path.load(tmp_path / "run").h) == done  # but it may be read
 
-    assert equal(recorded(tmp_path / "run", callback=second), whole)
+    assert equal(recorded(tmp_path / "run", progress=second), whole)
     assert refused == 6
 
 

@@ -42,7 +42,7 @@ class Cut(Exception):
 
 
 def simulated(out, callback=None):
-    return simulate(NET, Noise(0.4), steps=60, trajectories=3, out=out, resume=True, workers=1, callback=callback)
+    return simulate(NET, Noise(0.4), steps=60, trajectories=3, out=out, resume=True, workers=1, progress=callback)
 
 
 def trained(out, callback=None):

@@ -210,7 +210,7 @@ PROGRAM = """
     from ctrnn_theory.sweeping.grid import sweep
 
     engine.LENGTH, engine.SAMPLED = 0.03, 1
-    sweep({spec!r}, {workers}, {out!r}, progress=lambda now: print(now.done, flush=True))
+    sweep({spec!r}, {workers}, {out!r}, progress=lambda done, total, text: print(done, flush=True))
     print("finished", flush=True)
 """
 

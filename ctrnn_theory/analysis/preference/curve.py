@@ -17,6 +17,7 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training.settings import find_task
@@ -44,6 +45,7 @@ def preference(
     workers: Workers = None,
     predict: bool = True,
     confidence: float = 0.95,
+    progress: Progress | None = None,
 ) -> Preference:
     """Loss of a trained network against test noise, simulated and predicted, and the level that it prefers.
 
@@ -79,6 +81,8 @@ def preference(
         minute or more for an activation whose covariances have no closed form, such as tanh.
     confidence
         Of the interval, in (0, 1).
+    progress
+        Called with (done, total, text) as each level begins, and before the prediction.
 
     Raises
     ------
@@ -114,7 +118,11 @@ def preference(
     if not positive_number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
     key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # zero is for the ratio, both are for K and ν
-    runs = [_run(task, net, noise, s, repeats, key, workers) for s in every]
+    report, runs = reporter(progress), []
+    for done, level in enumerate(every):
+        report(done, len(every), f"simulating level {level:g}")
+        runs.append(_run(task, net, noise, level, repeats, key, workers))
+    report(len(every), len(every), "predicting" if predict and isinstance(task, OpenLoop) else "")
     shown = np.isin(every, levels)
     chosen = [run for run, show in zip(runs, shown, strict=True) if show]
     found = _measured(chosen) | _preferred(
