@@ -95,6 +95,17 @@ class Noise(ReadOnly):
             raise ValueError(f"intensity must be at least 0; got {s.min()}")
         return cls(**{name: s / root})
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether there is no noise at all: every variance is zero, in double precision.
+
+        Examples
+        --------
+        >>> Noise().is_zero, Noise(outside=[0.0, 0.1]).is_zero
+        (True, False)
+        """
+        return not any(np.square(getattr(self, site)).any() for site in SITES)
+
     def factor(self, site: Site, n: int) -> FloatArray:
         """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
         array = np.asarray(getattr(self, choice("site", site, SITES)), dtype=np.float64)

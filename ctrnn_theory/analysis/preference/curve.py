@@ -105,7 +105,7 @@ def preference(
     check_model(net, noise)
     check_rng(rng)
     threads(workers)
-    if not any(noise.factor(site, net.n).any() for site in SITES):
+    if noise.is_zero:
         raise ValueError("noise must be above 0, since levels are multiples of it; got 0")
     task.layout(net.n).vector(net)  # raises if it does not fit
     levels = _levels(noise_levels)
