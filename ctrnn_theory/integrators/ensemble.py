@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.integrators.observation import Sums
-from ctrnn_theory.integrators.table import tabulate
+from ctrnn_theory.integrators.smoothed_table import tabulate
+from ctrnn_theory.integrators.sums import Sums
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise, Site
 from ctrnn_theory.support.arguments import positive_integer
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
-from ctrnn_theory.support.workers import Workers, spread, threads
+from ctrnn_theory.support.workers import Workers, longest, threads
 
 BOUND = 1e12
 """A state beyond this is taken to grow for ever."""
@@ -146,7 +145,7 @@ class Ensemble:
         self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
         self.noise = noise
-        self.model = kernels.Model(
+        self.dynamics = kernels.Dynamics(
             np.array(net.W),
             np.array(np.atleast_2d(drive)),
             net.gamma,
@@ -156,8 +155,8 @@ class Ensemble:
             normals.CONSTANTS,
             normals.BITS,
         )
-        self.mirror = self.model._replace(
-            **{name: -getattr(self.model, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
+        self.mirror = self.dynamics._replace(
+            **{name: -getattr(self.dynamics, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
         )
         self.h = np.empty((net.n, blocks * LANES))
         """States (N, K)."""
@@ -187,9 +186,9 @@ class Ensemble:
 
     def seek(self, step: int) -> None:
         """Go on with the variates of a step, as if `step` steps had been taken."""
-        rows = sum(part.shape[-1] for part in self.model[3:7])
+        rows = sum(part.shape[-1] for part in self.dynamics[3:7])
         for block, stream in enumerate(self.streams):
-            normals.seek(self.model.key, block % self.distinct, step, rows, stream)
+            normals.seek(self.dynamics.key, block % self.distinct, step, rows, stream)
         self.steps = step
 
     def tabulate(self, low: FloatArray, high: FloatArray, variance: bool = False) -> None:
@@ -276,7 +275,7 @@ class Ensemble:
 
         cross, ahead = (each(np.tril(a) + np.tril(a, -1).transpose(0, 2, 1)) for a in (sums.cross, sums.ahead))
         if ahead.size:
-            ahead = ahead / (samples * LANES) + self.model.gamma**2 * self.noise.covariance("outside", len(self.h))
+            ahead = ahead / (samples * LANES) + self.dynamics.gamma**2 * self.noise.covariance("outside", len(self.h))
         return Averages(
             samples=samples,
             centre=sums.centre,
@@ -316,16 +315,12 @@ class Ensemble:
     def _call(self, done: int, times: int, every: int, sums: Sums, out: FloatArray) -> None:
         """Run the kernel over groups of blocks, on threads."""
         f, panels, distinct, first = self.activation.block, self.table.panels, self.distinct, self.steps + done
-        lasted = []
 
         def group(begin: tuple[int, int]) -> None:
             copy, block = begin
-            model, blocks = (self.mirror if copy else self.model), min(self.width, distinct - block)
+            dynamics, blocks = (self.mirror if copy else self.dynamics), min(self.width, distinct - block)
             at, shift = copy * distinct + block, copy * distinct
-            started = perf_counter()
-            kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
-            lasted.append(perf_counter() - started)
+            kernels.run(f, dynamics, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
 
         groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, self.width)]
-        spread(group, groups, self.workers)
-        self.pace.lasted(times * every, max(lasted))
+        self.pace.lasted(times * every, longest(group, groups, self.workers))

@@ -72,19 +72,19 @@ class Within(NamedTuple):
 
 def settings(net: CTRNN, ensemble: Ensemble, steps: int, every: int, trajectories: int) -> dict[str, Any]:
     """Return everything that decides the numbers of a run that is about to begin, by the argument it comes from."""
-    model = ensemble.model
+    dynamics = ensemble.dynamics
     return {
         "steps": steps,
         "record_every": every,
         "trajectories": trajectories,
         "gamma": net.gamma,
         "activation": net.activation.text,
-        "W": _digest(model.W),
-        "b or u": _digest(model.drive),
+        "W": _digest(dynamics.W),
+        "b or u": _digest(dynamics.drive),
         "readout": _digest(*_readout(net)),
-        "noise": _digest(*model[3:7]),
+        "noise": _digest(*dynamics[3:7]),
         "start": _digest(ensemble.states[:trajectories]),
-        "rng": [int(word) for word in model.key],
+        "rng": [int(word) for word in dynamics.key],
     }
 
 

@@ -141,7 +141,7 @@ class Folder:
         names = [name for name in here if not _same(there.get(name), here[name])]
         if names:
             texts = [name if name in hidden else _difference(name, there.get(name), here[name]) for name in names]
-            rule = f"out must hold {self.kind.name} of the same settings to resume it"
+            rule = "out must hold a run of the same settings to resume it"
             raise ValueError(f"{rule}; {self.place} differs in {', '.join(texts)}")
 
     @contextmanager

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
+from time import perf_counter
 from typing import Any, NoReturn, TypeVar
 
 from ctrnn_theory.support.arguments import positive_integer
@@ -28,8 +29,8 @@ def threads(workers: Workers) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def spread(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
-    """Call a function, which writes its results into arrays of its own, once for each item.
+def for_each(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
+    """Call a function once for each item, on threads; it writes its results into arrays of its own.
 
     Raises
     ------
@@ -39,10 +40,10 @@ def spread(function: Callable[[Item], object], items: Sequence[Item], workers: W
     if callable(workers):
         _Calls(function, items).through(workers)
         return
-    rest, stopped = iter(items), Event()
+    left, stopped = iter(items), Event()
 
     def drain() -> None:
-        for item in rest:  # an iterator of a sequence gives each item once, whoever asks
+        for item in left:  # an iterator of a sequence gives each item once, whoever asks
             if stopped.is_set():
                 return
             function(item)
@@ -60,6 +61,19 @@ def spread(function: Callable[[Item], object], items: Sequence[Item], workers: W
         except BaseException:  # an interrupt too: what others have begun is finished, and nothing else is begun
             stopped.set()
             raise
+
+
+def longest(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> float:
+    """Call a function once for each item, as :func:`for_each` does, and return the seconds of the longest call."""
+    lasted: list[float] = []
+
+    def timed(item: Item) -> None:
+        begin = perf_counter()
+        function(item)
+        lasted.append(perf_counter() - begin)
+
+    for_each(timed, items, workers)
+    return max(lasted)
 
 
 class _Calls:

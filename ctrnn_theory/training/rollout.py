@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
-from ctrnn_theory.support.workers import Workers, spread, threads
+from ctrnn_theory.support.workers import Workers, longest, threads
 from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
 
 Key = NDArray[np.uint64]
@@ -98,21 +96,9 @@ def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, worker
     pace, first = Pace(n, LANES * -(-networks // ranges)), 0
     while first < steps:
         last = min(first + pace.steps, steps)
-        pace.lasted(last - first, _longest(partial(part, first=first, last=last), items, workers))
+        calls = [(*item, first, last) for item in items]
+        pace.lasted(last - first, longest(lambda call: part(*call), calls, workers))
         first = last
-
-
-def _longest(part: Callable[..., None], items: list[tuple[int, int, int]], workers: Workers) -> float:
-    """Call part(block, begin, end) for all items, on threads, and return the seconds that the longest call takes."""
-    lasted = []
-
-    def timed(item: tuple[int, int, int]) -> None:
-        started = perf_counter()
-        part(*item)
-        lasted.append(perf_counter() - started)
-
-    spread(timed, items, workers)
-    return max(lasted)
 
 
 def whole_blocks(trials: int) -> int:

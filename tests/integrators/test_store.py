@@ -241,7 +241,7 @@ def test_without_a_seed_the_run_keeps_its_own(tmp_path, small_chunks):
     path = recorded(tmp_path, rng=None)
     key = np.array(json.loads((tmp_path / "run.json").read_text())["settings"]["rng"], np.uint64)
     again = Ensemble(NET, NOISE, U @ NET.W_in.T + NET.b, trajectories=TRAJECTORIES, workers=1)
-    again.model = again.model._replace(key=key)
+    again.dynamics = again.dynamics._replace(key=key)
     again.place(START)
     assert np.array_equal(path.h[1:], again.record(233, 3, TRAJECTORIES))
     with pytest.raises(ValueError, match="differs in rng"):

@@ -19,7 +19,7 @@ DEGREE = 7
 """Degree of the pieces that represent the smoothed activation."""
 
 
-class Panels(NamedTuple):
+class TablePanels(NamedTuple):
     """Smoothed activation F(a; σ_in,i) in pieces: some tables, laid one after the other."""
 
     which: NDArray[np.int64]
@@ -67,7 +67,7 @@ class Sums(NamedTuple):
 f8_1, f8_2, f8_3 = types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 i8_1 = types.int64[::1]
 SUMS = types.NamedTuple([f8_1, f8_2, f8_2, f8_3, f8_2, f8_2, f8_2, f8_3], Sums)
-PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2, f8_2], Panels)
+PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2, f8_2], TablePanels)
 
 inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
 reduction = jit(fastmath={"contract", "reassoc"}, forceinline=True)  # sums over lanes, in any order

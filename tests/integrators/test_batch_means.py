@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from ctrnn_theory.integrators.batches import autocorrelation_time, batch_means
+from ctrnn_theory.integrators.batch_means import autocorrelation_time, batch_means
 
 PHI, ROWS, TRAJECTORIES, RUNS = 0.8, 5000, 4, 200
 TIME = (1 + PHI) / (1 - PHI)

@@ -11,7 +11,7 @@ from numpy.polynomial.polynomial import polyvander
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.integrators.observation import DEGREE, Panels
+from ctrnn_theory.integrators.sums import DEGREE, TablePanels
 from ctrnn_theory.support.types import FloatArray
 
 TOLERANCE = 1e-12
@@ -19,14 +19,14 @@ TOLERANCE = 1e-12
 VARIANCE_TOLERANCE = 1e-9
 """Likewise, of the variance."""
 START_PANELS = 16
-"""Panels that a table starts with, before they are halved where they must."""
+"""TablePanels that a table starts with, before they are halved where they must."""
 FINEST = 1 / 16
 """Width in units of s at which a panel is accepted: F is a polynomial there, any error is its own."""
 NEAR, WIDEST = 4.0, 2.0
 """Within `NEAR` s of a nonlinearity of f a panel is at most `WIDEST` s wide: what is narrower might slip through its
 nodes."""
 MOST_UNIFORM = 2**11
-"""Panels up to which all of a table are made equally wide: then a division finds the panel."""
+"""TablePanels up to which all of a table are made equally wide: then a division finds the panel."""
 MOST_CELLS = 2**14
 """Cells of any other table, at most: the panel of a place is found from its cell by some comparisons."""
 
@@ -42,7 +42,7 @@ HALVES = [np.linalg.solve(polyvander(NODES, DEGREE), polyvander(0.5 * (NODES + s
 class SmoothedTable:
     """F(a; s_i) for each neuron i, on the range where the simulation needs it."""
 
-    panels: Panels
+    panels: TablePanels
     """What the kernels read."""
     low: FloatArray
     """Where each neuron's table begins, (N,); minus infinity without noise inside, where F = f."""
@@ -152,7 +152,7 @@ def tabulate(
     return SmoothedTable(_join(which, fits), reach_low, reach_high, error, variance)
 
 
-def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
+def _join(which: NDArray[np.int64], fits: list[Fit]) -> TablePanels:
     """Lay the tables one after the other, each with its cells."""
     low, density, first, hops = [], [], [0], []
     panel, right, pieces = [np.empty(0)], [np.empty(0)], [np.empty((0, DEGREE + 3))]
@@ -172,7 +172,7 @@ def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
         density.append(cells / (b - a))
         first.append(first[-1] + cells)
         before += widths.size
-    return Panels(
+    return TablePanels(
         which.astype(np.int64),
         np.array(low, np.float64),
         np.array(density, np.float64),
