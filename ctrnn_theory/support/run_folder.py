@@ -33,7 +33,7 @@ FORMAT = 2
 KEPT = "kept"
 """Name under which a record lists (bytes, checksum) of each file that it counts."""
 UNREADABLE = (OSError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What reading damaged bytes can raise besides a KeyError."""
+"""Errors besides KeyError that reading damaged bytes can raise."""
 
 
 class Damaged(ValueError):
@@ -45,15 +45,15 @@ class Kind:
     """A kind of run."""
 
     name: str
-    """What a message calls it."""
+    """What messages call it."""
     record: str
     """Name of the file by which a run is known."""
     unfinished: tuple[str, ...]
     """Patterns of the names of temporary files, which a killed process may leave behind."""
     go_on: str
-    """How to go on with a run that could not be written any further."""
+    """What messages say about going on with a run that could not be written any further."""
     folders: tuple[str, ...] = ()
-    """Names of what is written as a folder of files."""
+    """Names under which not a file but a folder of files is written."""
 
 
 class Folder:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]], left: int = 0) -> str:
-    """Rows of text under titles, columns to the right, but for the first `left` of them.
+    """Return rows of text under titles, with the first `left` columns aligned to the left and the others to the right.
 
     Examples
     --------

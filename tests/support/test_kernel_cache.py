@@ -190,7 +190,7 @@ class TestNowhereToWrite:
             private.symlink_to(private.with_name("elsewhere")) if trap == "a link" else private.touch()
         assert run() == COMPILED
         (line,) = caplog.messages
-        assert line.startswith("No folder can be written")
+        assert line.startswith("No folder for compiled kernels can be written")
 
     def test_one_line_on_standard_error(self, place, private):
         *found, (line,) = result(process(place))
