@@ -1,4 +1,4 @@
-"""Recorded paths of the map."""
+"""Simulating trajectories of a network and recording their paths."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.types import FloatArray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
-"""Recorded bytes, and time, after which a run is kept: what one that is cut off loses."""
-WORK, FASTER = 1e7, 10
-"""Operations of the first chunk, which take less than that time; by how much a chunk may be longer than the last."""
+"""Recorded bytes, and seconds, after which a run is kept: what is lost if it is cut off."""
+WORK = 1e7
+"""Number of operations in the first chunk, which take less than these seconds."""
+FASTER = 10
+"""Largest factor between the steps of a chunk and those of the one before."""
 
 
 @guarded
 @dataclass(frozen=True, eq=False)
 class Path(ReadOnly):
-    """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
+    """Result of :func:`simulate`: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray
-    """Times (T,) in units of τ: γ for each step; the first is 0."""
+    """Times (T,) in units of τ; a step lasts γ, and the first time is 0."""
     h: FloatArray
-    """States (T, M, N); the first is where the trajectories start. From a folder: mapped, read-only."""
+    """States (T, M, N); the first are the start states. Those from a folder are mapped and read-only."""
     net: CTRNN
     """The network."""
 
@@ -48,13 +50,13 @@ class Path(ReadOnly):
     def load(cls, folder: str | os.PathLike[str]) -> Path:
         """Open the folder of a run that :func:`simulate` recorded.
 
-        Of a run that was cut off, or is still going on, it gives the times that are kept so far. All states are read
-        once, and compared with their checksum.
+        If the run was cut off, or is still going on, the path has the times that are kept so far. All states are read
+        once and compared with their checksum.
 
         Raises
         ------
         ValueError
-            If it holds no such run, or a damaged one.
+            If the folder holds no such run, or a damaged one.
         """
         found = Folder(folder, store.KIND)
         record = store.read(found)
@@ -68,7 +70,7 @@ class Path(ReadOnly):
 
     @property
     def output(self) -> FloatArray:
-        """Output z = W_out h + b_out, (T, M, P).
+        """Outputs z = W_out h + b_out, (T, M, P).
 
         Raises
         ------
@@ -97,52 +99,53 @@ def simulate(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Simulate trajectories of the map and record them.
+    """Simulate trajectories of a network and record them.
 
-    ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, ξ, η standard normal, independent between
-    steps and between trajectories. A state that grows without bound is recorded as it is: beyond the range of
-    numbers it is NaN.
+    A step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, with ξ and η standard normal, independent
+    between steps and between trajectories. A state that grows without bound is recorded as it is; beyond the range of
+    floating-point numbers it is NaN.
 
     Parameters
     ----------
     net, noise
-        The network, N neurons, and its noise; σ is per step.
+        The network, N neurons, and its noise; σ is the standard deviation per step.
     u
-        Input: None, (K,) constant, or (steps, K), a row for each step.
+        Input: None, (K,) if it is constant, or (steps, K), a row for each step.
     steps
-        Euler–Maruyama steps to take.
+        Number of Euler–Maruyama steps.
     trajectories
-        M. Their numbers do not depend on how many there are.
+        Number M of trajectories. The numbers of one trajectory do not depend on M.
     record_every
-        Steps between recorded states.
+        Number of steps between recorded states.
     start
-        State (N,) where every trajectory starts, or (M, N), one for each; None for rest (zero).
+        Start state (N,) of every trajectory, or (M, N), one for each; None for zero.
     rng
         int, SeedSequence, Generator, or None for fresh entropy. The same int gives the same numbers.
     workers
-        Threads, None for one a core; or a function like ``map``, of this process. The numbers do not depend on it.
+        Number of threads, None for one for each core; or a function like ``map`` that makes its calls in this process.
+        The numbers do not depend on it.
     out
-        Folder to record to instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
-        what decides them, `net.npz` the network. :meth:`Path.load` opens it again.
+        Folder to record to, instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
+        what decides them, and `net.npz` the network. :meth:`Path.load` opens it again.
     resume
-        Go on with the run in `out` where it was cut off, after the last rows that were kept: the numbers are those
-        of a run that was not. A finished run is returned as it is; where there is none, it begins. With ``rng=None``
-        the variates are those of the run.
+        Whether to go on with the run in `out` from where it was cut off, after the last rows that were kept; the
+        numbers are those of a run without a cut. A finished run is returned as it is, and a run begins if there is
+        none. With ``rng=None`` the variates are those of the run in `out`.
     progress
         Called with (done, total, text) after each chunk of recorded times: their number so far, T, and no text.
 
     Returns
     -------
     Path
-        T = steps // record_every + 1 recorded times, the start among them.
+        The path has T = steps // record_every + 1 recorded times, including the start.
 
     Raises
     ------
     ValueError
-        For counts that are not positive integers, or inputs whose shape does not fit. If `out` holds something and
+        If a count is no positive integer, or if an input has a shape that does not fit. If `out` holds something and
         is not to be resumed, or a run of other settings, which are named, or if another process writes to it.
     OSError
-        If there is no room for `out`.
+        If the disk of `out` is full.
 
     Examples
     --------
@@ -184,21 +187,23 @@ def simulate(
 
 
 class _Chunk(NamedTuple):
+    """A part of a run, after which what was recorded is kept."""
+
     steps: int
-    """Steps of it."""
+    """Number of steps in the chunk."""
     rows: FloatArray
-    """Recorded states (times, M, N); none if it ends between recorded times."""
+    """Recorded states (times, M, N); without rows if the chunk ends between recorded times."""
     before: FloatArray | None = None
-    """States (M, N) before it, if it ends between recorded times."""
+    """States (M, N) before the chunk, if it ends between recorded times."""
 
 
 def _chunks(
     ensemble: Ensemble, shape: tuple[int, int, int], every: int, out: FloatArray | None = None
 ) -> Iterator[_Chunk]:
-    """Record what is missing of a run of some shape (T, M, N), and give what was recorded after each chunk of it.
+    """Record the missing part of a run of shape (T, M, N), and give what was recorded after each chunk.
 
-    A chunk takes about as long as is to be lost by a cut, whole rows or a part of one. With `out` (T, M, N) rows are
-    written there.
+    A chunk is as long as may be lost if the run is cut off, and holds whole rows or a part of one. Rows are written to
+    `out` (T, M, N) if it is given.
     """
     total, trajectories, n = shape
     least = max(1, int(WORK / (max(trajectories, LANES) * n * (n + 16))))
@@ -224,7 +229,7 @@ def _record_to(
     record: store.Record,
     report: Progress,
 ) -> Path:
-    """Record the rows of a run that its folder lacks."""
+    """Record the rows that the folder of a run lacks."""
     total, trajectories, _ = record.shape
     if record.rows < total:
         with store.writer(folder, net, record) as writer:
@@ -244,7 +249,7 @@ def _record_to(
 
 
 def _go_on(ensemble: Ensemble, folder: Folder, record: store.Record) -> None:
-    """Put an ensemble where what is kept ends, and make sure that its last state comes out again."""
+    """Set an ensemble to where the kept part of a run ends, and check that it reproduces the last state."""
     last, kept = (record.rows - 1) * record.every, store.within(folder, record)
     h = store.states(folder, record)
     if kept is not None and last < kept.steps[1]:
@@ -272,7 +277,7 @@ def _times(rows: int, every: int, net: CTRNN) -> FloatArray:
 
 
 def drive_rows(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
-    """W_in u + b for an input u, None or (K,): shape (N,); (steps, K): shape (steps, N)."""
+    """Return W_in u + b: (N,) for an input u that is None or (K,), and (steps, N) for one of (steps, K)."""
     if u is None or net.W_in is None:
         return net.drive(u)
     inputs = real_array("u", u)

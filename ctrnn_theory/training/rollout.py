@@ -1,4 +1,4 @@
-"""Runs of many networks on many trials: from arrays to the kernels, on all cores."""
+"""Running many networks on many trials, on all cores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Key = NDArray[np.uint64]
 
 
 def sources(noise: Noise, n: int, key: Key) -> Sources:
-    """Noise as the kernels take it."""
+    """Return the noise as the kernels take it."""
     factors = [noise.factor("inside", n), noise.factor("outside", n)]
     inside, outside = (np.array(factor if factor.any() else factor[:, :0], order="C") for factor in factors)
     return Sources(inside, outside, key, normals.CONSTANTS, normals.BITS)
@@ -38,9 +38,10 @@ def run_open(
     workers: Workers = None,
     record: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cost (S, L) of each trial, infinite for one that has run away, and the outputs (S, T, P, L) if recorded.
+    """Run an open-loop task, and return the cost (S, L) of each trial and, if `record`, the outputs (S, T, P, L).
 
-    L is a multiple of LANES. A trial's noise is keyed by `key` and its number alone: it is the same for each network.
+    L is a multiple of LANES. The cost of a trial whose state grows without bound is infinite. The noise of a trial is
+    keyed by `key` and its number alone, so that it is the same for each network.
     """
     (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
@@ -66,9 +67,9 @@ def run_closed(
     workers: Workers = None,
     record: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cost (S, L) of each trial, and the states of the world (S, T + 1, D, L) if they are to be recorded.
+    """Run a closed-loop task, and return the cost (S, L) of each trial and, if `record`, the worlds (S, T + 1, D, L).
 
-    `world` is (sense, move, constants), start (D, L); see :func:`ctrnn_theory.training.kernels.closed_loop`.
+    `world` is (sense, move, constants) and `start` is (D, L), see :func:`ctrnn_theory.training.kernels.closed_loop`.
     """
     (S, N), (D, L) = weights.b.shape, start.shape
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
@@ -85,9 +86,10 @@ def run_closed(
 
 
 def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, workers: Workers) -> None:
-    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps, in this order.
+    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps.
 
-    There are as many ranges of networks as threads need, and of steps as make a call short; shape is (S, N, L).
+    There are as many ranges of networks as threads need, and as many ranges of steps as make a call short. The shape of
+    the states is (S, N, L).
     """
     networks, n, blocks = *shape[:2], shape[2] // LANES
     ranges = min(-(-threads(workers) // blocks), networks)
@@ -102,7 +104,7 @@ def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, worker
 
 
 def whole_blocks(trials: int) -> int:
-    """Trials, made up to whole blocks.
+    """Return a number of trials rounded up to whole blocks.
 
     Examples
     --------

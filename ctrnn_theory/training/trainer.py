@@ -1,4 +1,4 @@
-"""Training: a task's loss, minimised over the weights by CMA-ES."""
+"""Training a network: the loss of a task is minimised over the weights by CMA-ES."""
 
 from __future__ import annotations
 
@@ -30,38 +30,39 @@ from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks import TASKS, Model, Task
 
 SEARCH, GUESS, TRIALS = 0, 1, 2
-"""Numbers of the random streams of a run: of the search, of where it starts, of a generation's noise."""
+"""Numbers of the random streams of a run: that of the search, of its start, and of the noise of generations."""
 STOPPED = 99
 """Status of a search that the callback has ended."""
 EVERY, SHARE = 2.0, 20
-"""Seconds after which the latest network and the state of the search are kept; how many times as long as that takes."""
+"""The latest network and the state of the search are kept after so many seconds, or so many times what keeping takes,
+whichever is longer."""
 
 
 @guarded
 @dataclass(frozen=True, eq=False)
 class Training:
-    """A trained network, and how it came about."""
+    """A trained network, and how it was trained."""
 
     network: CTRNN
     """The mean of the search distribution at the end."""
     task: Task
-    """What it was trained for."""
+    """Task that it was trained for."""
     noise: Noise
-    """What it was trained under."""
+    """Noise during training."""
     loss: float
-    """Its loss on noise that the search has not seen."""
+    """Loss of the network, on noise that the search has not seen."""
     losses: FloatArray
     """Loss of each network of each generation, (generations, popsize)."""
     evaluations: int
-    """Networks that were tried, in all."""
+    """Number of networks that were tried."""
     seconds: float
-    """Of the last uninterrupted stretch."""
+    """Duration of training, since it was last resumed."""
     message: str
-    """Why it ended."""
+    """Why training ended."""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Training:
-        """Read a run that :func:`train` kept; of one that was cut off, the latest network, with a loss of NaN.
+        """Read a run that :func:`train` kept; one that was cut off has its latest network, and a loss of NaN.
 
         Raises
         ------
@@ -72,16 +73,16 @@ class Training:
 
 
 class Objective:
-    """Loss of parameters x, (n,) or (n, S), at the noise of a generation: what is minimised.
+    """The function that is minimised: the loss of parameters x, (n,) or (n, S), at the noise of a generation.
 
-    It can be given to any method of ``scipy.optimize.minimize``, which then sees one fixed set of noise.
+    It can be given to any method of ``scipy.optimize.minimize``, which then uses the noise of generation 0 throughout.
     """
 
     def __init__(self, settings: Settings, workers: Workers = None) -> None:
         self.settings, self.layout, self.workers = settings, settings.layout, workers
 
     def __call__(self, x: FloatArray, generation: int = 0) -> Any:
-        """Loss, a number or (S,)."""
+        """Return the loss, a number or (S,)."""
         s, columns = self.settings, float_array("x", x)
         weights = self.layout.weights(columns[:, None] if columns.ndim == 1 else columns)
         model = Model(s.activation, s.gamma, weights, s.noise)
@@ -111,36 +112,38 @@ def train(
 ) -> Training:
     """Train a network by CMA-ES, without gradients.
 
-    All weights are parameters (see :class:`~ctrnn_theory.training.layout.Layout`). In a loss by simulation the networks
-    of a generation see the same noise, and each generation fresh noise.
+    All weights are parameters (see :class:`~ctrnn_theory.training.layout.Layout`). In a loss by simulation, the
+    networks of a generation have the same noise, and each generation has fresh noise.
 
     Parameters
     ----------
     task
         A task, or the name of one with its default settings.
     neurons, activation, gamma
-        The network: N, 8 by default (the regulator's 1), f, and Δt/τ, 0.1 by default, or what the task demands.
+        The network: its number N of neurons, 8 by default (1 for the regulator), its activation f, and its γ = Δt/τ,
+        0.1 by default, or what the task requires.
     noise
-        During training; inside, at 1, by default.
+        Noise during training; by default it is inside the activation, at 1.
     loss
-        "simulation"; "closure", the expected loss as the Gaussian closure in time predicts it, for tasks whose inputs
-        are given; "exact" for the regulator. The task's first by default.
+        How the loss is computed: "simulation"; "closure", which is the expected loss that the Gaussian closure in time
+        predicts, for tasks whose inputs are given; "exact" for the regulator. The default is the task's first.
     evaluations
-        Networks to try, at most: whole generations.
+        Largest number of networks to try, in whole generations.
     popsize
-        Networks of a generation; 4 + 3 log n for n parameters by default.
+        Number of networks in a generation; 4 + 3 log n for n parameters by default.
     step
-        First standard deviation of the parameters.
+        Initial standard deviation of the parameters.
     rng
         int, SeedSequence, Generator, or None for fresh entropy.
     workers
-        Threads, None for one a core; or a function like ``map``, of this process. The result does not depend on it.
+        Number of threads, None for one for each core; or a function like ``map`` that makes its calls in this process.
+        The result does not depend on it.
     out
-        Folder to keep the run in: settings, generations, and the latest network.
+        Folder to keep the run in: its settings, its generations, and the latest network.
     resume
-        Go on with the run in `out` where it was cut off. The network is the same, to the last bit, as that of a run
-        that was not. A finished run is returned as it is, or goes on to more `evaluations`; where there is none, it
-        begins.
+        Whether to go on with the run in `out` from where it was cut off. The network is the same, to the last bit, as
+        that of a run without a cut. A finished run is returned as it is, or goes on to more `evaluations`; a run begins
+        if there is none.
     callback
         Called with SciPy's `intermediate_result` after each generation: x, nit, nfev, fitness. A StopIteration ends
         training; a run in a folder can be resumed.
@@ -150,7 +153,7 @@ def train(
     Raises
     ------
     ValueError
-        For settings that do not fit the task; or if `out` holds something else, or a damaged run.
+        If settings do not fit the task, or if `out` holds something else or a damaged run.
     Divergence
         If the state of the trained network grows without bound.
 
@@ -206,7 +209,7 @@ def _search(
     callback: Callable[[OptimizeResult], object] | None,
     report: Progress,
 ) -> OptimizeResult:
-    """Minimise the loss, from where the folder's log ends."""
+    """Minimise the loss, starting from where the log of the folder ends."""
     objective, kept = Objective(settings, workers), [] if writer is None else writer.history
     again, keeper = kept[-1] if kept else None, None if writer is None else _Keeper(settings, writer)
 
@@ -226,7 +229,7 @@ def _search(
             callback(intermediate_result)
 
     report(max(len(kept) - 1, 0), settings.generations, "")
-    history = kept[:-1]  # the last one is evaluated again, to see that it comes out the same
+    history = kept[:-1]  # the last generation is evaluated again, to check that it is reproduced
     limits, layout = settings.task.bounds(settings.layout), settings.layout
     if limits is not None:
         low, high = (real_array("bounds of the task", side, (layout.size,)) for side in limits)
@@ -248,9 +251,9 @@ def _search(
 
 
 class _Keeper:
-    """Keeps generations in a folder as they come, and every two seconds what the run can go on from.
+    """Keeps each generation in a folder, and every two seconds a state from which the run can go on.
 
-    That is the state before the last generation: the last one is evaluated again where the run goes on.
+    That is the state before the last generation, which is evaluated again when the run goes on.
     """
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
