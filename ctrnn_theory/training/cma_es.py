@@ -8,20 +8,19 @@ a log.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from multiprocessing import current_process
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, OptimizeResult
 
-from ctrnn_theory.support.arguments import check_rng, float_array, function_values, positive_integer, positive_number
+from ctrnn_theory.support.arguments import check_rng, float_array, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training import search_state
+from ctrnn_theory.training.evaluation import evaluate, mapped
 from ctrnn_theory.training.space import Space
 
 GENERATIONS = "generations"
@@ -132,11 +131,11 @@ def cma_es(
     space = Space.of(x0, bounds, sigma0)
     options = _options(popsize, maxiter, maxfev, resample)
     options |= _tolerances(resample, tol=tol, tolfun=tolfun, tolx=tolx)
-    with _mapper(workers) as mapper:
-        evaluate = partial(_evaluate, fun, args, mapper, vectorized, resample)
+    with mapped(workers) as mapper:
+        values_at = partial(evaluate, fun, args, mapper, vectorized, resample)
         if space.free.size == 0:
-            return _fixed(evaluate, space)
-        return _Search(evaluate, space, rng, options, resample).run(history, callback, state)
+            return _fixed(values_at, space)
+        return _Search(values_at, space, rng, options, resample).run(history, callback, state)
 
 
 def _options(popsize: int | None, maxiter: int | None, maxfev: int | None, resample: bool) -> dict[str, Any]:
@@ -276,42 +275,3 @@ class _Search:
         if {"tolfun", "tolfunhist", "tolx"} & set(reasons):
             return 0, "converged: " + ", ".join(sorted(reasons))
         return 2, "pycma stopped: " + ", ".join(sorted(reasons))
-
-
-@contextmanager
-def _mapper(workers: int | Callable[..., Iterable[Any]]) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Give a function like ``map`` for `workers` to the block."""
-    if callable(workers):
-        yield workers
-    elif workers == 1 or current_process().daemon:  # a daemonic process may have no children
-        yield map
-    else:
-        from joblib import Parallel, delayed
-
-        with Parallel(workers) as pool:
-            yield lambda function, items: pool(delayed(function)(item) for item in items)
-
-
-def _evaluate(
-    fun: Callable[..., Any],
-    args: tuple[Any, ...],
-    mapper: Callable[..., Iterable[Any]],
-    vectorized: bool,
-    resample: bool,
-    x: FloatArray,
-    generation: int,
-) -> FloatArray:
-    """Return the values (S,) at x (n, S)."""
-    one = partial(_value, fun, args, {"generation": generation} if resample else {})
-    found = one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T))))
-    if not vectorized and len(found) != x.shape[1]:
-        raise ValueError(f"workers must give one result for each of {x.shape[1]} points; got {len(found)}")
-    values = np.array(function_values("fun", found))
-    if values.shape != (x.shape[1],):
-        wanted = f"{x.shape[1]} numbers for x of shape {x.shape}" if vectorized else "a number"
-        raise ValueError(f"fun must return {wanted}; got shape {values.shape[0 if vectorized else 1 :]}")
-    return values
-
-
-def _value(fun: Callable[..., Any], args: tuple[Any, ...], more: dict[str, int], x: FloatArray) -> Any:
-    return fun(x, *args, **more)

@@ -230,14 +230,9 @@ def _search(
 
     report(max(len(kept) - 1, 0), settings.generations, "")
     history = kept[:-1]  # the last generation is evaluated again, to check that it is reproduced
-    limits, layout = settings.task.bounds(settings.layout), settings.layout
-    if limits is not None:
-        low, high = (real_array("bounds of the task", side, (layout.size,)) for side in limits)
-        limits = low, high
-    first = settings.task.guess(layout, np.random.default_rng(settings.stream(GUESS)))
-    guess = real_array("guess of the task", first, (layout.size,))
+    guess, bounds, step = _start(settings)
     options = {
-        "sigma0": settings.step if limits is None else settings.step * (limits[1] - limits[0]),
+        "sigma0": step,
         "popsize": settings.popsize,
         "maxiter": settings.generations,
         "rng": np.random.default_rng(settings.stream(SEARCH)),
@@ -246,8 +241,18 @@ def _search(
         "history": history,
         "state": writer.state() if writer is not None and history else None,
     }
-    bounds = None if limits is None else Bounds(*limits)
     return minimize(fun, guess, method=cma_es, bounds=bounds, callback=after, options=options)
+
+
+def _start(settings: Settings) -> tuple[FloatArray, Bounds | None, float | FloatArray]:
+    """Return the first mean of the search, its bounds, and its first standard deviation."""
+    task, layout = settings.task, settings.layout
+    limits = task.bounds(layout)
+    if limits is not None:
+        low, high = (real_array("bounds of the task", side, (layout.size,)) for side in limits)
+    guess = task.guess(layout, np.random.default_rng(settings.stream(GUESS)))
+    guess = real_array("guess of the task", guess, (layout.size,))
+    return (guess, None, settings.step) if limits is None else (guess, Bounds(low, high), settings.step * (high - low))
 
 
 class _Keeper:

@@ -288,7 +288,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("message", DAMAGE | OTHERS)
-def test_damage_is_told(tmp_path, message):
+def test_damage_is_reported(tmp_path, message):
     recorded(tmp_path)
     if message in OTHERS:
         rewritten(OTHERS[message])(tmp_path)

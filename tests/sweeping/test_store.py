@@ -143,7 +143,7 @@ def test_a_damaged_count_does_not_hide_what_follows(tmp_path):
     assert content(tmp_path / "run") == bad
 
 
-def test_damage_is_told(tmp_path, whole):
+def test_damage_is_reported(tmp_path, whole):
     spec = filled(tmp_path / "run")
     without_checksums(tmp_path / "run")
     good = content(tmp_path / "run")
@@ -188,7 +188,7 @@ def test_foreign_folder_is_refused(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
-def test_second_process_is_told(tmp_path):
+def test_second_process_is_refused(tmp_path):
     with store.opened(tmp_path / "run", Spec.of(SPEC)):
         code = f"from ctrnn_theory.sweeping.grid import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

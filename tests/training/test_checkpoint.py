@@ -149,7 +149,7 @@ def damage(name, change):
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "message"),
     [
         (damage("run.json", lambda b: b[: len(b) // 2]), "run.json: "),
         (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "run.json: it is not what was"),
@@ -163,7 +163,7 @@ def damage(name, change):
         (damage("generations.jsonl", lambda b: b"{}\n" + b), "line 1 of generations.jsonl"),
     ],
 )
-def test_damage_is_named(tmp_path, act, told):
+def test_damage_is_named(tmp_path, act, message):
     with pytest.raises(Killed):
         train(TASK, **SMALL, out=tmp_path / "run", callback=until(3))
     act(tmp_path / "run")
@@ -371,7 +371,7 @@ def test_what_is_refused_leaves_no_folder(tmp_path, bad):
     assert not (tmp_path / "run").exists()
 
 
-def test_network_that_runs_away_is_told():
+def test_network_that_runs_away_is_reported():
     task = Function(conditions=2, steps=60, repeats=2)
     with pytest.raises(Divergence, match="W must keep the state bounded; the loss after"):
         train(task, neurons=2, activation="x**2", noise=Noise(inside=9.0), evaluations=40, step=5.0)

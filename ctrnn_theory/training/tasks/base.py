@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import config
 from numba.core.dispatcher import Dispatcher
 
-from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.settle import BOUND
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
@@ -22,46 +21,14 @@ from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
-from ctrnn_theory.training.layout import Layout, weights_of
+from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
+from ctrnn_theory.training.tasks.trials import Model as Model
+from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
-
-
-class Model(NamedTuple):
-    """S networks that differ in their weights alone, and their noise: the argument of a loss."""
-
-    f: Activation
-    """Activation."""
-    gamma: float
-    """Step over time constant, Δt/τ."""
-    weights: Weights
-    """Weights of the networks."""
-    noise: Noise
-    """Noise of all of them."""
-
-    @classmethod
-    def of(cls, net: CTRNN, noise: Noise) -> Model:
-        """Return the model of one network, S = 1."""
-        return cls(net.activation, net.gamma, weights_of(net), noise)
-
-
-@dataclass(frozen=True)
-class Trials:
-    """Results of one network on R repeats of C conditions."""
-
-    cost: FloatArray
-    """Loss of each trial, (R, C)."""
-    outputs: FloatArray | None = None
-    """Outputs (R, C, T, P) at the T steps with a weight in the loss, for an open-loop task."""
-    error: FloatArray | None = None
-    """Outputs less targets, likewise."""
-    w: FloatArray | None = None
-    """Weight of each of these steps, (T,)."""
-    success: BoolArray | None = None
-    """Whether each trial reached its goal, (R, C), for a closed-loop task."""
 
 
 @guarded
