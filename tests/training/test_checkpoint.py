@@ -173,7 +173,7 @@ def test_damage_is_named(tmp_path, act, message):
     ):
         with pytest.raises(ValueError, match="must be the folder of a training run") as caught:
             read()
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_log_that_does_not_repeat_is_refused(tmp_path):
@@ -231,8 +231,8 @@ def test_resuming_repeats_what_came_after_the_state_alone(tmp_path, whole, monke
         cma.CMAEvolutionStrategy, "tell", lambda es, *given: (tells.append(es.countiter), tell(es, *given))
     )
     assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
-    told = len(whole.losses) - generation
-    assert len(tells) <= told + 1 + 3  # one of a new search that takes on the state, and those since the state
+    kept = len(whole.losses) - generation
+    assert len(tells) <= kept + 1 + 3  # one of a new search that takes on the state, and those since the state
 
 
 def without_checksums(run):
