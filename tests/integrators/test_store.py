@@ -143,7 +143,7 @@ def child(folder):
     """Record a row at a time, which takes longer than it lives."""
     trajectory.CHUNK_BYTES = 1
     print("ready", flush=True)
-    recorded(folder, callback=lambda done, total: print(done, flush=True), **LONG)
+    recorded(folder, progress=lambda done, total, text: print(done, flush=True), **LONG)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")

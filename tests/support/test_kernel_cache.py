@@ -28,8 +28,8 @@ MODULES = {
 SCRIPT = """
 import sys
 from pathlib import Path
-from ctrnn_theory import kernel_cache
-from ctrnn_theory.activations import primitives
+from ctrnn_theory.support import kernel_cache
+from ctrnn_theory.numerics.vector_math import primitives
 from ctrnn_theory.integrators import kernels, normals, sums
 from ctrnn_theory.training import kernels as training
 kernel_cache.PACKAGE = Path(sys.argv[1])
@@ -125,8 +125,8 @@ def test_modules_of_a_kernel():
     """Those that it imports, directly or not, and no others."""
     found = kernel_cache.sources(REAL / "integrators" / "kernels.py")
     names = {str(path.relative_to(REAL)) for path in found}
-    assert names >= {"jit.py", *(f"integrators/{name}.py" for name in ("kernels", "normals", "sums"))}
-    assert "network.py" not in names
+    assert names >= {"support/jit.py", *(f"integrators/{name}.py" for name in ("kernels", "normals", "sums"))}
+    assert "model/network.py" not in names
 
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
