@@ -1,1 +1,1 @@
-"""What all other packages use: errors, types, checks of arguments, files, run folders, progress, threads and kernels."""
+"""What all other packages use: errors, types, checks of arguments, files, run folders, progress, threads, kernels."""
