@@ -399,3 +399,35 @@ def test_only_files_are_read(tmp_path):
         file.truncate(1 << 40)
     with pytest.raises(ValueError, match=r"^it has 1099511627776 bytes, and at most 67108864 are read$"):
         files.read_file(tmp_path / "large")
+
+
+def test_what_differs_is_named(tmp_path):
+    folder = run_folder.Folder(tmp_path, run_folder.Kind("a test", "record.json", (), "go on"))
+    here = {"a": {"b": 1, "c": 2}, "d": "x", "e": "12ab", "f": [1, 2]}
+    folder.check_same(here, here)
+    with pytest.raises(
+        ValueError, match=r"differs in a\.b \(1\.0 there, 1 here\), e, f \(None there, \[1, 2\] here\)$"
+    ):
+        folder.check_same({"a": {"b": 1.0, "c": 2}, "d": "x", "e": "34cd"}, here, hidden=("e",))
+
+
+def test_files_of_the_folder(tmp_path):
+    kind = run_folder.Kind("a test", "record.json", (), "go on")
+    with claimed(tmp_path / "run", kind, resume=False) as folder:
+        folder.keep({"x": 1})
+        folder.write_arrays("a.npz", {"y": np.arange(3)})
+        folder.write_json("b.json", {"z": 2})
+        folder.remove("none")
+    found = run_folder.Folder(tmp_path / "run", kind)
+    assert (found.record["x"], found.kept("log"), found.json("none"), found.arrays("none", 99)) == (1, None, None, None)
+    assert found.arrays("a.npz", 999)["y"].tolist() == [0, 1, 2]
+    assert found.json("b.json")["z"] == 2
+    with pytest.raises(
+        run_folder.Damaged, match=r"a test: a\.npz: its arrays have .* more than max_bytes.*; remove it$"
+    ):
+        found.arrays("a.npz", 9, "remove it")
+    with (
+        pytest.raises(run_folder.Damaged, match=r"a test: c: it lacks 'y'; restore it from a copy"),
+        found.reading("c"),
+    ):
+        {}["y"]
