@@ -1,20 +1,22 @@
-"""The package beside what one would pick instead: ``python -m benchmarks [--quick] [--json] [--parts LIST]``.
+"""The package beside other software: ``python -m benchmarks [--quick] [--json] [--parts LIST]``.
 
-Everyone does the same work in one run, and results are checked against each other. What is compiled or prepared once
-comes before the clock starts, and is told apart. The parts, each in processes of its own, on one core save "threads":
+All programs do the same work in one run, and their results are checked against each other. Compiling and preparation
+are not timed with the work; they have a column of their own. Each part runs in processes of its own, on one core except
+for "threads":
 
-* simulation: the ensemble kernels, ns a neuron-step,
-* fokker_planck: densities, stationary and in time, seconds on equal grids and to equal error,
-* smoothing: E f(a + s ξ) by closed forms, by quadrature and by Monte Carlo, values a second,
+* simulation: the ensemble kernels, in ns a neuron-step,
+* fokker_planck: densities, stationary and in time, in seconds on equal grids and to equal error,
+* smoothing: E f(a + s ξ) by closed forms, by quadrature and by Monte Carlo, in values a second,
 * start: imports, and the first bias,
-* scaling: by the number of neurons and of trajectories,
-* threads: by the number of threads,
-* primitives: variates and functions alone,
+* scaling: the simulation against the number of neurons and of trajectories,
+* threads: the simulation against the number of threads,
+* primitives: random variates and elementary functions alone,
 * to_error: seconds to a standard error.
 
-Peers that are not installed are skipped: ``pip install -e '.[bench]'`` has all but fplanck, which needs NumPy below 2;
-``--peer fplanck=PYTHON`` names the interpreter of an environment that has it. The exit status is 1 if anything failed,
-or a result was wrong. ``python -m benchmarks.ratios FILE`` makes tables of ratios from what ``--json`` printed.
+Peers that are not installed are skipped. ``pip install -e '.[bench]'`` installs all but fplanck, which needs NumPy
+below 2; ``--peer fplanck=PYTHON`` names the interpreter of an environment that has it. The exit status is 1 if a part
+failed, or a result was wrong. ``python -m benchmarks.ratios FILE`` makes tables of ratios from the output of
+``--json``.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ PARTS = {
     "primitives": "peers.primitives",
     "to_error": "to_error",
 }
-"""Modules."""
+"""Modules of the parts."""
 PEERS = tuple(dict.fromkeys((*simulation.PEERS, *fokker_planck.PEERS, *start.PEERS)))
 
 
 def machine() -> Found:
-    """What it runs on."""
+    """Return processor, cores, system and version of Python."""
     info, name = Path("/proc/cpuinfo"), platform.processor()
     if info.exists():
         lines = info.read_text().splitlines()
@@ -63,7 +65,7 @@ def machine() -> Found:
 
 
 def run(peers: list[str], parts: list[str], quick: bool) -> Found:
-    """Measure the parts; standard error tells what runs."""
+    """Measure the parts, and show on standard error which one runs."""
     console = Console(stderr=True, highlight=False)
     found: Found = {"machine": machine(), "quick": quick, "missing": {}}
     for i, part in enumerate(parts, 1):
@@ -85,36 +87,40 @@ def run(peers: list[str], parts: list[str], quick: bool) -> Found:
 
 
 def wrong(found: Any) -> bool:
-    """Whether anything in it failed, or says that it is not right."""
+    """Return whether any entry failed, or is marked as wrong."""
     if isinstance(found, dict):
         return found.get("right") is False or "failed" in found or any(map(wrong, found.values()))
     return isinstance(found, list) and any(map(wrong, found))
 
 
 def chosen(context: click.Context, option: click.Parameter, text: str | None) -> list[str]:
-    """Names from a list with commas; all without one."""
+    """Return the names of a list with commas, or all names without one."""
     known = {"peers": PEERS, "parts": tuple(PARTS)}[str(option.name)]
     names = list(known) if text is None else [name for name in text.split(",") if name]
     for name in names:
         if name not in known:
-            raise click.BadParameter(f"must be among {', '.join(known)}; got {name!r}")
+            raise click.BadParameter(f"must be one of {', '.join(known)}; got {name!r}")
     return names
 
 
 def elsewhere(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    """NAME=PYTHON, of solvers that need nothing of the package."""
+    """Return interpreters by the names of solvers, from texts NAME=PYTHON."""
     found = dict(text.split("=", 1) for text in texts if "=" in text)
     if len(found) < len(texts) or not set(found) <= set(fokker_planck.PEERS):
-        raise click.BadParameter(f"must be NAME=PYTHON, NAME among {', '.join(fokker_planck.PEERS)}; got {texts!r}")
+        raise click.BadParameter(
+            f"must be NAME=PYTHON, with NAME one of {', '.join(fokker_planck.PEERS)}; got {texts!r}"
+        )
     return found
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Rough: fewer trajectories and steps, coarser grids.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object with every number.")
-@click.option("--peers", callback=chosen, metavar="LIST", help=f"Only these, with commas, of {', '.join(PEERS)}.")
-@click.option("--parts", callback=chosen, metavar="LIST", help=f"Only these, with commas, of {', '.join(PARTS)}.")
-@click.option("--peer", callback=elsewhere, multiple=True, metavar="NAME=PYTHON", help="Where fplanck or py-pde is.")
+@click.option("--quick", is_flag=True, help="Measure roughly: fewer trajectories and steps, coarser grids.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with all numbers.")
+@click.option("--peers", callback=chosen, metavar="LIST", help=f"Measure these peers only, from {', '.join(PEERS)}.")
+@click.option("--parts", callback=chosen, metavar="LIST", help=f"Measure these parts only, from {', '.join(PARTS)}.")
+@click.option(
+    "--peer", callback=elsewhere, multiple=True, metavar="NAME=PYTHON", help="Interpreter with fplanck or py-pde."
+)
 def main(quick: bool, as_json: bool, peers: list[str], parts: list[str], peer: dict[str, str]) -> None:
     """Measure, and print tables or JSON."""
     found = run([f"{name}={peer[name]}" if name in peer else name for name in peers], parts, quick)

@@ -1,8 +1,8 @@
-"""How good each method is on the reference cases: ``python -m benchmarks.accuracy``.
+"""Accuracy of the methods on the reference cases: ``python -m benchmarks.accuracy``.
 
-Prints, for each case of ``tests/reference_cases.py``: the error of the exact method, the deviation of the simulation in
-standard errors at a target of 1e-5 with its time and the variance that its control variate saves, and the relative
-error of the bias by Gaussian closure and by mean field.
+For each case of ``tests/reference_cases.py`` the table shows the error of the exact method, the deviation of the
+simulation in standard errors at a target of 1e-5 with its time and its variance reduction, and the relative error of
+the bias by the Gaussian closure and by mean field.
 """
 
 from rich.console import Console
@@ -22,7 +22,7 @@ def main() -> None:
         table.add_column(title, justify="right")
     for case in REFERENCE_CASES:
         net = ct.CTRNN.single(w=case.w, b=case.b, activation=case.activation, gamma=case.gamma)
-        noise = ct.Noise(**{f"{case.site}side": case.sigma})
+        noise = ct.Noise(**{case.site: case.sigma})
         exact = ct.predict(net, noise, method="exact")
         simulated = ct.predict(net, noise, method="simulation", target_se=TARGET, rng=1)
         bias = exact.mean[0] - case.fixed_point

@@ -1,8 +1,9 @@
 """CMA-ES to 1e-8 in ten dimensions, through SciPy and with bare pycma: ``python -m benchmarks.cma_es``.
 
-Evaluations are the median over seeds and the quartiles; ours and pycma's draw different numbers, so that they agree up
-to the spread. Overhead is processor time an evaluation, less that of the function, where `same` has pycma run on our
-normals: there the evaluations are equal and the times differ by what SciPy's protocol costs.
+The table shows the median and the quartiles of the evaluations over seeds; this package and pycma draw different random
+numbers, so that their evaluations agree within the quartiles only. Overhead is the processor time of an evaluation
+without that of the function. With `same`, pycma uses the random numbers of this package: the evaluations are then
+equal, and the times differ by the cost of SciPy's protocol.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Function = Callable[[FloatArray], float]
 
 
 class Run(NamedTuple):
-    """One search: the least value, evaluations and seconds."""
+    """Result of one search: the lowest value, the evaluations and the seconds."""
 
     fun: float
     nfev: int
@@ -32,7 +33,7 @@ class Run(NamedTuple):
 
 
 def ellipsoid(x: FloatArray) -> float:
-    """Condition number 1e6."""
+    """Return a quadratic function with the condition number 1e6."""
     return float(10.0 ** np.linspace(0.0, 6.0, N) @ x**2)
 
 
@@ -43,7 +44,7 @@ PROBLEMS: dict[str, tuple[Function, FloatArray]] = {
 
 
 def ours(fun: Function, x0: FloatArray, seed: int) -> Run:
-    """Through SciPy."""
+    """Search with this package, through SciPy."""
 
     def after(intermediate_result: OptimizeResult) -> None:
         if intermediate_result.fun < TARGET:
@@ -56,7 +57,7 @@ def ours(fun: Function, x0: FloatArray, seed: int) -> Run:
 
 
 def bare(fun: Function, x0: FloatArray, options: dict[str, object]) -> Run:
-    """Pycma's own loop."""
+    """Search with pycma's own loop."""
     begin, best = process_time(), np.inf
     quiet = {"verbose": -9, "verb_log": 0, "signals_filename": "", "maxfevals": MOST}
     es = cma.CMAEvolutionStrategy(x0, SIGMA, quiet | options)
@@ -69,18 +70,18 @@ def bare(fun: Function, x0: FloatArray, options: dict[str, object]) -> Run:
 
 
 def own(fun: Function, x0: FloatArray, seed: int) -> Run:
-    """Pycma on the numbers of its own seed, which may not be 0."""
+    """Search with pycma on random numbers of its own seed, which must not be 0."""
     return bare(fun, x0, {"seed": 1 + seed})
 
 
 def same(fun: Function, x0: FloatArray, seed: int) -> Run:
-    """Pycma on our normals."""
+    """Search with pycma on the random numbers of this package."""
     rng = np.random.default_rng(seed)
     return bare(fun, x0, {"seed": np.nan, "randn": lambda *shape: rng.standard_normal(shape)})
 
 
 def cost(fun: Function, x0: FloatArray, calls: int = 20_000) -> float:
-    """Seconds of the function."""
+    """Return the seconds of one call of the function."""
     begin = process_time()
     for _ in range(calls):
         fun(x0)
@@ -94,7 +95,7 @@ def main() -> None:
     for problem, (fun, x0) in PROBLEMS.items():
         function = cost(fun, x0)
         runs: dict[str, list[Run]] = {name: [] for name in ways}
-        for seed in range(SEEDS):  # in turn, so that a slow spell of the machine is everyone's
+        for seed in range(SEEDS):  # in turn, so that a slow moment of the machine affects all
             for name, way in ways.items():
                 runs[name].append(way(fun, x0, seed))
         for name, done in runs.items():

@@ -1,8 +1,8 @@
-"""The densities that every Fokker–Planck solver finds, and how that is timed; it needs NumPy alone.
+"""The problem that all Fokker–Planck solvers solve, and its timing; this module needs NumPy alone.
 
-Two coupled tanh neurons with noise outside, ∂p/∂t = - div (F p) + D Δp: the stationary law, and the law in time from a
-Gaussian start. A *solver* is a module ``benchmarks/peers/density_NAME.py`` whose ways of solving are functions of the
-number of cells along an axis; each returns a function without arguments, which gives the moments.
+The problem is ∂p/∂t = - div (F p) + D Δp of two coupled tanh neurons with noise outside: its stationary law, and the
+law in time from a Gaussian. A *solver* is a module ``benchmarks/peers/density_NAME.py`` whose ways of solving are
+functions of the number of cells along an axis; each returns a function without arguments, which returns the moments.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ FloatArray = NDArray[np.float64]
 Way = Callable[[int], Callable[[], FloatArray]]
 
 SIZE, DIFFUSION = 1.6, 0.02
-"""Half width of the domain, of which the law lies nine standard deviations away; and D = γ σ² / 2."""
-START, SPREAD = (0.6, -0.5), 0.15
-"""Mean of the start, and its standard deviation along either axis."""
+"""Half width of the domain, nine standard deviations of the law; and D = γ σ² / 2."""
+START, START_STD = (0.6, -0.5), 0.15
+"""Mean of the density at time zero, and its standard deviation along either axis."""
 TIMES = (0.5, 1.0, 2.0, 4.0)
 CELLS = {"stationary": (32, 64, 100, 200, 400), "in time": (32, 64, 100, 200)}
 QUICK_CELLS = (32, 64)
 REPEATS, PATIENCE = 5, 2.0
-"""Timed calls, and the seconds after which no other one starts."""
+"""Most timed calls, and the seconds after which no further one starts."""
 
 
 def drift(x: Any, y: Any) -> tuple[Any, Any]:
-    """F at arrays of points."""
+    """Return F at arrays of points."""
     return np.tanh(0.3 * x - 0.6 * y + 0.2) - x, np.tanh(0.8 * x + 0.2 * y + 0.1) - y
 
 
 def start(x: Any, y: Any) -> Any:
-    """Density at time zero, up to a factor."""
-    return np.exp(-0.5 * ((x - START[0]) ** 2 + (y - START[1]) ** 2) / SPREAD**2)
+    """Return the density at time zero, up to a factor."""
+    return np.exp(-0.5 * ((x - START[0]) ** 2 + (y - START[1]) ** 2) / START_STD**2)
 
 
 def width(cells: int) -> float:
-    """Width of a cell."""
+    """Return the width of a cell."""
     return 2.0 * SIZE / cells
 
 
 def moments(density: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Both means, both variances and the covariance, (5,), of values on a grid."""
+    """Return both means, both variances and the covariance, (5,), of values on a grid."""
     p = density / density.sum()
     mean = np.array([np.sum(p * x), np.sum(p * y)])
     dx, dy = x - mean[0], y - mean[1]
@@ -54,7 +54,7 @@ def moments(density: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def measured(name: str, problem: str, ways: dict[str, Way], quick: bool) -> list[dict[str, Any]]:
-    """Seconds and moments of each way on each grid; what is prepared or compiled once is in "first_call"."""
+    """Return seconds and moments of each way on each grid; "first_call" has the seconds of preparing and compiling."""
     rows = []
     for way, prepare in ways.items():
         for cells in QUICK_CELLS if quick else CELLS[problem]:

@@ -12,7 +12,7 @@ SIGMA = 0.5
 
 
 def errors(activation: str, w: float, b: float, site: str) -> np.ndarray:
-    """Of the mean over σ, and of the variance, relative; (gammas, 2)."""
+    """Return the errors (gammas, 2) of the mean, in units of σ, and of the variance, relative."""
     found = []
     for gamma in GAMMAS:
         net, noise = ct.CTRNN.single(w, b, activation, gamma), ct.Noise(**{site: SIGMA})

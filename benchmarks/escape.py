@@ -1,8 +1,8 @@
-"""Escape from a well by every method: ``python -m benchmarks.escape``.
+"""Escape times from a well by all methods: ``python -m benchmarks.escape``.
 
-One tanh neuron, w = 1.5, γ = 0.1, with noise at either site that leaves its two wells ever more seldom. Prints the mean
-escape time in steps by the spectrum of the step, by simulation where escapes are frequent enough, by the diffusion
-approximation and by its weak-noise formula; in brackets the ratio to the first.
+One tanh neuron with w = 1.5 and γ = 0.1 has noise at either site, which leaves its two wells more and more rarely. The
+table shows the mean escape time in steps by the spectrum of the step, by simulation if escapes are frequent enough, by
+the diffusion approximation and by its weak-noise formula, with the ratio to the first in brackets.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ import ctrnn_theory as ct
 from ctrnn_theory.escape.escape_times import escape_times
 
 LEVELS = {"inside": (0.75, 0.621, 0.525, 0.47, 0.431), "outside": (1.2, 0.747, 0.55, 0.455, 0.398)}
-AFFORDABLE = 5e5  # steps: a few seconds of simulation
+AFFORDABLE = 5e5  # steps; the simulation then takes a few seconds
 
 
 def row(site: str, sigma: float) -> list[str]:
-    """Escape times of one noise, as text."""
+    """Return the escape times for one noise as text."""
     net, noise = ct.CTRNN.single(1.5, 0.0, "tanh", 0.1), ct.Noise(**{site: sigma})
     exact = escape_times(net, noise)
     time = float(np.mean(exact.time))

@@ -1,6 +1,7 @@
 """Fokker–Planck solvers beside fplanck and py-pde: seconds on equal grids, and to equal error.
 
-The reference is spectral: Fourier series in space and a Runge–Kutta method of order eight in time, nothing of ours.
+The reference is spectral, with Fourier series in space and a Runge–Kutta method of order eight in time, and uses
+nothing of this package.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from benchmarks.processes import Found, run_apart, tell
 
 PEERS = ("fplanck", "py-pde")
 MODES = 48
-"""Of the reference, along an axis: its highest leaves exp(-25) of the start, and less of the law."""
+"""Modes of the reference along an axis; those beyond hold exp(-25) of the initial density, and less of the law."""
 LONG = 30.0
-"""A time by which the law is stationary: the slowest part dies away as exp(-0.75 t)."""
+"""Time at which the law is stationary; the slowest part decays as exp(-0.75 t)."""
 
 ORDER = 1.5
-"""With which the errors of a right scheme of second order fall, at the least."""
+"""Lowest order at which the errors of a correct scheme of second order fall."""
 TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Errors to reach; the standard deviations of the law are 0.16."""
 
 
 def reference() -> dict[str, FloatArray]:
-    """Moments of the laws, (1, 5) and (T, 5), to about 1e-9."""
+    """Return the moments of the laws, (1, 5) and (T, 5), to about 1e-9."""
     points = width(MODES) * np.arange(MODES) - SIZE
     x, y = np.meshgrid(points, points, indexing="ij")
     u, v = drift(x, y)
@@ -48,11 +49,11 @@ def reference() -> dict[str, FloatArray]:
 
 
 def judged(solver: str, rows: list[Found], truth: dict[str, FloatArray]) -> list[Found]:
-    """Rows with their largest errors of a mean and of a (co)variance instead of the moments.
+    """Return the rows with the largest errors of a mean and of a (co)variance instead of the moments.
 
-    A way of solving is right if on its finest grid they are below the square of a cell's width; or else, where drift
-    outweighs diffusion in a cell, if from the grid before they fell nearly with the second order, as those of wrong
-    work do not.
+    A way of solving is right if on its finest grid they are below the square of a cell's width. If drift outweighs
+    diffusion in a cell, it is right if they fell nearly with the second order from the grid before, which those of a
+    wrong equation do not.
     """
     found, by_way = [], {}
     for row in rows:
@@ -73,7 +74,7 @@ def judged(solver: str, rows: list[Found], truth: dict[str, FloatArray]) -> list
 
 
 def to_error(rows: list[Found]) -> list[Found]:
-    """Seconds of the fastest way of each solver whose errors of mean and covariance are both below a target."""
+    """Return the seconds of the fastest way of each solver with errors of mean and covariance below each target."""
     found = []
     for problem in dict.fromkeys(row["problem"] for row in rows):
         for target in TARGETS:
@@ -86,7 +87,7 @@ def to_error(rows: list[Found]) -> list[Found]:
 
 
 def report(quick: bool, peers: list[str]) -> Found:
-    """Every solver that is installed; "NAME=PYTHON" names the interpreter of an environment that has one."""
+    """Run all installed solvers; "NAME=PYTHON" names the interpreter of an environment that has one."""
     answers: dict[str, Found] = {}
     missing: Found = {}
     for entry in ("ours", *peers):

@@ -1,9 +1,9 @@
-"""How good each method is where the theory is hardest: ``python -m benchmarks.hard_cases``.
+"""Accuracy of the methods where the theory is hardest: ``python -m benchmarks.hard_cases``.
 
-A neuron that is nearly bistable, one whose feedback is nearly its leak, with its fixed point at the kink, and networks
-of four relu neurons of spectral radius 0.9. Prints the largest bias, the simulation's standard error beside it, and
-for each method the largest error of the bias, relative to that: from the exact method where it applies, else from
-the simulation. A star marks what did not converge.
+The cases are a neuron that is nearly bistable, a neuron at its kink whose feedback nearly balances its leak, and
+networks of four relu neurons of spectral radius 0.9. The table shows the largest bias, the standard error of the
+simulation, and for each method the largest error of the bias relative to it. The reference is the exact method where it
+applies, and the simulation otherwise. A star marks results that did not converge.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from rich.table import Table
 import ctrnn_theory as ct
 
 NETWORKS = 5
-PART = 1e-3  # standard error of the simulation, relative to the bias as the Gaussian closure has it
+PART = 1e-3  # standard error of the simulation, relative to the bias by the Gaussian closure
 
 
 class Case(NamedTuple):
-    """A network, and noise of one strength at either site."""
+    """A network, and the strength of its noise at either site."""
 
     name: str
     net: ct.CTRNN
@@ -29,7 +29,7 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Settings, from one neuron to four."""
+    """Return the cases, from one neuron to four."""
     found = [
         Case("tanh, w = 1.2", ct.CTRNN.single(1.2, 0.1, "tanh", 0.1), 0.5),
         Case("relu, w = 0.9", ct.CTRNN.single(0.9, 0.0, "relu", 0.05), 1.0),
@@ -43,9 +43,9 @@ def cases() -> list[Case]:
 
 
 def laws(net: ct.CTRNN, noise: ct.Noise) -> dict[str, ct.StationaryLaw]:
-    """Law by each method that applies."""
-    rest = ct.predict(net, noise, method="deterministic").mean
-    bias = np.max(np.abs(ct.predict(net, noise).mean - rest))
+    """Return the law of each method that applies."""
+    fixed_point = ct.predict(net, noise, method="deterministic").mean
+    bias = np.max(np.abs(ct.predict(net, noise).mean - fixed_point))
     found = {}
     for method in ct.METHODS:
         options = {"target_se": PART * bias, "rng": 1, "max_steps": 200_000} if method == "simulation" else {}
@@ -76,7 +76,7 @@ def main() -> None:
                 else:
                     mark = "" if law.converged else "*"
                     cells.append(f"{np.max(np.abs(law.mean - truth.mean)) / bias:.3%}{mark}")
-            table.add_row(case.name, site[:-4], *cells)
+            table.add_row(case.name, site, *cells)
     Console(width=140).print(table)
 
 

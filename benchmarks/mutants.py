@@ -1,9 +1,9 @@
-"""How many mistakes in the formulas the tests notice: ``python -m benchmarks.mutants``.
+"""Whether the tests notice mistakes in the formulas: ``python -m benchmarks.mutants``.
 
-Each formula of ``ctrnn_theory/derive/`` is broken on purpose, one place at a time, in a temporary copy of the package:
-a sign turned, a product made a quotient, a number raised by one, a factor or a term dropped. The tests of that module
-and its doctests then run in a process of their own. A mistake that they do not notice survives, and is printed with
-its line; whether it changes the formula at all is for a reader to judge.
+Each formula of ``ctrnn_theory/derive/`` is changed at one place at a time, in a temporary copy of the package: a sign
+is turned, a product becomes a quotient, a number is raised by one, or a factor or a term is dropped. The tests and
+doctests of the module then run in a process of their own. A mistake that they do not notice survives, and is printed
+with its line; the reader must decide whether it changes the formula at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rich.progress import track
 ROOT = Path(__file__).resolve().parent.parent
 DERIVE = Path("ctrnn_theory/derive")
 NO_FORMULAS = ("__init__", "catalogue", "derivation", "page", "symbols")
-TESTED_BY = {  # where it is not test_<module>.py
+TESTED_BY = {  # modules that are not tested by test_<module>.py
     "hierarchy": ["tests/derive/test_small_noise.py"],
     "kink_values": ["tests/derive/test_kinks.py"],
 }
@@ -38,27 +38,27 @@ SWAPPED: dict[type[ast.operator], ast.operator] = {
     ast.Mult: ast.Div(),
     ast.Div: ast.Mult(),
 }
-COUNTS = ("diff", "Rational", "Integer")  # functions of which a number among the arguments is part of the formula
+COUNTS = ("diff", "Rational", "Integer")  # functions whose numeric arguments are part of the formula
 NOT_FORMULAS = (ast.JoinedStr, ast.Raise, ast.AnnAssign, ast.arguments)
 
 
 class Mutant(NamedTuple):
-    """One mistake."""
+    """A module with one mistake."""
 
     module: str
-    """Module it is made in."""
+    """Name of the module."""
     line: int
-    """Its line."""
+    """Number of the changed line."""
     before: str
-    """The line as it is."""
+    """Line without the mistake."""
     after: str
-    """The line as it is broken."""
+    """Line with the mistake."""
     source: str
-    """The whole module, broken."""
+    """Source of the module with the mistake."""
 
 
 def changes(node: ast.AST, parent: ast.AST) -> Iterator[ast.expr]:
-    """What to put in the place of a node: an expression for each mistake."""
+    """Yield the expressions that replace a node, one for each mistake."""
     match node:
         case ast.BinOp(left, op, right) if type(op) in SWAPPED:
             yield ast.BinOp(copy.deepcopy(left), SWAPPED[type(op)], copy.deepcopy(right))
@@ -74,7 +74,7 @@ def changes(node: ast.AST, parent: ast.AST) -> Iterator[ast.expr]:
 
 
 def places(node: ast.AST, parent: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Nodes of formulas, each with its parent: not annotations, messages, indices and ranges."""
+    """Yield the nodes of formulas with their parents, without annotations, messages, indices and ranges."""
     name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
     text = isinstance(node, ast.BinOp) and any(
         isinstance(part, ast.JoinedStr) or (isinstance(part, ast.Constant) and isinstance(part.value, str))
@@ -94,7 +94,7 @@ def places(node: ast.AST, parent: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 
 def mutants(module: str) -> list[Mutant]:
-    """Every mistake of these kinds in a module, each once."""
+    """Return all mistakes of these kinds in a module, each once."""
     source = (ROOT / DERIVE / f"{module}.py").read_text(encoding="utf-8")
     lines = source.splitlines(keepends=True)
     starts = [0]
@@ -117,7 +117,7 @@ def mutants(module: str) -> list[Mutant]:
 
 
 def run(tests: list[str], where: Path, limit: float) -> str:
-    """Outcome of the tests in a copy of the package: "passed", "failed" or "timeout"."""
+    """Run the tests in a copy of the package, and return "passed", "failed" or "timeout"."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {"PYTHONPATH": str(where), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -130,11 +130,11 @@ def run(tests: list[str], where: Path, limit: float) -> str:
 
 
 @click.command()
-@click.option("--module", "modules", multiple=True, help="Module of derive; may be repeated. All of them by default.")
-@click.option("--each", default=12, show_default=True, help="Mistakes in each module, drawn at random; 0 for all.")
+@click.option("--module", "modules", multiple=True, help="Module of derive; may be repeated. The default is all.")
+@click.option("--each", default=12, show_default=True, help="Number of random mistakes in each module; 0 for all.")
 @click.option("--seed", default=0, show_default=True)
 def main(modules: tuple[str, ...], each: int, seed: int) -> None:
-    """Break the formulas, run their tests, and print what survives."""
+    """Change the formulas, run their tests, and print the mistakes that survive."""
     console = Console(width=160, highlight=False)
     known = sorted(path.stem for path in (ROOT / DERIVE).glob("*.py") if path.stem not in NO_FORMULAS)
     total = caught = 0

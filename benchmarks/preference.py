@@ -1,7 +1,7 @@
 """Do trained networks prefer noise? ``python -m benchmarks.preference [PART ...] [--seeds 5] [--keep FOLDER]``.
 
-Trains networks with noise inside and outside, several seeds each, on all cores, and tests them at 0 to 1.5 times the
-noise of their training. Parts:
+The program trains networks with noise inside and outside, several seeds each, on all cores, and tests them at 0 to 1.5
+times their training noise. Its parts are:
 
 * function, maze, path_integration, feedforward: a row for each network;
 * length: `function` with noise inside, trained two and four times as long;
@@ -10,10 +10,10 @@ noise of their training. Parts:
 * surrogate: the output of the noise-free surrogate, and of the network with its noise switched off, against the mean of
   the noisy one.
 
-A star marks networks of which single trials run away at some level; `worst` is over the others.
+A star marks networks of which single trials run away at some level; `worst` is taken over the other levels.
 
-Runs are kept in the folder, one of its own by default; the same command goes on where it was cut off. All parts take
-about half an hour on two cores.
+Runs are kept in the folder, by default a temporary one, and the same command continues an interrupted run. All parts
+take about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SITES = ("inside", "outside")
 
 
 class Run(NamedTuple):
-    """One training."""
+    """Settings of one training."""
 
     task: str
     site: str
@@ -47,12 +47,12 @@ class Run(NamedTuple):
 
 
 def runs(task: str, sigmas: Iterable[float], seeds: int, **options: Any) -> list[Run]:
-    """Make the runs of a table."""
+    """Return the runs of a table."""
     return [Run(task, site, sigma, seed, **options) for site in SITES for sigma in sigmas for seed in range(seeds)]
 
 
 def tested(job: tuple[Run, str]) -> list[str]:
-    """Train one network, or take the one that is kept, and test it: a row of text."""
+    """Train one network, or read the one that is kept, test it, and return a row of text."""
     run, place = job
     training, found = learned(run, place)
     low, high = found.interval
@@ -75,7 +75,7 @@ def tested(job: tuple[Run, str]) -> list[str]:
 
 
 def learned(run: Run, place: str) -> tuple[Any, Any]:
-    """Train a network and test it against noise."""
+    """Train a network, or read it, and test it against noise."""
     import ctrnn_theory as ct
 
     noise = ct.Noise(**{run.site: run.sigma})
@@ -113,7 +113,7 @@ CLOSED += ("success 0", "success 1", "success pref.")
 
 
 def operating_point(job: tuple[str, str, float]) -> list[str]:
-    """Train a regulator by its exact loss: a row of text."""
+    """Train a regulator by its exact loss, and return a row of text."""
     import ctrnn_theory as ct
 
     activation, site, sigma = job
@@ -136,7 +136,7 @@ def operating_point(job: tuple[str, str, float]) -> list[str]:
 
 
 def switched_off(job: tuple[Run, str]) -> list[str]:
-    """Output errors without noise, of the network and of its surrogate, root mean squares over conditions."""
+    """Return the root mean square output errors without noise, of the network and of its surrogate, as text."""
     import ctrnn_theory as ct
 
     run, place = job
@@ -154,7 +154,7 @@ def switched_off(job: tuple[Run, str]) -> list[str]:
 
 
 def parts(seeds: int) -> dict[str, tuple[tuple[str, ...], Callable[..., list[str]], list[Any]]]:
-    """Titles, the function of a row, and its arguments, of each table."""
+    """Return for each table its titles, the function that makes a row, and the arguments of that function."""
     function = runs("function", [1.0], seeds)
     longer = [run for n in (40_000, 80_000) for run in runs("function", [1.0], seeds, evaluations=n)]
     levels = [0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5]
@@ -179,13 +179,13 @@ if __name__ == "__main__":
     from benchmarks.tables import table
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.preference")
-    parser.add_argument("part", nargs="*", help=f"of {', '.join(parts(1))}; all by default")
+    parser.add_argument("part", nargs="*", help=f"part from {', '.join(parts(1))}; the default is all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--keep", default=None, help="folder for the trained networks")
     chosen = parser.parse_args()
     place = Path(chosen.keep or tempfile.mkdtemp(prefix="preference-"))
     place.mkdir(exist_ok=True)
-    os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # of the processes below
+    os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # for the processes below
     console = Console(width=140)
     console.print(f"networks in {place}")
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:

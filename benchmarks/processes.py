@@ -1,7 +1,7 @@
-"""Every measurement in a process of its own: ``python -m benchmarks.processes NAME QUICK THREADS [PEERS]``.
+"""A process of its own for each measurement: ``python -m benchmarks.processes NAME QUICK THREADS [PEERS]``.
 
-A module of the benchmarks has ``report(quick)``, or ``report(quick, peers)`` if it names its ``PEERS``, and returns
-what JSON can hold. It may start further processes, and says on standard error where it is.
+A module of the benchmarks has a function ``report(quick)``, or ``report(quick, peers)`` if it has ``PEERS``, which
+returns data for JSON. It may start further processes, and writes its progress to standard error.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ PROGRESS = "progress: "
 
 
 def tell(text: str) -> None:
-    """Say what runs now to the process that started this one."""
+    """Write what runs now to standard error, for the process that started this one."""
     print(PROGRESS + text, file=sys.stderr, flush=True)
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Their versions."""
+    """Return the versions of packages."""
     return {package: version(package) for package in packages}
 
 
 def run_here(name: str, quick: bool, peers: list[str] | None = None) -> Found:
-    """Run a module of the benchmarks in this process; `peers`: only these, None for all."""
+    """Run a module of the benchmarks in this process, for some of its peers or (None) for all."""
     module = import_module(f"benchmarks.{name}")
     if not hasattr(module, "report"):  # a peer of the simulation
         return {"report": import_module("benchmarks.simulation").one(name.removeprefix("peers."), quick)}
@@ -57,7 +57,7 @@ def run_apart(
     python: str = sys.executable,
     show: Callable[[str], None] = tell,
 ) -> Found:
-    """Run it in a process of its own on `threads` cores; "skipped" or "failed" says why there is no report."""
+    """Run a module in a process of its own on `threads` cores; "skipped" or "failed" says why there is no report."""
     counts = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
     environment = os.environ | {f"{count}_NUM_THREADS": str(threads) for count in counts}
     environment["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
@@ -66,7 +66,7 @@ def run_apart(
     command += [] if peers is None else [",".join(peers)]
     last = ""
     with (
-        TemporaryFile("w+") as out,  # a pipe that nobody reads meanwhile could fill up
+        TemporaryFile("w+") as out,  # a pipe could fill up, since it is not read meanwhile
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.PIPE, text=True) as process,
     ):
         for line in process.stderr or ():
@@ -82,8 +82,8 @@ def run_apart(
 
 
 def main(name: str, quick: str, threads: str, peers: str | None = None) -> None:
-    """Run a module on some cores, and print what it found as one line of JSON."""
-    if hasattr(os, "sched_setaffinity"):  # for libraries that heed no variable; not on macOS or Windows
+    """Run a module on some cores, and print its report as one line of JSON."""
+    if hasattr(os, "sched_setaffinity"):  # some libraries ignore the variables; macOS and Windows lack this
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-int(threads) :])
     try:
         found = run_here(name, quick == "1", None if peers is None else [peer for peer in peers.split(",") if peer])

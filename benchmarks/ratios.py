@@ -1,6 +1,6 @@
-"""Tables of ratios in Markdown from what was measured: ``python -m benchmarks.ratios FILE``.
+"""Tables of ratios in Markdown: ``python -m benchmarks.ratios FILE``.
 
-FILE is what ``python -m benchmarks --json`` printed. A ratio is the peer's seconds over ours.
+FILE holds the output of ``python -m benchmarks --json``. A ratio is the peer's seconds over those of this package.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from pathlib import Path
 from benchmarks.processes import Found
 
 NOT_REACHED = "not reached", "–"
-"""What stands for ours where none of its grids has so small an error."""
+"""Cells of this package if none of its grids has so small an error."""
 
 
 def line(*cells: str) -> str:
-    """A row."""
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
 def ratio(value: float) -> str:
-    """Two digits."""
+    """Return a ratio with two digits."""
     return f"{value:.2g}" if value < 100.0 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 def titles(*cells: str) -> list[str]:
-    """The first rows of a table."""
+    """Return the first two rows of a table."""
     return [line(*cells), line(*("---" if i == 0 else "---:" for i in range(len(cells))))]
 
 
 def simulation(found: Found) -> list[str]:
-    """A table for each site of the noise, with a column for each peer."""
+    """Return a table for each site of the noise, with a column for each peer."""
     rows: list[str] = []
     for site in dict.fromkeys(work["site"] for work in found["works"]):
         works = [work for work in found["works"] if work["site"] == site]
@@ -49,7 +49,7 @@ def simulation(found: Found) -> list[str]:
 
 
 def others(found: Found) -> list[str]:
-    """One table of what the other parts found."""
+    """Return one table with the results of the other parts."""
     rows = []
     for row in found.get("fokker_planck", {}).get("to_error", []):
         ours = row["solvers"].get("ours")
@@ -72,7 +72,7 @@ def others(found: Found) -> list[str]:
 
 
 def threads(rows: list[Found]) -> list[str]:
-    """Gains over one thread."""
+    """Return a table of the gains over one thread."""
     if not rows:
         return []
     counts = list(rows[0]["gain"])[1:]
@@ -84,7 +84,7 @@ def threads(rows: list[Found]) -> list[str]:
 
 
 def versions(found: Found) -> dict[str, str]:
-    """Of every package that took part."""
+    """Return the versions of all packages that took part."""
     parts = [peer["versions"] for peer in found.get("simulation", {}).get("peers", {}).values()]
     parts += found.get("fokker_planck", {}).get("versions", {}).values()
     named: dict[str, str] = {}
@@ -96,7 +96,7 @@ def versions(found: Found) -> dict[str, str]:
 
 
 def markdown(found: Found) -> str:
-    """All of it."""
+    """Return all tables as Markdown."""
     machine = found["machine"]
     packages = ", ".join(f"{package} {version}" for package, version in versions(found).items())
     about = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"

@@ -1,8 +1,8 @@
-"""Recorded paths beside averages that are taken on the way: ``python -m benchmarks.recording``.
+"""Recorded paths beside averages without a record: ``python -m benchmarks.recording``.
 
-Prints ns a neuron-step on one core, the best of several runs: `Ensemble.measure` at every 10th step, and `simulate` at
-every 1st, 10th and 100th into memory and into a folder, with its distance to the first as a factor. The folder is made
-in ``--folder``, by default where temporary files go; what it costs is what the disk costs.
+The table shows ns a neuron-step on one core, the best of several runs: `Ensemble.measure` at every 10th step, and
+`simulate` at every 1st, 10th and 100th into memory and into a folder, with its ratio to the first in brackets. The
+folder is made in ``--folder``, by default among temporary files; its cost depends on the disk.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ctrnn_theory.integrators.ensemble import Ensemble
 TRAJECTORIES = {1: 2048, 2: 1024, 16: 128, 128: 64}
 STRIDES = (1, 10, 100)
 BYTES, NEURON_STEPS = 1 << 28, 1 << 27
-"""What a run records at the most, and takes at the most."""
+"""Most bytes that a run records, and most neuron-steps that it takes."""
 REPEATS = 3
 
 
 def best(run: Callable[[], object], neuron_steps: int) -> float:
-    """Ns a neuron-step of the fastest run."""
+    """Return the ns a neuron-step of the fastest run."""
     run()  # compiles
     seconds = []
     for _ in range(REPEATS):
@@ -39,7 +39,7 @@ def best(run: Callable[[], object], neuron_steps: int) -> float:
 
 
 def row(n: int, folder: str) -> list[str]:
-    """Measure a random network of n neurons."""
+    """Measure a random network of n neurons, and return a row of text."""
     rng, trajectories = np.random.default_rng(n), TRAJECTORIES[n]
     net = ct.CTRNN(0.5 * rng.standard_normal((n, n)) / np.sqrt(n), rng.standard_normal(n) / 2, "tanh", 0.1)
     noise, size = ct.Noise(inside=0.5), n * trajectories

@@ -1,4 +1,4 @@
-"""Ours beside NumPy with the number of neurons, and with that of trajectories; tanh, noise inside, one core."""
+"""Simulation beside NumPy against the number of neurons and of trajectories, for tanh and noise inside, on one core."""
 
 from benchmarks.peers import ours, with_numpy
 from benchmarks.processes import Found, tell
@@ -6,12 +6,12 @@ from benchmarks.simulation import QUICK_STEPS, STEPS, Work, judged, measure, net
 
 NEURONS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 STATES = 16_384
-"""N K of the networks of many sizes; K is 64 to 10 240, whole blocks of ours."""
+"""Product N K for networks of several sizes; K is 64 to 10 240, a multiple of this package's block."""
 TRAJECTORIES = (64, 256, 1_024, 4_096, 16_384, 65_536)
 
 
 def works(quick: bool) -> dict[str, list[Work]]:
-    """What grows, and the works."""
+    """Return the works, by the name of what grows."""
     steps = QUICK_STEPS if quick else STEPS
 
     def work(n: int, trajectories: int) -> Work:
@@ -24,7 +24,7 @@ def works(quick: bool) -> dict[str, list[Work]]:
 
 
 def report(quick: bool) -> dict[str, list[Found]]:
-    """ns a neuron-step."""
+    """Return ns a neuron-step for all works."""
     found = {}
     for name, many in works(quick).items():
         found[name] = []

@@ -1,14 +1,14 @@
-"""The work that every peer does, how it is timed, and how its result is checked.
+"""The simulation that all peers do, its timing, and the check of its result.
 
-The work is the map with noise inside, or outside for solvers that know no other, with running averages of h and h² of
-each trajectory from every `EVERY`-th step. A *peer* is a module of ``benchmarks/peers/`` with
+The work is the network's map with noise inside, or outside for solvers that know no other, with running averages of h
+and h² of each trajectory from every `EVERY`-th step. A *peer* is a module of ``benchmarks/peers/`` with
 
-* ``SITE``: where it puts the noise,
-* ``PACKAGES``: what it is made of, for their versions,
-* ``prepare(work)``: the ways of writing it, by name. Each is a function that takes ``work.steps`` steps from where its
-  last call ended, at first from rest, and returns the averages over them.
+* ``SITE``, the site of its noise,
+* ``PACKAGES``, the packages whose versions are shown,
+* ``prepare(work)``, which returns the ways of doing the work by name. Each is a function that takes ``work.steps``
+  steps from the end of its last call, at first from zero, and returns the averages over them.
 
-Compiling and the decay of the start come before the clock starts. Each peer runs in a process of its own, on one core.
+Compiling and the decay of the start state are not timed. Each peer runs in a process of its own, on one core.
 """
 
 from __future__ import annotations
@@ -30,68 +30,68 @@ PEERS = ("numpy", "mkl_random", "numba", "torch", "jax", "diffrax", "torchsde")
 OURS = {"inside": "ours", "outside": "ours_outside"}
 ACTIVATIONS = ("relu", "tanh", "softplus")
 SIZES = {1: 10_240, 2: 10_240, 16: 1_024, 128: 128}
-"""Trajectories of networks of each size: whole blocks of ours, so that no peer does more than another."""
+"""Trajectories of networks of each size: multiples of this package's block, so that all peers do the same work."""
 STEPS, QUICK_STEPS = 1_000, 250
-"""Of a call; ten times what the start takes to die away, at the least."""
+"""Steps of a call, at least ten times the decay time of the start state."""
 EVERY = 5
-"""Steps between samples, what a simulation takes at γ = 0.1."""
+"""Steps between samples, as in the method `simulation` at γ = 0.1."""
 REPEATS, PATIENCE = 5, 2.0
-"""Timed calls of each way, and the seconds after which no other one starts; two at least, or one of a slow way."""
+"""Most timed calls of each way, and the seconds after which no further one starts; there are two, or one if slow."""
 BOUND = 5.0
-"""Standard errors that a mean may be off."""
+"""Largest allowed deviation of a mean, in standard errors."""
 
 
 class Work(NamedTuple):
-    """An ensemble to step."""
+    """An ensemble of trajectories to step."""
 
     activation: str
     W: FloatArray
-    """(N, N)."""
+    """Weights, (N, N)."""
     b: FloatArray
-    """(N,)."""
+    """Bias vector, (N,)."""
     gamma: float
     sigma: float
     site: str
-    """"inside" or "outside"."""
+    """Site of the noise, "inside" or "outside"."""
     trajectories: int
-    """K."""
+    """Number K of trajectories."""
     steps: int
 
     @property
     def n(self) -> int:
-        """N."""
+        """Number N of neurons."""
         return len(self.b)
 
     @property
     def neuron_steps(self) -> int:
-        """What a time is divided by."""
+        """Number of neuron-steps, by which a time is divided."""
         return self.n * self.trajectories * self.steps
 
 
 class Moments(NamedTuple):
-    """Averages over time."""
+    """Averages over time of each trajectory."""
 
     first: FloatArray
-    """Of h, (K, N)."""
+    """Averages of h, (K, N)."""
     second: FloatArray
-    """Of h², (K, N)."""
+    """Averages of h², (K, N)."""
 
 
 class Estimate(NamedTuple):
-    """E h and E h² of each neuron, one after the other, (2 N,)."""
+    """Estimates of E h and E h² of each neuron, one after the other, (2 N,)."""
 
     value: FloatArray
     error: FloatArray
-    """Standard error."""
+    """Standard errors."""
 
 
 def reference_case(activation: str, site: str) -> Case:
-    """Neuron whose law is known from a solver independent of the package."""
-    return next(case for case in REFERENCE_CASES if (case.activation, case.site) == (activation, site[:-4]))
+    """Return the neuron whose law is known from a solver that is independent of the package."""
+    return next(case for case in REFERENCE_CASES if (case.activation, case.site) == (activation, site))
 
 
 def network(activation: str, site: str, n: int, trajectories: int, steps: int) -> Work:
-    """One neuron of the reference cases, or a random network."""
+    """Return one neuron of the reference cases, or a random network."""
     if n == 1:
         case = reference_case(activation, site)
         W, b, gamma, sigma = np.full((1, 1), case.w, float), np.full(1, case.b, float), case.gamma, case.sigma
@@ -102,7 +102,7 @@ def network(activation: str, site: str, n: int, trajectories: int, steps: int) -
 
 
 def works(site: str, quick: bool) -> list[Work]:
-    """Networks of each size with each activation; `quick`: a tenth of the trajectories, fewer steps."""
+    """Return networks of all sizes and activations; `quick` has a tenth of the trajectories and fewer steps."""
     found = []
     for activation, (n, trajectories) in product(ACTIVATIONS, SIZES.items()):
         if quick:
@@ -112,29 +112,29 @@ def works(site: str, quick: bool) -> list[Work]:
 
 
 def estimate(moments: list[Moments]) -> Estimate:
-    """Means over independent trajectories, from consecutive parts of a run."""
+    """Return means over independent trajectories and consecutive parts of a run."""
     values = np.hstack([np.mean(part, axis=0) for part in zip(*moments, strict=True)])  # (K, 2 N)
     return Estimate(values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values)))
 
 
 def exact(work: Work) -> Estimate:
-    """Law of one neuron from the reference cases."""
+    """Return the law of one neuron from the reference cases."""
     case = reference_case(work.activation, work.site)
     return Estimate(np.array([case.mean, case.mean**2 + case.std**2]), np.zeros(2))
 
 
 def deviation(found: Estimate, truth: Estimate) -> float:
-    """Largest difference in standard errors; infinite where a value is not finite."""
+    """Return the largest difference in standard errors; infinite if a value is not finite."""
     off = np.abs(found.value - truth.value) / np.hypot(found.error, truth.error)
     return float(np.nan_to_num(off, nan=np.inf).max())
 
 
 def measure(work: Work, ways: dict[str, Callable[[], Moments]], quick: bool = False) -> dict[str, Any]:
-    """Time each way, and keep the best one: ns a neuron-step, seconds of the first call beyond a later one's."""
+    """Time each way, and return the fastest: ns a neuron-step, and the extra seconds of its first call."""
     found: list[dict[str, Any]] = []
     for way, advance in ways.items():
         begin = perf_counter()
-        advance()  # compiles, and lets the start die away
+        advance()  # compiles, and lets the start state decay
         first = perf_counter() - begin
         seconds: list[float] = []
         moments = []
@@ -159,7 +159,7 @@ def measure(work: Work, ways: dict[str, Callable[[], Moments]], quick: bool = Fa
 
 
 def judged(work: Work, result: Found, ours: Found) -> Found:
-    """A result with its ratio to ours, and its deviation in standard errors: from the exact law where it is known."""
+    """Return a result with its ratio to ours, and its deviation from the exact law or from ours in standard errors."""
     found = Estimate(np.array(result["value"]), np.array(result["error"]))
     truth = exact(work) if work.n == 1 else Estimate(np.array(ours["value"]), np.array(ours["error"]))
     off = deviation(found, truth)
@@ -168,7 +168,7 @@ def judged(work: Work, result: Found, ours: Found) -> Found:
 
 
 def compared(answers: dict[str, Found], quick: bool) -> list[Found]:
-    """Each piece of work with every peer's judged result."""
+    """Return all works with the checked results of all peers."""
     found = []
     for site in sorted({answer["site"] for answer in answers.values()}):
         ours = answers[OURS[site]]["results"]
@@ -184,7 +184,7 @@ def compared(answers: dict[str, Found], quick: bool) -> list[Found]:
 
 
 def one(name: str, quick: bool) -> Found:
-    """Run a module of peers/ in this process, on all its works."""
+    """Run a module of peers/ in this process on all its works."""
     module = import_module(f"benchmarks.peers.{name}")
     results = []
     for i, work in enumerate(works(module.SITE, quick), 1):
@@ -194,7 +194,7 @@ def one(name: str, quick: bool) -> Found:
 
 
 def report(quick: bool, peers: list[str]) -> Found:
-    """Every peer that is installed beside ours: ns a neuron-step."""
+    """Measure all installed peers beside this package, in ns a neuron-step."""
     answers: dict[str, Found] = {}
     missing: Found = {}
 

@@ -1,7 +1,7 @@
-"""Gaussian smoothing F(a; s) = E f(a + s ξ) by closed forms, by quadrature and by Monte Carlo: values a second.
+"""Gaussian smoothing F(a; s) = E f(a + s ξ) by closed forms, by quadrature and by Monte Carlo, in values a second.
 
-The truth is the closed form of relu and gelu, written here again, and for softplus and tanh, which are analytic in a
-strip, the trapezoidal rule at half the step that rounding needs.
+The reference is the closed form of relu and gelu, written here again, and for softplus and tanh, which are analytic in
+a strip, the trapezoidal rule at half the step that reaches rounding.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ FUNCTIONS: dict[str, Function] = {
 }
 COUNT, VARIANCES = 100_000, 10_000
 CHECKED = 500
-"""Values whose error is measured, and what a rule's order is chosen by."""
+"""Number of values whose error is measured, and by which the order of a rule is chosen."""
 ONE_AT_A_TIME, SAMPLED = 200, 10
-"""Values of quad and of Monte Carlo; the seconds of one value are what counts."""
+"""Numbers of values of quad and of Monte Carlo, which compute one value at a time."""
 SAMPLES, QUICK_SAMPLES = 1_000_000, 100_000
 CHUNK = 1 << 15
-"""Function values at a time, which stay in the cache."""
+"""Number of function values that are computed at once and stay in the processor's cache."""
 WANTED, CLOSED = 1e-10, 1e-12
-"""Relative error that quadrature is to reach, and that a closed form may have."""
+"""Relative errors that quadrature must reach, and that a closed form may have."""
 ORDERS = tuple(2**k for k in range(3, 14))
 TAIL = 9.0
-"""Standard deviations beyond which a Gaussian is nothing."""
+"""Standard deviations beyond which a Gaussian is negligible."""
 BOUND = 5.0
-"""Standard errors that Monte Carlo may be off."""
+"""Largest allowed deviation of Monte Carlo, in standard errors."""
 
 
 def arguments(count: int) -> tuple[FloatArray, FloatArray]:
-    """Means and standard deviations from 0.01 to 10."""
+    """Return random means, and standard deviations from 0.01 to 10."""
     rng = np.random.default_rng(0)
     return rng.uniform(-5.0, 5.0, count), 10.0 ** rng.uniform(-2.0, 1.0, count)
 
 
 def trapezoid(n: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights for the mean over ξ."""
+    """Return nodes and weights for the mean over ξ."""
     nodes = np.linspace(-TAIL, TAIL, n)
     weights = np.exp(-0.5 * nodes**2)
     return nodes, weights / weights.sum()
 
 
 def gauss_hermite(n: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights for the mean over ξ."""
+    """Return nodes and weights for the mean over ξ."""
     nodes, weights = roots_hermite(n)
     return np.sqrt(2.0) * nodes, weights / weights.sum()
 
@@ -66,7 +66,7 @@ RULES = {"Gauss–Hermite": gauss_hermite, "trapezoidal rule": trapezoid}
 
 
 def applied(f: Function, rule: tuple[FloatArray, FloatArray], a: FloatArray, s: FloatArray) -> FloatArray:
-    """Mean of f by a rule, for all arguments."""
+    """Return the mean of f by a rule, for all arguments."""
     nodes, weights = rule
     rows = max(1, CHUNK // len(nodes))
     parts = [f(a[i : i + rows, None] + s[i : i + rows, None] * nodes) @ weights for i in range(0, len(a), rows)]
@@ -74,7 +74,7 @@ def applied(f: Function, rule: tuple[FloatArray, FloatArray], a: FloatArray, s: 
 
 
 def truth(name: str, a: FloatArray, s: FloatArray) -> FloatArray:
-    """F by other means than the package's."""
+    """Return F, computed without the package."""
     if name in ("relu", "gelu"):
         scale = s if name == "relu" else np.hypot(1.0, s)
         bell = np.exp(-0.5 * (a / scale) ** 2) / np.sqrt(2.0 * np.pi)
@@ -83,12 +83,12 @@ def truth(name: str, a: FloatArray, s: FloatArray) -> FloatArray:
 
 
 def error(found: FloatArray, true: FloatArray) -> float:
-    """Largest error, relative to F where it is beyond one; infinite where a value is not finite."""
+    """Return the largest error, relative to F where |F| exceeds one; infinite if a value is not finite."""
     return float(np.nan_to_num(np.abs(found - true) / np.maximum(1.0, np.abs(true)), nan=np.inf).max())
 
 
 def rate(call: Callable[[], FloatArray], repeats: int = 3) -> float:
-    """Values a second, the best of some calls after a first one, which builds what is built once."""
+    """Return the values a second of the fastest of some calls, after a first call that prepares."""
     seconds = []
     for _ in range(1 + repeats):
         begin = perf_counter()
@@ -98,9 +98,9 @@ def rate(call: Callable[[], FloatArray], repeats: int = 3) -> float:
 
 
 def by_rule(name: str, way: str, count: int) -> Found:
-    """The least order, a power of two, that reaches the wanted error; else the largest one.
+    """Measure the lowest order, a power of two, that reaches the wanted error, or else the highest order.
 
-    At a kink the step h of the nodes costs about s h², so that no order does.
+    At a kink the error is about s h² for nodes at a distance h, so that no order reaches it.
     """
     f, (a, s) = FUNCTIONS[name], arguments(CHECKED)
     true = truth(name, a, s)
@@ -118,7 +118,7 @@ def by_rule(name: str, way: str, count: int) -> Found:
 
 
 def by_quad(name: str) -> Found:
-    """scipy.integrate.quad, one value at a time, from one tail to the other, the kink told."""
+    """Measure scipy.integrate.quad, one value at a time, from one tail to the other, with the kink as a breakpoint."""
     f, (a, s) = FUNCTIONS[name], arguments(ONE_AT_A_TIME)
 
     def value(mean: float, std: float) -> float:
@@ -135,7 +135,7 @@ def by_quad(name: str) -> Found:
 
 
 def by_samples(name: str, quick: bool) -> Found:
-    """Monte Carlo, the same variates for all values: what is quickest."""
+    """Measure Monte Carlo with the same variates for all values, which is fastest."""
     f, (a, s), count = FUNCTIONS[name], arguments(SAMPLED), QUICK_SAMPLES if quick else SAMPLES
     z = np.random.default_rng(1).standard_normal(count)
     values = np.array([[np.mean(x := f(mean + std * z)), np.std(x)] for mean, std in zip(a, s, strict=True)])
@@ -151,14 +151,14 @@ def by_samples(name: str, quick: bool) -> Found:
 
 
 def ours(name: str, f: Callable[[FloatArray, FloatArray], FloatArray]) -> Found:
-    """A function that smooths, at all arguments at once."""
+    """Measure the package's smoothing at all arguments at once."""
     a, s = arguments(COUNT)
     off = error(f(a[:CHECKED], s[:CHECKED]), truth(name, a[:CHECKED], s[:CHECKED]))
     return {"way": "ours", "rate": rate(lambda: f(a, s)), "error": off, "right": off <= CLOSED}
 
 
 def report(quick: bool) -> list[Found]:
-    """Each activation with every way, and ours of the slope and of the variance."""
+    """Measure all activations in all ways, and the package's slope and variance."""
     found = []
     for name in FUNCTIONS:
         activation = ct.activation(name)

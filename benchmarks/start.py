@@ -1,4 +1,4 @@
-"""What comes before the first result: imports, the command's help, and the first bias, compiled and from the cache."""
+"""Seconds before the first result: imports, the help, and the first bias, compiled and from the cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PEERS = {
     "fplanck": "fplanck",
     "py-pde": "pde",
 }
-"""What each is imported as."""
+"""Name of the module that each peer imports."""
 RUNS = 3
 IMPORT = """
 import time
@@ -45,24 +45,24 @@ print(json.dumps({"seconds": dict(zip(names, (b - a for a, b in zip(marks, marks
     "bias": {name: float(report.bias[name][0]) for name in ("exact", "simulation")}}))
 """
 TRUE_BIAS, OFF = 0.1770394962, 5e-3
-"""Of that neuron, from the reference cases; and five standard errors of the simulation."""
+"""Bias of that neuron from the reference cases, and five standard errors of the simulation."""
 
 
 def run(script: str, python: str = sys.executable, **environment: str) -> str:
-    """What a script prints in a process of its own, "" if it fails."""
+    """Return the output of a script in a process of its own, "" if it fails."""
     command = [python, "-c", script]
     done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return done.stdout.decode() if done.returncode == 0 else ""
 
 
 def import_time(module: str, python: str = sys.executable) -> float | None:
-    """Least seconds of some imports, after one that fills the disk's cache; None if it cannot be imported."""
+    """Return the least seconds of some imports after a first one; None if the module cannot be imported."""
     found = [run(IMPORT.format(module=module), python) for _ in range(1 + RUNS)][1:]
     return min(map(float, found)) if all(found) else None
 
 
 def command_time(*arguments: str) -> float:
-    """Least seconds from starting an interpreter to its end."""
+    """Return the least seconds from the start of an interpreter to its end."""
     seconds = []
     for _ in range(1 + RUNS):
         begin = perf_counter()
@@ -72,7 +72,7 @@ def command_time(*arguments: str) -> float:
 
 
 def first_bias() -> dict[str, Found]:
-    """Seconds of each part, in a process with an empty cache of compiled functions and in one after it."""
+    """Return the seconds of each part, in a process with an empty cache of compiled functions and in the next one."""
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("empty cache", "next process"):
@@ -84,7 +84,7 @@ def first_bias() -> dict[str, Found]:
 
 
 def report(quick: bool, peers: list[str]) -> Found:
-    """Seconds of imports, of the help, and of the first bias; peers that are not installed are left out."""
+    """Return seconds of imports, of the help, and of the first bias, without peers that are not installed."""
     tell("imports")
     before = {"import ctrnn_theory": import_time("ctrnn_theory")}
     for entry in peers:

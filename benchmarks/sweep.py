@@ -1,16 +1,16 @@
-"""Sweeps: ``python -m benchmarks.sweep [--quick] [--json]``.
+"""Speed and safety of sweeps: ``python -m benchmarks.sweep [--quick] [--json]``.
 
-On one core, and on all, each in a process of its own:
+These are measured on one core and on all, each in a process of its own:
 
-* the Gaussian closure over 100 000 neurons, beside a bare loop over ``ct.predict`` of some of them,
-* what a sweep adds to that loop where the method takes points one by one: the closure with its tolerance given, which
-  is not vectorised, on the same points, without and with the noise-free state that the bias is from,
+* the Gaussian closure over 100 000 neurons, beside a plain loop over ``ct.predict`` for some of them,
+* the time that a sweep adds to that loop if the method takes points one by one: the closure with an explicit tolerance,
+  which is not vectorised, on the same points, without and with the noise-free state for the bias,
 * mean field of relu over 1 000 000 neurons, and the largest memory of the process,
-* 2 000 points by the exact method: seconds, and a digest of the numbers, which must be the same on one core, on all,
-  and on a Dask cluster of two worker processes.
+* 2 000 points by the exact method, with a digest of the numbers, which must be the same on one core, on all, and on a
+  Dask cluster of two worker processes.
 
-Then a sweep is killed (SIGKILL) at random moments, 50 times: how many finished points were lost, how many repeated. The
-exit status is 1 if anything failed, if numbers differ or if a point was lost or repeated.
+Then a sweep is killed (SIGKILL) at random moments, 50 times, and the finished points that were lost or repeated are
+counted. The exit status is 1 if a part failed, if numbers differ, or if a point was lost or repeated.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
 
 ONE_BY_ONE = {"gaussian_closure": {"tolerance": 1e-12}}
-"""Its own default: given, it keeps the method from being vectorised."""
+"""The default tolerance; if it is given as an option, the method is not vectorised."""
 KILLS, QUICK_KILLS = 50, 3
 LONGEST = 4.0
-"""Seconds after which a sweep is killed, at most."""
+"""Most seconds after which a sweep is killed."""
 
 
 def grid(method: str, sigmas: int, ws: int, gammas: int, bs: int = 1, **more: Any) -> dict[str, Any]:
-    """Specification of relu neurons with noise inside."""
+    """Return a specification of relu neurons with noise inside."""
     return {
         "methods": [method],
         "quantities": ["mean", "variance"],
@@ -68,14 +68,14 @@ def grid(method: str, sigmas: int, ws: int, gammas: int, bs: int = 1, **more: An
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of a call, and what it returns."""
+    """Return the seconds of a call, and its result."""
     begin = perf_counter()
     found = function()
     return perf_counter() - begin, found
 
 
 def bare(spec: Mapping[str, Any], count: int | None = None) -> tuple[float, int]:
-    """Seconds of a loop over ``ct.predict`` of `count` points at random, or all, and how many there were."""
+    """Return the seconds of a loop over ``ct.predict`` for `count` random points, or all, and their number."""
     read = Spec.of(spec)
     method, options = read.methods[0], read.options.get(read.methods[0], {})
     numbers = np.random.default_rng(0).permutation(read.size)[:count]
@@ -90,7 +90,7 @@ def bare(spec: Mapping[str, Any], count: int | None = None) -> tuple[float, int]
 
 
 def digest(dataset: Any) -> str:
-    """Of every number in a dataset."""
+    """Return a digest of all numbers in a dataset."""
     found = hashlib.sha256()
     for name in sorted(dataset.data_vars):
         found.update(np.ascontiguousarray(dataset[name].values).tobytes())
@@ -99,7 +99,7 @@ def digest(dataset: Any) -> str:
 
 def report(quick: bool) -> Found:
     """Measure on the cores of this process."""
-    sweep(grid("mean_field", 2, 2, 2), workers=1)  # what is imported and compiled
+    sweep(grid("mean_field", 2, 2, 2), workers=1)  # imports and compiles
     found: Found = {}
     tell("closure")
     spec = grid("gaussian_closure", 20 if quick else 100, 100, 10)
@@ -134,7 +134,7 @@ def report(quick: bool) -> Found:
 
 
 def on_cluster(spec: Mapping[str, Any]) -> Any:
-    """A sweep on a Dask cluster of two worker processes; its attribute "seconds" is without their start."""
+    """Run a sweep on a Dask cluster of two worker processes; its attribute "seconds" excludes their start."""
     from distributed import Client, LocalCluster
 
     with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
@@ -153,7 +153,7 @@ print("finished")
 
 
 def kills(count: int) -> Found:
-    """Kill a sweep at random moments, and see what becomes of the points that were stored."""
+    """Kill a sweep at random moments, and count stored points that were lost or repeated."""
     spec = grid("exact", 100, 3 * count, 2)
     read, rng, seen, lost, middle = Spec.of(spec), random.Random(0), b"", 0, 0
     with TemporaryDirectory() as place:
@@ -177,7 +177,7 @@ def kills(count: int) -> Found:
 
 
 def measure(quick: bool) -> Found:
-    """Run everything; standard error tells what runs."""
+    """Run all parts, and show on standard error which one runs."""
     console = Console(stderr=True, highlight=False)
     found: Found = {"machine": machine(), "quick": quick}
     for count in sorted({1, cores()}):
@@ -199,7 +199,7 @@ def _digests(part: Found) -> list[str]:
 
 
 def shown(found: Found) -> list[Table]:
-    """Tables of times, of overheads and of kills."""
+    """Return tables of times, of overheads and of kills."""
     times = table("sweep", "points", "seconds", "µs a point", "beside")
     for name, part in found.items():
         if not name.startswith("cores") or "closure" not in part:
@@ -224,8 +224,8 @@ def _cells(part: Found) -> tuple[str, str, str]:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Rough: smaller grids, fewer kills.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object with every number.")
+@click.option("--quick", is_flag=True, help="Measure roughly: smaller grids, fewer kills.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with all numbers.")
 def main(quick: bool, as_json: bool) -> None:
     """Measure, and print tables or JSON."""
     found = measure(quick)

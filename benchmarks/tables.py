@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks`` found, as tables of at most 120 columns."""
+"""Tables of at most 120 columns of the results of ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.simulation import BOUND, EVERY
 
 
 def table(*titles: str) -> Table:
-    """Make one whose first column is text and whose others are numbers."""
+    """Return a table whose first column is text and whose others are numbers."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, title in enumerate(titles):
         made.add_column(title, justify="right" if i else "left", no_wrap=True)
@@ -20,7 +20,7 @@ def table(*titles: str) -> Table:
 
 
 def comparison(works: list[Found]) -> Table:
-    """ns a neuron-step of each peer at one site, and how many times ours."""
+    """Return the ns a neuron-step of each peer at one site, and its ratio to this package."""
     ours, *peers = sorted(works[0]["results"], key=lambda name: (not name.startswith("ours"), name == "ours_plain"))
     made = table(f"noise {works[0]['site']}", "N", "K", "ours", *peers)
     for work in works:
@@ -34,7 +34,7 @@ def comparison(works: list[Found]) -> Table:
 
 
 def peers(found: Found) -> Table:
-    """Versions, what each compiles before its first result, and the largest deviation of a mean."""
+    """Return versions, seconds of compiling before the first result, and the largest deviation of a mean."""
     made = table("peer", "compiling, s", "deviation", "version", "fastest way")
     for column in made.columns[3:]:
         column.justify, column.no_wrap = "left", False
@@ -51,7 +51,7 @@ def peers(found: Found) -> Table:
 
 
 def simulation(found: Found) -> list[Any]:
-    """The kernels and their peers, by site."""
+    """Return tables of the kernels and their peers, by site."""
     works = found["works"]
     sites = dict.fromkeys(work["site"] for work in works)
     return [
@@ -64,7 +64,7 @@ def simulation(found: Found) -> list[Any]:
 
 
 def fokker_planck(found: Found) -> list[Any]:
-    """Seconds on each grid, and to an error."""
+    """Return tables of the seconds on each grid, and to an error."""
     made = table("density", "cells", "seconds", "error: mean", "covariance", "prepared in, s")
     for row in found["rows"]:
         cells = [f"{row['cells']}²", f"{row['seconds']:.3f}", *(f"{error:.1e}" for error in row["error"])]
@@ -83,7 +83,7 @@ def fokker_planck(found: Found) -> list[Any]:
 
 
 def smoothing(rows: list[Found]) -> list[Any]:
-    """Values a second and errors of each way; and ours of the slope and the variance."""
+    """Return tables of values a second and errors of each way, and of the package's slope and variance."""
     made = table("smoothing", "values a second", "ours is faster by", "error", "nodes")
     for row in rows:
         for way in row["ways"]:
@@ -98,7 +98,7 @@ def smoothing(rows: list[Found]) -> list[Any]:
 
 
 def primitives(rows: dict[str, Found]) -> list[Any]:
-    """ns a value."""
+    """Return a table of ns a value."""
     made = table("ns a value", "ours", "NumPy", "C library, one at a time")
     for name, row in rows.items():
         made.add_row(name, *(f"{row[key]:.2f}" if key in row else "–" for key in ("ours", "numpy", "one at a time")))
@@ -106,7 +106,7 @@ def primitives(rows: dict[str, Found]) -> list[Any]:
 
 
 def scaling(found: dict[str, list[Found]]) -> list[Any]:
-    """ns a neuron-step by size."""
+    """Return tables of ns a neuron-step by size."""
     tables = []
     for name, rows in found.items():
         made = table(f"tanh, by {name}", "N", "K", "ours", "NumPy")
@@ -119,7 +119,7 @@ def scaling(found: dict[str, list[Found]]) -> list[Any]:
 
 
 def threads(rows: list[Found]) -> list[Any]:
-    """ns a neuron-step by the number of threads, and the gain."""
+    """Return a table of ns a neuron-step by the number of threads, and of the gain."""
     counts = list(rows[0]["ns"])
     made = table("ns by threads", "N", "K", *counts, *(f"gain of {count}" for count in counts[1:]))
     for row in rows:
@@ -130,7 +130,7 @@ def threads(rows: list[Found]) -> list[Any]:
 
 
 def start(found: Found) -> list[Any]:
-    """Seconds of imports and of the first bias."""
+    """Return tables of the seconds of imports and of the first bias."""
     before = table("seconds in a new process", "")
     for name, seconds in found["before"].items():
         before.add_row(name, f"{seconds:.3f}")
@@ -142,7 +142,7 @@ def start(found: Found) -> list[Any]:
 
 
 def to_error(rows: list[Found]) -> list[Any]:
-    """Seconds to the standard error."""
+    """Return a table of the seconds to the standard error."""
     made = table(f"seconds to SE {rows[0]['target']:g}", "ours", "ours, plain", "NumPy, extrapolated", "neuron-steps")
     for row in rows:
         times = (row["ours"], row["ours, plain"], row["numpy"])
@@ -151,18 +151,18 @@ def to_error(rows: list[Found]) -> list[Any]:
 
 
 SHOWN = (simulation, fokker_planck, smoothing, start, scaling, threads, primitives, to_error)
-"""By the name of the part."""
+"""Functions that make the tables; each has the name of its part."""
 
 
 def show(found: Found) -> None:
-    """Print it all."""
+    """Print all tables."""
     console = Console(width=120, highlight=False)
     machine = found["machine"]
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; float64"
     )
     if found["quick"]:
-        console.print("Quick: rough times, of short arrays.")
+        console.print("Quick: times are rough, since arrays are short.")
     reports = [report for report in found.values() if isinstance(report, dict) and "missing" in report]
     for missing in (found["missing"], *(report["missing"] for report in reports)):
         for name, answer in missing.items():

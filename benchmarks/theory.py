@@ -1,7 +1,8 @@
-"""How good the formulas of the theory are against the exact law: ``python -m benchmarks.theory``.
+"""Accuracy of the formulas of the theory against the exact law: ``python -m benchmarks.theory``.
 
-Prints the power of σ with which the error of the small-noise bias falls, for orders 2, 4 and 6; then, for relu as its
-fixed point crosses the kink, the worst relative error of the bias by the composite formula, mean field and small noise.
+The first table shows the power of σ with which the error of the small-noise bias falls, for orders 2, 4 and 6. The
+second shows, for relu whose fixed point crosses the kink, the worst error of the bias by the composite formula, mean
+field and small noise.
 """
 
 from functools import partial
@@ -14,17 +15,17 @@ import ctrnn_theory as ct
 
 NEURONS = {"softplus": (-1.0, 0.2, 0.2), "tanh": (0.8, 0.5, 0.1), "sigmoid": (-2.0, 0.6, 0.3)}
 DISTANCES = np.linspace(-6.0, 6.0, 25)
-SHOWN = 1e-6  # of σ: smaller biases count for nothing
+SHOWN = 1e-6  # σ; smaller biases have no relative error
 
 
 def small_noise_bias(net: ct.CTRNN, noise: ct.Noise, order: int) -> float:
-    """Bias of one neuron to an order in σ."""
+    """Return the noise-induced bias of one neuron to an order in σ."""
     law = ct.predict(net, noise, method="small_noise", order=order)
     return float(law.mean[0] - law.details["fixed_point"][0])
 
 
 def orders() -> Table:
-    """Measure the order of convergence of each order of the expansion."""
+    """Measure the orders of convergence of the expansion, and return the table."""
     table = Table("small noise", "site", "order 2", "order 4", "order 6", box=None, pad_edge=False)
     for name, (w, b, gamma) in NEURONS.items():
         net = ct.CTRNN.single(w, b, name, gamma)
@@ -39,7 +40,7 @@ def orders() -> Table:
 
 
 def bias(net: ct.CTRNN, noise: ct.Noise, method: str, h: float) -> float:
-    """Bias of one neuron by a method, NaN where it does not apply."""
+    """Return the noise-induced bias of one neuron by a method, NaN if the method does not apply."""
     options = {"tolerance": 1e-12} if method == "exact" else {}
     try:
         return float(ct.predict(net, noise, method=method, start=[h], **options).mean[0]) - h
@@ -48,9 +49,9 @@ def bias(net: ct.CTRNN, noise: ct.Noise, method: str, h: float) -> float:
 
 
 def across_the_kink(w: float, gamma: float, site: str) -> list[str]:
-    """Worst error of each formula over the distances: relative, and relative to the largest bias."""
-    unit = 1.0 if site == "in" else abs(w) * np.sqrt(gamma / 2)
-    noise = ct.Noise(**{f"{site}side": 1.0})
+    """Return the worst error of each formula over the distances, relative, and relative to the largest bias."""
+    unit = 1.0 if site == "inside" else abs(w) * np.sqrt(gamma / 2)
+    noise = ct.Noise(**{site: 1.0})
     rows = []
     for a in DISTANCES * unit:
         h = max(a, 0.0)
@@ -65,9 +66,9 @@ def across_the_kink(w: float, gamma: float, site: str) -> list[str]:
 
 
 def kinks() -> Table:
-    """Measure the composite formula beside the plain ones."""
+    """Measure the composite formula beside the other ones, and return the table."""
     table = Table("relu", "w", "γ", "composite", "mean field", "small noise", box=None, pad_edge=False)
-    for site, weights in (("in", (-1.0, 0.0, 0.5)), ("out", (-1.0, 0.5))):
+    for site, weights in (("inside", (-1.0, 0.0, 0.5)), ("outside", (-1.0, 0.5))):
         for w in weights:
             for gamma in (0.05, 0.3):
                 table.add_row(site, f"{w:g}", f"{gamma:g}", *across_the_kink(w, gamma, site))

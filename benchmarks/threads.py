@@ -1,4 +1,4 @@
-"""Ours on one thread, two, four, and so on, to all cores; taken in turn, since what else a machine does drifts."""
+"""Simulation on one, two, four, ... threads up to all cores, in turn, since the load of a machine changes slowly."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from benchmarks.simulation import Work, works
 
 ROUNDS, QUICK_ROUNDS = 31, 5
 LEAST = 512
-"""Trajectories for each thread, at the least."""
+"""Least number of trajectories for each thread."""
 
 
 def counts() -> list[int]:
-    """Powers of two below the number of cores, and that number."""
+    """Return the powers of two below the number of cores, and that number."""
     return sorted({*(2**k for k in range(cores().bit_length())), cores()})
 
 
 def in_turn(work: Work, rounds: int) -> Found:
-    """The best time of each number of threads, and the median of its gains over the rounds.
+    """Return the best time of each number of threads, and the median of its gains over the rounds.
 
-    Right if all numbers of threads gave the same averages, to the last digit.
+    The result is right if all numbers of threads give the same averages to the last digit.
     """
     advance = {count: prepare(work, workers=count)["Ensemble.measure"] for count in counts()}
     same = True
     seconds: dict[int, list[float]] = {count: [] for count in advance}
     for call in advance.values():
-        call()  # compiles, and lets the start die away
+        call()  # compiles, and lets the start state decay
     for _ in range(rounds):
         moments = []
         for count, call in advance.items():
@@ -44,7 +44,7 @@ def in_turn(work: Work, rounds: int) -> Found:
 
 
 def report(quick: bool) -> list[Found]:
-    """Each network with each activation."""
+    """Measure all networks with all activations."""
     found = []
     for work in works("inside", quick):
         tell(f"{work.activation}, N = {work.n}")

@@ -1,4 +1,4 @@
-"""Seconds of one core until the mean of a neuron has a given standard error, noise inside."""
+"""Seconds of one core until the mean of a neuron with noise inside has a given standard error."""
 
 from benchmarks.peers import with_numpy
 from benchmarks.processes import tell
@@ -10,7 +10,7 @@ UNLIMITED = 10**9
 
 
 def report(quick: bool) -> list[dict[str, object]]:
-    """NumPy's seconds by its ns a neuron-step and the plain variance; ours measured, and checked by the mean."""
+    """Measure the package, check its mean, and extrapolate NumPy's seconds from its speed and the plain variance."""
     target = ROUGH_TARGET if quick else TARGET
     alone = {work.activation: work for work in works("inside", quick) if work.n == 1}
     found = []

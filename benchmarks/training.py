@@ -1,17 +1,18 @@
 """The trainer beside PyTorch: ``python -m benchmarks.training [--quick] [--json] [--torch PYTHON]``.
 
-Eight relu neurons with noise inside of 1 learn the task `function`: CMA-ES, which needs no gradient, on one core and on
-all, and back-propagation through time with Adam, on as many threads as PyTorch likes best. Told are
+Eight relu neurons with noise inside of 1 learn the task `function`: by CMA-ES, which needs no gradient, on one core and
+on all, and by back-propagation through time with Adam, on the number of threads that is fastest for PyTorch. The tables
+show
 
 * evaluations a second of the loss by simulation and by the closure, a generation at once,
-* those of a whole search, and the share of it that is not the loss: pycma and SciPy's protocol,
-* seconds until the network, the mean of the search, has an expected loss of 0.012. All start from the same weights by
-  seed, see the same number of trials in an evaluation or update, and are judged on the same trials, which none of them
-  has learned from, while their clocks stand still. What is compiled once comes before. Medians over the seeds.
+* evaluations a second of a whole search, and the share of its time outside the loss, in pycma and SciPy's protocol,
+* seconds until the network, the mean of the search, has an expected loss of 0.012, as medians over the seeds. All
+  trainings of a seed start from the same weights, see the same number of trials in an evaluation or update, and are
+  judged on the same unseen trials, while their clocks stand still. Compiling is not timed.
 
-Adam is shown at each of a range of learning rates. PyTorch is skipped where it is not installed; ``--torch`` names the
-interpreter of an environment that has it and the package. The exit status is 1 if anything failed, or if PyTorch's loss
-is not ours.
+Adam is shown at several learning rates. PyTorch is skipped if it is not installed; ``--torch`` names the interpreter of
+an environment that has it and the package. The exit status is 1 if a part failed, or if PyTorch's loss differs from
+that of this package.
 """
 
 from __future__ import annotations
@@ -39,33 +40,33 @@ TARGET = 0.012
 """Expected loss to reach; an output of zero has 0.47."""
 SEEDS, QUICK_SEEDS = 5, 1
 LIMIT, QUICK_LIMIT = 30.0, 4.0
-"""Seconds after which a training is given up."""
+"""Seconds after which a training is stopped."""
 REPEATS, ROUGH, UNSEEN = 2000, 100, 10**6
-"""Of each input in judging, and in judging roughly; the seed of these trials."""
+"""Trials of each input in judging, and in judging roughly, and the seed of these trials."""
 NEAR = 1.2
-"""A rough loss up to so many times the target is looked at closely; its standard error is 0.02 of the target."""
+"""Ratio to the target below which a rough loss, of standard error 0.02 of the target, is computed accurately."""
 FIRST, CLOSER = 0.1, 1.03
-"""Seconds of the first look; each further one comes when the clock has gone on by this factor."""
+"""Seconds before the network is judged first, and the factor of time before it is judged again."""
 
 
 def settings(seed: int, loss: str | None = None, **task: int) -> Settings:
-    """Settings of the work, with more evaluations than anyone gets to."""
+    """Return the settings of the work, with more evaluations than any training reaches."""
     return Settings.of(Function(**task), 8, "relu", 0.1, Noise(inside=1.0), loss, 10**6, None, None, seed)
 
 
 def start(seed: int) -> FloatArray:
-    """Weights (n,) that every training of this seed starts from."""
+    """Return the weights (n,) with which all trainings of this seed start."""
     chosen = settings(seed)
     return chosen.task.guess(chosen.layout, np.random.default_rng(chosen.stream(GUESS)))
 
 
 def judge(repeats: int = REPEATS) -> Objective:
-    """Expected loss of weights x (n,), to about 1e-4 at the target."""
+    """Return the expected loss as a function of weights x (n,), to about 1e-4 at the target."""
     return Objective(settings(UNSEEN, repeats=repeats))
 
 
 class Race:
-    """The clock of a training, from now on; it stands still while a network is judged."""
+    """Clock of a training, which stands still while a network is judged."""
 
     def __init__(self, quick: bool) -> None:
         self.rough, self.judge = judge(ROUGH), judge()
@@ -74,7 +75,7 @@ class Race:
         self.begin = perf_counter()
 
     def over(self, x: FloatArray, tried: int) -> bool:
-        """Look at weights (n,) after so many evaluations or updates, if it is time: good enough, or too late?"""
+        """Judge weights (n,) after so many evaluations or updates, if it is time, and return whether to stop."""
         now = perf_counter()
         seconds = now - self.begin - self.away
         if seconds < min(self.next, self.limit):
@@ -88,7 +89,7 @@ class Race:
 
 
 def measure(quick: bool, python: str) -> Found:
-    """Run everyone; standard error tells what runs."""
+    """Run all trainings, and show on standard error which one runs."""
     console = Console(stderr=True, highlight=False)
     found: Found = {"machine": machine(), "quick": quick, "missing": {}}
     asked: dict[str, tuple[str, int, str]] = {
@@ -112,7 +113,7 @@ def measure(quick: bool, python: str) -> Found:
 
 
 def race_row(name: str, races: list[Found]) -> tuple[str, ...]:
-    """Medians over the seeds; a training that was given up took longest."""
+    """Return a row of medians over the seeds, in which a training that was stopped took longest."""
     reached = sum(race["reached"] for race in races)
     half = 2 * reached > len(races)
     ordered = sorted(races, key=lambda race: (not race["reached"], race["seconds"]))
@@ -123,7 +124,7 @@ def race_row(name: str, races: list[Found]) -> tuple[str, ...]:
 
 
 def shown(found: Found) -> list[Table]:
-    """Tables of rates and of races."""
+    """Return tables of rates and of races."""
     rates = table("a second", "loss by simulation", "by closure", "whole search", "not the loss")
     races = table(f"to a loss of {TARGET:g}", "seconds", "evaluations or updates", "reached", "loss")
     for name, report in found.items():
@@ -143,9 +144,9 @@ def shown(found: Found) -> list[Table]:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Rough: one seed, given up soon.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object with every number.")
-@click.option("--torch", default=sys.executable, metavar="PYTHON", help="The interpreter that has PyTorch.")
+@click.option("--quick", is_flag=True, help="Measure roughly: one seed, stopped early.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with all numbers.")
+@click.option("--torch", default=sys.executable, metavar="PYTHON", help="Interpreter that has PyTorch.")
 def main(quick: bool, as_json: bool, torch: str) -> None:
     """Measure, and print tables or JSON."""
     found: dict[str, Any] = measure(quick, torch)

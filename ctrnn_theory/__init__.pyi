@@ -6,14 +6,14 @@ from . import training as training
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation
-from .analysis.bias import BiasReport as BiasReport
 from .analysis.bias import bias as bias
 from .analysis.bias_curve import BiasCurve as BiasCurve
 from .analysis.bias_curve import bias_curve as bias_curve
+from .analysis.bias_report import BiasReport as BiasReport
 from .analysis.difference import Difference as Difference
 from .analysis.difference import difference as difference
-from .analysis.evolution.evolve import Evolution as Evolution
 from .analysis.evolution.evolve import evolve as evolve
+from .analysis.evolution.result import Evolution as Evolution
 from .analysis.noise_free import noise_free as noise_free
 from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points
@@ -21,8 +21,8 @@ from .analysis.preference.curve import preference as preference
 from .analysis.preference.result import Preference as Preference
 from .dynamics.fixed_points import FixedPoint as FixedPoint
 from .dynamics.fixed_points import fixed_points as fixed_points
-from .escape.escape_times import EscapeTimes as EscapeTimes
 from .escape.escape_times import escape_times as escape_times
+from .escape.result import EscapeTimes as EscapeTimes
 from .integrators import BatchMeans as BatchMeans
 from .integrators import Path as Path
 from .integrators import batch_means as batch_means

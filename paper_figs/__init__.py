@@ -1,7 +1,8 @@
-"""Every claim of the theory as a figure that a paper could print, from the public interface alone.
+"""Figures of the claims of the theory, in the quality of a paper, made from the public interface alone.
 
-A figure is a module with ``compute(quick=False) -> data`` (arrays and numbers by name) and ``draw(data) -> Figure``;
-the first line of its docstring says what it shows. Adding one is adding a file and its name here.
+A figure is a module with three functions: ``compute(quick=False)`` returns data, which are arrays and numbers by name,
+``headline(data)`` returns the numbers that the figure shows, and ``draw(data)`` returns a Matplotlib figure. The first
+line of the module's docstring says what the figure shows. A new figure needs a file in this folder and its name below.
 """
 
 FIGURES = (

@@ -1,4 +1,4 @@
-"""``python -m paper_figs [NAME ...] [--quick] [--out DIR]``, which is ``ctrnn-theory figures``."""
+"""``python -m paper_figs [NAME ...] [--quick] [--out DIR]`` does the same as ``ctrnn-theory figures``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Noise inside shifts the fixed point at any step; noise outside only as far as the step is long."""
+"""Noise inside shifts the mean at any step; the shift by noise outside vanishes as the step becomes short."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CASES = {"softplus": "smooth: softplus", "relu": "at the kink of relu"}
 OUTSIDE = {"softplus": r"$\propto \gamma$", "relu": r"$\propto \sqrt{\gamma}$"}
 METHODS = ("exact", "gaussian_closure", "small_noise")
 SIGMA = 0.3
-SHORT = 0.1  # up to this γ the slopes are fitted
+SHORT = 0.1  # largest γ in the fit of the slopes
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Bias of a neuron whose fixed point lies at the nonlinearity, against the length of the step."""
+    """Compute the noise-induced bias of a neuron with its fixed point at the nonlinearity, against γ."""
     gamma, points = np.geomspace(0.003, 1.0, 11 if quick else 26), np.geomspace(0.01, 1.0, 6)
     data: dict[str, Any] = {"gamma": gamma, "points": points}
     for name in CASES:
@@ -34,13 +34,13 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Slopes of the exact bias at short steps."""
+    """Return the slopes of the exact bias at short steps."""
     return slopes(data, CASES, data["gamma"], SHORT)
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """A panel where f is smooth, and one at a kink."""
+    """Draw one panel for a smooth f, and one at a kink."""
     made, axes = figure(TWO_COLUMNS, 2.7, 1, 2, sharey=True)
     for ax, name in zip(axes, CASES, strict=True):
         draw_curves(ax, data, name, METHODS, "gamma")

@@ -1,4 +1,4 @@
-"""The bias grows with σ at a kink, and with σ² where the activation is smooth."""
+"""The noise-induced bias grows with σ at a kink, and with σ² where the activation is smooth."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ METHODS = ("exact", "gaussian_closure", "small_noise")
 ALL = ("mean_field", "small_noise", "fokker_planck", "gaussian_closure", "cumulant_closure")
 MARKED: dict[str, Any] = {"linewidth": 0.8, "markersize": 3, "markevery": 2}
 GAMMA = 0.1
-LITTLE = 0.1  # up to this σ the slopes are fitted
+WEAK = 0.1  # largest σ in the fit of the slopes
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Bias of a neuron whose fixed point lies at the nonlinearity, by every method."""
+    """Compute the noise-induced bias of a neuron with its fixed point at the nonlinearity by all methods."""
     sigma, points = np.geomspace(0.01, 2.0, 9 if quick else 31), np.geomspace(0.02, 2.0, 7)
     data: dict[str, Any] = {"sigma": sigma, "points": points}
     for name in CASES:
@@ -36,13 +36,13 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Slopes of the exact bias in little noise."""
-    return slopes(data, CASES, data["sigma"], LITTLE)
+    """Return the slopes of the exact bias under weak noise."""
+    return slopes(data, CASES, data["sigma"], WEAK)
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """The bias above, errors of all methods below; at a kink, and where f is smooth."""
+    """Draw the bias above and the errors of all methods below, at a kink and where f is smooth."""
     made, axes = figure(TWO_COLUMNS, 4.4, 2, 2, sharey="row", sharex=True, height_ratios=[1.2, 1.0])
     powers = headline(data)
     for ax, below, name in zip(*axes, CASES, strict=True):

@@ -1,4 +1,4 @@
-"""What figures compute, kept on disk, so that drawing them again takes no time."""
+"""A cache on disk for the data of figures, so that a figure can be drawn again without computing."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ from ctrnn_theory.support.files import atomically
 from ctrnn_theory.support.npz import read_arrays
 
 PLACE = "CTRNN_THEORY_CACHE"
-"""Environment variable with the folder to keep things in; a folder of the user's for such things by default."""
+"""Environment variable that names the folder of the cache; by default it is the user's cache folder."""
 KEPT = Path(__file__).parent / "trained"
-"""Small set of trained networks, for the quick figures."""
+"""Folder with a small set of trained networks, from which quick figures are made."""
 MOST = 1 << 30
-"""Bytes that the data of a figure may have."""
+"""Largest number of bytes that the data of a figure may have."""
 SHARED = ("networks.py", "shift.py")
-"""What figures compute by, besides their own file."""
+"""Modules that figures compute with, besides their own."""
 
 Data = Mapping[str, Any]
 
 
 def folder(name: str) -> Path:
-    """Return the folder of this name, made if need be.
+    """Return the folder of this name in the cache, which is made if it does not exist.
 
-    Without a folder that can be written, what is computed is kept while the process runs, which costs time but no
-    figure.
+    If the user's cache folder cannot be written, the data are kept in a temporary folder while the process runs.
 
     Raises
     ------
@@ -55,15 +54,15 @@ def folder(name: str) -> Path:
 
 @lru_cache
 def _temporary(why: str) -> Path:
-    """Return a folder that is removed as the process ends, and report once why it is used."""
-    logging.getLogger("ctrnn_theory").warning(f"What figures compute is not kept after this run: {why}")
+    """Return a folder that is removed when the process ends, and report once why it is used."""
+    logging.getLogger("ctrnn_theory").warning(f"The data of figures are not kept after this run: {why}")
     place = tempfile.TemporaryDirectory(prefix="ctrnn_theory-", ignore_cleanup_errors=True)
     atexit.register(place.cleanup)
     return Path(place.name)
 
 
 def usable(place: Path, name: str) -> Path:
-    """Make a folder if need be, and see that it can be written; `name` is what the user knows it by."""
+    """Make a folder if it does not exist, check that it can be written, and return it; messages call it `name`."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,16 +73,16 @@ def usable(place: Path, name: str) -> Path:
 
 
 def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
-    """Data of a figure: those kept, if its code and the package's version are still the same, or new ones."""
+    """Return the data of a figure from the cache, or computed anew if its code or the package's version changed."""
     name = f"{figure.__name__.rpartition('.')[2]}{'-quick' if quick else ''}-{_key(figure, quick)}.npz"
     path = folder("figures") / name
     if not fresh:
         try:
             return read_arrays(path, MOST)
-        except (OSError, ValueError):  # none, or a damaged one
+        except (OSError, ValueError):  # there is no such file, or it is damaged
             pass
     data = {key: np.asarray(value) for key, value in figure.compute(quick).items()}
-    if path.exists() and not path.is_file():  # such as a pipe, which would wait for a reader
+    if path.exists() and not path.is_file():  # a pipe, for example, would wait for a reader
         path.unlink()
     with atomically(path) as temporary:
         np.savez(temporary, **data)
@@ -91,7 +90,7 @@ def computed(figure: ModuleType, quick: bool, fresh: bool = False) -> Data:
 
 
 def _key(figure: ModuleType, quick: bool) -> str:
-    """Hash of the code that computes, without functions that draw, comments and docstrings; of quick networks too."""
+    """Hash the code that computes, without comments, docstrings and drawing functions, and the quick networks."""
     source = Path(str(figure.__file__))
     code = "".join(_code(path) for path in (source, *map(source.with_name, SHARED)))
     found = hashlib.sha256(f"{ct.__version__} {code}".encode())

@@ -1,4 +1,4 @@
-"""Accuracy against cost: what each method gives for its seconds, and what control variates save."""
+"""Accuracy against cost: the error of each method after its seconds, and the steps that control variates save."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from paper_figs.style import TWO_COLUMNS, figure, letters, method_label, styled
 METHODS = ("mean_field", "gaussian_closure", "cumulant_closure", "fokker_planck")
 CASES = {"one": "one neuron, relu", "eight": "eight neurons, tanh"}
 NOISE = ct.Noise(inside=0.5)
-REFERENCE = 2e-6  # standard error of the mean of eight neurons that the others are compared with
+REFERENCE = 2e-6  # standard error of the simulated mean of eight neurons with which the methods are compared
 
 
 def networks() -> dict[str, ct.CTRNN]:
-    """One neuron, and a random network of eight."""
+    """Return one neuron, and a random network of eight."""
     rng = np.random.default_rng(3)
     W = 0.5 * rng.standard_normal((8, 8)) / np.sqrt(8.0)
     eight = ct.CTRNN(W, 0.3 * rng.standard_normal(8), activation="tanh", gamma=0.1)
@@ -28,7 +28,7 @@ def networks() -> dict[str, ct.CTRNN]:
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Errors of the mean, the largest over neurons, and seconds, the least of a few runs after the first."""
+    """Compute the largest error of the mean over neurons, and the least seconds of a few runs after the first."""
     data: dict[str, Any] = {}
     steps = np.geomspace(1e2, 1e4 if quick else 1e6, 5 if quick else 9).astype(int)
     for name, net in networks().items():
@@ -48,7 +48,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
         for n in steps:
             options = {"method": "simulation", "steps": int(n), "workers": 1}
             for control in (True, False):
-                tries = 3 if n <= 10_000 else 1  # the same numbers in other times
+                tries = 3 if n <= 10_000 else 1  # repetitions give the same numbers, and different times
                 laws = [ct.predict(net, NOISE, control_variate=control, **options) for _ in range(tries)]
                 law = min(laws, key=lambda law: law.seconds)
                 rows.append([law.seconds, np.max(law.standard_error)])
@@ -57,7 +57,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """How many times fewer steps control variates need for a standard error, and the closure's relative error."""
+    """Return the factor of steps that control variates save, and the error of the closure."""
     found = {}
     for name in CASES:
         plain, controlled = data[f"{name}/plain"][1][-1], data[f"{name}/simulation"][1][-1]
@@ -68,7 +68,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """A panel for each network, seconds and error on logarithmic axes."""
+    """Draw a panel for each network, with seconds and error on logarithmic axes."""
     made, axes = figure(TWO_COLUMNS, 2.7, 1, 2, sharey=True)
     for ax, name in zip(axes, CASES, strict=True):
         for method in METHODS:

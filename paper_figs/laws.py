@@ -1,4 +1,4 @@
-"""Stationary laws of one and two neurons: with one basin the Gaussian closure has them, with two it does not."""
+"""Stationary laws of one and two neurons: the Gaussian closure fits them with one basin, and not with two."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PLANE = {
 }
 TITLES = {"softplus": "one neuron", "tanh": "bistable neuron", "relu": "two neurons", "pair": "bistable pair"}
 BINS, POINTS = 60, 1001
-SHOWN = 400  # simulated states in a plane
+SHOWN = 400  # simulated states that are drawn in a plane
 EXACT: dict[str, Any] = {"color": "0.35", "linewidth": 2.6, "alpha": 0.7}
 CLOSURE, DIFFUSION = (plotting.STYLE[name]["color"] for name in ("gaussian_closure", "fokker_planck"))
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Densities by every method that has one, and simulated states."""
+    """Compute the densities of all methods that have one, and simulated states."""
     data: dict[str, Any] = {}
     trajectories = 2_000 if quick else 20_000
     for name, (net, noise) in (LINE | PLANE).items():
@@ -41,7 +41,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
         data[f"{name}/diffusion"] = density.values
         exact = ct.predict(net, noise, method="exact", tolerance=1e-6)
         data[f"{name}/exact_mean"], data[f"{name}/exact_covariance"] = exact.mean, exact.covariance
-        # half of the trajectories start in either basin, where there are two, each the mirror image of the other
+        # if there are two basins, mirror images of each other, half of the trajectories start in each
         side = np.where(np.arange(trajectories) % 2, 0.8, -0.8 if name in ("tanh", "pair") else 0.3)
         start = np.repeat(side[:, None], net.n, axis=1)
         path = ct.simulate(net, noise, steps=4800, trajectories=trajectories, record_every=300, start=start)
@@ -58,23 +58,23 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def invariant_density(net: ct.CTRNN, noise: ct.Noise, x: np.ndarray) -> np.ndarray:
-    """Density of the map's own stationary law on a fine grid: p(x') = ∫ p(x' | x) p(x) dx by the trapezoidal rule."""
+    """Solve p(x') = ∫ p(x' | x) p(x) dx for the stationary density of the map, by the trapezoidal rule on a grid."""
     kept, a = (1.0 - net.gamma) * x, net.preactivation(x[:, None])[:, 0]
-    if noise.outside:  # a normal density about (1-γ) h + γ f(a)
+    if noise.outside:  # the step has a normal density about (1-γ) h + γ f(a)
         kernel = norm.pdf(x[:, None], kept + net.gamma * net.activation(a), net.gamma * noise.outside)
     else:
-        y = (x[:, None] - kept) / net.gamma  # what f must give: softplus takes log(e^y - 1) to it
+        y = (x[:, None] - kept) / net.gamma  # value that f must take; softplus takes it at log(e^y - 1)
         above = np.where(y > 0.0, y, 1.0)
         slope = -np.expm1(-above)
         kernel = norm.pdf(above + np.log(slope), a, noise.inside) / (slope * net.gamma)
         kernel = np.where(y > 0.0, kernel, 0.0)
     system = kernel * (x[1] - x[0]) - np.eye(len(x))
-    system[-1] = x[1] - x[0]  # the last equation follows from the others; this one is for the mass
+    system[-1] = x[1] - x[0]  # the last equation follows from the others, and is replaced by a mass of one
     return np.linalg.solve(system, np.eye(len(x))[-1])
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Total variation distance of each method to the exact density, and how far its mean is from the exact method's."""
+    """Return each method's total variation distance to the exact density, whose mean is compared with `exact`."""
     found = {}
     for name in LINE:
         x, exact = data[f"{name}/x"], data[f"{name}/exact"]
@@ -98,7 +98,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 def _ellipses(
     ax: Axes, mean: np.ndarray, covariance: np.ndarray, radii: tuple[float, ...] = (1.0, 2.0), **style: Any
 ) -> None:
-    """Draw ellipses of so many standard deviations about the mean."""
+    """Draw ellipses with these radii, in standard deviations, about the mean."""
     angle, root = np.linspace(0.0, 2.0 * np.pi, 200), np.linalg.cholesky(covariance)
     for radius in radii:
         ax.plot(*(mean[:, None] + radius * root @ np.array([np.cos(angle), np.sin(angle)])), **style)
@@ -110,7 +110,7 @@ def _model(net: ct.CTRNN, noise: ct.Noise) -> str:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Two densities along a line, two in a plane; ellipses at one and two standard deviations."""
+    """Draw two densities on a line and two in a plane, with ellipses at one and two standard deviations."""
     made, axes = figure(TWO_COLUMNS, 2.35, 1, 4)
     for ax, name in zip(axes, LINE, strict=False):
         ax.stairs(data[f"{name}/count"], data[f"{name}/edges"], fill=True, color="0.88", label="simulation")
@@ -129,7 +129,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         x, y = data[f"{name}/axis0"], data[f"{name}/axis1"]
         ax.pcolormesh(x, y, p.T, cmap="Purples", vmin=0.0, vmax=1.2 * p.max(), shading="gouraud", rasterized=True)
         ax.plot(*data[f"{name}/states"].T, ".", color="black", markersize=1.2, alpha=0.6)
-        radii = (1.0,) if name == "pair" else (1.0, 2.0)  # the second would not be seen
+        radii = (1.0,) if name == "pair" else (1.0, 2.0)  # the second would lie outside the panel
         _ellipses(ax, data[f"{name}/exact_mean"], data[f"{name}/exact_covariance"], radii, **EXACT)
         _ellipses(ax, data[f"{name}/mean"], data[f"{name}/covariance"], color=CLOSURE, linestyle="--", linewidth=1.0)
         for limits, axis, q in ((ax.set_xlim, x, p.max(axis=1)), (ax.set_ylim, y, p.max(axis=0))):

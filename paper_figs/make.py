@@ -1,4 +1,4 @@
-"""Makes figures: computes, or takes what was computed before, draws, and writes them."""
+"""Makes figures: computes their data or reads them from the cache, draws them and writes them to files."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from paper_figs.cache import Data, computed, usable
 from paper_figs.networks import PROGRESS
 
 FORMATS: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
-"""What is written, and the metadata that are left out, so that the same figure is the same file."""
+"""Formats that are written, each with the metadata to leave out, so that equal figures are equal files."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A figure that was made."""
+    """A figure that has been made."""
 
     name: str
-    """Its name."""
+    """Name of the figure."""
     files: tuple[Path, ...]
-    """What was written."""
+    """Files that were written."""
     seconds: float
-    """Of computing and drawing; of drawing alone where its data were kept."""
+    """Seconds that were spent on computing and drawing; computing takes none if the data were in the cache."""
     headline: dict[str, float]
-    """The numbers that it shows."""
+    """Numbers that the figure shows, by name."""
 
 
 def make(
@@ -42,25 +42,30 @@ def make(
     fresh: bool = False,
     progress: Callable[[int, int, str], object] = lambda done, total, text: None,
 ) -> Iterable[Made]:
-    """Make figures one by one, and give each when it is written.
+    """Make figures one by one, and yield each when it is written.
 
     Parameters
     ----------
     names
-        Of :data:`FIGURES`; all by default.
+        Names from :data:`FIGURES`; all of them by default.
     quick
-        Coarser, from networks that are in the package: a minute instead of ten.
+        Whether to compute coarser data from the networks in ``trained/``, in a minute instead of ten.
     out
-        Folder for them, made if need be.
+        Folder for the files, which is made if it does not exist.
     fresh
-        Compute even what was computed before.
+        Whether to compute data again that are in the cache.
     progress
-        Called with (done, total, text) as figures are made: how many are done, of how many, and what is being done.
+        Called with (done, total, text) as figures are made: how many are done, of how many, and the current work.
+
+    Yields
+    ------
+    Made
+        A figure with its files and its headline.
 
     Raises
     ------
     ValueError
-        For an unknown name, or a folder that cannot be written.
+        If a name is unknown, or the folder cannot be written.
     """
     chosen = list(dict.fromkeys(names)) or list(FIGURES)
     for name in chosen:
@@ -94,17 +99,17 @@ def _report(
 
 
 def figure_module(name: str) -> ModuleType:
-    """Module of a figure."""
+    """Import and return the module of a figure."""
     return importlib.import_module(f"paper_figs.{name}")
 
 
 def write(module: ModuleType, data: Data, out: Path) -> tuple[Path, ...]:
-    """Draw a figure, and write it whole or not at all."""
+    """Draw a figure and write its files, each completely or not at all."""
     from matplotlib import pyplot as plt
 
     from paper_figs.style import STYLE
 
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in matplotlib's own fonts
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about dates in Matplotlib's own fonts
     figure, files = module.draw(data), []
     with plt.style.context(["default", STYLE]):
         for ending, metadata in FORMATS.items():
@@ -116,6 +121,6 @@ def write(module: ModuleType, data: Data, out: Path) -> tuple[Path, ...]:
 
 
 def summary(name: str) -> str:
-    """What a figure shows, in a line, without importing it."""
+    """Return the line that says what a figure shows, without importing the figure."""
     source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -1,7 +1,6 @@
-"""The trained networks of the figures: trained when they are first asked for, and kept.
+"""The trained networks of the figures, which are trained when they are first needed, and kept in the cache.
 
-A small set lies in ``trained/``, from which the quick figures are made;
-``python -m paper_figs.networks`` makes it anew.
+The quick figures are made from a small set in ``trained/``, which ``python -m paper_figs.networks`` trains anew.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SITES = ("inside", "outside")
 
 
 class Run(NamedTuple):
-    """One training."""
+    """Settings of one training."""
 
     task: str
     site: str
@@ -35,17 +34,17 @@ class Run(NamedTuple):
 
     @property
     def noise(self) -> ct.Noise:
-        """Its noise."""
+        """Noise during training."""
         return ct.Noise(**{self.site: self.sigma})
 
     @property
     def name(self) -> str:
-        """A file's name: the run in short."""
+        """Short name of the run, from which its files are named."""
         return f"{self.task}-{self.activation}-{self.site}-{self.sigma:g}-{self.seed}"
 
 
 def one_of_each_task() -> list[Run]:
-    """Every task but the regulator, trained with noise inside and outside."""
+    """Return a run of every task but the regulator, for noise inside and outside."""
     return [
         run
         for site in SITES
@@ -59,9 +58,9 @@ def one_of_each_task() -> list[Run]:
 
 
 def regulators(quick: bool) -> list[Run]:
-    """Single neurons that hold a set-point, by their exact loss, over the noise."""
+    """Return runs of single neurons that hold a set-point, trained by their exact loss, over the noise."""
     sigmas = (0.3, 1.0, 2.0) if quick else (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
-    return [  # in little noise the loss is flat, and training takes longer
+    return [  # under weak noise the loss is flat, and training takes longer
         Run("regulator", site, sigma, neurons=1, evaluations=1000 if sigma >= 0.3 else 4000, activation=f)
         for f in ("relu", "tanh")
         for site in SITES
@@ -70,12 +69,12 @@ def regulators(quick: bool) -> list[Run]:
 
 
 def functions(quick: bool) -> list[Run]:
-    """The function of one input, trained with noise of the same strength inside and outside."""
+    """Return runs of the function of one input, with noise of the same strength inside and outside."""
     return [Run("function", site, 1.0, seed) for site in SITES for seed in range(2 if quick else 5)]
 
 
 def over_noise(quick: bool) -> list[Run]:
-    """The function of one input, trained with noise of many strengths."""
+    """Return runs of the function of one input, with noise of many strengths."""
     if quick:
         inside, outside, seeds = (0.35, 0.7, 1.0, 1.5), (1.0,), 2
     else:
@@ -85,7 +84,7 @@ def over_noise(quick: bool) -> list[Run]:
 
 
 def trained(runs: Iterable[Run], quick: bool) -> dict[Run, ct.CTRNN]:
-    """Trained networks by run: for a quick figure those of the small set, else trained here, on all cores."""
+    """Return trained networks by run: from the small set if `quick`, else trained on all cores or from the cache."""
     runs = list(runs)
     if quick:
         return {run: ct.CTRNN.load(KEPT / f"{run.name}.npz") for run in runs}
@@ -100,18 +99,18 @@ def trained(runs: Iterable[Run], quick: bool) -> dict[Run, ct.CTRNN]:
 
 
 def _train(run: Run) -> ct.CTRNN:
-    """Train a network, go on where it was cut off, or take the one that is kept."""
+    """Train a network, resume an interrupted training, or return the network that is in the cache."""
     key = hashlib.sha256(f"{ct.__version__} {run}".encode()).hexdigest()[:8]
     out = folder("networks") / f"{run.name}-{key}"
     settings = {"evaluations": run.evaluations, "rng": run.seed, "workers": 1, "out": out, "resume": True}
     try:
         return ct.train(run.task, run.neurons, run.activation, run.gamma, run.noise, **settings).network
-    except ValueError as error:  # such as another process that trains it too
+    except ValueError as error:  # for example because another process trains it too
         raise ValueError(f"{PLACE} must be a folder where {run.name} can be trained: {error}") from error
 
 
 def main() -> None:
-    """Train the small set."""
+    """Train the small set and write it to ``trained/``."""
     kept = {*one_of_each_task(), *regulators(True), *functions(True), *over_noise(True)}
     PROGRESS.set(print)
     made = trained(sorted(kept), quick=False)
@@ -124,4 +123,4 @@ def main() -> None:
 if __name__ == "__main__":
     from paper_figs import networks
 
-    networks.main()  # whose functions other processes can import
+    networks.main()  # other processes can import the functions of this module, but not those of __main__

@@ -1,4 +1,4 @@
-"""Where training puts neurons: the more noise is inside, the more of them work at the kink, within its reach."""
+"""Training with more noise inside places more neurons within one standard deviation of the kink."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import ctrnn_theory as ct
 from paper_figs.networks import functions, over_noise, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, simulated, styled
 
-SHOWN = 1.0  # training noise of the histogram
-REACH = 300.0  # of the histogram
+SHOWN = 1.0  # training noise of the networks in the histogram
+REACH = 300.0  # standard deviations at the ends of the histogram
 TICKS = (-100, -10, -1, 0, 1, 10, 100)
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Distance of all neurons under all inputs to the kink, and their slope under noise, by site and training noise."""
+    """Compute the distances of neurons to the kink, and their slopes under noise, by site and training noise."""
     found: dict[tuple[str, float], list[tuple[Any, Any]]] = {}
     for run, net in trained(dict.fromkeys([*functions(quick), *over_noise(quick)]), quick).items():
         points = ct.operating_points(net, run.noise, run.task)
@@ -31,14 +31,14 @@ def compute(quick: bool = False) -> dict[str, Any]:
         data[f"{site}/distance"] = np.array([distance.ravel() for distance, _ in found[site, SHOWN]])
         within = [[np.mean(np.abs(d) <= 1.0) for d, _ in found[site, sigma]] for sigma in levels]
         slope = [[np.mean(slope) for _, slope in found[site, sigma]] for sigma in levels]
-        for name, rows in (("within", within), ("slope", slope)):  # networks, between which there is an error
+        for name, rows in (("within", within), ("slope", slope)):  # the standard error is over networks
             data[f"{site}/{name}"] = np.array([np.mean(row) for row in rows])
             data[f"{site}/{name}_error"] = np.array([np.std(row, ddof=1) / np.sqrt(len(row)) for row in rows])
     return data
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Share within one standard deviation of the kink, and mean slope, at the histogram's noise and at the ends."""
+    """Return the share of neurons near the kink and the mean slope, at the histogram's noise, and at the ends."""
     found = {}
     for site in SITES:
         at = data[f"{site}/sigma"] == SHOWN
@@ -51,7 +51,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Distances at one noise, then what becomes of them as the noise grows."""
+    """Draw the distances at one noise, and then their change as the noise grows."""
     made, axes = figure(TWO_COLUMNS, 2.5, 1, 3, width_ratios=[1.3, 1.0, 1.0])
     bins = np.sinh(np.linspace(-np.arcsinh(REACH), np.arcsinh(REACH), 37))
     axes[0].axvspan(-1.0, 1.0, color="0.93", zorder=-1)

@@ -1,4 +1,4 @@
-"""Networks trained with noise inside can do best with it left on; those trained with noise outside do not."""
+"""Networks trained with noise inside can work best with noise; those trained with noise outside do not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = np.array([3, 5], np.uint64)
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Loss against test noise, simulated and predicted, of a network for each task and site, and paths."""
+    """Compute the loss against test noise, simulated and predicted, for each task and site, and paths in the maze."""
     data: dict[str, Any] = {}
     for run, net in trained(one_of_each_task(), quick).items():
         found = ct.preference(net, run.task, noise=run.noise, repeats=64 if quick else 256)
@@ -41,9 +41,9 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Preferred level, in units of the training noise, and how many times the loss is lower than without noise.
+    """Return the preferred levels, in units of the training noise, and the factors by which noise lowers the loss.
 
-    The prediction's largest relative error is up to the training noise.
+    The largest relative error of the prediction is taken over levels up to the training noise.
     """
     found, gaps = {}, []
     for task in TASKS:
@@ -61,7 +61,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Four tasks above, the maze below."""
+    """Draw the loss of four tasks above, and paths in the maze below."""
     made, axes = figure(TWO_COLUMNS, 4.0, "abcd;efgx", height_ratios=[1.0, 1.0])
     for ax, task in zip((axes[letter] for letter in "abcd"), TASKS, strict=True):
         ax.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
@@ -102,8 +102,8 @@ def _legend(ax: Axes) -> None:
         ax.plot([], [], color=COLOUR[site], label=LABEL[site])
     ax.plot([], [], "-", color="0.3", label="predicted")
     ax.errorbar([], [], [], fmt="o", color="0.3", markerfacecolor="white", label="simulated")
-    ax.plot([], [], "D", color="0.3", markersize=5, label="level of least loss")
+    ax.plot([], [], "D", color="0.3", markersize=5, label="level of lowest loss")
     ax.plot([], [], "-", color=plotting.MAZE_COLOURS["reached"], label="path to the goal")
     handles, labels = ax.get_legend_handles_labels()
-    order = [*range(3), 5, 3, 4]  # error bars come last otherwise
+    order = [*range(3), 5, 3, 4]  # otherwise error bars would come last
     ax.legend([handles[i] for i in order], [labels[i] for i in order], loc="center left", labelspacing=0.6)

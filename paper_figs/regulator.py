@@ -14,16 +14,16 @@ import ctrnn_theory as ct
 from paper_figs.networks import regulators, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
 
-REACH = {"relu": (-3.0, 3.0), "tanh": (0.0, 3.98)}  # operating points; tanh reaches |b| + |w| = 4, about
-ALIKE = 1.01  # times the least loss, up to which points are as good
+REACH = {"relu": (-3.0, 3.0), "tanh": (0.0, 3.98)}  # range of operating points; that of tanh is about |b| + |w| = 4
+ALIKE = 1.01  # times the lowest loss; points with a loss below this are drawn as equally good
 GAMMA = 0.1
 TASK = ct.training.tasks.Regulator()
 READOUTS = np.linspace(1.0, TASK.readout, 41)
-STEPS, TOLERANCE = 1000, 1e-5  # of the iteration for the variance, relative
+STEPS, TOLERANCE = 1000, 1e-5  # most steps, and relative tolerance, of the iteration for the variance
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Least loss at each operating point and noise, by the Gaussian closure; where training goes, exactly."""
+    """Compute the lowest loss at each operating point and noise by the closure, and where training ends, exactly."""
     sigma = np.geomspace(0.08, 2.5, 10 if quick else 20)
     w = np.linspace(-TASK.weight, TASK.weight, 3 if quick else 9)
     data: dict[str, Any] = {"sigma": sigma}
@@ -45,16 +45,16 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def loss(net: ct.CTRNN, law: ct.StationaryLaw) -> float:
-    """E (z - y)² of a neuron."""
+    """Return the loss E (z - y)² of a neuron."""
     z = net.W_out @ law.mean + net.b_out - TASK.set_point
     return float(z[0] ** 2 + (net.W_out @ law.covariance @ net.W_out.T)[0, 0])
 
 
 def landscape(f: ct.Activation, site: str, sigma: np.ndarray, w: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """Least loss (sigmas, points) over w of the neurons whose mean pre-activation is a; NaN where there are none.
+    """Return the lowest loss (sigmas, points) over w of neurons with the mean pre-activation a; NaN if there is none.
 
     At a given a and w the closure is one equation for the variance, V = γ² (C + σ_out²)/(1 - (1-γ)² - 2γ(1-γ) w F'),
-    with F' and C = Var f(a + sξ) at s² = σ_in² + w² V; the neuron's bias is then b = a - w F.
+    with F' and C = Var f(a + sξ) at s² = σ_in² + w² V; the constant input of the neuron is then b = a - w F.
     """
     sigma, w, a = np.broadcast_arrays(sigma[:, None, None], w[:, None], a)
     inside, outside = (sigma, 0.0) if site == "inside" else (0.0 * sigma, sigma)
@@ -78,19 +78,19 @@ def landscape(f: ct.Activation, site: str, sigma: np.ndarray, w: np.ndarray, a: 
 
 
 def path(data: Mapping[str, Any], name: str, site: str) -> np.ndarray:
-    """Operating point of least loss at each noise."""
+    """Return the operating point of lowest loss at each noise."""
     return data[f"{name}/a"][np.nanargmin(data[f"{name}/{site}"], axis=1)]
 
 
 def good(data: Mapping[str, Any], name: str, site: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest operating point whose loss is about the least, at each noise."""
+    """Return the lowest and the highest operating point with almost the lowest loss, at each noise."""
     loss, a = data[f"{name}/{site}"], data[f"{name}/a"]
     alike = loss <= ALIKE * np.nanmin(loss, axis=1, keepdims=True)
     return a[np.argmax(alike, axis=1)], a[alike.shape[1] - 1 - np.argmax(alike[:, ::-1], axis=1)]
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Best operating point of relu in little and in much noise; slope of tanh there; how well training finds it."""
+    """Return the best operating points of relu and tanh, and the ratio of the trained losses to the lowest ones."""
     found = {}
     for site in SITES:
         best = path(data, "relu", site)
@@ -103,14 +103,14 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Loss over operating point and noise: activations down, sites across."""
+    """Draw the loss over operating point and noise: a row for each activation, a column for each site."""
     made, axes = figure(TWO_COLUMNS, 4.2, 2, 2, sharey=True)
     for row, name in zip(axes, REACH, strict=True):
         for ax, site in zip(row, SITES, strict=True):
             least = data[f"{name}/{site}"]
             excess = np.log10(least / np.nanmin(least, axis=1, keepdims=True))
             options = {"cmap": "Greys_r", "vmin": -0.5, "vmax": 1.0, "shading": "nearest", "rasterized": True}
-            mesh = ax.pcolormesh(data[f"{name}/a"], data["sigma"], excess, **options)
+            image = ax.pcolormesh(data[f"{name}/a"], data["sigma"], excess, **options)
             low, high = good(data, name, site)
             ax.fill_betweenx(data["sigma"], low, high, color=COLOUR[site], alpha=0.45, linewidth=2.0)
             sigma, a, _ = data[f"{name}/{site}/trained"]
@@ -122,7 +122,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
                 ax.set_xlim(0.0, 4.6)
                 ax.axvspan(REACH[name][1], 4.6, facecolor="0.97", edgecolor="0.85", hatch="////", linewidth=0.0)
                 ax.text(4.3, 0.45, "out of reach", rotation=90, fontsize=7, color="0.4", ha="center", va="center")
-    bar = made.colorbar(mesh, ax=axes, label="loss over the least at this noise", shrink=0.6)
+    bar = made.colorbar(image, ax=axes, label="loss over the lowest at this noise", shrink=0.6)
     bar.set_ticks(np.log10([1, 2, 5, 10]), labels=["1", "2", "5", "10"])
     bar.ax.set_ylim(0.0, 1.0)
     bar.ax.minorticks_off()
@@ -130,7 +130,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         ax.set_xlabel("operating point: mean pre-activation $a$")
     for ax in axes[:, 0]:
         ax.set_ylabel(r"training noise $\sigma_t$")
-    line = Patch(color=COLOUR["inside"], alpha=0.45, linewidth=0.0, label="within 1% of the least loss")
+    line = Patch(color=COLOUR["inside"], alpha=0.45, linewidth=0.0, label="within 1% of the lowest loss")
     style = {"marker": "o", "markerfacecolor": "white", "linestyle": "none", "label": "found by training"}
     axes[0, 0].legend(handles=[line, Line2D([], [], color=COLOUR["inside"], **style)], loc="lower left")
     letters(axes)

@@ -1,4 +1,4 @@
-"""Not stochastic resonance: there a threshold sets the best noise, here training does."""
+"""The preference is not stochastic resonance: there a threshold sets the best noise, here training does."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from paper_figs.style import TWO_COLUMNS, figure, letters, simulated, styled
 
 THRESHOLDS = (0.5, 1.0, 1.5)
 TRAINED = (0.7, 1.0, 1.5)
-SEED = 1  # networks of which no trial runs away
-AMPLITUDE, PERIOD = 0.2, 50  # of the signal, in steps
+SEED = 1  # seed of networks of which no trial runs away
+AMPLITUDE, PERIOD = 0.2, 50  # of the signal, the period in steps
+REPLICATES = 8  # simulations, from which the standard error is found
 GREYS, BLUES = ("0.65", "0.4", "0.0"), ("#6BAED6", "#0072B2", "#08306B")
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Signal-to-noise ratio of a unit at a threshold, and the loss of trained networks, against the noise."""
-    sigma = np.linspace(0.05, 3.0, 60)  # of which the points are some
+    """Compute the signal-to-noise ratio of threshold units, and the loss of trained networks, against the noise."""
+    sigma = np.linspace(0.05, 3.0, 60)  # these contain the points
     points = np.linspace(0.25, 3.0, 12)
     signal = AMPLITUDE * np.sin(2.0 * np.pi * np.arange(PERIOD) / PERIOD)
     data: dict[str, Any] = {"sigma": sigma, "points": points}
     trials = 2_000 if quick else 20_000
     for theta in THRESHOLDS:
-        # without recurrence and leak the state is f(a + σ ξ): its mean and variance are the smoothing's
+        # without recurrence and leak the state is f(a + σ ξ), whose mean and variance are known in closed form
         net = ct.CTRNN([[0.0]], -theta, "step", gamma=1.0, W_in=[[1.0]])
         a = signal - theta
         mean = np.array([net.activation.smoothed(a, s) for s in sigma])
@@ -55,21 +56,18 @@ def compute(quick: bool = False) -> dict[str, Any]:
     return data
 
 
-REPLICATES = 8
-
-
 def signal_to_noise(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Power of the mean at the signal's frequency over the mean variance; periods are along the last axis."""
+    """Return the power of the mean at the signal's frequency over the mean variance; time is the last axis."""
     wave = np.exp(2j * np.pi * np.arange(PERIOD) / PERIOD)
-    power, spread = 2.0 * np.abs(np.mean(mean * wave, axis=-1)) ** 2, np.mean(variance, axis=-1)
-    return np.divide(power, spread, out=np.zeros_like(power), where=spread > 0.0)  # 0 where nothing crosses
+    power, noise = 2.0 * np.abs(np.mean(mean * wave, axis=-1)) ** 2, np.mean(variance, axis=-1)
+    return np.divide(power, noise, out=np.zeros_like(power), where=noise > 0.0)  # 0 if nothing crosses the threshold
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Where the ratio of a threshold unit peaks, what networks prefer, and how far theory and simulation are apart.
+    """Return the noise at the peaks of threshold units, the noise that networks prefer, and two errors of the theory.
 
-    Those are the root mean square of the ratio's distance in standard errors, and the largest relative error of the
-    predicted loss, up to the training noise.
+    The errors are the root mean square deviation of the simulated ratios in standard errors, and the largest relative
+    error of the predicted loss up to the training noise.
     """
     found = {f"threshold {t:g}": float(data["sigma"][np.argmax(data[f"theory/{t:g}"])]) for t in THRESHOLDS}
     found |= {f"trained at {s:g}": float(data[f"network/{s:g}/preferred"]) for s in TRAINED}
@@ -89,7 +87,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Untrained units at thresholds beside networks trained at noise levels."""
+    """Draw untrained threshold units beside networks trained at several noise levels."""
     made, (left, right) = figure(TWO_COLUMNS, 2.7, 1, 2, sharex=True)
     peaks = headline(data)
     for theta, colour in zip(THRESHOLDS, GREYS, strict=True):
@@ -109,7 +107,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     left.set_title("threshold units, untrained")
     right.set_title("networks trained with noise inside")
     left.set_ylabel("signal-to-noise ratio, over its peak")
-    right.set_ylabel("least loss over loss")
+    right.set_ylabel("lowest loss over loss")
     for ax in (left, right):
         ax.set_xlabel(r"noise $\sigma$, per step")
         ax.set_ylim(0.0, 1.15)

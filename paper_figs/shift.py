@@ -1,4 +1,4 @@
-"""What the figures of the bias against σ and against γ share: a neuron whose fixed point lies at the nonlinearity."""
+"""Functions of the figures `bias_sigma` and `bias_gamma`, for a neuron with its fixed point at the nonlinearity."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from paper_figs.style import COLOUR, LINES, SITES, method_label, simulated
 W = 0.5
 PRECISION = 0.02  # standard error of a simulated point, relative to the bias
 Model = Callable[[float], tuple[float, ct.Noise]]
-"""γ and the noise at a place on the axis."""
+"""Function that returns γ and the noise for a value on the horizontal axis."""
 
 
 def bias(name: str, gamma: float, noise: ct.Noise, method: str, **options: Any) -> tuple[float, float]:
-    """E[h] - h* of a neuron with a* = 0 by a method, and its standard error."""
+    """Return the noise-induced bias E[h] - h* of a neuron with a* = 0 by a method, and its standard error."""
     h = float(ct.activation(name)(0.0))
     net = ct.CTRNN.single(w=W, b=-W * h, activation=name, gamma=gamma)
     law = ct.predict(net, noise, method=method, start=[h], **options)
@@ -29,10 +29,10 @@ def bias(name: str, gamma: float, noise: ct.Noise, method: str, **options: Any) 
 def curves(
     name: str, site: str, methods: Iterable[str], x: np.ndarray, points: np.ndarray, model: Model
 ) -> dict[str, Any]:
-    """Bias by each method along an axis, and simulated at points to a precision that follows it."""
+    """Compute the bias by each method along an axis, and by simulation at points, with a fixed relative precision."""
     data: dict[str, Any] = {}
     for method in methods:
-        if method != "small_noise" or not ct.activation(name).kinks:  # at a kink there is no expansion
+        if method != "small_noise" or not ct.activation(name).kinks:  # there is no expansion at a kink
             data[f"{name}/{site}/{method}"] = np.array([bias(name, *model(value), method)[0] for value in x])
     exact = np.interp(np.log(points), np.log(x), data[f"{name}/{site}/exact"])
     found = [
@@ -44,31 +44,32 @@ def curves(
 
 
 def slopes(data: Mapping[str, Any], cases: Iterable[str], x: np.ndarray, most: float) -> dict[str, float]:
-    """Slopes of the logarithm of the exact bias up to a place on the axis; how far others are from it.
+    """Return the slopes of the logarithm of the exact bias up to `most`, and the largest deviations of other methods.
 
-    Of the simulation in standard errors, of the closure and of small noise relative to it, the latter up to that place.
+    The deviations of the simulation are in standard errors; those of the closure and, up to `most`, of the expansion
+    in small noise are relative to the exact bias.
     """
-    log, little = np.log(x), x <= most
+    log, low = np.log(x), x <= most
     found, simulated, closure, small = {}, [], [], [0.0]
     for name in cases:
         for site in SITES:
             own = {key: data.get(f"{name}/{site}/{key}") for key in ("exact", *LINES, "simulation", "error")}
-            found[f"{name}, {site}"] = float(np.polyfit(log[little], np.log(own["exact"][little]), 1)[0])
+            found[f"{name}, {site}"] = float(np.polyfit(log[low], np.log(own["exact"][low]), 1)[0])
             at = CubicSpline(log, np.log(own["exact"]))(np.log(data["points"]))
             simulated.append(np.abs(own["simulation"] - np.exp(at)) / own["error"])
             closure.append(np.abs(own["gaussian_closure"] / own["exact"] - 1.0))
             if own["small_noise"] is not None:
-                small.append(np.max(np.abs(own["small_noise"] / own["exact"] - 1.0)[little]))
+                small.append(np.max(np.abs(own["small_noise"] / own["exact"] - 1.0)[low]))
     apart = {"simulation": simulated, "closure": closure, "small noise": small}
     return found | {f"{key}, largest gap": float(np.max(gaps)) for key, gaps in apart.items()}
 
 
 def draw_curves(ax: Axes, data: Mapping[str, Any], name: str, methods: Iterable[str], x: str) -> None:
-    """Lines of the methods that see the noise, and simulated points, on logarithmic axes."""
+    """Draw lines of the methods and simulated points, on logarithmic axes."""
     for site in SITES:
         for method in methods:
             y = data.get(f"{name}/{site}/{method}")
-            if y is not None and np.all(y > 1e-12):  # mean field does not see noise outside
+            if y is not None and np.all(y > 1e-12):  # noise outside does not enter mean field
                 ax.plot(data[x], y, color=COLOUR[site], **LINES[method])
         y, error = data[f"{name}/{site}/simulation"], data[f"{name}/{site}/error"]
         simulated(ax, data["points"], y, error, COLOUR[site])
@@ -77,7 +78,7 @@ def draw_curves(ax: Axes, data: Mapping[str, Any], name: str, methods: Iterable[
 
 
 def method_legend(ax: Axes, methods: Sequence[str]) -> None:
-    """Legend of what tells methods apart."""
+    """Add a legend for the line styles of the methods."""
     for method in methods:
         ax.plot([], [], color="0.3", label=method_label(method), **LINES[method])
     ax.errorbar([], [], [], fmt="o", color="0.3", markerfacecolor="white", label="simulation")

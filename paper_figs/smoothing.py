@@ -16,19 +16,19 @@ ACTIVATIONS = ("relu", "softplus", "tanh", "hardtanh")
 SIGMA = 0.5
 SMOOTHED = (0.5, 1.0)
 W, GAMMA = 0.5, 0.2
-UNSEEN = 1e-6  # of σ: a bias below rests on crossings too rare for a simulation to meet
-START = {"hardtanh": 0.5, "tanh": 0.25}  # b, from which the nearest nonlinearity is that at the right
+UNSEEN = 1e-6  # σ; a smaller bias comes from crossings that are too rare for the simulation
+B = {"hardtanh": 0.5, "tanh": 0.25}  # entry of b with which the nonlinearity on the right is the nearest
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Activations with their smoothing, and the bias of a neuron against the distance to the nonlinearity."""
+    """Compute activations with their smoothing, and the bias of a neuron against its distance to the nonlinearity."""
     x = np.linspace(-3.0, 3.0, 241)
     data: dict[str, Any] = {"x": x}
     for name in ACTIVATIONS:
         f = ct.activation(name)
         data[f"{name}/f"] = f(x)
         data[f"{name}/F"] = np.array([f.smoothed(x, s) for s in SMOOTHED])
-        net = ct.CTRNN.single(w=W, b=START.get(name, 0.0), activation=name, gamma=GAMMA)
+        net = ct.CTRNN.single(w=W, b=B.get(name, 0.0), activation=name, gamma=GAMMA)
         for site in SITES:
             curve = ct.bias_curve(net, ct.Noise(**{site: SIGMA}), methods=("exact", "gaussian_closure", "simulation"))
             for method in ("exact", "gaussian_closure", "simulation"):
@@ -38,14 +38,16 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Largest bias of relu, in σ, for both sites, and how far simulation (in standard errors) and closure are off."""
+    """Return the largest bias of relu at both sites, in σ, and the errors of simulation and closure."""
     found = {f"relu, {site}": float(np.max(data[f"relu/{site}/exact"][1])) for site in SITES}
     gaps = []
     for name in ACTIVATIONS:
         for site in SITES:
             x, y = data[f"{name}/{site}/simulation"]
             exact = np.interp(x, *data[f"{name}/{site}/exact"])
-            at = np.isclose(x[:, None], data[f"{name}/{site}/exact"][0]).any(axis=1)  # no error of interpolation
+            at = np.isclose(x[:, None], data[f"{name}/{site}/exact"][0]).any(
+                axis=1
+            )  # points that need no interpolation
             error = np.hypot(data[f"{name}/{site}/error"], UNSEEN)
             gaps.append(np.nanmax(np.abs(y - exact)[at] / error[at]))
     closure = [
@@ -58,7 +60,7 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Two rows: what noise makes of f, and where it shifts the state."""
+    """Draw f and its smoothing in the upper row, and the shift of the state in the lower row."""
     made, axes = figure(TWO_COLUMNS, 3.7, 2, 4, sharex="row")
     for top, bottom, name in zip(*axes, ACTIVATIONS, strict=True):
         top.plot(data["x"], data[f"{name}/f"], color="black", label="$f(a)$")

@@ -1,4 +1,4 @@
-"""What all figures look like: sizes, colours, and how theory and simulation are told apart."""
+"""The common style of the figures: sizes, colours, and different marks for theory and simulation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LINES: dict[str, Any] = {
     "mean_field": {"linestyle": "--", "linewidth": 1.0},
     "small_noise": {"linestyle": ":", "linewidth": 1.2},
 }
-"""How lines of a method look where the colour is that of the site."""
+"""Line style of each method, for panels where the colour shows the site."""
 
 
 def styled(draw: Callable[[Mapping[str, Any]], Figure]) -> Callable[[Mapping[str, Any]], Figure]:
-    """Draw in the style of the paper, whatever the style outside."""
+    """Decorate a function so that it draws in the style of the paper, whatever style is active."""
 
     @wraps(draw)
     def drawn(data: Mapping[str, Any]) -> Figure:
@@ -41,15 +41,15 @@ def styled(draw: Callable[[Mapping[str, Any]], Figure]) -> Callable[[Mapping[str
 
 
 def figure(width: float, height: float, *layout: Any, **options: Any) -> tuple[Figure, Any]:
-    """Make a figure of a size in inches, and its axes, of ``subplots`` or of a ``subplot_mosaic``."""
-    made = Figure(figsize=(width, height))  # for a file: no backend, and so no screen, is needed
+    """Make a figure of a size in inches with axes of ``subplots`` or ``subplot_mosaic``, and return both."""
+    made = Figure(figsize=(width, height))  # it is written to a file, so that no backend and no screen is needed
     if layout and isinstance(layout[0], str | list):
         return made, made.subplot_mosaic(*layout, **options)
     return made, made.subplots(*layout, **options)
 
 
 def letters(axes: Any) -> None:
-    """Put a, b, c, ... before the titles of the axes."""
+    """Write a, b, c, ... before the titles of the axes."""
     for letter, ax in zip("abcdefghijkl", np.ravel(axes), strict=False):
         ax.set_title(f"{letter}  {ax.get_title('left')}")
 
@@ -57,12 +57,12 @@ def letters(axes: Any) -> None:
 def simulated(
     ax: Axes, x: ArrayLike, y: ArrayLike, error: ArrayLike | None, colour: str = "black", **options: Any
 ) -> None:
-    """Draw simulated points, with two standard errors."""
+    """Draw simulated points with error bars of two standard errors."""
     error = None if error is None else 2.0 * np.asarray(error)
     style: dict[str, Any] = {"fmt": "o", "color": colour, "markerfacecolor": "white", "elinewidth": 0.8, "zorder": 3}
     ax.errorbar(x, y, error, **style, **options)
 
 
 def method_label(name: str) -> str:
-    """Name of a method as it is printed."""
+    """Return the name of a method as it is printed."""
     return "Fokker–Planck" if name == "fokker_planck" else name.replace("_", " ").replace("gaussian", "Gaussian")

@@ -1,4 +1,4 @@
-"""Taking the noise out: smoothing the activation keeps what a noisy network does on average."""
+"""A network with a smoothed activation and no noise keeps the mean output of the noisy network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OFF, FREE = "#CC79A7", "black"
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Outputs with noise, without, and of the noise-free surrogate, over the second half of a trial."""
+    """Compute the outputs with noise, without noise and of the noise-free surrogate, in the second half of a trial."""
     task = ct.training.tasks.Function(conditions=CONDITIONS)
     u = np.linspace(-1.0, 1.0, CONDITIONS)
     data: dict[str, Any] = {"u": u, "target": ct.activation(task.target)(u)}
@@ -36,19 +36,19 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def errors(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Root mean squares over inputs of the distance to the mean of the noisy network, one for each network."""
+    """Return the root mean square over inputs of the distance to the noisy network's mean, for each network."""
     return {name: np.sqrt(np.mean((data[name] - data["noisy"]) ** 2, axis=1)) for name in ("off", "free")}
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """How many times nearer to the noisy network's mean its surrogate is: the least and the largest of the networks."""
+    """Return the lowest and the highest factor by which the surrogate is nearer to the noisy network's mean."""
     ratio = errors(data)["off"] / errors(data)["free"]
     return {"least": float(ratio.min()), "largest": float(ratio.max())}
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Outputs of one network, and errors of all."""
+    """Draw the outputs of one network, and the errors of all."""
     made, (left, right) = figure(TWO_COLUMNS, 2.7, 1, 2, width_ratios=[1.5, 1.0])
     u, colour = data["u"], COLOUR["inside"]
     left.plot(u, data["target"], color="0.75", linewidth=2.5, label="target")

@@ -1,4 +1,4 @@
-"""How much noise a network prefers follows from two numbers: what its output moves without noise, and its variance."""
+"""The preferred noise of a network follows from its output's shift without noise, and from its output's variance."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import ctrnn_theory as ct
 from paper_figs.networks import Run, over_noise, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
 
-EDGE = 2.0  # of the critical noise, in units of the training noise; beyond are points at the edge
-NEAR = 0.1  # of the range between the two laws
-WIDE = 0.2  # of an interval, in which the least is anywhere
-GAIN = 1.05  # of the loss without noise over the least, below which the level is of no weight
+EDGE = 2.0  # largest critical noise on the axis, in units of the training noise; larger ones are drawn at the edge
+NEAR = 0.1  # largest distance to the range between the two laws, in units of the training noise
+WIDE = 0.2  # width of a confidence interval from which on a preferred level counts as unknown
+GAIN = 1.05  # lowest ratio of the loss without noise to the lowest loss at which the level is used
 NAMES = ("sigma", "preferred", "low", "high", "predicted", "sigma_c", "ratio", "runaway")
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
-    """Preferred level of networks for one task, trained with noise of many strengths, and σ_c = √(ν/2K) of each."""
+    """Compute the preferred level and σ_c = √(ν/2K) of networks for one task, trained with noise of many strengths."""
     from joblib import Parallel, delayed
 
     found = trained(over_noise(quick), quick)
@@ -34,7 +34,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def _tested(run: Run, net: ct.CTRNN, repeats: int) -> list[float]:
-    """Test one network; levels in units of the training noise."""
+    """Test one network and return the numbers NAMES, with levels in units of the training noise."""
     found = ct.preference(net, run.task, noise=run.noise, repeats=repeats, workers=1)
     predicted = np.nan if found.predicted_preferred is None else found.predicted_preferred
     numbers = [found.preferred, *found.interval, predicted, found.sigma_c, found.ratio, np.max(found.runaway)]
@@ -42,33 +42,33 @@ def _tested(run: Run, net: ct.CTRNN, repeats: int) -> list[float]:
 
 
 def smooth(c: np.ndarray) -> np.ndarray:
-    """Preferred level where the shift of the mean goes with σ²: σ_pref² = σ_t² - ν/2K, in units of σ_t."""
+    """Return the preferred level, in units of σ_t, for a shift that grows with σ²: σ_pref² = σ_t² - ν/2K."""
     return np.sqrt(np.maximum(1.0 - c**2, 0.0))
 
 
 def kinked(c: np.ndarray) -> np.ndarray:
-    """The same where the shift goes with σ, as at a kink: L = K (σ - σ_t)² + ν σ² is least at σ_t K/(K + ν)."""
+    """Return it for a shift that grows with σ, as at a kink: L = K (σ - σ_t)² + ν σ² is lowest at σ_t K/(K + ν)."""
     return 1.0 / (1.0 + 2.0 * c**2)
 
 
-def told(data: Mapping[str, Any], site: str) -> np.ndarray:
-    """Networks whose level can be told: where rare trials run away, no sample has the expected loss."""
+def known(data: Mapping[str, Any], site: str) -> np.ndarray:
+    """Return which networks have a known level; if rare trials run away, no sample has the expected loss."""
     width = data[f"{site}/high"] - data[f"{site}/low"]
     return (data[f"{site}/runaway"] == 0.0) & (width < WIDE)
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """How far the closure's level is off, and the share of networks that gain by their noise near the two laws."""
-    whole = told(data, "inside")
+    """Return the errors of the closure's level, and the share of networks near the two laws that gain by noise."""
+    whole = known(data, "inside")
     gap = np.abs(data["inside/preferred"] - data["inside/predicted"])[whole]
     above = whole & (data["inside/ratio"] > GAIN)
     x, y = data["inside/sigma_c"][above], data["inside/preferred"][above]
     laws = np.array([kinked(x), smooth(x)])
     between = (y > laws.min(axis=0) - NEAR) & (y < laws.max(axis=0) + NEAR)
-    outside = told(data, "outside") & (data["outside/ratio"] > GAIN)
+    outside = known(data, "outside") & (data["outside/ratio"] > GAIN)
     return {
         "networks": float(data["inside/sigma"].size + data["outside/sigma"].size),
-        "left out": float(sum(np.sum(~told(data, site)) for site in SITES)),
+        "left out": float(sum(np.sum(~known(data, site)) for site in SITES)),
         "median gap to the closure": float(np.nanmedian(gap)),
         "largest gap to the closure": float(np.nanmax(gap)),
         "between the laws": float(np.mean(between)),
@@ -78,15 +78,15 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
-    """Preferred against training noise, and in units of it against the critical one."""
+    """Draw preferred against training noise, and both in units of the training noise against the critical noise."""
     made, (left, right) = figure(TWO_COLUMNS, 2.9, 1, 2)
     for site in SITES:
         sigma, best, c = (data[f"{site}/{name}"] for name in ("sigma", "preferred", "sigma_c"))
         ends = np.abs(np.array([best - data[f"{site}/low"], data[f"{site}/high"] - best]))
-        whole, gains = told(data, site), data[f"{site}/ratio"] > GAIN
+        whole, gains = known(data, site), data[f"{site}/ratio"] > GAIN
         for chosen, fill in ((whole & gains, "white"), (whole & ~gains, COLOUR[site])):
             if not chosen.any():
-                continue  # what is empty would have no place in the layout
+                continue  # an empty errorbar would break the layout
             style = {"fmt": "o", "color": COLOUR[site], "markerfacecolor": fill, "elinewidth": 0.7, "clip_on": False}
             style |= {} if fill == "white" else {"markersize": 2.0, "alpha": 0.6}
             x, y, error = sigma[chosen], best[chosen], ends[:, chosen]
@@ -108,7 +108,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         c, smooth(c), color="black", label=r"shift $\propto \sigma^2$:  $\sigma_\mathrm{pref}^2 = \sigma_t^2 - \nu/2K$"
     )
     right.plot(c, kinked(c), "--", color="black", label=r"shift $\propto \sigma$, at a kink")
-    whole = told(data, "inside")
+    whole = known(data, "inside")
     places = data["inside/sigma_c"][whole], data["inside/predicted"][whole]
     right.plot(*places, "+", color="black", markersize=4, zorder=4, label="closure")
     right.set_xlim(0.0, EDGE + 0.03)

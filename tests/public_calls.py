@@ -253,19 +253,19 @@ CALLS = {
         {
             "name": ("bias", "formula"),
             "order": (2, "order"),
-            "site": ("in", "name"),
+            "site": ("inside", "name"),
             "activation": ("exp(x)", "activation"),
         },
     ),
-    "derive.kink_bias": (ct.derive.kink_bias, {"part": ("inner", "name"), "site": ("in", "name")}),
+    "derive.kink_bias": (ct.derive.kink_bias, {"part": ("inner", "name"), "site": ("inside", "name")}),
     "derive.kink_bias_value": (
         ct.derive.kink_bias_value,
         dict.fromkeys(("a", "w", "gamma", "sigma"), NUMBERS["w"])
-        | {"f": ("relu", "activation"), "site": ("in", "name")},
+        | {"f": ("relu", "activation"), "site": ("inside", "name")},
     ),
     "derive.preferred_noise": (
         ct.derive.preferred_noise,
-        {"quantity": ("level", "name"), "site": ("in", "name"), "order": (2, "order")},
+        {"quantity": ("level", "name"), "site": ("inside", "name"), "order": (2, "order")},
     ),
     "derive.sensitivity": (ct.derive.sensitivity, {"parameter": ("w", "name"), "method": ("mean_field", "name")}),
     "derive.sensitivity_value": (
@@ -275,7 +275,7 @@ CALLS = {
     **{
         f"derive.{name}": (
             getattr(ct.derive, name),
-            {"order": (2, "order"), "site": ("in", "name"), "activation": ("exp(x)", "activation")},
+            {"order": (2, "order"), "site": ("inside", "name"), "activation": ("exp(x)", "activation")},
         )
         for name in ("small_noise_bias", "small_noise_variance", "small_noise_third_cumulant")
     },

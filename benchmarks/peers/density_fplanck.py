@@ -1,6 +1,6 @@
-"""fplanck, a detailed-balance scheme of second order: sparse eigenvector, and the matrix exponential in time.
+"""Density by fplanck, a detailed-balance scheme of second order, by a sparse eigenvector or a matrix exponential.
 
-Version 0.2.2 needs NumPy below 2, so an environment of its own:
+Version 0.2.2 needs NumPy below 2, and therefore an environment of its own:
 ``python3 -m venv peer && peer/bin/pip install fplanck 'numpy<2'``, then ``--peer fplanck=peer/bin/python``.
 """
 
@@ -16,7 +16,7 @@ from benchmarks.processes import versions
 
 
 def problem(cells: int) -> Any:
-    """The equation on a grid, between walls."""
+    """Return the equation on a grid with reflecting walls."""
     return fplanck.fokker_planck(
         temperature=DIFFUSION / constants.k,
         drag=1.0,
@@ -28,7 +28,7 @@ def problem(cells: int) -> Any:
 
 
 def stationary(cells: int) -> Callable[[], FloatArray]:
-    """Set up, and find the eigenvector."""
+    """Return a function that sets the problem up and finds the eigenvector."""
 
     def find() -> FloatArray:
         found = problem(cells)
@@ -38,7 +38,7 @@ def stationary(cells: int) -> Callable[[], FloatArray]:
 
 
 def in_time(cells: int) -> Callable[[], FloatArray]:
-    """Set up, and go from each time to the next."""
+    """Return a function that sets the problem up and steps from each time to the next."""
 
     def find() -> FloatArray:
         found = problem(cells)
@@ -54,7 +54,7 @@ def in_time(cells: int) -> Callable[[], FloatArray]:
 
 
 def report(quick: bool) -> dict[str, Any]:
-    """Both problems."""
+    """Measure both problems."""
     rows = measured("fplanck", "stationary", {"steady_state": stationary}, quick)
     return {
         "versions": versions(("fplanck", "numpy", "scipy")),

@@ -1,7 +1,8 @@
-"""py-pde: central differences in the form that conserves mass, compiled by Numba, explicit in time.
+"""Density by py-pde: central differences in the form that conserves mass, compiled by Numba, explicit in time.
 
-Its implicit solvers iterate to a fixed point, and SciPy's need a dense Jacobian: at these grids the explicit ones are
-faster. Explicit Euler is of the first order in time, and at its longest stable step further off than the grid.
+Its implicit solvers iterate to a fixed point, and those of SciPy need a dense Jacobian, so that explicit ones are
+faster on these grids. Explicit Euler is of first order in time, and less accurate at its longest stable step than the
+grid.
 """
 
 from collections.abc import Callable
@@ -19,11 +20,11 @@ SOLVERS = {
     "SciPy, RK23": partial(pde.ScipySolver, method="RK23"),
 }
 STEP = 0.25
-"""Of width² / D: of a Runge–Kutta method of order four, which is stable up to 0.34."""
+"""Step in units of width² / D; the Runge–Kutta method of order four is stable up to 0.34."""
 
 
 def in_time(solver: Callable[..., Any], cells: int) -> Callable[[], FloatArray]:
-    """Make a stepper, which compiles, and go from each time to the next."""
+    """Compile a stepper, and return a function that steps from each time to the next."""
     grid = pde.CartesianGrid([(-SIZE, SIZE)] * 2, [cells, cells])
     x, y = np.moveaxis(grid.cell_coords, -1, 0)
     force = {name: pde.ScalarField(grid, values) for name, values in zip(("u", "v"), drift(x, y), strict=True)}
@@ -44,6 +45,6 @@ def in_time(solver: Callable[..., Any], cells: int) -> Callable[[], FloatArray]:
 
 
 def report(quick: bool) -> dict[str, Any]:
-    """The law in time; it has no solver for the stationary one."""
+    """Measure the law in time; there is no solver for the stationary law."""
     ways = {name: partial(in_time, solver) for name, solver in SOLVERS.items()}
     return {"versions": versions(("py-pde", "numba", "numpy")), "rows": measured("py-pde", "in time", ways, quick)}

@@ -1,4 +1,4 @@
-"""Ours: what a simulation measures with, the covariance matrix and what both control variates need included."""
+"""Simulation by this package, with the covariance matrix and both control variates, as `simulation` runs it."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ PACKAGES = ("ctrnn-theory", "numba", "llvmlite")
 
 
 def prepare(work: Work, workers: int = 1, control_variate: bool = True) -> dict[str, Callable[[], Moments]]:
-    """The ensemble that `simulation` runs, after the short run that tells the range of its table."""
+    """Return the ensemble that `simulation` runs, after the short run that finds the range of its table."""
     net = CTRNN(work.W, work.b, work.activation, work.gamma)
     noise = Noise(**{work.site: work.sigma})
     ensemble = Ensemble(net, noise, net.b, None, work.trajectories, rng=1, workers=workers)

@@ -1,4 +1,4 @@
-"""Ours with noise outside, for the peers that know no other."""
+"""Simulation by this package with noise outside, for the peers that have no noise inside."""
 
 from benchmarks.peers.ours import PACKAGES, prepare
 

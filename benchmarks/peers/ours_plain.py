@@ -1,4 +1,4 @@
-"""Ours without the table that the control variate needs: what a simulation without it measures with."""
+"""Simulation by this package without control variates, and so without their table."""
 
 from functools import partial
 

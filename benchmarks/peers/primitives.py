@@ -1,4 +1,4 @@
-"""Variates and elementary functions alone, on arrays that stay in the cache: what no step can be faster than."""
+"""Random variates and elementary functions alone, on arrays that stay in the cache; no step can be faster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctrnn_theory.support.jit import jit
 
 ROWS = 16
 SIZE = ROWS * normals.LANES
-AT_POSITIVE: dict[str, tuple[Any, Any, Any]] = {  # ours, NumPy's or SciPy's, the C library's
+AT_POSITIVE: dict[str, tuple[Any, Any, Any]] = {  # this package, NumPy or SciPy, the C library
     "log": (logarithms.log, np.log, math.log),
     "log1p": (logarithms.log1p, np.log1p, math.log1p),
     "erf": (error_function.erf, special.erf, math.erf),
@@ -29,7 +29,7 @@ AT_POSITIVE: dict[str, tuple[Any, Any, Any]] = {  # ours, NumPy's or SciPy's, th
 
 
 def nanoseconds(call: Callable[[], Any], count: int) -> float:
-    """Time a call takes for each of `count` values, the best of five."""
+    """Return the ns of a call for each of `count` values, the best of five."""
     call()  # compiles
     found = []
     for _ in range(5):
@@ -41,7 +41,7 @@ def nanoseconds(call: Callable[[], Any], count: int) -> float:
 
 @jit
 def words(state: Any, out: Any, repeats: int) -> None:
-    """Fill `out` with ours' random words, repeatedly."""
+    """Fill `out` with random words of this package, repeatedly."""
     half = normals.HALF
     for _ in range(repeats):
         for row in range(ROWS):
@@ -55,13 +55,13 @@ def words(state: Any, out: Any, repeats: int) -> None:
 
 @jit
 def variates(state: Any, out: Any, constants: Any, bits: Any, repeats: int) -> None:
-    """Fill `out` (ROWS, 1, LANES) with ours' normal variates, repeatedly."""
+    """Fill `out` (ROWS, 1, LANES) with normal variates of this package, repeatedly."""
     for _ in range(repeats):
         normals.fill(state, out, ROWS, np.int64(0), constants, bits)
 
 
 def applied(f: Any) -> Callable[..., None]:
-    """Loop over an array, compiled for one function."""
+    """Return a compiled loop that applies one function to an array."""
 
     @jit(fastmath={"contract"})
     def loop(x: Any, out: Any, repeats: int) -> None:
@@ -73,12 +73,12 @@ def applied(f: Any) -> Callable[..., None]:
 
 
 def called(c: Any) -> Any:
-    """A call of the C library's function."""
+    """Return a compiled call of a function of the C library."""
     return jit(lambda u: c(u))
 
 
 def report(quick: bool) -> dict[str, dict[str, float]]:
-    """ns a value: ours, NumPy, and the C library one value at a time, from Numba."""
+    """Measure ns a value of this package, of NumPy, and of the C library one value at a time from Numba."""
     repeats = 1_000 if quick else 10_000
     x = np.random.default_rng(9).standard_normal(SIZE)
     out, spare, raw = np.empty(SIZE), np.empty(SIZE), np.empty((ROWS, normals.LANES), np.uint64)

@@ -1,4 +1,4 @@
-"""Ours: the loss of whole generations, the search, and the search to a loss, on the cores of this process."""
+"""Training by this package: the loss of whole generations, a search, and a search to a given loss."""
 
 import dataclasses
 from time import perf_counter
@@ -14,17 +14,17 @@ from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.trainer import Objective, run
 
 CALLS = {"simulation": 50, "closure": 3}
-"""Generations that are timed; the closure takes seconds for one."""
+"""Generations that are timed; one takes the closure some seconds."""
 GENERATIONS, QUICK_GENERATIONS = 100, 10
 
 
 class Timed(Function):
-    """The task, and the seconds that its loss has taken."""
+    """The task, with the seconds that its loss has taken."""
 
     spent: ClassVar[float] = 0.0
 
     def losses(self, *args: Any) -> FloatArray:
-        """Loss (S,)."""
+        """Return the losses (S,)."""
         begin = perf_counter()
         found = super().losses(*args)
         Timed.spent += perf_counter() - begin
@@ -32,7 +32,7 @@ class Timed(Function):
 
 
 def loss_rate(way: str, calls: int) -> float:
-    """Networks a second, whose loss is computed a generation at once."""
+    """Return the networks a second whose loss is computed, a generation at once."""
     chosen = settings(0, way)
     objective, rng = Objective(chosen), np.random.default_rng(0)
     x = start(0)[:, None] + chosen.step * rng.standard_normal((chosen.layout.size, chosen.popsize))
@@ -44,7 +44,7 @@ def loss_rate(way: str, calls: int) -> float:
 
 
 def search(generations: int) -> Found:
-    """Networks a second in a search, and the share of its time that is not the loss."""
+    """Return the networks a second in a search, and the share of its time outside the loss."""
     chosen = settings(0)
     timed = dataclasses.replace(chosen, task=Timed(), evaluations=generations * chosen.popsize)
     Timed.spent = 0.0
@@ -53,7 +53,7 @@ def search(generations: int) -> Found:
 
 
 def race(seed: int, quick: bool) -> Found:
-    """One training to the target."""
+    """Train once to the target."""
     clock = Race(quick)
 
     def after(intermediate_result: OptimizeResult) -> None:
@@ -65,7 +65,7 @@ def race(seed: int, quick: bool) -> Found:
 
 
 def report(quick: bool) -> Found:
-    """All of it."""
+    """Measure losses, a search and all trainings."""
     losses = {}
     for way, calls in CALLS.items():
         tell(f"loss by {way}")

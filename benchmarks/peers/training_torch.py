@@ -1,4 +1,4 @@
-"""PyTorch: the same network, noise and trials, trained by Adam with back-propagation through time, eager."""
+"""Training by PyTorch: the same network, noise and trials, by Adam and back-propagation through time, eager."""
 
 from collections.abc import Callable
 from itertools import product
@@ -12,10 +12,10 @@ from benchmarks.training import QUICK_SEEDS, REPEATS, SEEDS, Race, judge, settin
 from ctrnn_theory.support.types import FloatArray
 
 RATES = (1e-2, 3e-2, 1e-1, 3e-1)
-"""Of learning; 3e-3 is slower than all of them."""
+"""Learning rates; 3e-3 is slower than all of them."""
 QUICK_RATES = (3e-2, 1e-1)
 UPDATES, CHECKS, BOUND = 20, 100, 5.0
-"""Updates that are timed; losses whose mean is held against ours, and how many standard errors it may be off."""
+"""Updates that are timed, losses whose mean is compared with ours, and its largest deviation in standard errors."""
 
 
 class Loss:
@@ -31,7 +31,7 @@ class Loss:
         self.first = int(np.flatnonzero(episode.w)[0])
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Loss at weights (n,); what does not depend on the state is done for all steps at once."""
+        """Return the loss at weights (n,); all that does not depend on the state is computed for all steps at once."""
         parts = x.split([shape.numel() for shape in map(torch.Size, self.shapes)])
         W, b, W_in, W_out, b_out = (part.view(shape) for part, shape in zip(parts, self.shapes, strict=True))
         shape = (len(self.w), len(self.u), len(b))
@@ -46,7 +46,7 @@ class Loss:
 
 
 def updates(seed: int, dtype: torch.dtype, rate: float) -> tuple[torch.Tensor, Callable[[], None]]:
-    """Weights (n,), and what does one update of them."""
+    """Return weights (n,), and a function that updates them once."""
     loss, x = Loss(seed, dtype), torch.tensor(start(seed), dtype=dtype, requires_grad=True)
     adam = torch.optim.Adam([x], rate)
 
@@ -59,7 +59,7 @@ def updates(seed: int, dtype: torch.dtype, rate: float) -> tuple[torch.Tensor, C
 
 
 def speed(dtype: torch.dtype, threads: int) -> float:
-    """Updates a second."""
+    """Return the updates a second."""
     torch.set_num_threads(threads)
     _, update = updates(0, dtype, 1e-2)
     update()
@@ -70,7 +70,7 @@ def speed(dtype: torch.dtype, threads: int) -> float:
 
 
 def race(seed: int, dtype: torch.dtype, rate: float, quick: bool) -> Found:
-    """One training to the target."""
+    """Train once to the target."""
     clock, count = Race(quick), 0
     x, update = updates(seed, dtype, rate)
     over = False
@@ -82,22 +82,22 @@ def race(seed: int, dtype: torch.dtype, rate: float, quick: bool) -> Found:
 
 
 def weights(x: torch.Tensor) -> FloatArray:
-    """As NumPy's, float64."""
+    """Return a tensor as a NumPy array of float64."""
     return x.detach().numpy().astype(np.float64)
 
 
 def same_loss(dtype: torch.dtype) -> bool:
-    """Whether the mean of its losses is ours."""
+    """Return whether the mean of PyTorch's losses agrees with ours."""
     loss = Loss(0, dtype)
     x = torch.tensor(start(0) + 0.1 * np.random.default_rng(0).standard_normal(loss.settings.layout.size), dtype=dtype)
     with torch.no_grad():
         found = np.array([loss(x).item() for _ in range(CHECKS)])
-    both = np.sqrt(1.0 + CHECKS * loss.settings.task.repeats / REPEATS)  # ours has an error of its own
+    both = np.sqrt(1.0 + CHECKS * loss.settings.task.repeats / REPEATS)  # ours has a standard error too
     return bool(abs(found.mean() - judge()(weights(x))) < BOUND * both * found.std(ddof=1) / np.sqrt(CHECKS))
 
 
 def report(quick: bool) -> Found:
-    """Races at each rate, in the fastest way."""
+    """Measure the trainings at all rates, in the fastest way."""
     tell("the fastest way")
     ways = {
         f"{str(dtype).removeprefix('torch.')}, threads: {threads}": (dtype, threads)

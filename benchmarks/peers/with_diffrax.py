@@ -1,4 +1,4 @@
-"""diffrax, Euler: dh = γ (f(W h + b) - h) dt + γ σ dB with a step of one is the map with noise outside."""
+"""Simulation by diffrax: Euler steps of one for dh = γ (f(W h + b) - h) dt + γ σ dB are the map with noise outside."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ PACKAGES = ("diffrax", "jax", "jaxlib")
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """One solve of all trajectories, states (K, N), and its fastest Brownian path; saved samples are averaged."""
+    """Return one solve of all trajectories (K, N) with the fastest Brownian path; saved samples are averaged."""
     f, W, b = FUNCTIONS[work.activation], jnp.array(work.W), jnp.array(work.b)
     shape = (work.trajectories, work.n)
     scale = lineax.DiagonalLinearOperator(jnp.full(shape, work.gamma * work.sigma))

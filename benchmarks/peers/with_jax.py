@@ -1,4 +1,4 @@
-"""JAX: one `lax.scan`, compiled, with each of its generators."""
+"""Simulation by JAX: one compiled `lax.scan`, with each of its generators."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """States (N, K)."""
+    """Return the ways by generator; states are (N, K)."""
     f, W, b = FUNCTIONS[work.activation], jnp.array(work.W), jnp.array(work.b)[:, None]
     shape = (work.n, work.trajectories)
 

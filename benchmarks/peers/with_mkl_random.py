@@ -1,4 +1,4 @@
-"""NumPy with the normal variates of MKL: by inversion, its fastest method on arrays."""
+"""Simulation by NumPy with the normal variates of MKL, by inversion, its fastest method on arrays."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ PACKAGES = ("numpy", "mkl_random", "mkl")
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """The fastest of its generators."""
+    """Return the way with the fastest generator."""
     rng = mkl_random.MKLRandomState(3, brng="SFMT19937")
     shape = (work.n, work.trajectories)
 

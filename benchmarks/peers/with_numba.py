@@ -1,4 +1,4 @@
-"""Numba as one writes it first: trajectory by trajectory, a variate at a time."""
+"""Simulation by Numba in its simplest form: trajectory by trajectory, one variate at a time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,13 +25,13 @@ NORMALS = {
 
 @fast
 def seed(number: int) -> None:
-    """Seed Numba's own generator, another one than NumPy's."""
+    """Seed Numba's own generator, which is not that of NumPy."""
     np.random.seed(number)  # noqa: NPY002
 
 
 @fast
 def run(f: Any, normal: Any, rng: Any, work: Any, steps: int, h: Any, first: Any, second: Any) -> None:
-    """Add h and h² of every second step to first and second; all (K, N)."""
+    """Add h and h² of every `EVERY`-th step to first and second; all are (K, N)."""
     W, b, gamma, sigma = work
     a = np.empty(b.size)
     for k in range(h.shape[0]):
@@ -50,7 +50,7 @@ def run(f: Any, normal: Any, rng: Any, work: Any, steps: int, h: Any, first: Any
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """Numba's own generator, or NumPy's called from Numba."""
+    """Return the ways with Numba's own generator, and with NumPy's called from Numba."""
     seed(4)
 
     def way(normal: Any) -> Callable[[], Moments]:

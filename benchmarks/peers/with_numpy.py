@@ -1,4 +1,4 @@
-"""NumPy, all trajectories a step: buffers allocated once, the fastest bit generator, one way a function."""
+"""Simulation by NumPy, all trajectories at once, with buffers that are allocated once and the fastest bit generator."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ PACKAGES = ("numpy",)
 
 
 def relu(a: FloatArray, spare: FloatArray) -> None:
-    """max(0, a), in place."""
+    """Replace a by max(0, a)."""
     np.maximum(a, 0.0, out=a)
 
 
 def tanh(a: FloatArray, spare: FloatArray) -> None:
-    """tanh(a), in place."""
+    """Replace a by tanh(a)."""
     np.tanh(a, out=a)
 
 
 def softplus(a: FloatArray, spare: FloatArray) -> None:
-    """log(1 + exp(a)) in place, seven times as fast as np.logaddexp(0, a)."""
+    """Replace a by log(1 + exp(a)), seven times as fast as np.logaddexp(0, a)."""
     np.abs(a, out=spare)
     np.negative(spare, out=spare)
     np.exp(spare, out=spare)
@@ -34,7 +34,7 @@ FUNCTIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}
 
 
 def loop(work: Work, noise: Callable[[], FloatArray]) -> Callable[[], Moments]:
-    """Steps of states (N, K); `noise` draws σ ξ of that shape."""
+    """Return a function that steps states (N, K); `noise` draws σ ξ of that shape."""
     f, W, b = FUNCTIONS[work.activation], work.W, work.b[:, None]
     h, a, spare = np.zeros((3, work.n, work.trajectories))
 
@@ -62,7 +62,7 @@ def loop(work: Work, noise: Callable[[], FloatArray]) -> Callable[[], Moments]:
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """NumPy's fastest generator, into a buffer."""
+    """Return the way with NumPy's fastest generator, into a buffer."""
     z = np.empty((work.n, work.trajectories))
     rng = np.random.Generator(np.random.SFC64(2))
 

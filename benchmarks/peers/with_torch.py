@@ -1,4 +1,4 @@
-"""PyTorch, eager: all trajectories a step, in place, no gradients."""
+"""Simulation by PyTorch in eager mode, all trajectories at once, in place, without gradients."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """States (N, K)."""
+    """Return the one way; states are (N, K)."""
     f, W, b = FUNCTIONS[work.activation], torch.tensor(work.W), torch.tensor(work.b)[:, None]
     rng = torch.Generator().manual_seed(5)
     h, a, z = torch.zeros((3, work.n, work.trajectories), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""torchsde, Euler: dh = γ (f(W h + b) - h) dt + γ σ dB with a step of one is the map with noise outside."""
+"""Simulation by torchsde: Euler steps of one for dh = γ (f(W h + b) - h) dt + γ σ dB are the map with noise outside."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ PACKAGES = ("torchsde", "torch")
 
 
 class Neurons:
-    """The equation, states (K, N)."""
+    """The stochastic differential equation for states (K, N)."""
 
     noise_type, sde_type = "diagonal", "ito"
 
@@ -23,16 +23,16 @@ class Neurons:
         self.scale = torch.full((work.trajectories, work.n), work.gamma * work.sigma, dtype=torch.float64)
 
     def f(self, t: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """Drift."""
+        """Return the drift."""
         return self.gamma * (self.function(torch.addmm(self.b, h, self.W)) - h)
 
     def g(self, t: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """Diffusion."""
+        """Return the diffusion."""
         return self.scale
 
 
 def prepare(work: Work) -> dict[str, Callable[[], Moments]]:
-    """One solve of all trajectories; saved samples are averaged."""
+    """Return one solve of all trajectories; saved samples are averaged."""
     sde, shape = Neurons(work), (work.trajectories, work.n)
     times = torch.arange(0, work.steps + 1, EVERY, dtype=torch.float64)
     h = torch.zeros(shape, dtype=torch.float64)

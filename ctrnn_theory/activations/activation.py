@@ -1,4 +1,4 @@
-"""An activation function: value, derivatives, kinks, compiled block function, Gaussian smoothing."""
+"""Activation functions: value, derivatives, kinks, compiled block function, Gaussian smoothing."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ import sympy as sp
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
-from ctrnn_theory.activations.symbolic.curvature import curvature_maxima, limit_slope
 from ctrnn_theory.activations.symbolic.evaluate import numpy_function
-from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse, to_text
+from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
+from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
+from ctrnn_theory.activations.symbolic.printing import to_text
+from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima, limit_slope
 from ctrnn_theory.activations.symbolic.stable_forms import stable
-from ctrnn_theory.activations.symbolic.wide import wide_function
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # where built-ins differ from each other
-MANY_PIECES = 16  # beyond, values come from the expression as it was given
-CHECKED = np.linspace(-100.0, 100.0, 4001)  # where a value must be finite
+PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # points that tell the built-ins apart
+MANY_PIECES = 16  # with more, values come from the expression as it was given
+CHECKED = np.linspace(-100.0, 100.0, 4001)  # points at which a value must be finite
 
 
 class Kink(NamedTuple):
     """A point where the value or the slope jumps."""
 
     location: float
-    """Where."""
+    """The point."""
     value_jump: float
-    """f(location+) - f(location-)."""
+    """Jump of the value, f(location+) - f(location-)."""
     slope_jump: float
-    """f'(location+) - f'(location-)."""
+    """Jump of the slope, f'(location+) - f'(location-)."""
 
 
 @guarded
@@ -61,33 +62,33 @@ class Activation:
     """
 
     text: str
-    """What :func:`activation` turns into this activation again: the name of a built-in, or an expression in x."""
+    """Name of a built-in, or an expression in x, from which :func:`activation` makes this activation again."""
     expression: Any
     """SymPy expression in the real symbol x, in SymPy's own functions."""
     pieces: tuple[Piece, ...]
-    """Smooth pieces, ordered, contiguous from -inf to inf."""
+    """Smooth pieces, ascending and contiguous from -inf to inf."""
     kinks: tuple[Kink, ...]
     """Every point where the value or the slope jumps, ascending."""
     form: Any
     """Stable expression that values are computed from."""
     steps: tuple[tuple[float, float], ...]
-    """(location, value) of the points where `form` does not give the value, in the middle of a jump."""
+    """Location and value of each point in the middle of a jump, where `form` does not give the value."""
 
     def __call__(self, x: ArrayLike) -> Any:
-        """f(x), of the shape of x."""
+        """Return f(x), of the shape of x."""
         points = float_array("x", x)
         value = np.array(np.broadcast_to(self._function(points), points.shape), dtype=np.float64)
         for location, middle in self.steps:
             value[points == location] = middle
         if len(self.pieces) > 1:
-            value[np.isnan(points)] = np.nan  # a comparison with NaN has picked some branch
+            value[np.isnan(points)] = np.nan  # comparisons with NaN have picked some branch
         return value[()]
 
     def derivative(self, x: ArrayLike, order: int = 1) -> Any:
-        """f⁽ⁿ⁾(x), of the shape of x, for a derivative of any order n.
+        """Return f⁽ⁿ⁾(x), of the shape of x, for any order n.
 
-        Jumps add no delta functions: between breakpoints it is the derivative of the smooth piece, at one the mean
-        of its neighbours'.
+        Jumps add no delta functions: between breakpoints it is the derivative of the smooth piece, and at a breakpoint
+        the mean of the derivatives of its two neighbours.
 
         Raises
         ------
@@ -118,18 +119,18 @@ class Activation:
         return value[()]
 
     def smoothed(self, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
-        """Gaussian smoothing F(a; s) = E f(a + s ξ), ξ standard normal, or a derivative of it in a.
+        """Return the Gaussian smoothing F(a; s) = E f(a + s ξ), ξ standard normal, or a derivative of it in a.
 
-        The built-ins are good to rounding, a user's expression to 1e-10 relative to its size. A feature of such an
-        expression that is narrower than 1/100 of its distance from 0 (or than 0.02), with no trace outside itself, such
-        as ``exp(-1e8*(x - 0.1)**2)``, can be missed.
+        It is good to rounding for the built-ins, and to 1e-10 of its size for a user's expression. A feature of such an
+        expression that is narrower than 1/100 of its distance from 0 (or than 0.02) and has no effect beyond
+        itself, such as ``exp(-1e8*(x - 0.1)**2)``, can be missed.
 
         Parameters
         ----------
         a, s
             Mean and standard deviation (at least 0), broadcast against each other.
         derivative
-            n in ∂ⁿF/∂aⁿ.
+            Order n of the derivative ∂ⁿF/∂aⁿ.
 
         Examples
         --------
@@ -141,7 +142,7 @@ class Activation:
         return smoothing.smoothed(self, a, s, derivative)
 
     def smoothed_variance(self, a: ArrayLike, s: ArrayLike) -> Any:
-        """Var f(a + s ξ), ξ standard normal, with a and s broadcast against each other.
+        """Return Var f(a + s ξ), ξ standard normal, with a and s broadcast against each other.
 
         Examples
         --------
@@ -154,12 +155,12 @@ class Activation:
 
     @property
     def name(self) -> str:
-        """Short label: the name of a built-in, else the text, cut."""
+        """Short label: the text, cut to 40 characters."""
         return self.text if len(self.text) <= 40 else self.text[:37] + "..."
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
-        """Every point where f is not smooth, that is, where some derivative jumps, ascending."""
+        """Points where f is not smooth, that is, where some derivative jumps, ascending."""
         return tuple(piece.lower for piece in self.pieces[1:])
 
     @property
@@ -169,9 +170,9 @@ class Activation:
 
     @cached_property
     def nonlinearities(self) -> tuple[float, ...]:
-        """Where f is most nonlinear: its kinks; without any, its breakpoints; else the local maxima of |f''|.
+        """Points where f is most nonlinear: its kinks, or else its breakpoints, or else the local maxima of |f''|.
 
-        The maxima are looked for in [-20, 20], to about 1e-10.
+        The maxima are those in [-20, 20], found to about 1e-10.
 
         Examples
         --------
@@ -184,7 +185,7 @@ class Activation:
 
     @cached_property
     def limit_slopes(self) -> tuple[float, float]:
-        """Slope of f at -inf and +inf: the limit of f(x)/x, 0 if f is bounded, infinite if f grows faster.
+        """Slopes of f at -inf and +inf: the limits of f(x)/x, 0 if f is bounded, infinite if f grows faster.
 
         Examples
         --------
@@ -195,18 +196,18 @@ class Activation:
 
     @cached_property
     def block(self) -> Callable[[FloatArray], None]:
-        """Compiled Numba function ``void(float64[::1])`` that applies f in place; compiled when first asked for."""
+        """Compiled Numba function ``void(float64[::1])`` that applies f in place; it is compiled when first needed."""
         from ctrnn_theory.activations.symbolic.compiled import block_function
 
-        return block_function(self.form, self.steps, len(self.pieces) > 1, self._wide)
+        return block_function(self.form, self.steps, len(self.pieces) > 1, self._extended_range)
 
     @cached_property
     def _function(self) -> Callable[[FloatArray], Any]:
-        return wide_function(self.form) if self._wide else numpy_function(self.form)
+        return extended_range_function(self.form) if self._extended_range else numpy_function(self.form)
 
     @property
-    def _wide(self) -> bool:
-        return any(piece.wide for piece in self.pieces)
+    def _extended_range(self) -> bool:
+        return any(piece.extended_range for piece in self.pieces)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Activation) and self.text == other.text
@@ -223,7 +224,7 @@ class Activation:
 
 @guarded
 def activation(spec: Activation | str | Any) -> Activation:
-    """Activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
+    """Make an activation function from a name, an expression in x as text, or a SymPy expression in one symbol.
 
     Text is parsed through a whitelist and never evaluated as Python. It may hold ``+ - * / **``, numbers, ``x``,
     ``pi``, ``E`` or ``e``; ``exp log sqrt sin cos sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
@@ -239,10 +240,9 @@ def activation(spec: Activation | str | Any) -> Activation:
     Raises
     ------
     ValueError
-        For anything else, and for a function that is not real and finite, has an infinite slope at a kink, or cannot be
-        computed in double precision from 1e-300 to 1e12: value, slope and curvature are compared with 50 digits, and
-        what overflows on the way to a finite value is evaluated so that it does not. One sentence with the rule and
-        the value.
+        If `spec` is anything else, or the function is not real and finite, has an infinite slope at a kink, or cannot
+        be computed in double precision from 1e-300 to 1e12. Value, slope and curvature are compared with values of 50
+        digits, and an expression that overflows on the way to a finite value is evaluated so that it does not.
 
     Examples
     --------
@@ -290,7 +290,7 @@ def _build(text: str, expression: Any) -> Activation:
     form = stable(expression)
     values = np.broadcast_to(numpy_function(form)(CHECKED), CHECKED.shape)
     if not np.iscomplexobj(values) and not np.all(np.isfinite(values)):
-        values = np.broadcast_to(wide_function(form)(CHECKED), CHECKED.shape)
+        values = np.broadcast_to(extended_range_function(form)(CHECKED), CHECKED.shape)
     if np.iscomplexobj(values) or not np.all(np.isfinite(values)):
         bad = CHECKED[~np.isfinite(values)][0]
         raise refuse(f"must be real and finite from -100 to 100, and is not at x = {bad:.6g}", text)
@@ -302,7 +302,7 @@ def _build(text: str, expression: Any) -> Activation:
         value, value_jump, slope_jump = jumps(left, right, expression)
         if value_jump or slope_jump:
             kinks.append(Kink(right.lower, value_jump, slope_jump))
-        if value_jump or np.isnan(right.value(right.lower)):  # NaN: the border rounded to outside the piece
+        if value_jump or np.isnan(right.value(right.lower)):  # NaN: rounding moved the border out of the piece
             steps.append((right.lower, value + value_jump / 2))
     few = len(pieces) <= MANY_PIECES and not any(piece.expression.has(*SWITCHING) for piece in pieces)
     form = stable(joined(pieces) if few else expression)
@@ -310,7 +310,7 @@ def _build(text: str, expression: Any) -> Activation:
 
 
 def _as_builtin(expression: Any, pieces: tuple[Piece, ...]) -> Activation | None:
-    """Find the built-in that is the same function written differently, such as x (1 + erf(x/√2))/2 for gelu."""
+    """Return the built-in that is the same function written differently, such as x (1 + erf(x/√2))/2 for gelu."""
     values = numpy_function(stable(expression))(PROBES)
     for name, known in builtin_expressions().items():
         if np.allclose(values, numpy_function(stable(known))(PROBES), rtol=1e-9, atol=1e-9):

@@ -1,4 +1,4 @@
-"""The built-in activations: one expression each, the source of all that is known of it."""
+"""The built-in activations, each of them one expression from which all else follows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUILTIN: tuple[str, ...] = tuple(EXPRESSIONS)
 
 
 def description(name: str) -> str:
-    """One line on a built-in activation, for a listing.
+    """Return one line about a built-in activation, for a listing.
 
     Examples
     --------
@@ -43,5 +43,5 @@ def description(name: str) -> str:
 
 @cache
 def builtin_expressions() -> dict[str, Any]:
-    """SymPy expression of every built-in, by name."""
+    """Return the SymPy expression of every built-in, by name."""
     return {name: parse(text) for name, (text, _) in EXPRESSIONS.items()}

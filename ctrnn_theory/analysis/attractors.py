@@ -1,4 +1,4 @@
-"""Whether noise can carry the state from one attractor to another, in words."""
+"""Sentences on whether noise can carry the state from one attractor to another."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from ctrnn_theory.dynamics.fixed_points import FixedPoints
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.stationary.law import StationaryLaw
 
+MOST_NAMED = 6  # attractors that a sentence names
+
 
 def attractor_notes(
     net: CTRNN, u: ArrayLike | None, base: StationaryLaw, laws: Mapping[str, StationaryLaw]
 ) -> tuple[str, ...]:
-    """Sentences on the attractors of the noise-free network, for a report.
+    """Return sentences on the attractors of the noise-free network, for a report.
 
     Parameters
     ----------
     net, u
         The network and its constant input.
     base
-        The "deterministic" law, with the fixed points found.
+        Law of the method "deterministic", whose details hold the fixed points.
     laws
-        The laws found, by method. The simulation's tells how many trajectories left the basin that they began in.
+        Laws by method. That of the simulation holds the states in which its trajectories ended.
     """
     notes = []
     if np.any(np.isnan(base.details["fixed_point"])):
@@ -34,17 +36,17 @@ def attractor_notes(
     stable = [point for point in points if point.stable]
     if len(stable) < 2:
         return tuple(notes)
-    states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:6])
-    more = f" and {len(stable) - 6} more" if len(stable) > 6 else ""
+    states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:MOST_NAMED])
+    more = f" and {len(stable) - MOST_NAMED} more" if len(stable) > MOST_NAMED else ""
     notes.append(
         f"{len(stable)} stable fixed points{'' if points.complete else ' found'}, {states}{more}"
         f"{'' if points.complete else f' ({points.message})'}: noise can carry the state from one to another; exact"
         " averages over those that noise reaches more than once in 1e12 steps, simulation over those that its"
-        " trajectories reached, the other methods stay with the one that the start flows to"
+        " trajectories reached, and the other methods stay with the one to which the start state settles"
     )
     if "simulation" in laws and "final_states" in laws["simulation"].details:
         final = np.asarray(laws["simulation"].details["final_states"])
         basins = basin_of(net, net.drive(u), final, np.array([point.state for point in stable]))
-        shares = ", ".join(f"{np.mean(basins == i):.1%}" for i in range(min(len(stable), 6)))
+        shares = ", ".join(f"{np.mean(basins == i):.1%}" for i in range(min(len(stable), MOST_NAMED)))
         notes.append(f"simulated trajectories ended in the basins of these points in the shares {shares}")
     return tuple(notes)

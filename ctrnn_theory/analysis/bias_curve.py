@@ -1,9 +1,10 @@
-"""The bias of one neuron as its fixed point is moved past the nonlinearity."""
+"""The noise-induced bias of one neuron as its fixed point is moved past the nonlinearity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,49 +19,81 @@ from ctrnn_theory.support.arguments import check_rng, float_array, positive_numb
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-EVEN_POINTS = 25
-CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # around a nonlinearity, in standard deviations of the pre-activation
-SIMULATED_POINTS = 9
-SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ: below the size of its marker
-EXACT_TOLERANCE = 1e-8  # of the exact law: likewise
+EVEN_POINTS = 25  # evenly spaced distances of a curve
+CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # more of them around a nonlinearity, in standard deviations of a
+SIMULATED_POINTS = 9  # distances at which the simulation runs
+SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ, which is below the size of its marker
+EXACT_TOLERANCE = 1e-8  # tolerance of the exact law, which is far below the width of its line
+FURTHEST = 12.0  # distance, in units of σ, up to which a curve is extended to pass through its network
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class BiasCurve:
-    """Bias against the distance ζ = (a* - k)/σ of the fixed point's pre-activation to a nonlinearity k."""
+@dataclass(frozen=True, eq=False, repr=False)
+class BiasCurve(Drawn, picture="bias_curve"):
+    """Noise-induced bias against the distance ζ = (a* - k)/σ of the pre-activation a* to a nonlinearity k."""
 
     nonlinearity: float
-    """k, the nonlinearity nearest to the network's own fixed point (0 for an activation without any), or the first if
-    it settles to none."""
+    """Nonlinearity k that is nearest to the fixed point of the network (0 for an activation without any), or the first
+    one if the network settles to no fixed point."""
     unit: float
-    """σ, from the noise of both sites, √(σ_in² + σ_out²)."""
+    """Standard deviation σ = √(σ_in² + σ_out²) of the noise at both sites."""
     distance: Mapping[str, FloatArray]
-    """ζ at which each method was evaluated, by method."""
+    """Distances ζ at which each method was evaluated, by method."""
     bias: Mapping[str, FloatArray]
-    """δ = E[h] - h* there; NaN where the method does not apply or the fixed point is not stable. Under "kink_block",
-    for an activation with kinks, their leading shift."""
+    """Noise-induced bias δ = E[h] - h* at these distances; NaN where the method does not apply, or the fixed point is
+    not stable. Under "kink_block" it is the leading shift at the kinks of an activation that has some."""
     standard_error: FloatArray
     """Standard error of the simulated points; empty without simulation."""
 
+    def _headline(self) -> str:
+        return f"distance to the nonlinearity at {self.nonlinearity:g}, in units of {self.unit:g}"
+
+    def _parts(self, few: int) -> Iterator[Table]:
+        rows = []
+        for name, delta in self.bias.items():
+            zeta, known = self.distance[name], np.isfinite(delta)
+            row = [name, str(len(zeta)), "", ""]
+            if known.any():
+                at = int(np.argmax(np.where(known, np.abs(delta), -1.0)))
+                row[2:] = f"{delta[at]:+.6g}", f"{zeta[at]:.4g}"
+            rows.append([*row, f"{np.count_nonzero(~known)}"])
+        yield Table(("method", "points", "largest bias", "at distance", "without a number"), rows, left=1)
+
+    def _arrays(self) -> Arrays:
+        places: FloatArray = reduce(np.union1d, self.distance.values(), np.empty(0))
+        delta = np.full((len(self.bias), len(places)), np.nan)
+        error = np.full(delta.shape, np.nan)
+        for row, (name, values) in enumerate(self.bias.items()):
+            at = np.searchsorted(places, self.distance[name])
+            delta[row, at] = values
+            if name == "simulation":
+                error[row, at] = self.standard_error
+        over = ("methods", "distance")
+        return Arrays(
+            {"bias": (over, delta), "standard_error": (over, error)},
+            {"methods": list(self.bias), "distance": places},
+        )
+
 
 def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Distance of each pre-activation to the nearest nonlinearity of f, in units of the neuron's noise.
+    """Return the distance of each pre-activation to the nearest nonlinearity of f, in units of the neuron's noise.
 
     Parameters
     ----------
     net, noise
-        Network of N neurons and its noise.
+        Network of N neurons, and its noise.
     a
         Pre-activations (N,).
 
     Returns
     -------
     distance, nonlinearity, unit
-        ζ = (a - k)/σ, the nearest k, and σ = √(σ_in² + σ_out²), each (N,). A neuron that gets no noise of its own is
-        measured in units of the largest.
+        Distance ζ = (a - k)/σ, nearest nonlinearity k, and σ = √(σ_in² + σ_out²), each (N,). The distance of a neuron
+        that gets no noise is in units of the largest σ.
 
     Raises
     ------
@@ -96,27 +129,33 @@ def bias_curve(
     reach: float = 4.0,
     start: ArrayLike | None = None,
 ) -> BiasCurve:
-    """Bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
+    """Return the noise-induced bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
 
     The constant input is varied: with a* = k + ζσ the fixed point is h* = f(a*), and the input is a* - w h*.
 
     Parameters
     ----------
     net, noise, u
-        One neuron, its noise and its input; the curve passes through it.
+        Network of one neuron, its noise and its input; the curve passes through this network.
     methods
-        Methods to evaluate; the simulation at few points, the others at many.
+        Names of the methods; the simulation runs at few distances, the other methods at many.
     rng
         Seed of the simulation.
     reach
-        Largest |ζ|; made larger, up to 12, where the network itself lies further out.
+        Largest |ζ|; it is made larger, up to 12, where the network itself lies further out.
     start
-        State (1,) from which the network starts, which picks its fixed point; rest by default.
+        Start state (1,), which decides between several fixed points; zero by default.
 
     Raises
     ------
     ValueError
-        For more than one neuron, no noise, or a reach that is not positive.
+        If there is more than one neuron or no noise, or the reach is not positive.
+
+    Examples
+    --------
+    >>> curve = bias_curve(CTRNN.single(w=0.0), Noise(inside=0.5), methods=["mean_field"], reach=2.0)
+    >>> round(float(curve.bias["mean_field"][curve.distance["mean_field"] == 0.0][0]), 4)    # σ/√(2π)
+    0.1995
     """
     check_model(net, noise, u, start)
     check_rng(rng)
@@ -129,7 +168,7 @@ def bias_curve(
     if np.isnan(a[0]):
         a = np.array((net.activation.nonlinearities or (0.0,))[:1])
     zeta, place, unit = distance_to_nonlinearity(net, noise, a)
-    reach = max(reach, min(abs(float(zeta[0])) + 1.0, 12.0))
+    reach = max(reach, min(abs(float(zeta[0])) + 1.0, FURTHEST))
     grid = _grid(net, noise, a, reach, float(place[0]), float(unit[0]))
     grid = np.union1d(grid, zeta[np.abs(zeta) <= reach])
     options = {
@@ -154,15 +193,18 @@ def bias_curve(
 
 
 def _grid(net: CTRNN, noise: Noise, a: FloatArray, reach: float, place: float, unit: float) -> FloatArray:
-    """Distances ζ: evenly, and closer around each nonlinearity, on the scale of the pre-activation's deviation."""
-    spread = preactivation_std(net, noise, a) / unit
+    """Return distances ζ, evenly spaced, and more of them around each nonlinearity.
+
+    The latter are as far apart as the standard deviation of the pre-activation demands.
+    """
+    scale = preactivation_std(net, noise, a) / unit
     centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
-    close = (centres[:, None] + spread * CLOSE_POINTS).ravel()
+    close = (centres[:, None] + scale * CLOSE_POINTS).ravel()
     return np.union1d(np.linspace(-reach, reach, EVEN_POINTS), close[np.abs(close) <= reach])
 
 
 def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[str, Any]) -> tuple[float, float]:
-    """Bias and its standard error with the input moved so that a* = a; NaN where there is none."""
+    """Return the bias and its standard error where the input is such that a* = a; NaN where there is none."""
     moved, h, stable = _moved(net, a)
     if not stable:
         return np.nan, np.nan
@@ -175,11 +217,12 @@ def _bias_at(net: CTRNN, noise: Noise, a: float, method: str, options: Mapping[s
 
 
 def _kink_block_at(net: CTRNN, noise: Noise, a: float) -> float:
+    """Return the shift by the kinks where the input is such that a* = a; NaN where the fixed point is not stable."""
     return float(kink_shift(net, noise, np.array([a]))[0]) if _moved(net, a)[2] else np.nan
 
 
 def _moved(net: CTRNN, a: float) -> tuple[CTRNN, FloatArray, bool]:
-    """The network with its input moved so that a* = a, its fixed point (1,), and whether that is stable."""
+    """Return the network with an input for which a* = a, its fixed point (1,), and whether that is stable."""
     h = np.atleast_1d(net.activation(a))
     moved = replace(net, b=a - net.W[0] * h)
     return moved, h, fixed_point_at(moved, h, moved.b).stable

@@ -1,9 +1,9 @@
-"""What a change of the noise does to the mean, by two simulations on the same variates."""
+"""The difference that a change of the noise makes to the mean state, by two simulations on the same variates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,31 +19,55 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Difference:
-    """What :func:`difference` returns."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Difference(Drawn, picture="difference"):
+    """Difference of the mean state between two noises, see :func:`difference`."""
 
     mean: FloatArray
-    """E h under the one noise minus E h under the other, (N,)."""
+    """Mean E[h] under the one noise minus E[h] under the other, (N,)."""
     standard_error: FloatArray
-    """Of it, over pairs of trajectories that see the same variates, (N,)."""
+    """Standard error of ``mean``, over pairs of trajectories that see the same variates, (N,)."""
     independent_standard_error: FloatArray
-    """What it would be if each noise had variates of its own, (N,)."""
+    """Standard error that two simulations with separate variates would have, (N,)."""
     means: FloatArray
-    """E h under either, (2, N)."""
+    """Mean E[h] under each of the two noises, (2, N)."""
     trajectories: int
-    """Pairs."""
+    """Number of pairs of trajectories."""
     steps: int
-    """Measured steps of each."""
+    """Number of measured steps of each trajectory."""
     converged: bool
-    """Whether the target was reached."""
+    """Whether the target of the standard error was reached."""
     message: str
-    """What is wrong, if it was not."""
+    """Reason, if it was not."""
+
+    def _headline(self) -> str:
+        end = "" if self.converged else ", not converged"
+        return f"{counted(self.trajectories, 'pair')} of trajectories, {counted(self.steps, 'step')} of each{end}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        columns = {
+            "difference": self.mean,
+            "standard error": self.standard_error,
+            "with separate variates": self.independent_standard_error,
+            "mean": self.means[0],
+            "other mean": self.means[1],
+        }
+        yield neuron_table(columns, few)
+        if self.message:
+            yield self.message
+
+    def _arrays(self) -> Arrays:
+        names = ("mean", "standard_error", "independent_standard_error")
+        variables: dict[str, Any] = {name: ("neuron", getattr(self, name)) for name in names}
+        variables["means"] = (("noise", "neuron"), self.means)
+        return Arrays(variables, {"noise": ["noise", "other"]})
 
 
 @guarded
@@ -63,32 +87,30 @@ def difference(
     workers: int | Callable[..., Any] | None = None,
     control_variate: bool = True,
 ) -> Difference:
-    """E h under one noise minus E h under another, by simulation with common random numbers.
+    """Return E[h] under one noise minus E[h] under another, by simulation with common random numbers.
 
     Trajectories are simulated in pairs, one under each noise, on the same standard normal variates, and with the
-    control variates of :func:`ctrnn_theory.predict`. What both have in common cancels: levels of noise that are near
-    each other are told apart in far fewer steps than by two separate runs. Noise inside and noise outside share
-    variates neuron by neuron; correlated noise, by the columns of its factor.
+    control variates of :func:`ctrnn_theory.predict`. Fluctuations that both have in common cancel, so that two similar
+    levels of noise are distinguished in far fewer steps than by two separate runs. Noise inside and noise outside share
+    variates neuron by neuron; correlated noises share those of the columns of their factors.
 
     Parameters
     ----------
-    net
-        The network, N neurons.
+    net, u, start
+        See :func:`ctrnn_theory.predict`.
     noise, other
-        The two noises, such as one inside and one outside, or two levels of the same.
-    u, start
-        Constant input (K,) or None, and the state (N,) where trajectories start.
+        The two noises, such as one inside and one outside, or two levels of the same noise.
     target_se
-        Run until the largest standard error of the difference is at most this. None: run `steps`.
+        Largest standard error of the difference at which the simulation stops; for None it runs for `steps`.
     trajectories, steps, max_steps, rng, workers, control_variate
-        As of the method "simulation".
+        Options of the method "simulation".
 
     Raises
     ------
     Divergence
         If the state grows without bound.
     ValueError
-        For options out of range, or both `steps` and `target_se`.
+        If an option is out of range, or both `steps` and `target_se` are given.
 
     Examples
     --------
@@ -127,7 +149,7 @@ def difference(
 def _measured(
     pair: list[Ensemble], plans: list[simulation.Plan], target_se: float | None, steps: int | None, limit: int
 ) -> Difference:
-    """Measure both side by side, for `steps` or until the target is reached."""
+    """Measure both ensembles side by side, for `steps` or until the target is reached."""
     least = 2 * max(plan.pilot_steps for plan in plans)
     more = steps or max(least, math.ceil(simulation.WORK / (2 * pair[0].h.size)))
     if target_se is not None:

@@ -1,4 +1,4 @@
-"""A network without noise that behaves as a noisy one does on average."""
+"""A network without noise whose state is, on average, that of a noisy one."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 
-SAME = 1e-12  # standard deviations that differ by no more are those of one level of noise
+SAME = 1e-12  # relative difference of standard deviations that counts as none: it is rounding
 
 
 @guarded
 @limited
 def noise_free(net: CTRNN, noise: Noise) -> CTRNN:
-    """Network without noise that has the mean of the noisy one: f is replaced by its smoothing F(x) = E f(x + σ ξ).
+    """Return a network without noise that has the mean of the noisy one.
 
-    Averaged over a step, noise of standard deviation σ inside the activation turns f(a) into F(a; σ); what a itself
-    fluctuates adds terms of order γ. A network trained with noise inside can so be run without it, and without the
-    bias that its absence would give: the fixed point of the new network is the mean-field mean of the old one.
+    Its activation is the smoothing F(x) = E f(x + σ ξ) of f. Averaged over a step, noise of standard deviation σ inside
+    the activation turns f(a) into F(a; σ); the fluctuations of a itself add terms of order γ. A network that was
+    trained with noise inside can therefore be run without it, and without the bias that switching it off would give:
+    the fixed point of the new network is the mean-field mean of the old one.
 
-    Only the standard deviations inside count, not their correlation between neurons. Noise outside is dropped: its
-    bias is of order γ itself.
+    Only the standard deviations inside count, not the correlations between neurons. Noise outside is dropped, since the
+    bias that it induces is of order γ itself.
 
     Parameters
     ----------
     net
         Network of N neurons.
     noise
-        The noise that it was trained with; its standard deviation inside must be the same for every neuron, since
-        they share one activation.
+        Noise with which it was trained; its standard deviation inside must be the same for every neuron, since the
+        neurons share one activation.
 
     Returns
     -------
     CTRNN
-        The same weights, step and readout, with the activation ``smoothed(f, σ)``; `net`'s own where σ = 0.
+        Network with the same weights, step and readout, and the activation ``smoothed(f, σ)``; f itself where σ = 0.
 
     Raises
     ------
     ValueError
-        If noise inside differs between neurons, or f cannot be smoothed.
+        If the noise inside differs between neurons, or f cannot be smoothed.
 
     Examples
     --------

@@ -1,103 +1,124 @@
-"""Where on the activation the neurons of a network work."""
+"""Operating points: how far the neurons of a network are from the nonlinearities of the activation."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.dynamics.settle import BOUND
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
-from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import check_rng, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.tables import table
+from ctrnn_theory.support.results import Arrays, Drawn, counted, plain
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class OperatingPoints:
-    """Pre-activations of N neurons in C conditions, beside the nearest nonlinearity of the activation."""
+@dataclass(frozen=True, eq=False, repr=False)
+class OperatingPoints(Drawn, picture="operating_points"):
+    """Mean pre-activations of N neurons in C conditions, and the nonlinearity of the activation nearest to each."""
 
-    net: CTRNN
+    network: CTRNN
     """The network."""
     noise: Noise
     """Its noise."""
     preactivation: FloatArray
-    """Mean pre-activation, (C, N); NaN where no law was reached."""
+    """Mean pre-activation, (C, N); NaN where the method found no law."""
     std: FloatArray
-    """Its standard deviation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where neither noise nor a noisy neuron comes in."""
+    """Standard deviation of the pre-activation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where no noise reaches the neuron."""
     nonlinearity: FloatArray
-    """The nonlinearity k nearest to the mean, (C, N)."""
+    """Nonlinearity k that is nearest to the mean, (C, N)."""
     converged: bool
-    """Whether the law of each condition was reached."""
+    """Whether a law was found in every condition."""
     message: str = ""
-    """Why not; empty if they were."""
+    """Reason, if it was not; otherwise empty."""
 
     @property
     def distance(self) -> FloatArray:
-        """Signed distance (a - k)/std, (C, N); infinite where std is 0, or 0 if a is at k; NaN where a is."""
+        """Signed distance (a - k)/std, (C, N); where std is 0 it is infinite, or 0 if a = k; NaN where a is NaN."""
         gap, noisy = self.preactivation - self.nonlinearity, self.std > 0.0
         still = np.where((gap == 0.0) | np.isnan(gap), gap, np.copysign(np.inf, gap))
         return np.divide(gap, self.std, out=still, where=noisy)
 
     @property
     def fraction(self) -> float:
-        """Share of neurons and conditions within one standard deviation of a nonlinearity, among those reached."""
+        """Share of neurons and conditions within one standard deviation of a nonlinearity, where a law was found."""
         known = self.distance[~np.isnan(self.distance)]
         return float(np.mean(np.abs(known) <= 1.0)) if known.size else math.nan
 
-    def table(self) -> str:
-        """Lay the neurons out as text, a row each: the median over conditions, and the share of those within one."""
-        known = ~np.isnan(self.distance[:, 0])
-        if not known.any():
-            return self.message
-        a, std, distance = (part[known] for part in (self.preactivation, self.std, self.distance))
-        middle, within = np.median(distance, axis=0), np.mean(np.abs(distance) <= 1.0, axis=0)
-        rows = [
-            [str(i), f"{a[:, i].mean():.4g}", f"{std[:, i].mean():.4g}", f"{x:+.3g}", f"{y:.0%}"]
-            for i, (x, y) in enumerate(zip(middle, within, strict=True))
-        ]
-        titles = ("neuron", "mean pre-activation", "its std", "median distance", "within one std")
-        last = f"within one std of a nonlinearity: {self.fraction:.0%} of {std.size}"
-        return "\n".join([table(titles, rows), "", last, *([self.message] if self.message else [])])
+    @property
+    def share(self) -> FloatArray:
+        """Share of the conditions in which each neuron is within one standard deviation of a nonlinearity, (N,)."""
+        reached = self._reached()
+        return (
+            np.mean(np.abs(self.distance[reached]) <= 1.0, axis=0) if reached.any() else np.full(self.network.n, np.nan)
+        )
+
+    @property
+    def nearest(self) -> list[int]:
+        """Neurons by the median size of their distance, the nearest first; empty where no law was found."""
+        reached = self._reached()
+        middle = np.median(np.abs(self.distance[reached]), axis=0) if reached.any() else np.empty(0)
+        return [int(i) for i in np.argsort(middle, kind="stable")]
+
+    def _reached(self) -> NDArray[np.bool_]:
+        """Return which of the conditions (C,) have a law."""
+        return ~np.isnan(self.distance[:, 0])
+
+    def _headline(self) -> str:
+        conditions = counted(len(self.preactivation), "condition")
+        return f"{self.network.title}; noise {self.noise.title}; {conditions}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        reached = self._reached()
+        if reached.any():
+            a, std, distance = (part[reached] for part in (self.preactivation, self.std, self.distance))
+            yield f"within one standard deviation of a nonlinearity: {self.fraction:.0%} of {a.size}"
+            if self.network.n > few:
+                close = np.flatnonzero(self.share > 0.5)
+                listed = ", ".join(str(i) for i in self.nearest if i in close)
+                yield (
+                    f"neurons that are so in more than half of the conditions: {len(close)} of {self.network.n}"
+                    + (f" ({listed})" if len(close) else "")
+                )
+            shown = self.nearest[:few] if self.network.n > few else range(self.network.n)
+            rows = [
+                [
+                    str(i),
+                    f"{a[:, i].mean():.4g}",
+                    f"{std[:, i].mean():.4g}",
+                    f"{np.median(distance[:, i]):+.3g}",
+                    f"{self.share[i]:.0%}",
+                ]
+                for i in shown
+            ]
+            if self.network.n > few:
+                yield "the nearest:"
+            yield Table(("neuron", "mean pre-activation", "its std", "median distance", "within one std"), rows)
+        if self.message:
+            yield self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the network as plain Python objects that JSON can hold; infinity and NaN become None."""
+        """Return everything as plain Python objects that JSON can hold; infinity and NaN become None."""
+        return super().to_dict() | {name: plain(getattr(self, name)) for name in ("distance", "fraction", "share")}
 
-        def plain(values: FloatArray) -> list[list[float | None]]:
-            return [[x if math.isfinite(x) else None for x in row] for row in values.tolist()]
-
-        return {
-            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
-            "preactivation": plain(self.preactivation),
-            "std": plain(self.std),
-            "nonlinearity": plain(self.nonlinearity),
-            "distance": plain(self.distance),
-            "fraction": self.fraction if math.isfinite(self.fraction) else None,
-            "converged": self.converged,
-            "message": self.message,
-        }
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw a histogram, see :func:`ctrnn_theory.plotting.operating_points`."""
-        from ctrnn_theory import plotting
-
-        return plotting.operating_points(self, ax)
+    def _arrays(self) -> Arrays:
+        names = ("preactivation", "std", "nonlinearity", "distance")
+        return Arrays({name: (("condition", "neuron"), getattr(self, name)) for name in names}, {})
 
 
 @guarded
@@ -105,29 +126,30 @@ class OperatingPoints:
 def operating_points(
     net: CTRNN, noise: Noise, where: Task | str | ArrayLike | None = None, rng: Any = 0
 ) -> OperatingPoints:
-    """Distance of each neuron's mean pre-activation to the nearest nonlinearity, in units of its own fluctuation.
+    """Return the distance of each neuron's mean pre-activation to the nearest nonlinearity of the activation.
 
-    The pre-activation a = W h + W_in u + b, with noise inside, has the mean W m + W_in u + b and the covariance
-    Σ_in + W V Wᵀ, where m and V are those of the state by the Gaussian closure: in time, before the last step of a
-    trial, for a task; the stationary law for given inputs. Nonlinearities are those of
-    :attr:`ctrnn_theory.Activation.nonlinearities`, or 0 for an activation without any.
+    The distance is in units of the standard deviation of the pre-activation. With noise inside, a = W h + W_in u + b
+    has the mean W m + W_in u + b and the covariance Σ_in + W V Wᵀ, where m and V are mean and covariance of the state
+    by the Gaussian closure. For a task they are those before the last step of a trial; for given inputs, those of the
+    stationary law. The nonlinearities are those of :attr:`ctrnn_theory.Activation.nonlinearities`, or 0 for an
+    activation without any.
 
-    Training with noise inside leaves fluctuations of f'(a)² σ² in the state, and so draws neurons to where f is flat;
-    noise outside does not care (Eckstein and Srinivasan, arXiv:2601.04539).
+    In a network that was trained with noise inside, the state fluctuates with f'(a)² σ², so that training draws neurons
+    to where f is flat; noise outside has no such effect (Eckstein and Srinivasan, arXiv:2601.04539).
 
     Parameters
     ----------
     net, noise
         The network, N neurons, and its noise.
     where
-        An open-loop task, or the name of one; or inputs (C, K); or None for a network without inputs.
+        Open-loop task, or the name of one; or inputs (C, K), one condition each; or None for a network without inputs.
     rng
         Seed of a task that draws its inputs.
 
     Raises
     ------
     ValueError
-        For a closed-loop task, whose inputs depend on what the network does, or shapes that do not fit.
+        If the task is closed-loop, since its inputs depend on what the network does, or shapes do not fit.
     Divergence
         If the state grows without bound.
 

@@ -7,9 +7,6 @@ import click
 from ctrnn_theory.cli.console import say
 from ctrnn_theory.cli.progress import progress_bar
 
-SITES = {"inside": "in", "outside": "out", "in": "in", "out": "out"}
-"""What `derivation` calls the sites of the noise."""
-
 
 @click.command("derive")
 @click.argument("activation", required=False)
@@ -18,7 +15,11 @@ SITES = {"inside": "in", "outside": "out", "in": "in", "out": "out"}
 )
 @click.option("--order", type=int, default=4, show_default=True, help="Highest power of sigma; it must be even.")
 @click.option(
-    "--site", default="inside", show_default=True, help="Site of the noise: inside or outside the activation."
+    "--site",
+    default="inside",
+    show_default=True,
+    metavar="inside|outside",
+    help="Where the noise is: inside or outside the activation.",
 )
 @click.option("--latex", is_flag=True, help="Print LaTeX instead of plain text.")
 def derive_command(activation: str | None, formula: str, order: int, site: str, latex: bool) -> None:
@@ -26,12 +27,10 @@ def derive_command(activation: str | None, formula: str, order: int, site: str, 
 
     If an ACTIVATION is given, the formula is written out for it, in its pre-activation a at the fixed point.
     """
-    if site not in SITES:
-        raise ValueError(f"--site must be inside or outside; got {site!r}")
     from ctrnn_theory.derive import derivation
 
     with progress_bar("formulas") as show:
         show(0, 1, f"deriving {formula}")
-        result = derivation(formula, order, SITES[site], activation)
+        result = derivation(formula, order, site, activation)
         text = result.latex() if latex else result.text()
     say(text)

@@ -21,10 +21,10 @@ def list_command(what: str) -> None:
 
         rows = [(name, description(name)) for name in BUILTIN]
     elif what == "figures":
-        from paper_figs import FIGURES
-        from paper_figs.make import summary as shows
+        from ctrnn_theory.cli.figures import paper_figs
 
-        rows = [(name, shows(name)) for name in FIGURES]
+        figures = paper_figs()
+        rows = [(name, figures.summary(name)) for name in figures.FIGURES]
     elif what == "formulas":
         from ctrnn_theory.derive import FORMULAS
 

@@ -66,8 +66,8 @@ class _Picture:
         self.dataset, self.x, self.y, self.colour, self.quantity, self.select = dataset, x, y, colour, quantity, select
 
     def plot(self, ax: Any) -> None:
-        """Draw the picture on axes of matplotlib."""
-        from ctrnn_theory.plotting.heatmap import heatmap, lines
+        """Draw the picture on axes of Matplotlib."""
+        from ctrnn_theory.plotting import heatmap, lines
 
         if self.y is not None:
             heatmap(self.dataset, self.x, self.y, self.quantity, ax, **self.select)

@@ -1,8 +1,8 @@
-"""What a derivation returns: the formula, when it holds, and how to print, evaluate and specialise it."""
+"""The result of a derivation: a formula, when it holds, and how to print, evaluate and specialise it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, wraps
 from typing import Any
@@ -14,14 +14,15 @@ from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.derive import symbols
 from ctrnn_theory.support.arguments import is_number, shown
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Readable
 
 LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
-LONG = 60  # operations in an expression beyond which factors make it longer still
+LONG = 60  # operations; a longer expression is not factored, which would only make it longer
 POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def remembered(function: Callable[..., Any]) -> Any:
-    """Keep results, as ``lru_cache`` does; arguments that cannot be looked up are left for the function to refuse."""
+    """Cache results as ``lru_cache`` does; unhashable arguments are passed on, so that the function reports them."""
     kept = lru_cache(maxsize=128, typed=True)(function)
 
     @wraps(function)
@@ -37,9 +38,9 @@ def remembered(function: Callable[..., Any]) -> Any:
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Derivation:
-    r"""A formula with the assumptions under which it holds.
+@dataclass(frozen=True, eq=False, repr=False)
+class Derivation(Readable):
+    r"""A formula with the assumptions under which it holds, as :func:`derivation` returns it.
 
     Examples
     --------
@@ -64,22 +65,22 @@ class Derivation:
     """
 
     name: str
-    """Of the derivation, such as "small_noise_bias"."""
+    """Name of the derivation, such as "small_noise_bias"."""
     quantity: str
-    """Symbol of what is derived, the left-hand side: "delta"."""
+    """Symbol of the derived quantity, which stands on the left-hand side, such as "delta"."""
     expression: Any
     """The formula: a SymPy expression, matrix expression or equation. It may use the names in `definitions`."""
     assumptions: tuple[str, ...] = ()
-    """When it holds, a sentence each, without full stop."""
+    """Conditions under which the formula holds: a sentence each, without a full stop."""
     error: str = ""
-    """Order of what is left out, such as "O(σ⁶)"; empty if nothing is."""
+    """Order of the error, such as "O(σ⁶)"; empty for an exact formula."""
     definitions: Mapping[str, Any] = field(default_factory=dict)
-    """Abbreviations in `expression`: name to expression, each in terms of those after it. An equation, which defines
-    a quantity implicitly, is printed with them and not substituted."""
+    """Abbreviations in `expression` by name, each in terms of later ones. An equation, which defines a quantity
+    implicitly, is printed with them and not substituted."""
 
     @cached_property
     def explicit(self) -> Any:
-        """The formula with its abbreviations written out."""
+        """Formula with its abbreviations substituted."""
         expression = self.expression
         for name, value in self.definitions.items():
             if not isinstance(value, sympy.Equality):
@@ -88,13 +89,13 @@ class Derivation:
 
     @property
     def symbols(self) -> dict[str, Any]:
-        """The symbols on which the formula depends, by name."""
+        """Symbols on which the formula depends, by name."""
         return {str(symbol): symbol for symbol in sorted(self.explicit.free_symbols, key=str)}
 
     def at(self, **values: Any) -> Any:
-        """Return the formula with values for some of its symbols; a symbol that it lacks is no error.
+        """Return the formula with values substituted for some of its symbols; a symbol that it lacks is ignored.
 
-        Limits are values: ``at(gamma=0)``, ``at(w=0)``, ``at(gamma=1)``.
+        Limits can be taken as values: ``at(gamma=0)``, ``at(w=0)``, ``at(gamma=1)``.
         """
         known = self.symbols
         for name, value in values.items():
@@ -103,9 +104,9 @@ class Derivation:
         return self.explicit.subs({known[name]: value for name, value in values.items() if name in known})
 
     def lambdified(self, *names: str) -> Callable[..., Any]:
-        """NumPy function of the symbols named, in that order; by default of all, sorted by name.
+        """Return a NumPy function of the named symbols, in that order; by default of all symbols, sorted by name.
 
-        It is compiled once for each formula and order of names.
+        The function is compiled once for each formula and order of names.
         """
         known = self.symbols
         for name in names:
@@ -124,8 +125,28 @@ class Derivation:
         used = {name: specialised(value, activation) for name, value in self.definitions.items()}
         return replace(self, expression=expression, definitions=used)
 
+    def _headline(self) -> str:
+        return self.name
+
+    def _parts(self, few: int) -> Iterator[str]:
+        yield self.text()
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the formula with its assumptions as plain Python objects; expressions become text."""
+        return {
+            "name": self.name,
+            "quantity": self.quantity,
+            "expression": _text(self.expression),
+            "assumptions": list(self.assumptions),
+            "error": self.error,
+            "definitions": {name: _text(value) for name, value in self.definitions.items()},
+        }
+
     def text(self) -> str:
-        """Return formula, abbreviations and assumptions as plain text."""
+        """Return the formula, its abbreviations and its assumptions as plain text."""
         lines = [_equation(self.quantity, self.expression, _text, self.error)]
         if self.definitions:
             lines += ["where", *("  " + _equation(*item, _text) for item in self.definitions.items())]
@@ -134,7 +155,7 @@ class Derivation:
         return "\n".join(lines)
 
     def latex(self) -> str:
-        """Return the same in LaTeX, each equation as display mathematics."""
+        """Return the same as :meth:`text` in LaTeX, each equation as display mathematics."""
         lines = [r"\[ " + _equation(self.quantity, self.expression, _latex, _latex_order(self.error)) + r" \]"]
         if self.definitions:
             lines += ["where", *(rf"\[ {_equation(*item, _latex)} \]" for item in self.definitions.items())]
@@ -144,10 +165,10 @@ class Derivation:
 
 
 def specialised(expression: Any, activation: Any) -> Any:
-    """Return an expression in f0, f1, ... with the activation's value and derivatives at a*, each in a short form.
+    """Return an expression in f0, f1, ... with the value and the derivatives of an activation put in, in a short form.
 
     f0 is replaced by f(a), f1 by f'(a), and so on. For an activation of several pieces the result is a Piecewise in
-    a, one branch for each piece; on a breakpoint itself a derivative does not exist.
+    a, with one branch for each piece; at a breakpoint itself a derivative does not exist.
 
     Examples
     --------
@@ -173,7 +194,7 @@ def specialised(expression: Any, activation: Any) -> Any:
 
 
 def derivatives(expression: Any, highest: int) -> list[Any]:
-    """Expression in x and its derivatives, in factors where that is shorter.
+    """Return an expression in x and its derivatives, factored where that is shorter.
 
     Factoring treats exp(x), tanh(x), ... as variables.
 
@@ -190,7 +211,7 @@ def derivatives(expression: Any, highest: int) -> list[Any]:
 
 
 def _in_factors(expression: Any) -> Any:
-    """Expression in factors whose constant terms are positive."""
+    """Factor an expression so that the constant terms of the factors are positive."""
     product, sign = sympy.S.One, 1
     for factor in sympy.Mul.make_args(sympy.factor(expression)):
         base, power = factor.as_base_exp()
@@ -202,7 +223,7 @@ def _in_factors(expression: Any) -> Any:
 
 
 def _short(expression: Any) -> Any:
-    """Form with each term of a sum in factors, if that is shorter; long expressions are left."""
+    """Factor each term of a sum, if the result is shorter; long expressions are returned as they are."""
     if sympy.count_ops(expression) > LONG:
         return expression
     factored = sympy.Add(*map(_in_factors, sympy.Add.make_args(expression)))
@@ -223,7 +244,7 @@ def _equation(left: str, right: Any, show: Callable[[Any], str], error: str = ""
 
 
 def _noise_power(expression: Any) -> Any:
-    """Lowest power of σ in an expression."""
+    """Return the lowest power of σ in an expression."""
     if expression.is_Symbol:
         return int(str(expression).startswith("sigma"))
     if expression.is_Add:
@@ -242,12 +263,12 @@ def _latex(expression: Any) -> str:
 
 
 def _order(expression: Any) -> str | None:
-    """Order in which sums are printed: 1 - x rather than -x + 1, which is SymPy's own way with matrices."""
+    """Return the order in which sums are printed: 1 - x and not -x + 1; for matrices SymPy's own order."""
     return None if getattr(expression, "is_Matrix", False) else "rev-grlex"
 
 
 def _latex_order(text: str, math: str = "") -> str:
-    """Greek letters and raised digits of a sentence in LaTeX, between `math` signs."""
+    """Write the Greek letters and superscript digits of a sentence in LaTeX, between `math` signs."""
     result = ""
     for character in text:
         if character.translate(POWERS) != character:

@@ -1,4 +1,4 @@
-"""Moments of one neuron in little noise, order by order in σ², over polynomials or over numbers alike.
+"""Moments of one neuron under weak noise, order by order in σ², for polynomials as well as for numbers.
 
 With x = h - h*, one step is x' = A x + γ [ Σ_{k≥1} f_k ((w x + σ_in ξ)ᵏ - [k=1] w x)/k! + σ_out η ], where
 A = 1 - q, q = γ (1 - w f1). Let x and σ be of order one. Then E x'ⁿ = Aⁿ E xⁿ + moments of higher degree, or of lower
@@ -18,24 +18,24 @@ Table = list[list[Any]]  # entry [n][j]: the part of E xⁿ in σʲ
 
 
 def moments(w: Any, gains: Sequence[Any], drift: Any, sigma_in: Any, sigma_out: Any, *, order: int, one: Any) -> Table:
-    """Parts of E xⁿ in σʲ, entry [n][j] for n, j up to `order`.
+    """Return the coefficients of σʲ in E xⁿ as entries [n][j], for n and j up to `order`.
 
     Parameters
     ----------
     w, sigma_in, sigma_out
-        As in the model; None for a noise that is absent.
+        Self-connection and standard deviations per step, as in the model; None where a site has no noise.
     gains
         γ, γ f1, γ f2, ..., up to `order`.
     drift
-        A.
+        Slope A of the step at the fixed point.
     order
         Highest power of σ.
     one
-        The 1 to compute with: of a ring of polynomials, or the number.
+        The one of the ring in which to compute: a polynomial, or the number 1.
 
     Examples
     --------
-    The variance γ σ²/((1 - w f1)(2 - γ (1 - w f1))) of a linear neuron with noise outside:
+    A linear neuron with noise outside has the variance γ σ²/((1 - w f1)(2 - γ (1 - w f1))):
 
     >>> moments(0.5, [0.1, 0.1, 0.0], 0.95, None, 1.0, order=2, one=1.0)[2][2]
     0.1025641
@@ -57,7 +57,7 @@ def moments(w: Any, gains: Sequence[Any], drift: Any, sigma_in: Any, sigma_out: 
 
 
 def cumulants(table: Table) -> dict[str, list[Any]]:
-    """Bias, variance and third cumulant of h from a table of moments: their parts in σ², σ⁴, ..."""
+    """Return the terms in σ², σ⁴, ... of the bias, variance and third cumulant of h, from a table of moments."""
     m1, m2, m3 = (row[::2] for row in table[1:4])
     square = _series_product(m1, m1)
     variance = [x - y for x, y in zip(m2, square, strict=True)]
@@ -69,18 +69,18 @@ def cumulants(table: Table) -> dict[str, list[Any]]:
 def numbers(
     order: int, w: Any, gamma: Any, sigma_in: Any, sigma_out: Any, derivatives: Sequence[Any]
 ) -> dict[str, list[Any]]:
-    """Parts of bias, variance and third cumulant in σ², σ⁴, ..., σ^order.
+    """Return the terms in σ², σ⁴, ..., σ^order of the bias, the variance and the third cumulant.
 
-    For floats, for arrays that broadcast, and exactly for ``fractions.Fraction``.
+    The arguments may be floats, arrays that broadcast, or ``fractions.Fraction``, for which the terms are exact.
 
     Parameters
     ----------
     order
-        Even, at least 2.
+        Highest power of σ, even and at least 2.
     w, gamma, sigma_in, sigma_out
-        As in the model; a noise that is the number 0 costs nothing.
+        Parameters of the model; a site whose noise is the number 0 is left out of the computation.
     derivatives
-        f1, f2, ..., f_order at a*.
+        Derivatives f1, f2, ..., f_order of f at a*.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def numbers(
 def _step(
     w: Any, gains: Sequence[Any], drift: Any, sigma_in: Any, sigma_out: Any, order: int, one: Any
 ) -> dict[Powers, Any]:
-    """One step x' as a polynomial in x, ξ and η."""
+    """Return one step x' as a polynomial in x, ξ and η."""
     step: dict[Powers, Any] = {(1, 0, 0): one * drift}
     if sigma_out is not None:
         step[0, 0, 1] = gains[0] * sigma_out
@@ -113,7 +113,7 @@ def _step(
 
 
 def _product(first: dict[Powers, Any], second: dict[Powers, Any], order: int) -> dict[Powers, Any]:
-    """Product of two polynomials in x, ξ and η, without what is of higher order."""
+    """Multiply two polynomials in x, ξ and η, and leave out terms above the order."""
     result: dict[Powers, Any] = {}
     for (p, i, o), x in first.items():
         for (p2, i2, o2), y in second.items():
@@ -124,10 +124,10 @@ def _product(first: dict[Powers, Any], second: dict[Powers, Any], order: int) ->
 
 
 def _series_product(first: list[Any], second: list[Any]) -> list[Any]:
-    """Product of two power series in σ², as far as they go."""
+    """Multiply two power series in σ², to the length of the first."""
     return [sum(first[i] * second[j - i] for i in range(j + 1)) for j in range(len(first))]
 
 
 def _gaussian(n: int) -> int:
-    """E ξⁿ = (n - 1)!! for even n."""
+    """Return E ξⁿ = (n - 1)!! for even n."""
     return factorial(n) // (2 ** (n // 2) * factorial(n // 2))

@@ -1,6 +1,6 @@
-"""Numbers from the kink formulas: the composite's equations solved for an activation.
+"""Numerical values of the kink formulas: the equations of the composite, solved for an activation.
 
-The equations are those of :mod:`ctrnn_theory.derive.kinks`, compiled; none is written out again here.
+The equations are taken from :mod:`ctrnn_theory.derive.kinks` and compiled; none is written out again here.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scipy.special import erfcx
 
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.derive import kinks, symbols
-from ctrnn_theory.derive.symbols import check_site
+from ctrnn_theory.derive.symbols import Site, as_site
 from ctrnn_theory.support.arguments import finite_number, probability, real_number
 
-ROUNDS = 1000
+ROUNDS = 1000  # most Newton steps
 
 
 class Neuron(NamedTuple):
@@ -35,21 +35,21 @@ class Neuron(NamedTuple):
 
 
 def kink_bias_value(
-    f: Activation | str | Any, a: float, w: float, gamma: float, sigma: float, site: kinks.Site = "in"
+    f: Activation | str | Any, a: float, w: float, gamma: float, sigma: float, site: Site = "inside"
 ) -> float:
-    """Value of the composite :func:`~ctrnn_theory.derive.kinks.kink_bias`, with the breakpoint of f nearest to a*.
+    """Return the value of the composite :func:`~ctrnn_theory.derive.kinks.kink_bias` for the breakpoint nearest to a*.
 
     Parameters
     ----------
     f
-        What :func:`~ctrnn_theory.activation` takes. Without a breakpoint, what is left is the outer formula; for noise
-        inside with δ on its right-hand side kept, so that large shifts are followed.
+        An activation as :func:`~ctrnn_theory.activation` takes it. Without a breakpoint only the outer formula
+        remains; for noise inside it keeps δ on its right-hand side, and so follows large shifts.
     a
         Pre-activation a* = w h* + b of the fixed point h* = f(a*).
     w, gamma, sigma
-        Self-connection, γ, and the noise's standard deviation per step.
+        Self-connection, step over time constant, and standard deviation of the noise per step.
     site
-        "in" or "out".
+        "inside" or "outside" the activation, where the noise is.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def kink_bias_value(
     --------
     >>> round(kink_bias_value("relu", a=0.2, w=0.5, gamma=0.1, sigma=0.5), 4)                 # exactly 0.17704
     0.177
-    >>> round(kink_bias_value("relu", a=0.2, w=0.5, gamma=0.1, sigma=0.5, site="out"), 6)     # exactly 0.000266
+    >>> round(kink_bias_value("relu", a=0.2, w=0.5, gamma=0.1, sigma=0.5, site="outside"), 6)  # exactly 0.000266
     0.000266
     """
     act = activation(f)
@@ -69,14 +69,14 @@ def kink_bias_value(
     sigma = real_number("sigma", sigma, "be positive")
     if not 0.0 < sigma < math.inf:
         raise ValueError(f"sigma must be positive; got {sigma}")
-    check_site(site)
+    site = as_site(site)
     k, d, Delta, J = _nearest(act, a)
     neuron = Neuron(a - k, w, gamma, sigma, d, Delta, J)
-    return _outside(act, a, neuron) if site == "out" else _inside(act, a, neuron)
+    return _outside(act, a, neuron) if site == "outside" else _inside(act, a, neuron)
 
 
 def _nearest(act: Activation, a: float) -> tuple[float, float, float, float]:
-    """Breakpoint nearest to a, and d, Δ and J there."""
+    """Return the breakpoint nearest to a, and d, Δ and J there."""
     if not act.breakpoints:
         return a, float(act.derivative(a)), 0.0, 0.0
     place = min(range(len(act.breakpoints)), key=lambda i: abs(a - act.breakpoints[i]))
@@ -90,10 +90,10 @@ def _nearest(act: Activation, a: float) -> tuple[float, float, float, float]:
 
 
 def _inside(act: Activation, a: float, neuron: Neuron) -> float:
-    """Newton's method for δ, whose equation has the slope 1 - w F1 = (1 - R)/γ; V and κ_3 follow it."""
+    """Solve for δ by Newton's method with the slope 1 - w F1 = (1 - R)/γ, and update V and κ_3 along with it."""
     equations, gamma, w = _equations(), neuron.gamma, neuron.w
     state = np.zeros(3)
-    scale = (abs(a) + abs(neuron.A) + neuron.sigma) ** np.arange(1.0, 4.0)  # of rounding errors in δ, V, κ_3
+    scale = (abs(a) + abs(neuron.A) + neuron.sigma) ** np.arange(1.0, 4.0)  # size of rounding errors in δ, V, κ_3
     for _ in range(ROUNDS):
         at = a + w * state[0]
         values = (act(at), act(a), act.derivative(at), act.derivative(at, 2))
@@ -117,7 +117,9 @@ def _outside(act: Activation, a: float, neuron: Neuron) -> float:
     if not all(0.0 < gamma * rate < 2.0 for rate in rates):
         raise ValueError(f"w must pull the state back on either side of the kink; got {w}, with slopes {slopes}")
     smooth = float(outer(w, gamma, neuron.sigma, act.derivative(a), act.derivative(a, 2)))
-    if math.sqrt(gamma) * neuron.sigma * abs(w) < 1e-50 * abs(neuron.A):  # the kink is out of reach; squares overflow
+    if math.sqrt(gamma) * neuron.sigma * abs(w) < 1e-50 * abs(
+        neuron.A
+    ):  # the kink is out of reach, and squares would overflow
         return smooth
     u_o = tail(*neuron[:6])
     return smooth + float(inner(*neuron[:6], math.sqrt(math.pi / 2) * erfcx(u_o / math.sqrt(2))))
@@ -125,8 +127,8 @@ def _outside(act: Activation, a: float, neuron: Neuron) -> float:
 
 @cache
 def _equations() -> Any:
-    """NumPy function: right-hand sides of the composite's equations for δ, V and κ_3, and R."""
-    composite = kinks.describe("composite", "in")
+    """Compile the right-hand sides of the composite's equations for δ, V and κ_3, and R."""
+    composite = kinks.describe("composite", "inside")
     names = sp.symbols("f_x f_a f1_x f2_x")
     functions = (kinks.f(kinks.x), kinks.f(symbols.a), kinks.slope(kinks.x), kinks.bend(kinks.x))
     known = dict(zip(functions, names, strict=True))
@@ -139,8 +141,8 @@ def _equations() -> Any:
 
 @cache
 def _formulas_outside() -> tuple[Any, Any, Any]:
-    """NumPy functions, noise outside: u_o; the inner formula, given m(u_o), which would overflow; the outer formula."""
-    inner = kinks.describe("inner", "out")
+    """Compile u_o, the inner formula with m(u_o) as an argument, since it would overflow, and the outer formula."""
+    inner = kinks.describe("inner", "outside")
     rest = {name: value for name, value in inner.definitions.items() if name != "m_o"}
     tail, shift = (
         replace(inner, expression=e, definitions=rest).explicit for e in (sp.Symbol("u_o"), inner.expression)
@@ -149,7 +151,7 @@ def _formulas_outside() -> tuple[Any, Any, Any]:
     return (
         sp.lambdify(_arguments()[:6], tail, cse=True),
         sp.lambdify((*_arguments()[:6], sp.Symbol("m_o")), shift, cse=True),
-        sp.lambdify(around, kinks.kink_bias("outer", "out"), cse=True),
+        sp.lambdify(around, kinks.kink_bias("outer", "outside"), cse=True),
     )
 
 

@@ -1,10 +1,11 @@
-"""The boundary layer at a slope jump: bias of one neuron whose fixed point lies within a few σ of a kink.
+"""The boundary layer at a slope jump: noise-induced bias of one neuron with its fixed point within a few σ of a kink.
 
-There the expansion in σ fails and the bias is of order σ. *Inside* the layer, f is two straight lines; the equations
-for the moments of h are then closed in σ, and expanded in γ, the only small number left. *Outside*, the expansion
-in σ² holds. The *composite* is the one plus the other less what they have in common, uniformly in a* - k.
+There the expansion in σ fails and the bias is of order σ. The *inner* formula, within the layer, takes f as two
+straight lines; the equations for the moments of h are then closed in σ, and are expanded in γ, the only remaining small
+number. The *outer* formula is the expansion in σ². The *composite* is their sum less their common part, and holds
+uniformly in a* - k.
 
-With y = a - k the distance to the kink, A = a* - k, slopes d left and d + Δ right of it.
+Throughout, y = a - k is the distance to the kink, A = a* - k, and the slopes are d on its left and d + Δ on its right.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from ctrnn_theory.derive.smoothing import a as mean
 from ctrnn_theory.derive.smoothing import expectation
 from ctrnn_theory.derive.smoothing import s as wide
 from ctrnn_theory.derive.smoothing import x as variable
-from ctrnn_theory.derive.symbols import V, a, check_site, gamma, plain, s, sigma, w
+from ctrnn_theory.derive.symbols import Site, V, a, as_site, gamma, plain, s, sigma, w
 from ctrnn_theory.support.arguments import choice
 
 Part = Literal["inner", "outer", "composite", "scaling"]
-Site = Literal["in", "out"]
 A, d, Delta, J, delta, kappa_3, beta = sp.symbols("A d Delta J delta kappa_3 beta")
 y, z, P, Q, p, R = sp.symbols("y z P Q p R")  # z = y/s, P = Φ(z), Q = Φ(-|z|), p = φ(z)
 x = sp.Symbol("x")  # a* + w δ
@@ -38,52 +38,53 @@ LAYER = (
 STABLE = "h* is stable: w d < 1 and w (d + Δ) < 1"
 
 
-def kink_bias(part: Part = "composite", site: Site = "in") -> Any:
-    """Bias δ = E h - h* of one neuron near a kink of f.
+def kink_bias(part: Part = "composite", site: Site = "inside") -> Any:
+    """Return the noise-induced bias δ = E h - h* of one neuron near a kink of f.
 
     Parameters
     ----------
     part
-        "inner": f two straight lines; "outer": the expansion to order σ² on one side of the kink; "composite": both in
-        one, uniform in a* - k; "scaling": relu at b = 0, where the bias is proportional to σ, to first order in γ.
+        "inner" takes f as two straight lines; "outer" is the expansion to order σ² on one side of the kink;
+        "composite" joins both, uniformly in a* - k; "scaling" is relu at b = 0, where the bias is proportional to σ, to
+        first order in γ.
     site
-        "in": noise σ inside the activation; "out": outside.
+        "inside" or "outside" the activation, where the noise σ is.
 
     Returns
     -------
     sympy.Expr or sympy.Eq
-        An expression for δ; noise inside, an equation for it, in which :func:`describe` gives V, s and the other
-        abbreviations, some by equations too. "scaling" with noise inside holds β, the root of β = ψ(w β) with
+        An expression for δ; for noise inside an equation for it, whose abbreviations V, s, ... :func:`describe`
+        gives, some of them by equations too. "scaling" with noise inside contains β, the root of β = ψ(w β) with
         ψ(z) = φ(z) + z Φ(z). :func:`~ctrnn_theory.derive.kink_values.kink_bias_value` solves the equations.
 
     Raises
     ------
     ValueError
-        For another part or site.
+        If there is no such part or site.
 
     Examples
     --------
-    >>> kink_bias("scaling", "out").subs({"w": 0.5, "sigma": 1, "gamma": 0.01}).n(6)
+    >>> kink_bias("scaling", "outside").subs({"w": 0.5, "sigma": 1, "gamma": 0.01}).n(6)
     0.0234109
     >>> kink_bias("inner").lhs
     delta
     """
     result = describe(part, site)
-    return result.explicit if part in ("outer", "scaling") or site == "out" else result.expression
+    return result.expression if isinstance(result.expression, sp.Equality) else result.explicit
 
 
 @remembered
-def describe(part: Part = "composite", site: Site = "in") -> Derivation:
-    """Return the derivation of :func:`kink_bias` with its abbreviations and what it assumes."""
+def describe(part: Part = "composite", site: Site = "inside") -> Derivation:
+    """Return the derivation of :func:`kink_bias`, with its abbreviations and its assumptions."""
     made = {
-        ("inner", "in"): _inner_inside,
-        ("inner", "out"): _inner_outside,
-        ("composite", "in"): _composite_inside,
-        ("composite", "out"): _composite_outside,
-        ("scaling", "in"): _scaling_inside,
-        ("scaling", "out"): _scaling_outside,
+        ("inner", "inside"): _inner_inside,
+        ("inner", "outside"): _inner_outside,
+        ("composite", "inside"): _composite_inside,
+        ("composite", "outside"): _composite_outside,
+        ("scaling", "inside"): _scaling_inside,
+        ("scaling", "outside"): _scaling_outside,
     }
-    check_site(site)
+    site = as_site(site)
     choice("part", part, ("inner", "outer", "composite", "scaling"))
     if part == "outer":
         assumptions = (LAYER[0], "a* is many standard deviations from the kink, f1 and f2 are taken on its side")
@@ -96,10 +97,10 @@ def describe(part: Part = "composite", site: Site = "in") -> Derivation:
 
 @cache
 def line_moments() -> dict[str, Any]:
-    """Of g = d Y + Δ Y₊, Y ~ N(y, s²): F1, F2, F3, derivatives of F = E g in y; C = Var g, C1 = ∂C/∂y; C3, skewness.
+    """Return the moments of g = d Y + Δ Y₊, Y ~ N(y, s²), as polynomials in s, y, p, P and Q.
 
-    "excess" is E Y₊ - y₊, and "excess_2" is (E Y₊² - y₊² - s² θ(y))/2: both die out on either side of the kink.
-    They are polynomials in s, y, p, P, and Q.
+    F1, F2 and F3 are derivatives of F = E g in y; C = Var g and C1 = ∂C/∂y; C3 is the third cumulant of g. "excess" is
+    E Y₊ - y₊ and "excess_2" is (E Y₊² - y₊² - s² θ(y))/2, which both vanish away from the kink.
     """
     half = [expectation(variable**n, 0) for n in range(4)]
     whole = [expectation(variable**n) for n in range(4)]
@@ -135,10 +136,10 @@ NORMAL = {
 
 
 def _closed(F1: Any, C: Any) -> dict[str, Any]:
-    """Equations for the variance and the third cumulant of h, with F1 and C for the activation.
+    """Return the equations for the variance and the third cumulant of h, where F1 and C describe the activation.
 
-    One step of v = h - E h is v' = (1 - γ) v + γ (g - E g), and g is taken to second order in v. The mean to order
-    γ² needs the variance to that order and the third cumulant to its leading one, which is γ² too.
+    One step of v = h - E h is v' = (1 - γ) v + γ (g - E g), with g expanded to second order in v. The mean to order γ²
+    requires the variance to that order and the third cumulant to its leading order, which is γ² too.
     """
     m = line_moments()
     drift = w * F1 * V + w**2 * m["F2"] * kappa_3 / 2  # Cov(h, g)
@@ -162,7 +163,7 @@ def _inner_inside() -> Derivation:
 
 
 def _composite_inside() -> Derivation:
-    """E f is f + s² f''/2 outside, that of the straight lines inside; J = f''(k+) - f''(k-)."""
+    """Join E f = f + s² f''/2 of the outer formula with E f of two straight lines; J = f''(k+) - f''(k-)."""
     m = line_moments()
     blocks = Delta * m["excess"] + J * m["excess_2"]
     expression = sp.Eq(delta, f(x) - f(a) + s**2 * bend(x) / 2 + blocks + w**3 * m["F3"] * kappa_3 / 6)
@@ -170,7 +171,7 @@ def _composite_inside() -> Derivation:
     closed = _closed(slope(x) + m["F1"] - line, s**2 * slope(x) ** 2 + m["C"] - s**2 * line**2)
     assumptions = (
         *LAYER,
-        "f1 and f2 are f' and f'', smooth but for the kink, where f'' jumps by J",
+        "f1 and f2 are f' and f'', which are smooth except at the kink, where f'' jumps by J",
         "other kinks are many standard deviations away",
         "h* is stable",
     )
@@ -179,7 +180,7 @@ def _composite_inside() -> Derivation:
 
 
 def _scaling_inside() -> Derivation:
-    """The root of the inner equation as γ → 0 and its first derivative in γ, from V = γ C/(2 (1 - w F1)) + O(γ²)."""
+    """Return the root of the inner equation as γ → 0, plus γ times its derivative; V = γ C/(2 (1 - w F1)) + O(γ²)."""
     m = {name: value.subs({d: 0, Delta: 1}) for name, value in line_moments().items()}
     variance = m["C"] / (2 * (1 - w * m["F1"]))  # V/γ
     first = w**2 * m["F2"] * variance / (2 * (1 - w * m["F1"]))  # E F(y) grows by F2 w² V/2
@@ -194,12 +195,12 @@ def _scaling_inside() -> Derivation:
 
 
 def _inner_outside() -> Derivation:
-    """Zero flux on either side, joined at the kink.
+    """Solve for zero flux on each side of the kink, and join the two densities there.
 
-    y is pulled with rate λ on a side, towards a centre c = λ_A A/λ. There the density is Gaussian, of the variance
-    γ w² σ²/(λ (2 - γ λ)) of the step. At the kink it jumps, as 2 - γ λ does: to first order in γ the law of the step
-    is that of a diffusion with drift g - γ (g g')/2 - γ D g''/4 and diffusion D (1 - γ g'), g being -λ (y - c).
-    The mean of the two halves, n the side of A and o the other one, is A + w δ with δ as below; m = (1 - Φ)/φ.
+    On each side y relaxes at a rate λ towards a centre c = λ_A A/λ. The density there is Gaussian with the variance
+    γ w² σ²/(λ (2 - γ λ)) of the step. It jumps at the kink, as 2 - γ λ does: to first order in γ the law of the step
+    is that of a diffusion with drift g - γ (g g')/2 - γ D g''/4 and diffusion D (1 - γ g'), where g = -λ (y - c).
+    With n for the side of A and o for the other side, the mean of both is A + w δ with δ as below; m = (1 - Φ)/φ.
     """
     near, other, k_n, k_o, u_n, u_o, m_o, P_n, p_n = sp.symbols("lambda_n lambda_o k_n k_o u_n u_o m_o P_n p_n")
     right = sp.Heaviside(A, 1)
@@ -226,7 +227,7 @@ def _inner_outside() -> Derivation:
 
 def _composite_outside() -> Derivation:
     inner = _inner_outside()
-    smooth = small_noise_bias(2, "out")
+    smooth = small_noise_bias(2, "outside")
     assumptions = (*LAYER, "f1 and f2 are taken on the side of a*", *inner.assumptions[3:])
     error = "O(γ σ² + γ^(5/2) σ)"
     return Derivation("kink_composite", "delta", inner.expression + smooth, assumptions, error, inner.definitions)

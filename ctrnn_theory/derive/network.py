@@ -1,4 +1,4 @@
-"""Networks in little noise: the bias to order σ², as matrix expressions."""
+"""The noise-induced bias of a network under weak noise to order σ², as matrix expressions."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ ASSUMPTIONS = (
 
 
 def small_noise_bias_network(n: int | None = None) -> Any:
-    """Bias E h - h* of a network up to σ², δ = ½ (I - D W)⁻¹ [f2 ∘ diag(Σ_in + W V Wᵀ)]; the error is of order σ⁴.
+    """Return the noise-induced bias δ = E h - h* of a network to order σ²; the error is of order σ⁴.
+
+    The formula is δ = ½ (I - D W)⁻¹ [f2 ∘ diag(Σ_in + W V Wᵀ)].
 
     Parameters
     ----------
     n
-        Number of neurons. With None it stays the symbol N, and V the covariance, the solution of the equation in
+        Number of neurons. With None it is the symbol N, and the covariance V is defined by the equation in
         ``describe().definitions``. With a number the equation is solved: vec V = (I - A⊗A)⁻¹ γ² vec(D Σ_in D + Σ_out).
 
     Returns
     -------
     MatrixExpr
-        Of shape (n, 1), in the matrices W, D = diag f'(a*), Sigma_in, Sigma_out (n, n), f2 = f''(a*) (n, 1), and
-        gamma. ``.subs({...}).as_explicit()`` gives numbers, exact ones from rational matrices;
-        ``describe(n).lambdified("W", "D", "f2", "Sigma_in", "Sigma_out", "gamma")`` is a NumPy function.
+        An expression of shape (n, 1) in the matrices W, D = diag f'(a*), Sigma_in and Sigma_out (n, n), the vector
+        f2 = f''(a*) (n, 1), and gamma. ``.subs({...}).as_explicit()`` gives numbers, which are exact for rational
+        matrices; ``describe(n).lambdified("W", "D", "f2", "Sigma_in", "Sigma_out", "gamma")`` is a NumPy function.
 
     Raises
     ------
     ValueError
-        If n is no integer of at least 1.
+        If n is not an integer of at least 1.
 
     Examples
     --------
@@ -56,7 +58,7 @@ def small_noise_bias_network(n: int | None = None) -> Any:
 
 @remembered
 def describe(n: int | None = None) -> Derivation:
-    """Return the derivation of :func:`small_noise_bias_network`, with what it assumes.
+    """Return the derivation of :func:`small_noise_bias_network` with its assumptions.
 
     Examples
     --------

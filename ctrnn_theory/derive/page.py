@@ -13,40 +13,49 @@ This page is generated from the derivations in this folder by
 
 and a test fails when it is stale. The model is one Euler–Maruyama step
 h' = (1-γ) h + γ (f(w h + b + σ_in ξ) + σ_out η); h\\* is the noise-free fixed point, a\\* = w h\\* + b, and f1, f2, …
-are the derivatives of f there. Each formula is what `ct.derive.derivation(name, ...)` returns, and
-`ctrnn-theory derive --formula NAME` prints; `order=` goes to any even number.
+are the derivatives of f there. `ct.derive.derivation(name, ...)` returns each of these formulas, and
+`ctrnn-theory derive --formula NAME` prints it; `order` may be any even number.
 """
 
 SECTIONS: tuple[tuple[str, str, tuple[tuple[str, int, str, str | None], ...]], ...] = (
     (
-        "Little noise, smooth activation",
-        "Inside, noise shifts by O(σ²) at any γ; outside, only by O(γ σ² w²), through recurrence. With w = 0 and noise"
-        " inside it is the series of the smoothed activation, f2 σ²/2 + f4 σ⁴/8 + …",
-        (("bias", 2, "in", None), ("bias", 2, "out", None), ("bias", 4, "out", None), ("variance", 2, "in", None)),
+        "Weak noise, smooth activation",
+        "Noise inside shifts the mean by O(σ²) at any γ; noise outside only by O(γ σ² w²), through recurrence. With"
+        " w = 0 and noise inside the bias is the series of the smoothed activation, f2 σ²/2 + f4 σ⁴/8 + …",
+        (
+            ("bias", 2, "inside", None),
+            ("bias", 2, "outside", None),
+            ("bias", 4, "outside", None),
+            ("variance", 2, "inside", None),
+        ),
     ),
-    ("The same for one activation", "Derivatives written out, in a = a\\*.", (("bias", 2, "in", "tanh"),)),
-    ("Networks", "Order two, as matrices.", (("network_bias", 2, "in", None),)),
+    (
+        "The same for one activation",
+        "The derivatives are written out as functions of a = a\\*.",
+        (("bias", 2, "inside", "tanh"),),
+    ),
+    ("Networks", "The bias to order two is a matrix expression.", (("network_bias", 2, "inside", None),)),
     (
         "Near a kink",
-        "Within O(σ) of a jump Δ of the slope the shift is of first order in σ, and the expansion above fails. With"
-        " relu and the fixed point on the kink it is σ times a number.",
-        (("kink_scaling", 2, "in", None), ("kink_scaling", 2, "out", None), ("kink_inner", 2, "out", None)),
+        "Within O(σ) of a jump Δ of the slope the bias is of first order in σ, and the expansion above fails. For relu"
+        " with its fixed point on the kink the bias is σ times a number.",
+        (("kink_scaling", 2, "inside", None), ("kink_scaling", 2, "outside", None), ("kink_inner", 2, "outside", None)),
     ),
     (
         "Gaussian smoothing",
-        "F(a; s) = E f(a + s ξ), derived by integration of each activation's own expression.",
-        (("smoothing", 2, "in", "relu"), ("smoothing", 2, "in", "gelu"), ("smoothing", 2, "in", "elu")),
+        "F(a; s) = E f(a + s ξ) is derived by integration of each activation's own expression.",
+        (("smoothing", 2, "inside", "relu"), ("smoothing", 2, "inside", "gelu"), ("smoothing", 2, "inside", "elu")),
     ),
     (
         "Preference for noise",
-        "A readout fitted at the training noise σ_t is best at another noise. Inside, K = O(1) and ν = O(γ); outside,"
-        " K = O(γ²) and ν = O(γ), so that the critical level is out of reach.",
-        (("preferred_level", 2, "in", None), ("preferred_critical", 2, "out", None)),
+        "A readout that was fitted at the training noise σ_t has its lowest loss at another noise. For noise inside"
+        " K = O(1) and ν = O(γ); for noise outside K = O(γ²) and ν = O(γ), so that the critical level is out of reach.",
+        (("preferred_level", 2, "inside", None), ("preferred_critical", 2, "outside", None)),
     ),
     (
         "Sensitivity",
-        "How the bias changes with a parameter, by the implicit function theorem.",
-        (("sensitivity_sigma", 2, "in", None), ("sensitivity_b", 2, "in", None)),
+        "The implicit function theorem gives the derivative of the noise-induced bias in a parameter.",
+        (("sensitivity_sigma", 2, "inside", None), ("sensitivity_b", 2, "inside", None)),
     ),
 )
 

@@ -1,7 +1,7 @@
-"""The noise level that a readout prefers, from bias and variance: theory of the paper's paradox for one neuron.
+"""The noise level at which a trained readout of one neuron has its lowest loss, from bias and variance.
 
-A readout r h + const, whose constant was fitted at noise σ_t, is tested at σ. Its squared error is the square of what
-the mean has moved since, and the variance: L(σ) = r² (δ(σ) - δ(σ_t))² + r² V(σ) + const.
+A readout r h + const, whose constant was fitted at noise σ_t, is tested at σ. Its squared error is the squared shift of
+the mean plus the variance: L(σ) = r² (δ(σ) - δ(σ_t))² + r² V(σ) + const.
 """
 
 from __future__ import annotations
@@ -15,28 +15,27 @@ import sympy as sp
 from ctrnn_theory.derive import small_noise
 from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.small_noise import terms
-from ctrnn_theory.derive.symbols import check_site, sigma
+from ctrnn_theory.derive.symbols import Site, as_site, sigma
 from ctrnn_theory.support.arguments import choice, shown
 
-Site = Literal["in", "out"]
 Quantity = Literal["level", "critical", "loss", "K", "nu"]
 QUANTITIES = {"level": "sigma_pref", "critical": "sigma_c", "loss": "L", "K": "K", "nu": "nu"}
 r, sigma_t = sp.symbols("r sigma_t")
 kappa, kappa_4, v, v_4, K, nu = sp.symbols("kappa kappa_4 v v_4 K nu")
-X, T, epsilon = sp.symbols("X T epsilon")  # σ², σ_t², and what counts the order
+X, T, epsilon = sp.symbols("X T epsilon")  # σ², σ_t², and a parameter that marks the order
 ASSUMPTIONS = (
-    "one neuron at one input, read out as r h + const, where the constant was fitted at σ_t",
-    "bias κ σ² + κ_4 σ⁴, variance v σ² + v_4 σ⁴, from the small-noise expansion and on its assumptions",
+    "one neuron at one input has the readout r h + const, whose constant was fitted at σ_t",
+    "the bias κ σ² + κ_4 σ⁴ and the variance v σ² + v_4 σ⁴ are those of the small-noise expansion, as it assumes",
     "κ is not 0; σ_t² is small, and so is σ_c² = v/(2κ²)",
 )
 REACH = {
-    "in": "noise inside: σ_c² is of order γ, so that noise is preferred by what was trained with enough of it",
-    "out": "noise outside: σ_c² is of order 1/γ, beyond the reach of the expansion: no preference is to be expected",
+    "inside": "the noise is inside: σ_c² is of order γ, so that a readout trained with enough noise prefers noise",
+    "outside": "the noise is outside: σ_c² is of order 1/γ, beyond the expansion, so that no preference is expected",
 }
 
 
-def preferred_noise(quantity: Quantity = "level", site: Site = "in", order: int = 2) -> Any:
-    """Noise level at which the loss of a trained readout is least, for one neuron at one input.
+def preferred_noise(quantity: Quantity = "level", site: Site = "inside", order: int = 2) -> Any:
+    """Return the noise level at which the loss of a trained readout is lowest, for one neuron at one input.
 
     To order two, with bias κ σ², variance v σ², K = (r κ)² and ν = r² v::
 
@@ -45,29 +44,30 @@ def preferred_noise(quantity: Quantity = "level", site: Site = "in", order: int 
     Parameters
     ----------
     quantity
-        "level": σ_pref; "critical": σ_c, the training noise above which noise is preferred at all; "loss": L(σ) less
-        its constant; "K" and "nu".
+        "level" is σ_pref; "critical" is σ_c, the training noise above which noise is preferred at all; "loss" is L(σ)
+        without its constant; "K" and "nu" are K and ν.
     site
-        "in": noise inside the activation; "out": outside.
+        "inside" or "outside" the activation, where the noise is.
     order
-        2, or 4 for the next term: bias and variance to order σ⁴.
+        2, or 4 for bias and variance to order σ⁴.
 
     Returns
     -------
     sympy.Expr
-        In w, gamma, f1, f2 (and f3, f4), sigma_t, sigma, and the readout's weight r, which cancels from the levels.
+        An expression in w, gamma, f1, f2 (and f3, f4), sigma_t, sigma, and the weight r of the readout, which cancels
+        from the levels.
 
     Raises
     ------
     ValueError
-        For another quantity, site or order.
+        If there is no such quantity, site or order.
 
     Examples
     --------
-    >>> preferred_noise("critical", "in").subs("w", 0)
+    >>> preferred_noise("critical", "inside").subs("w", 0)
     sqrt(2)*sqrt(f1**2*gamma/(f2**2*(2 - gamma)))
     >>> neuron = {"w": -1, "f1": 0.5, "f2": 0.25}
-    >>> for site in ("in", "out"):
+    >>> for site in ("inside", "outside"):
     ...     print(preferred_noise("critical", site).subs(neuron).subs("gamma", 0.01).evalf(3))
     0.246
     146.
@@ -76,12 +76,12 @@ def preferred_noise(quantity: Quantity = "level", site: Site = "in", order: int 
 
 
 @remembered
-def describe(quantity: Quantity = "level", site: Site = "in", order: int = 2) -> Derivation:
-    """Return the derivation of :func:`preferred_noise` with what it assumes."""
+def describe(quantity: Quantity = "level", site: Site = "inside", order: int = 2) -> Derivation:
+    """Return the derivation of :func:`preferred_noise` with its assumptions."""
     choice("quantity", quantity, QUANTITIES)
     if type(order) is not int or order not in (2, 4):
         raise ValueError(f"order must be 2 or 4; got {shown(order)}")
-    check_site(site)
+    site = as_site(site)
     level, critical = _levels()[order]
     expression, error = {
         "level": (sp.sqrt(sp.Max(0, level)), "O(σ_t³)" if order == 2 else "O(σ_t⁵)"),
@@ -101,7 +101,7 @@ def describe(quantity: Quantity = "level", site: Site = "in", order: int = 2) ->
 
 
 def _loss(order: int) -> Any:
-    """L = r² (δ(X) - δ(T))² + r² V(X), in X = σ² and T = σ_t²."""
+    """Return L = r² (δ(X) - δ(T))² + r² V(X), in X = σ² and T = σ_t²."""
     if order == 2:
         return K * (X - T) ** 2 + nu * X
     moved = kappa * (X - T) + kappa_4 * (X**2 - T**2)
@@ -110,9 +110,9 @@ def _loss(order: int) -> Any:
 
 @cache
 def _levels() -> dict[int, tuple[Any, Any]]:
-    """σ_pref² and σ_c² for orders two and four: where L' = 0, and the T at which L'(0) = 0; σ⁴ terms are corrections.
+    """Return σ_pref² and σ_c² for orders two and four: the zero of L', and the T at which L'(0) = 0.
 
-    With X, T and v/κ² of order ε the next term of the loss is smaller by ε, and so is that of its minimum.
+    With X, T and v/κ² of order ε, the σ⁴ terms correct the loss, and the place of its minimum, by a factor of order ε.
     """
     least = sp.solve(sp.diff(_loss(2), X), X)[0]
     threshold = sp.solve(least, T)[0]

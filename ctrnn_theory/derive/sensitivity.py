@@ -1,7 +1,7 @@
-"""How the bias changes with w, b, σ and γ: the implicit function theorem on the equations that define it.
+"""Derivatives of the noise-induced bias in w, b, σ and γ, by the implicit function theorem.
 
-F and C are the mean and variance of f(x), x ~ N(a, q), and subscripts their derivatives. The heat equation turns
-every ∂/∂q into ∂/∂a: F_q = F_aa/2, and C_q = C_aa/2 + F_a² since it holds for E f² too.
+F and C are the mean and variance of f(x), x ~ N(a, q), and subscripts denote derivatives. The heat equation turns every
+∂/∂q into ∂/∂a: F_q = F_aa/2, and C_q = C_aa/2 + F_a² since it holds for E f² too.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ METHODS = ("mean_field", "gaussian_closure")
 m, h, f1 = sp.Symbol("m"), symbols.f(0), symbols.f(1)
 F, F_a, F_aa, F_aaa, C, C_a, C_aa = sp.symbols("F F_a F_aa F_aaa C C_a C_aa")
 SMOOTHED = {F: (F_a, F_aa / 2), F_a: (F_aa, F_aaa / 2), C: (C_a, C_aa / 2 + F_a**2)}
-"""Each function of (a, q): its derivatives in a and in q."""
+"""Functions of (a, q), each with its derivatives in a and in q."""
 
 
 def sensitivity(parameter: str, method: Method = "mean_field") -> Any:
-    """Derivative of the bias m - h* of one neuron with respect to a parameter, noise inside.
+    """Return the derivative of the bias m - h* of one neuron with noise inside with respect to a parameter.
 
     Parameters
     ----------
     parameter
-        "w", "b", "sigma" or "gamma".
+        Parameter with respect to which the bias is differentiated: "w", "b", "sigma" or "gamma".
     method
-        What gives m: "mean_field", m = F(w m + b; σ), or "gaussian_closure", where m and the variance V solve two
-        equations; there the noise outside may be on as well.
+        Method that defines m: "mean_field", m = F(w m + b; σ), or "gaussian_closure", where m and the variance V
+        solve two equations, which may contain noise outside too.
 
     Returns
     -------
     sympy.Expr
-        In w, gamma, sigma, sigma_out, f0 = h*, f1 = f'(a*), m, V, and the mean F and the variance C of f(w m + b + s ξ)
-        with their derivatives in a, F_a, F_aa, ..., C_aa; s is σ for mean field, √(σ² + w² V) for the closure.
-        :func:`sensitivity_value` evaluates it.
+        An expression in w, gamma, sigma, sigma_out, f0 = h*, f1 = f'(a*), m, V, and the mean F and the variance C of
+        f(w m + b + s ξ) with their derivatives in a, F_a, F_aa, ..., C_aa; s is σ for mean field and √(σ² + w² V) for
+        the closure. :func:`sensitivity_value` evaluates it.
 
     Raises
     ------
     ValueError
-        For another parameter or method.
+        If there is no such parameter or method.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def sensitivity(parameter: str, method: Method = "mean_field") -> Any:
 
 @remembered
 def describe(parameter: str, method: Method = "mean_field") -> Derivation:
-    """Return the derivation of :func:`sensitivity` with its abbreviations and what it assumes."""
+    """Return the derivation of :func:`sensitivity` with its abbreviations and its assumptions."""
     choice("parameter", parameter, PARAMETERS)
     if not isinstance(method, str) or method not in ("mean_field", "gaussian_closure"):
         raise ValueError(f'method must be "mean_field" or "gaussian_closure"; got {method!r}')
@@ -95,7 +95,7 @@ def describe(parameter: str, method: Method = "mean_field") -> Derivation:
 def _linear(
     unknowns: tuple[Any, ...], equations: tuple[Any, ...], functions: dict[Any, Any], a: Any, q: Any, theta: Any
 ) -> tuple[Any, Any]:
-    """Matrix K = -∂G/∂(unknowns) and vector g = ∂G/∂θ of the equations G = 0: K times the derivatives sought is g."""
+    """Return K = -∂G/∂(unknowns) and g = ∂G/∂θ of the equations G = 0; K times the derivatives of the unknowns is g."""
 
     def total(G: Any, t: Any) -> Any:
         chain = sp.diff(G, t)
@@ -121,18 +121,18 @@ def sensitivity_value(
     V: float = 0.0,
     sigma_out: float = 0.0,
 ) -> float:
-    """Value of :func:`sensitivity` where the fixed point h* and the law (m, V) of the method are known.
+    """Evaluate :func:`sensitivity` for a known fixed point h* and a known law (m, V) of the method.
 
     Parameters
     ----------
     f
-        What :func:`~ctrnn_theory.activation` takes.
+        An activation as :func:`~ctrnn_theory.activation` takes it.
     parameter, method
-        As for :func:`sensitivity`.
+        Parameter and method, as for :func:`sensitivity`.
     w, b, gamma, sigma, sigma_out
-        The neuron and its noise.
+        Self-connection, bias vector's entry, step over time constant, and standard deviations of the noise per step.
     h, m, V
-        Fixed point without noise, mean and variance (used by the closure alone) of the law.
+        Noise-free fixed point, and mean and variance of the law; only the closure uses the variance.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One neuron in little noise: mean, variance and third cumulant to any even order in σ."""
+"""Mean, variance and third cumulant of one neuron under weak noise, to any even order in σ."""
 
 from __future__ import annotations
 
@@ -17,85 +17,86 @@ from ctrnn_theory.derive.derivation import Derivation, remembered
 from ctrnn_theory.derive.hierarchy import cumulants, moments
 from ctrnn_theory.support.arguments import choice, even_order
 
-Site = Literal["in", "out", "both"]
-SITES = {"in": "noise inside the activation", "out": "noise outside", "both": "noise inside and outside"}
+Site = symbols.Site | Literal["both"]
+SITES = {"inside": "noise inside the activation", "outside": "noise outside", "both": "noise inside and outside"}
 QUANTITIES = {"bias": "delta", "variance": "V", "third_cumulant": "kappa_3"}
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 q, L = Symbol("q"), Symbol("L")
 
 
-def small_noise_bias(order: int = 4, site: Site = "in", activation: Any = None) -> Any:
-    """Bias E h - h* of one neuron up to σ^order; the error is of order σ^(order+2).
+def small_noise_bias(order: int = 4, site: Site = "inside", activation: Any = None) -> Any:
+    """Return the noise-induced bias E h - h* of one neuron to order σ^order; the error is of order σ^(order+2).
 
-    It comes from the moment hierarchy of ``ctrnn_theory.derive.hierarchy``.
+    It is computed by the moment hierarchy of ``ctrnn_theory.derive.hierarchy``.
 
     Parameters
     ----------
     order
-        Even, at least 2.
+        Highest power of σ, even and at least 2.
     site
-        "in": noise σ inside the activation; "out": outside; "both": σ_in and σ_out.
+        "inside" or "outside" the activation, where the noise σ is, or "both" for σ_in and σ_out.
     activation
-        What :func:`~ctrnn_theory.activation` takes, or None for any.
+        An activation as :func:`~ctrnn_theory.activation` takes it; None for the general formula.
 
     Returns
     -------
     sympy.Expr
-        In w, gamma, sigma (or sigma_in and sigma_out) and the derivatives f1, f2, ... of f at a* = w h* + b; with an
-        activation, in a = a* instead of these. Nothing has to be cancelled before γ or w is set to 0, or γ to 1.
+        An expression in w, gamma, sigma (or sigma_in and sigma_out) and the derivatives f1, f2, ... of f at
+        a* = w h* + b, or in a = a* for a given activation. γ = 0, γ = 1 and w = 0 can be put in directly: nothing has
+        to be cancelled first.
 
     Raises
     ------
     ValueError
-        For another order or site, or what is no activation.
+        If the order, the site or the activation is not one of these.
 
     Examples
     --------
-    Feed-forward, without a leak, and with a slow leak:
+    A neuron without recurrence, without a leak, and in the limit of small steps:
 
-    >>> small_noise_bias(order=2, site="in").subs("w", 0)
+    >>> small_noise_bias(order=2, site="inside").subs("w", 0)
     f2*sigma**2/2
-    >>> small_noise_bias(order=2, site="out").subs("gamma", 1).factor()
+    >>> small_noise_bias(order=2, site="outside").subs("gamma", 1).factor()
     f2*sigma**2*w**2/(2*(f1*w - 1)**2*(f1*w + 1))
-    >>> small_noise_bias(order=2, site="in").subs("gamma", 0).factor()
+    >>> small_noise_bias(order=2, site="inside").subs("gamma", 0).factor()
     -f2*sigma**2/(2*(f1*w - 1))
-    >>> small_noise_bias(order=4, site="in", activation="exp(x)").subs("w", 0)
+    >>> small_noise_bias(order=4, site="inside", activation="exp(x)").subs("w", 0)
     sigma**4*exp(a)/8 + sigma**2*exp(a)/2
     """
     return describe("bias", order, site, activation).explicit
 
 
-def small_noise_variance(order: int = 4, site: Site = "in", activation: Any = None) -> Any:
-    """Stationary variance of one neuron up to σ^order; arguments as for :func:`small_noise_bias`.
+def small_noise_variance(order: int = 4, site: Site = "inside", activation: Any = None) -> Any:
+    """Return the stationary variance of one neuron to order σ^order; arguments are those of :func:`small_noise_bias`.
 
     Examples
     --------
-    >>> small_noise_variance(order=2, site="out")
+    >>> small_noise_variance(order=2, site="outside")
     gamma*sigma**2/((-f1*w + 1)*(-gamma*(-f1*w + 1) + 2))
     """
     return describe("variance", order, site, activation).explicit
 
 
-def small_noise_third_cumulant(order: int = 4, site: Site = "in", activation: Any = None) -> Any:
-    """Third cumulant E (h - E h)³ of one neuron up to σ^order; it starts with σ⁴.
+def small_noise_third_cumulant(order: int = 4, site: Site = "inside", activation: Any = None) -> Any:
+    """Return the third cumulant E (h - E h)³ of one neuron to order σ^order; its first term is of order σ⁴.
 
-    Arguments as for :func:`small_noise_bias`.
+    The arguments are those of :func:`small_noise_bias`.
 
     Examples
     --------
-    >>> small_noise_third_cumulant(order=4, site="in").subs("w", 0).factor()
+    >>> small_noise_third_cumulant(order=4, site="inside").subs("w", 0).factor()
     3*f1**2*f2*gamma**2*sigma**4/(gamma**2 - 3*gamma + 3)
     """
     return describe("third_cumulant", order, site, activation).explicit
 
 
 @remembered
-def describe(quantity: str = "bias", order: int = 4, site: Site = "in", activation: Any = None) -> Derivation:
-    """Return the derivation of a "bias", "variance" or "third_cumulant", with what it assumes.
+def describe(quantity: str = "bias", order: int = 4, site: Site = "inside", activation: Any = None) -> Derivation:
+    """Return the derivation of the "bias", "variance" or "third_cumulant" with its assumptions.
 
     Examples
     --------
-    >>> print(describe("bias", 2, "out").text().split("if")[0])
+    >>> print(describe("bias", 2, "outside").text().split("if")[0])
     delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)
     where
       P2 = 2 - q
@@ -103,6 +104,7 @@ def describe(quantity: str = "bias", order: int = 4, site: Site = "in", activati
       L = 1 - f1*w
     <BLANKLINE>
     """
+    site = _site(site)
     expression = sympy.Add(*terms(quantity, order, site))
     used = sorted(str(s) for s in expression.free_symbols if str(s)[0] == "P")
     definitions = {name: _cyclotomic(int(name[1:])) for name in used}
@@ -114,6 +116,14 @@ def describe(quantity: str = "bias", order: int = 4, site: Site = "in", activati
     if activation is None:
         return result
     return replace(result.specialise(activation), assumptions=_assumptions(site, as_activation(activation)))
+
+
+def _site(site: Any) -> Site:
+    """Return the site by its current name, or "both"."""
+    if isinstance(site, str) and site in symbols.SITES:
+        return symbols.SITES[site]
+    choice("site", site, SITES)
+    return "both"
 
 
 def _assumptions(site: Site, f: Activation | None = None) -> tuple[str, ...]:
@@ -135,24 +145,24 @@ def _assumptions(site: Site, f: Activation | None = None) -> tuple[str, ...]:
 
 @remembered
 def terms(quantity: str, order: int, site: Site) -> tuple[Any, ...]:
-    """Parts of the expansion in σ², σ⁴, ..., σ^order, in the abbreviations of :func:`describe`."""
+    """Return the terms of the expansion in σ², σ⁴, ..., σ^order, in the abbreviations of :func:`describe`."""
     choice("quantity", quantity, QUANTITIES)
+    site = _site(site)
     return tuple(_readable(part, order, site) for part in _polynomials(order, site)[quantity])
 
 
 @remembered
 def _polynomials(order: int, site: Site) -> dict[str, list[Any]]:
-    """The expansions as polynomials in w, σ_in, σ_out and γ, γ f1, γ f2, ... over the rational functions of q."""
+    """Return the expansions as polynomials in w, σ_in, σ_out, γ, γ f1, ... over the rational functions of q."""
     order = even_order(order)
-    choice("site", site, SITES)
     rationals, q_ = sympy.field("q", QQ)
     ring, w, inside, outside, *gains = sympy.ring(["w", "s", "t", *(f"g{k}" for k in range(order + 1))], rationals)
-    noises = (inside if site != "out" else None, outside if site != "in" else None)
+    noises = (inside if site != "outside" else None, outside if site != "inside" else None)
     return cumulants(moments(w, gains, 1 - q_, *noises, order=order, one=ring.one))
 
 
 def _readable(part: Any, order: int, site: Site) -> Any:
-    """A polynomial in the user's symbols, every γ cancelled, one bracket for each product of f2, f3, ..."""
+    """Write a polynomial in the user's symbols, with γ cancelled and one bracket for each product of f2, f3, ..."""
     s, t = (symbols.sigma_in, symbols.sigma_out) if site == "both" else (symbols.sigma, symbols.sigma)
     derivatives = [symbols.f(k) for k in range(1, order + 1)]
     groups: dict[tuple[int, ...], list[Any]] = {}
@@ -169,14 +179,14 @@ def _readable(part: Any, order: int, site: Site) -> Any:
 
 
 def _shorter(expression: Any) -> Any:
-    """A sum in factors, where that is shorter; long sums have none."""
+    """Factor a sum, where that is shorter; a long sum is not tried."""
     form = sympy.factor_terms(expression)
     factored = sympy.factor(expression) if len(sympy.Add.make_args(expression)) <= 6 else form
     return factored if sympy.count_ops(factored) < sympy.count_ops(form) else form
 
 
 def _factored(coefficient: Any) -> tuple[Any, int]:
-    """A rational function of q in factors, and its power of q, which is left out since q is γ L."""
+    """Factor a rational function of q, and return it without its power of q, and that power, since q is γ L."""
     power, value = 0, sympy.S.One
     for polynomial, sign in ((coefficient.numer, 1), (coefficient.denom, -1)):
         leading, factors = Poly(polynomial.as_expr(), q).factor_list()
@@ -191,11 +201,11 @@ def _factored(coefficient: Any) -> tuple[Any, int]:
 
 
 def _named(factor: Any, sign: int) -> Any:
-    """Symbol P2, P3, ... of a factor of a denominator 1 - Aⁿ; a factor of a numerator as it is."""
+    """Return the symbol P2, P3, ... of a factor of a denominator 1 - Aⁿ, and a factor of a numerator unchanged."""
     return next(Symbol(f"P{m}") for m in range(2, 99) if _cyclotomic(m) == factor) if sign < 0 else factor
 
 
 @lru_cache(maxsize=128)
 def _cyclotomic(m: int) -> Any:
-    """The m-th cyclotomic polynomial at A = 1 - q; the product of those whose m divides n is 1 - Aⁿ, but for sign."""
+    """Return the m-th cyclotomic polynomial at A = 1 - q; the product over all m that divide n is Aⁿ - 1."""
     return sympy.expand(cyclotomic_poly(m, 1 - q))

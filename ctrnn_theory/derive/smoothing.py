@@ -1,8 +1,8 @@
 """The Gaussian integral F(a; s) = E f(a + s ξ), ξ standard normal, derived from the expression of f.
 
-Three steps are enough. On an interval, E exp(q x² + r x) is elementary: the square is completed. E erf(c x + d) has a
-derivative in a of that kind, which is integrated back. And Stein's lemma, E x g(x) = (a + s² ∂/∂a) E g(x), puts a
-power of x in front of either.
+Three steps are enough. On an interval, E exp(q x² + r x) follows by completing the square. The derivative of
+E erf(c x + d) in a is of that kind and is integrated. Stein's lemma, E x g(x) = (a + s² ∂/∂a) E g(x), adds powers of x
+to either.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ x, a = sp.symbols("x a", real=True)
 s = sp.Symbol("s", positive=True)
 t = sp.Symbol("t", real=True)
 
-SWITCHING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)  # kinks without end, as in Abs(sin(x))
-Term = tuple[
-    Any, int, Any, Any
-]  # coefficient, power of x, exponent (a polynomial in x), erf of a linear function, or 1
+SWITCHING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)  # left with infinitely many kinks
+Term = tuple[Any, int, Any, Any]
+"""Coefficient, power of x, exponent (a polynomial in x), and the erf or erfc of a linear function, or 1."""
 
 
 def smoothing(f: Activation | str | Any) -> Any:
-    """Gaussian smoothing of an activation as an expression in a and s.
+    """Return the Gaussian smoothing of an activation as an expression in a and s.
 
-    Each piece of f may be a sum of powers of x times exponentials of polynomials of degree two at most; on the whole
-    line, also times one erf or erfc, sin or cos, of a linear function.
+    Each piece of f may be a sum of powers of x times exponentials of polynomials of degree two at most. If f is one
+    expression on the whole line, each term may also contain one erf, erfc, sin or cos of a linear function.
 
     Parameters
     ----------
     f
-        What :func:`~ctrnn_theory.activation` takes.
+        An activation as :func:`~ctrnn_theory.activation` takes it.
 
     Raises
     ------
     ValueError
-        If f holds a term that is not of this kind; tanh, the logistic function and what is made of them have no
-        integral in elementary functions and erf. The message names the term.
+        If f contains a term that is not of this kind; the message names it. Among others, tanh and the logistic
+        function have no integral in elementary functions and erf.
 
     Examples
     --------
@@ -56,7 +55,7 @@ def smoothing(f: Activation | str | Any) -> Any:
 
 @remembered
 def describe(f: Activation | str | Any) -> Derivation:
-    """Return the derivation of :func:`smoothing` with what it assumes."""
+    """Return the derivation of :func:`smoothing` with its assumptions."""
     act = activation(f)
     ends = [-sp.oo, *(_exact(end) for end in act.breakpoints), sp.oo]
     total = sp.Add(
@@ -69,9 +68,9 @@ def describe(f: Activation | str | Any) -> Derivation:
 
 
 def expectation(expression: Any, lower: Any = -sp.oo, upper: Any = sp.oo) -> Any:
-    """E g(x) 1{lower < x < upper}, x ~ N(a, s²), for a SymPy expression g in the real symbol x of this module.
+    """Return E g(x) 1{lower < x < upper}, x ~ N(a, s²), for a SymPy expression g in the real symbol x of this module.
 
-    The result is in the symbols a (real) and s (positive) of this module.
+    The result is an expression in the symbols a (real) and s (positive) of this module.
 
     Examples
     --------
@@ -84,7 +83,7 @@ def expectation(expression: Any, lower: Any = -sp.oo, upper: Any = sp.oo) -> Any
 
 
 def _integral(expression: Any, lower: Any, upper: Any, whole: Any) -> Any:
-    """E g(x) 1{lower < x < upper}, term by term."""
+    """Integrate g(x) 1{lower < x < upper} term by term."""
     rewritten = expression.xreplace(dict.fromkeys(expression.free_symbols, x))
     rewritten = rewritten.rewrite([sp.sinh, sp.cosh], sp.exp)
     if rewritten.has(*SWITCHING):
@@ -125,9 +124,10 @@ def _term(part: Any, whole: Any) -> Term:
 
 
 def _exponential(exponent: Any, lower: Any, upper: Any, whole: Any) -> Any:
-    """E exp(q x² + r x) 1{lower < x < upper}: the square completed.
+    """Return E exp(q x² + r x) 1{lower < x < upper}, by completing the square.
 
-    The exponent q x² + r x - (x - a)²/(2 s²) is that of a Gaussian of width s/√T around (a + r s²)/T, T = 1 - 2 q s².
+    The exponent q x² + r x - (x - a)²/(2 s²) is that of a Gaussian with standard deviation s/√T around (a + r s²)/T,
+    where T = 1 - 2 q s².
     """
     q, r = exponent.coeff(x, 2), exponent.coeff(x, 1)
     if sp.re(q).is_positive:
@@ -136,21 +136,22 @@ def _exponential(exponent: Any, lower: Any, upper: Any, whole: Any) -> Any:
     centre, width = (a + r * s**2) / T, s / sp.sqrt(T)
     top = (r * a + q * a**2 + r**2 * s**2 / 2) / T
     if lower == -sp.oo:
-        mass = 1 if upper == sp.oo else _above((centre - upper) / width)  # 1 - P would cancel
+        mass = 1 if upper == sp.oo else _above((centre - upper) / width)  # 1 - P would lose digits
     else:
         mass = _above((lower - centre) / width) - (0 if upper == sp.oo else _above((upper - centre) / width))
     return sp.exp(sp.expand(top) if T == 1 else sp.factor(top)) / sp.sqrt(T) * mass
 
 
 def _above(z: Any) -> Any:
-    """P(ξ > z)."""
+    """Return P(ξ > z)."""
     return sp.erfc(sp.expand(z / sp.sqrt(2))) / 2
 
 
 def _error_function(exponent: Any, error: Any, whole: Any) -> Any:
-    """E exp(r x) erf(c x + d), or erfc: exp(r x) moves the mean by r s², and erf is integrated from its slope.
+    """Return E exp(r x) erf(c x + d), or the same with erfc: exp(r x) moves the mean by r s².
 
-    ∂/∂a E erf(c x + d) = E (2c/√π) exp(-(c x + d)²) is a Gaussian in a; by symmetry E erf(c x + d) = 0 at a = -d/c.
+    ∂/∂a E erf(c x + d) = E (2c/√π) exp(-(c x + d)²) is a Gaussian in a, which is integrated from a = -d/c, where
+    E erf(c x + d) = 0 by symmetry.
     """
     if sp.degree(exponent, x) > 1:
         raise _refuse(sp.exp(exponent) * error, whole, "")
@@ -173,14 +174,14 @@ def _linear(expression: Any) -> bool:
 
 
 def _tidy(expression: Any) -> Any:
-    """Collect what multiplies each exponential and error function; e^{iα} becomes sin and cos again."""
+    """Collect the factors of each exponential and error function, and write e^{iα} as sin and cos again."""
     expression = _real(_expanded(expression))
     functions = sorted(expression.atoms(sp.exp, sp.erf, sp.erfc, sp.sin, sp.cos), key=sp.default_sort_key)
     return sp.collect(expression, functions, sp.factor_terms) if functions else expression
 
 
 def _real(expression: Any) -> Any:
-    """Write e^{u + iv} as e^u (cos v + i sin v), so that what is imaginary cancels."""
+    """Write e^{u + iv} as e^u (cos v + i sin v), so that imaginary parts cancel."""
     waves = {}
     for wave in expression.atoms(sp.exp):
         v = wave.args[0].coeff(sp.I)
@@ -194,7 +195,7 @@ def _expanded(expression: Any) -> Any:
 
 
 def _exact(end: float) -> Any:
-    """Number of which a breakpoint is the rounding: a small rational, or the float itself."""
+    """Return the rational number with small terms that rounds to a breakpoint, or else the breakpoint itself."""
     near = sp.nsimplify(end, rational=True, tolerance=1e-15)
     return near if float(near) == end else sp.Float(end, 17)
 

@@ -1,29 +1,31 @@
 """The symbols that every derivation shares.
 
 They carry no assumptions, so that ``expression.subs("w", 0)`` finds them by name. A derivation that needs σ > 0 or
-real numbers works in symbols of its own with these names, and hands its result through :func:`plain`.
+real numbers works in symbols of its own with the same names, and passes its result through :func:`plain`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sympy import Basic, Symbol, symbols
 
 from ctrnn_theory.support.arguments import integer, shown
 
+Site = Literal["inside", "outside"]
+SITES: dict[str, Site] = {"inside": "inside", "outside": "outside", "in": "inside", "out": "outside"}
 w, b, gamma = symbols("w b gamma")
 sigma, sigma_in, sigma_out = symbols("sigma sigma_in sigma_out")
 a = Symbol("a")
 """Pre-activation a* = w h* + b of the noise-free fixed point."""
 s = Symbol("s")
-"""Width of a Gaussian smoothing."""
+"""Standard deviation of the Gaussian by which an activation is smoothed."""
 V = Symbol("V")
 """Stationary variance of h."""
 
 
 def f(order: int) -> Any:
-    """Symbol of the derivative of the activation at a*: f1, f2, ...; f0 is f(a*) = h*.
+    """Return the symbol of a derivative of the activation at a*: f1, f2, ...; f0 is f(a*) = h*.
 
     Examples
     --------
@@ -33,10 +35,17 @@ def f(order: int) -> Any:
     return Symbol(f"f{integer('order', order)}")
 
 
-def check_site(site: Any) -> None:
-    """Raise a ValueError unless noise has such a site here."""
-    if not isinstance(site, str) or site not in ("in", "out"):
-        raise ValueError(f'site must be "in" or "out"; got {shown(site)}')
+def as_site(site: Any) -> Site:
+    """Return the site of the noise, "inside" or "outside"; "in" and "out", its names in earlier versions, also work.
+
+    Examples
+    --------
+    >>> as_site("out")
+    'outside'
+    """
+    if isinstance(site, str) and site in SITES:
+        return SITES[site]
+    raise ValueError(f'site must be "inside" or "outside"; got {shown(site)}')
 
 
 def plain(expression: Any) -> Any:

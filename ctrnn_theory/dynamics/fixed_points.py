@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,8 @@ from ctrnn_theory.dynamics.settle import BOUND, jacobian, newton, spectral_radiu
 from ctrnn_theory.model.network import CTRNN, check_network
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table, plain, row_of
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
@@ -24,8 +27,9 @@ RESIDUAL = 1e-9  # relative
 SAME = 1e-6  # relative distance below which two roots are one
 
 
-@dataclass(frozen=True, eq=False)
-class FixedPoint:
+@guarded
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedPoint(Result):
     """A state h* = f(W h* + W_in u + b) and its linear stability under the step."""
 
     state: FloatArray
@@ -37,8 +41,18 @@ class FixedPoint:
     stable: bool
     """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
 
+    def _headline(self) -> str:
+        kind = "stable" if self.stable else "unstable"
+        return f"{kind}, largest modulus of an eigenvalue {abs(self.eigenvalues[0]):.6g}"
 
-class FixedPoints(tuple[FixedPoint, ...]):
+    def _parts(self, few: int) -> Iterator[Table]:
+        yield neuron_table({"state": self.state, "pre-activation": self.preactivation}, few)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({name: ("neuron", getattr(self, name)) for name in ("state", "preactivation", "eigenvalues")}, {})
+
+
+class FixedPoints(Result, tuple[FixedPoint, ...]):
     """Fixed points of a network, a tuple, and whether they are all.
 
     Examples
@@ -62,6 +76,34 @@ class FixedPoints(tuple[FixedPoint, ...]):
     def __getnewargs__(self) -> tuple[tuple[FixedPoint, ...], str]:
         """What a copy or an unpickled tuple is made from."""
         return tuple(self), self.message
+
+    def _headline(self) -> str:
+        unstable = f"{sum(not point.stable for point in self)} of them unstable"
+        return f"{counted(len(self), 'fixed point')}{', ' + unstable if self else ''}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        if self:
+            rows = [
+                [row_of(point.state, few), "yes" if point.stable else "no", f"{abs(point.eigenvalues[0]):.6g}"]
+                for point in self
+            ]
+            yield Table(("state", "stable", "largest modulus"), rows, left=2)
+        if self.message:
+            yield self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the points, and whether they are all, as plain Python objects that JSON can hold."""
+        return {"points": plain(list(self)), "complete": self.complete, "message": self.message}
+
+    def _arrays(self) -> Arrays:
+        return Arrays(
+            {
+                "state": (("point", "neuron"), np.array([point.state for point in self])),
+                "preactivation": (("point", "neuron"), np.array([point.preactivation for point in self])),
+                "stable": ("point", [point.stable for point in self]),
+            },
+            {},
+        )
 
 
 @guarded

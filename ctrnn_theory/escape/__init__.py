@@ -1,1 +1,1 @@
-"""Escape: which attractor noise leaves, where to, and when."""
+"""Escape: from which attractor noise carries the state, where to, and when."""

@@ -1,9 +1,9 @@
-"""Escape by simulation: passages between cores, small sets around the attractors, counted over many trajectories.
+"""Escape by simulation: passages between cores, small sets around the attractors, are counted.
 
-A trajectory belongs to the core that it visited last. Passages from one core to the next, over the time spent
-belonging to the first, converge to the rates that the spectrum of the step gives, since the returns over a barrier
-right after it was crossed are not counted (C. Schütte et al., Markov state models based on milestoning, J. Chem.
-Phys. 134, 2011).
+A trajectory belongs to the core that it visited last. The number of passages from one core to another, over the time
+for which trajectories belonged to the first, converges to the rates that the spectrum of the step gives, since a return
+over a barrier right after a crossing does not count (C. Schütte et al., Markov state models based on milestoning,
+J. Chem. Phys. 134, 2011).
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-HELD = 0.8  # share of a Gaussian law of the attractor's that its core holds
-SMALLEST = 0.05  # standard deviation that a core is given at least, as a part of the distance to the next
-REACH = 2.0  # times the core that lies within the basin too: a state on the core's edge seldom leaves at once
-SHRINK = 0.9
-MERGED = 0.25  # of the distance of two attractors: nearer than that, smoothing has made one of them
-WELL_INSIDE = 0.6  # share of the core's first radius below which the barrier is in the bulk of the law
-DIRECTIONS = 64  # in which a core is checked to lie in its basin
-CHECKED = 0.25  # time constants between looks at the state
-CHUNK = 2_000_000  # numbers recorded between looks at the counts
+HELD = 0.8  # probability that a core holds of a Gaussian law around its attractor
+SMALLEST = 0.05  # smallest standard deviation of a core, in units of the distance to the nearest other core
+REACH = 2.0  # size, in units of the core, of what must lie within the basin: then a state seldom leaves at once
+SHRINK = 0.9  # factor by which a core that reaches out of its basin shrinks
+LEAST = 1e-3  # size, in units of the first one, at which a core is not made smaller any more
+MERGED = 0.25  # distance of two smoothed attractors, in units of the original one, below which they have merged
+WELL_INSIDE = 0.6  # size of a core, in units of the first one, below which the barrier lies in the bulk of the law
+DIRECTIONS = 64  # random directions in which a core is checked to lie in its basin
+CHECKED = 0.25  # time, in units of τ, between checks of the core in which a state is
+CHUNK = 2_000_000  # numbers that are recorded between checks of the counts, 16 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +43,14 @@ class Cores:
     """Ellipsoids around the B attractors, each within its basin."""
 
     centres: FloatArray
-    """Where the noise-smoothed network settles from the attractor, (B, N)."""
+    """States to which the noise-smoothed network settles from the attractors, (B, N)."""
     whiten: FloatArray
-    """A state h is in a core if |whiten (h - centre)| is at most 1, (B, N, N)."""
+    """Matrices (B, N, N): a state h is in a core if |whiten (h - centre)| is at most 1."""
     clear: bool
     """Whether each core holds the bulk of a Gaussian law there, without reaching out of the basin."""
 
     def labels(self, states: FloatArray) -> IntArray:
-        """Core that each state (..., N) is in, -1 for none."""
+        """Return the number of the core in which each state (..., N) is, -1 for none."""
         distance = np.stack(
             [
                 np.sum(((states - centre) @ whiten.T) ** 2, axis=-1)
@@ -62,18 +63,21 @@ class Cores:
 
 @dataclass(frozen=True, eq=False)
 class Passages:
-    """What was counted."""
+    """Passages between cores that were counted."""
 
     counts: FloatArray
-    """Passages from core (row) to core (column), (B, B)."""
+    """Number of passages from the core of the row to that of the column, (B, B)."""
     time: FloatArray
-    """Steps that trajectories belonged to each core, (B,)."""
+    """Number of steps for which trajectories belonged to each core, (B,)."""
     steps: int
-    """Steps of each trajectory."""
+    """Number of steps of each trajectory."""
 
 
 def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) -> Cores:
-    """Cores of the stable fixed points (B, N): the Gaussian law of the local linear step, cut to the basin."""
+    """Return the cores of the stable fixed points (B, N).
+
+    Each is an ellipsoid of the Gaussian law of the linear step at the attractor, made smaller until its basin holds it.
+    """
     centres, merged = smoothed_centres(net, noise, drive, points)
     gaps = _distances(centres)
     rng = np.random.default_rng(0)
@@ -88,7 +92,7 @@ def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) 
         radius = first
         while np.any(basin_of(net, drive, centre + REACH * radius * directions @ root.T, points) != i):
             radius *= SHRINK
-            if radius < 1e-3 * first:
+            if radius < LEAST * first:
                 break
         clear &= radius > WELL_INSIDE * first
         whiten.append(np.linalg.inv(radius * root))
@@ -96,15 +100,15 @@ def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) 
 
 
 def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) -> tuple[FloatArray, bool]:
-    """Where the noise-smoothed network settles from each stable point (B, N), and whether smoothing merges some.
+    """Return where the noise-smoothed network settles from the stable points (B, N), and whether some of them merge.
 
-    A point that it settles to outside the point's own basin is left as it is; where some merge, all are.
+    A point stays as it is if the network settles outside its basin; if some merge, all points stay as they are.
     """
     f, sigma = net.activation, noise.std("inside", net.n)
     if not sigma.any():
         return points, False
     settled = [settle(f, sigma, net.W, drive, net.gamma, point).fixed_point for point in points]
-    ends = np.where(np.isnan(settled), points, settled)  # a point from which smoothing leads to none is left as well
+    ends = np.where(np.isnan(settled), points, settled)  # without a fixed point, the point stays as well
     if np.any(_distances(ends) < MERGED * _distances(points)):
         return points, True
     own = basin_of(net, drive, ends, points) == np.arange(len(points))
@@ -112,13 +116,13 @@ def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatA
 
 
 def _distances(points: FloatArray) -> FloatArray:
-    """Distance of each pair of points (B, N), infinite on the diagonal, (B, B)."""
+    """Return the distance of each pair of points (B, N), infinite on the diagonal, (B, B)."""
     gaps: FloatArray = np.sqrt(np.sum((points[:, None] - points) ** 2, axis=2)) + np.diag(np.full(len(points), np.inf))
     return gaps
 
 
 def _local_covariance(net: CTRNN, noise: Noise, drive: FloatArray, centre: FloatArray) -> FloatArray:
-    """Covariance of the linear step at a centre (N, N), zero where that is not stable."""
+    """Return the stationary covariance (N, N) of the linear step at a centre, zero where that is not stable."""
     a, inside = net.W @ centre + drive, noise.covariance("inside", net.n)
     slope = net.activation.smoothed(a, np.sqrt(np.diag(inside)), 1)
     innovation = covariance_matrix(net.activation, a, inside) + noise.covariance("outside", net.n)
@@ -138,9 +142,9 @@ def count_passages(
     rng: Any,
     workers: int | Callable[..., Any] | None,
 ) -> Passages:
-    """Follow trajectories, as many from each core, until `enough` passages have left each, or for max_steps.
+    """Simulate equally many trajectories from each core until `enough` passages have left each, or for `max_steps`.
 
-    A trajectory that has left its core is put back after a while, so that every core is left equally often or seldom.
+    A trajectory that has left its core is put back after a while, so that every core keeps its trajectories.
     """
     count = len(cores.centres)
     ensemble = Ensemble(net, noise, drive, None, max(trajectories, count), rng, workers)
@@ -165,7 +169,7 @@ def count_passages(
 
 
 def _last_visited(first: IntArray, labels: IntArray) -> IntArray:
-    """Core last visited at each of T times, (T + 1, K): `first` (K,) before any, labels (T, K) with -1 for none."""
+    """Return the core visited last at each of T times, (T + 1, K), from `first` (K,) and labels (T, K), -1 for none."""
     belongs = np.concatenate([first[None], labels])
     at = np.where(belongs >= 0, np.arange(len(belongs))[:, None], 0)
     visited: IntArray = np.take_along_axis(belongs, np.maximum.accumulate(at, axis=0), axis=0)

@@ -1,10 +1,10 @@
-"""Which basin noise leaves, where to, and when: escape from the attractors of the noise-free network."""
+"""Escape from the attractors of the noise-free network: mean times and rates, by one of several methods."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.escape.by_simulation import count_passages, find_cores, smoothed_centres
 from ctrnn_theory.escape.first_passage import diffusion_of, first_passage, kramers, wells
+from ctrnn_theory.escape.result import EscapeTimes
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
@@ -23,45 +24,10 @@ from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
 ESCAPE_METHODS = ("exact", "simulation", "fokker_planck", "kramers")
-SEPARATED = 5.0  # escape over relaxation times from which basins are metastable
-NONE_SEEN = 3.0  # -log 0.05: with 95 % confidence no event in a time T means a mean time of T/3 at least
-LARGEST_CONDITION = 1e12  # of the functions at the attractors
-BELOW = 1e-3  # of the largest rate: a coarse rate that is more negative than this shows that there is no coarse chain
-
-
-@guarded
-@dataclass(frozen=True, eq=False)
-class EscapeTimes:
-    """Passages between the B basins of a network under noise, as a Markov chain."""
-
-    basins: tuple[FixedPoint, ...]
-    """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
-    rates: FloatArray
-    """Rates per step (B, B) from the basin of the row to that of the column; the diagonal is minus the sum of them."""
-    time: FloatArray
-    """Mean escape time of each basin in steps, (B,); infinite where noise never leaves it."""
-    gamma: float
-    """Δt/τ, the length of a step."""
-    occupation: FloatArray
-    """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not tell."""
-    method: str
-    """One of "exact", "simulation", "fokker_planck", "kramers"."""
-    standard_error: FloatArray | None = None
-    """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
-    separation: float | None = None
-    """For "exact": how many times more slowly the basins are left than the state relaxes within them; else None.
-
-    What a rate is, and so the methods among each other, is defined up to a few times one over this.
-    """
-    converged: bool = True
-    """Whether the method reached its tolerance, and basins are left slowly enough to speak of rates."""
-    message: str = ""
-    """What limits the result; empty when there is nothing to say."""
-
-    @property
-    def time_tau(self) -> FloatArray:
-        """Mean escape time of each basin in units of τ, (B,)."""
-        return self.time * self.gamma
+SEPARATED = 5.0  # ratio of escape to relaxation times above which basins are metastable
+NONE_SEEN = 3.0  # -log 0.05: where no event occurs in a time T, the mean time is at least T/3 with 95 % confidence
+LARGEST_CONDITION = 1e12  # condition number of the eigenfunctions at the attractors, above which no chain is computed
+BELOW = 1e-3  # size of a negative rate, in units of the largest rate, above which no chain describes the motion
 
 
 @guarded
@@ -78,44 +44,40 @@ def escape_times(
     trajectories: int = 512,
     workers: int | Callable[..., Any] | None = None,
 ) -> EscapeTimes:
-    """Mean time that noise takes to leave each basin of the noise-free network, and where it leads.
+    """Return the mean time after which noise carries the state out of each basin of the noise-free network, and where.
 
     Parameters
     ----------
-    net
-        The network, N neurons.
-    noise
-        Its noise, standard deviations per step.
-    u
-        Constant input (K,), or None.
+    net, noise, u
+        See :func:`ctrnn_theory.predict`.
     method
-        "exact" (N at most 3): the B leading eigenvalues λ of the step's Markov operator and their functions ψ at the
-        attractors give the coarse chain Ψ Λ Ψ⁻¹ - I. "simulation": passages between small sets around the attractors,
-        counted. "fokker_planck" (N = 1): first-passage times of the diffusion approximation. "kramers" (N = 1): the
-        same for weak noise. The last two replace the law of a step by a Gaussian of its variance; far from
-        equilibrium, which is where barriers are crossed, that is right only for small steps: the error of log(time)
+        "exact" (N at most 3) computes the B leading eigenvalues λ of the Markov operator of a step and their functions
+        ψ at the attractors; the rates are those of the chain Ψ Λ Ψ⁻¹ - I. "simulation" counts passages between small
+        sets around the attractors. "fokker_planck" (N = 1) computes first-passage times of the diffusion approximation,
+        and "kramers" (N = 1) their limit for weak noise. Both replace the law of a step by a Gaussian of its variance.
+        Far from equilibrium, where barriers are crossed, that is right only for small steps: the error of log(time)
         falls as γ for noise outside of fixed intensity σ²γ, and grows with the barrier for noise inside.
     rng
-        For "simulation": int, SeedSequence, Generator, or None for fresh entropy.
+        Seed of "simulation": an int, a SeedSequence, a Generator, or None for fresh entropy.
     relative_error
-        For "simulation": run until the standard error of every time is this part of it,
+        Largest relative standard error of a time at which "simulation" stops.
     max_steps
-        or each trajectory has taken this many steps.
+        Number of steps of each trajectory after which "simulation" stops in any case.
     trajectories
-        For "simulation": independent ones, rounded up to a multiple of 64.
+        Number of independent trajectories of "simulation"; it is rounded up to a multiple of 64.
     workers
-        For "simulation": threads, None for one a core; or a function like ``map``.
+        Number of threads of "simulation", None for one on each core; or a function like ``map``.
 
     Returns
     -------
     EscapeTimes
-        With ``converged`` False if basins are left about as fast as the state relaxes within them, or too few
-        escapes were seen.
+        Times, rates and occupation of the basins. ``converged`` is False if the state leaves basins about as fast as
+        it relaxes within them, or too few escapes were seen.
 
     Raises
     ------
     ValueError
-        For an unknown method, or an option out of range.
+        If the method is unknown, or an option is out of range.
     NotApplicable
         If the method cannot treat this network or noise.
     Divergence
@@ -154,6 +116,7 @@ def escape_times(
 def _diffusion(
     net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...], method: str
 ) -> EscapeTimes:
+    """Return the rates of the diffusion approximation of one neuron."""
     process = diffusion_of(net, noise, u)
     bottoms, tops = wells(process, np.array([float(point.state[0]) for point in basins]))
     per_tau = (first_passage if method == "fokker_planck" else kramers)(process, bottoms, tops)
@@ -161,6 +124,7 @@ def _diffusion(
 
 
 def _no_escape(net: CTRNN, basins: tuple[FixedPoint, ...], method: str, quiet: bool) -> EscapeTimes:
+    """Return the result for a network without noise, or with fewer than two basins."""
     count = len(basins)
     share = np.ones(1) if count == 1 else np.full(count, np.nan)
     message = f"{('no', 'one')[count]} stable fixed point: there is nowhere to go" if count < 2 else "there is no noise"
@@ -171,7 +135,7 @@ def _no_escape(net: CTRNN, basins: tuple[FixedPoint, ...], method: str, quiet: b
 def _result(
     net: CTRNN, basins: tuple[FixedPoint, ...], method: str, off_diagonal: FloatArray, **more: Any
 ) -> EscapeTimes:
-    """Put rates (B, B), whose diagonal does not count, into the form that all methods share."""
+    """Return the result that belongs to rates (B, B), whose diagonal is ignored."""
     rates = np.array(off_diagonal)
     np.fill_diagonal(rates, 0.0)
     share = occupation(rates)
@@ -184,9 +148,9 @@ def _result(
 
 
 def coarse_rates(eigenvalues: NDArray[np.complex128], values: NDArray[np.complex128]) -> FloatArray:
-    """Rates per step (B, B) of the chain on B basins with eigenvalues (B,), and functions (B, B) there.
+    """Return the rates per step (B, B), Ψ (Λ - I) Ψ⁻¹, of the chain with eigenvalues (B,) and eigenfunctions (B, B).
 
-    Row a of `values` holds the functions at attractor a. Returned is Ψ (Λ - I) Ψ⁻¹.
+    Row a of `values` holds the eigenfunctions at attractor a.
 
     Examples
     --------
@@ -199,9 +163,10 @@ def coarse_rates(eigenvalues: NDArray[np.complex128], values: NDArray[np.complex
 
 
 def occupation(rates: FloatArray) -> FloatArray:
-    """Stationary shares (B,) of a chain, from its rates (B, B) by elimination without a subtraction.
+    """Return the stationary shares (B,) of a chain with rates (B, B); NaN if the state never leaves some basin.
 
-    W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33 (1985). NaN if some basin is never left.
+    The elimination contains no subtraction (W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33,
+    1985).
 
     Examples
     --------
@@ -224,6 +189,7 @@ def occupation(rates: FloatArray) -> FloatArray:
 
 
 def _exact(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+    """Return the rates that the leading eigenvalues of the Markov operator give."""
     count = len(basins)
     found = spectrum(net, noise, u, count=count + 1)
     points = np.array([point.state for point in basins])
@@ -269,6 +235,7 @@ def _simulation(
     rng: Any,
     workers: int | Callable[..., Any] | None,
 ) -> EscapeTimes:
+    """Return the rates that simulated passages give, and times with standard errors."""
     cores = find_cores(net, noise, net.drive(u), np.array([point.state for point in basins]))
     enough = 1.0 / relative_error**2
     seen = count_passages(

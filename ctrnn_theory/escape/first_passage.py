@@ -1,4 +1,4 @@
-"""Passage from well to well of one neuron, by the diffusion approximation: by quadrature, or for weak noise.
+"""Passages between the wells of one neuron in the diffusion approximation, by quadrature or in the limit of weak noise.
 
 In units of τ the state moves as dh = A dt + √B dB, with the drift A = F(a; σ_in) - h and the diffusion
 B = γ (v(a; σ_in) + σ_out²), a = w h + d. With the potential Φ = -∫ 2A/B dh its stationary density is e^{-Φ}/B.
@@ -21,50 +21,52 @@ from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.markov.operator import legendre
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
+from ctrnn_theory.numerics.panels import double_until_steady
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 ORDER = 16  # Gauss–Legendre points in a panel
-PANELS = 8  # between two neighbouring places where the drift may bend, to begin with
-MAX_PANELS = 4096
-TOLERANCE = 1e-9  # relative change of the rates when the panels are halved
-CLIMB = 45.0  # Φ at the ends above the outermost wells: e^-45 of the density is left out
+PANELS = 8  # panels at first, between two neighbouring states at which the drift may bend
+MAX_PANELS = 4096  # panels between two such states at most
+TOLERANCE = 1e-9  # relative change of the rates at which the panels are halved no more
+CLIMB = 45.0  # height of Φ above the outermost wells at the ends of the range, which leaves out e^-45 of the density
 APART = 1e-6  # relative distance below which two wells are one
+FARTHEST = 1e9  # distance from an outermost well at which the search for that end fails
 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """Drift and diffusion of one neuron, in units of τ."""
+    """Drift A and diffusion B of one neuron, in units of τ."""
 
     f: Activation
-    """Activation."""
+    """Activation function f."""
     w: float
-    """Self-connection."""
+    """Self-connection w."""
     drive: float
-    """d = W_in u + b."""
+    """Input current d = W_in u + b."""
     gamma: float
-    """Δt/τ."""
+    """Step over time constant, γ = Δt/τ."""
     inside: float
-    """σ_in."""
+    """Standard deviation σ_in of the noise inside."""
     equation: Equation
-    """Its Fokker–Planck equation."""
+    """Fokker–Planck equation of the neuron."""
 
     def drift(self, h: FloatArray) -> FloatArray:
-        """A(h)."""
+        """Return the drift A(h)."""
         return self.equation.drift(np.reshape(h, (-1, 1)), 0.0).reshape(np.shape(h))
 
     def slope(self, h: FloatArray) -> FloatArray:
-        """A'(h)."""
+        """Return the derivative of the drift, A'(h)."""
         value: FloatArray = self.w * self.f.smoothed(self.w * h + self.drive, self.inside, 1) - 1.0
         return value
 
     def diffusion(self, h: FloatArray) -> FloatArray:
-        """B(h)."""
+        """Return the diffusion B(h)."""
         return self.equation.diffusion(np.reshape(h, (-1, 1)), 0.0).reshape(np.shape(h))
 
     def force(self, h: FloatArray) -> FloatArray:
-        """Φ'(h) = -2A/B."""
+        """Return the slope of the potential, Φ'(h) = -2A/B."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             value: FloatArray = -2.0 * self.drift(h) / self.diffusion(h)
         return value
@@ -78,23 +80,29 @@ class Diffusion:
 
 
 def diffusion_of(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Diffusion:
-    """Diffusion approximation of one neuron, or NotApplicable for several or for no noise."""
+    """Return the diffusion approximation of one neuron.
+
+    Raises
+    ------
+    NotApplicable
+        If there are several neurons, or no noise.
+    """
     if net.n != 1:
         raise NotApplicable(f"the diffusion approximation of escape is for one neuron; the network has {net.n}")
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     if not inside and not outside:
-        raise NotApplicable("without noise no basin is left")
+        raise NotApplicable("without noise the state leaves no basin")
     equation = network_equation(net, noise, u)
     return Diffusion(net.activation, float(net.W[0, 0]), float(net.drive(u)[0]), net.gamma, inside, equation)
 
 
 def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Wells of the smoothed drift that the stable points (B,), ascending, lead to, (B,); the barriers between, (B-1,).
+    """Return the wells (B,) of the smoothed drift that belong to ascending stable points (B,), and barriers (B-1,).
 
     Raises
     ------
     NotApplicable
-        If the noise inside has merged two wells.
+        If the noise inside merges two wells.
     """
     f, sigma = process.f, process.inside
     W, drive = np.array([[process.w]]), np.array([process.drive])
@@ -112,11 +120,12 @@ def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def kramers(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> FloatArray:
-    """Rates (B, B) per τ of weak noise, from row to column: over each barrier u from each well s beside it.
+    """Return the rates (B, B) per τ from row to column in the limit of weak noise.
 
-    The mean time is ``2π √(B(u)/B(s)) e^{Φ(u) - Φ(s)} / √(A'(u) |A'(s)|)``: the product of ∫ e^Φ over the barrier and
-    ∫ (2/B) e^{-Φ} over the well, both by Laplace's method, Φ'' = -2A'/B where A = 0 (H. Risken, The Fokker–Planck
-    Equation, 1989, section 5.10, for a diffusion that depends on the state).
+    The mean time from a well s over a barrier u beside it is
+    ``2π √(B(u)/B(s)) e^{Φ(u) - Φ(s)} / √(A'(u) |A'(s)|)``: the product of ∫ e^Φ over the barrier and ∫ (2/B) e^{-Φ}
+    over the well, both by Laplace's method, with Φ'' = -2A'/B where A = 0 (H. Risken, The Fokker–Planck Equation, 1989,
+    section 5.10, for a diffusion that depends on the state).
     """
     places = np.concatenate([bottoms, tops])
     if len(process.bends) and np.min(np.abs(places[:, None] - process.bends)) <= APART:
@@ -132,11 +141,11 @@ def kramers(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> FloatA
 
 
 def first_passage(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> FloatArray:
-    """Rates (B, B) per τ, from row to column: of the first passage from each well's bottom to a neighbour's.
+    """Return the rates (B, B) per τ, from row to column, of first passages between the bottoms of neighbouring wells.
 
-    From x between c and b the time to reach either is P ∫ₓᵇ (S(b) - S) m + (1 - P) ∫_cˣ (S - S(c)) m, with
-    S' = e^Φ, m = (2/B) e^{-Φ} and P = (S(x) - S(c)) / (S(b) - S(c)) the probability to reach b first. The rates are
-    P and 1 - P over that time (C. W. Gardiner, Handbook of Stochastic Methods, section 5.2.7).
+    From x in (c, b), the mean time to reach c or b is P ∫ₓᵇ (S(b) - S) m + (1 - P) ∫_cˣ (S - S(c)) m, with S' = e^Φ,
+    m = (2/B) e^{-Φ} and P = (S(x) - S(c)) / (S(b) - S(c)), the probability of reaching b first. The rates are P and
+    1 - P over that time (C. W. Gardiner, Handbook of Stochastic Methods, section 5.2.7).
     """
     count = len(bottoms)
     rates = np.zeros((count, count))
@@ -153,40 +162,43 @@ def first_passage(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> 
 
 
 def _neighbours(count: int) -> list[tuple[int, int, int]]:
-    """(well, barrier, well beyond) for every passage to a neighbour."""
+    """Return well, barrier and well beyond for every passage to a neighbour."""
     return [(i, i, i + 1) for i in range(count - 1)] + [(i + 1, i, i) for i in range(count - 1)]
 
 
 def _leave(process: Diffusion, left: float, x: float, right: float, absorbing: tuple[bool, bool]) -> FloatArray:
-    """Rates at which x is left to the left and to the right, (2,), panels halved until they no longer change."""
-    panels, before = PANELS, np.full(2, np.nan)
-    while panels <= MAX_PANELS:
-        now = _quadrature(process, left, x, right, absorbing, panels)
-        if np.all(np.abs(now - before) <= TOLERANCE * now):
-            return now
-        panels, before = 2 * panels, now
-    raise NotApplicable(f"{MAX_PANELS} panels do not resolve the potential of this noise")
+    """Return the rates (2,) from x to the left and to the right; panels are halved until the rates stay the same."""
+    rates, steady = double_until_steady(
+        lambda panels: _quadrature(process, left, x, right, absorbing, panels),
+        lambda before, now: bool(np.all(np.abs(now - before) <= TOLERANCE * now)),
+        PANELS,
+        MAX_PANELS,
+    )
+    if not steady:
+        raise NotApplicable(f"{MAX_PANELS} panels do not resolve the potential of this noise")
+    return rates
 
 
 def _quadrature(
     process: Diffusion, left: float, x: float, right: float, absorbing: tuple[bool, bool], panels: int
 ) -> FloatArray:
-    """One evaluation of the double integrals; an end that does not absorb lies where the density has vanished.
+    """Evaluate the double integrals on some panels.
 
-    Exponents are kept apart from the sums, whose largest terms are 1.
+    An end that does not absorb lies where the density has vanished. Exponents are separated from the sums, whose
+    largest terms are 1.
     """
     nodes, half, at = _panels(process, left, x, right, panels)
     phi, _, _ = _running(process.force(nodes), half)
-    if not np.all(np.isfinite(phi)):  # no diffusion somewhere on the way
+    if not np.all(np.isfinite(phi)):  # the diffusion vanishes on the way
         return np.zeros(2)
     density = -phi - np.log(0.5 * process.diffusion(nodes))
-    counts = np.ones(len(nodes), dtype=bool)  # S matters only on the way to an end that absorbs
+    counts = np.ones(len(nodes), dtype=bool)  # S is needed only on the way to an end that absorbs
     counts[:at], counts[at:] = absorbing
     top, peak = float(np.max(phi[counts])), float(np.max(density))
     scale: FloatArray = np.zeros(phi.shape)
     scale[counts] = np.exp(phi[counts] - top)
     below, above, whole = _running(scale, half)  # S - S(c), S(b) - S
-    mass = half * legendre(ORDER)[1] * np.exp(density - peak)
+    mass = half * gauss_legendre(ORDER)[1] * np.exp(density - peak)
     before, after = float(np.sum(whole[:at])), float(np.sum(whole[at:]))
     to_right = before / (before + after) if all(absorbing) else float(absorbing[1])
     held = above if absorbing[1] else below
@@ -198,20 +210,19 @@ def _quadrature(
 
 
 def _panels(process: Diffusion, left: float, x: float, right: float, panels: int) -> tuple[FloatArray, FloatArray, int]:
-    """Nodes (M, 16) of panels from left to right with an edge at x; their half widths (M, 1); the panels before x."""
+    """Return nodes (M, 16) and half widths (M, 1) of panels with an edge at x, and the number of panels before x."""
     bends = process.bends
     cuts = np.unique([left, x, right, *bends[(bends > left) & (bends < right)]])
-    spread = [np.linspace(a, b, panels, endpoint=False) for a, b in itertools.pairwise(cuts)]
-    edges = np.append(np.concatenate(spread), cuts[-1])
-    half = 0.5 * np.diff(edges)[:, None]
-    nodes = edges[:-1, None] + half * (1.0 + legendre(ORDER)[0])
+    parts = [np.linspace(a, b, panels, endpoint=False) for a, b in itertools.pairwise(cuts)]
+    edges = np.append(np.concatenate(parts), cuts[-1])
+    nodes, half = nodes_between(edges[:-1], edges[1:], gauss_legendre(ORDER)[0])
     return nodes, half, panels * int(np.searchsorted(cuts, x))
 
 
 @lru_cache(maxsize=1)
 def _antiderivative() -> FloatArray:
-    """Matrix that takes values at the Gauss–Legendre nodes to their integrals from -1 to each node."""
-    nodes, _ = legendre(ORDER)
+    """Return the matrix that maps values at the Gauss–Legendre nodes to integrals from -1 to each node."""
+    nodes, _ = gauss_legendre(ORDER)
     coefficients = np.linalg.inv(np.polynomial.legendre.legvander(nodes, ORDER - 1))
     integrals = np.polynomial.legendre.legint(coefficients, lbnd=-1, axis=0)
     matrix: FloatArray = np.asarray(np.polynomial.legendre.legval(nodes, integrals).T, dtype=np.float64)
@@ -219,28 +230,28 @@ def _antiderivative() -> FloatArray:
 
 
 def _running(values: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Integrals from the first panel's start to each node, from each node to the last's end, and over each panel."""
+    """Return the integrals from the first edge to each node, from each node to the last edge, and over each panel."""
     inside = half * (values @ _antiderivative().T)
-    whole = half * (values @ legendre(ORDER)[1])[:, None]
+    whole = half * (values @ gauss_legendre(ORDER)[1])[:, None]
     before = np.cumsum(whole, axis=0) - whole
     after = np.cumsum(whole[::-1], axis=0)[::-1] - whole
     return before + inside, after + (whole - inside), whole
 
 
 def _potential(process: Diffusion, start: float, end: float) -> float:
-    """Φ(end) - Φ(start)."""
+    """Return the difference of the potential, Φ(end) - Φ(start)."""
     low, high = sorted((start, end))
     nodes, half, _ = _panels(process, low, low, high, PANELS)
-    total = float(np.sum(half * (process.force(nodes) @ legendre(ORDER)[1])[:, None]))
+    total = float(np.sum(half * (process.force(nodes) @ gauss_legendre(ORDER)[1])[:, None]))
     return math.copysign(1.0, end - start) * total if math.isfinite(total) else math.inf
 
 
 def _far(process: Diffusion, well: float, side: float) -> float:
-    """State beyond an outermost well where Φ has climbed by CLIMB, and not much more."""
+    """Return a state beyond an outermost well at which Φ is higher by CLIMB, or little more."""
     near, reach = 0.0, 1e-3 * (1.0 + abs(well))
     while _potential(process, well, well + side * reach) < CLIMB:
         near, reach = reach, 2.0 * reach
-        if reach > 1e9:
+        if reach > FARTHEST:
             raise NotApplicable("the drift does not hold the state: it has no stationary density")
     for _ in range(5):
         middle = 0.5 * (near + reach)

@@ -1,26 +1,25 @@
-"""A probability density on a tensor grid, and what can be read off it."""
+"""A probability density on a tensor grid, its moments, averages and marginals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.support.arguments import float_array, function_values, number_array
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Density:
+@dataclass(frozen=True, eq=False, repr=False)
+class Density(Drawn, picture="density"):
     """A probability density in N dimensions, on the nodes of a tensor grid.
 
     Examples
@@ -33,13 +32,13 @@ class Density:
     """
 
     axes: tuple[FloatArray, ...]
-    """Nodes of each axis, ascending: centres of cells, or nodes of a quadrature rule (one dimension)."""
+    """Nodes of each axis, ascending: centres of cells, or in one dimension nodes of a quadrature rule."""
     widths: tuple[FloatArray, ...]
-    """Quadrature weight of each node, the width of its cell."""
+    """Quadrature weights of the nodes of each axis, which are the widths of cells."""
     values: FloatArray
-    """p at the nodes, (n₁, ..., n_N)."""
+    """Density p at the nodes, (n₁, ..., n_N)."""
     current: FloatArray | None = None
-    """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it was not asked for."""
+    """Probability current J = A p - ½ ∂(B p), (N, n₁, ..., n_N), with ∂p/∂t = -∇·J; None where it is not computed."""
 
     def __post_init__(self) -> None:
         for name in ("axes", "widths"):
@@ -76,12 +75,12 @@ class Density:
 
     @cached_property
     def mean(self) -> FloatArray:
-        """E[h], (N,)."""
+        """Mean E[h], (N,)."""
         return np.array([axis @ self._sum(i) for i, axis in enumerate(self.axes)]) / self.mass
 
     @cached_property
     def covariance(self) -> FloatArray:
-        """Cov h, (N, N)."""
+        """Covariance of h, (N, N)."""
         deviation = [axis - m for axis, m in zip(self.axes, self.mean, strict=True)]
         V = np.empty((self.n, self.n))
         for i in range(self.n):
@@ -91,24 +90,24 @@ class Density:
         return V / self.mass
 
     def expectation(self, function: Callable[[FloatArray], ArrayLike]) -> Any:
-        """E φ(h) for a function φ of states (M, N) with values (M,) or (M, K): a number or (K,)."""
+        """Return E φ(h), a number or (K,), for a function φ of states (M, N) with values (M,) or (M, K)."""
         values = function_values("function", function(self.points))
         if values.shape[:1] != (len(self.points),):
             raise ValueError(f"function must return a value for each of {len(self.points)} states; got {values.shape}")
         return np.tensordot(self.weights.ravel(), values, axes=1)[()] / self.mass
 
     def marginal(self, axes: int | Sequence[int]) -> Density:
-        """Density of some of the coordinates, the others integrated out.
+        """Return the density of some of the coordinates, with the others integrated out.
 
         Parameters
         ----------
         axes
-            Numbers of the coordinates to keep, from 0, in the order that they are to have.
+            Indices of the coordinates to keep, from 0, in the order of the result.
 
         Raises
         ------
         ValueError
-            For a number that is no coordinate, or comes twice.
+            If an index is out of range or comes twice.
         """
         kept = np.atleast_1d(number_array("axes", axes))
         keep = tuple(kept.tolist())
@@ -126,14 +125,20 @@ class Density:
             current = np.stack([self._integrated(self.current[i], keep) for i in keep])
         return Density(nodes, widths, self._integrated(self.values, keep), current)
 
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw it: a curve or a map; see :func:`ctrnn_theory.plotting.density`."""
-        from ctrnn_theory import plotting
+    def _headline(self) -> str:
+        ranges = " x ".join(f"[{axis[0]:.4g}, {axis[-1]:.4g}]" for axis in self.axes)
+        return f"{' x '.join(map(str, self.values.shape))} nodes on {ranges}, mass {self.mass:.8g}"
 
-        return plotting.density(self, ax, **options)
+    def _parts(self, few: int) -> Iterator[Table]:
+        yield neuron_table({"mean": self.mean, "std": np.sqrt(np.diag(self.covariance))}, few, "coordinate")
+
+    def _arrays(self) -> Arrays:
+        names = [f"h{i + 1}" for i in range(self.n)]
+        variables = {"density": (names, self.values), "current": (["direction", *names], self.current)}
+        return Arrays(variables, dict(zip(names, self.axes, strict=True)))
 
     def _sum(self, *keep: int) -> FloatArray:
-        """Probabilities summed over all axes but those in ascending `keep`."""
+        """Sum the probabilities over all axes but those in ascending `keep`."""
         return np.asarray(self.weights.sum(axis=tuple(i for i in range(self.n) if i not in keep)))
 
     def _integrated(self, values: FloatArray, keep: tuple[int, ...]) -> FloatArray:

@@ -23,36 +23,37 @@ COORDINATES = ("x", "y", "z")
 
 @dataclass(frozen=True, eq=False)
 class Equation:
-    """∂p/∂t = - Σᵢ ∂ᵢ(Aᵢ p) + ½ Σᵢⱼ ∂ᵢ∂ⱼ(Bᵢⱼ p) in N dimensions."""
+    """The equation ∂p/∂t = - Σᵢ ∂ᵢ(Aᵢ p) + ½ Σᵢⱼ ∂ᵢ∂ⱼ(Bᵢⱼ p) in N dimensions."""
 
     n: int
     """Number of dimensions N."""
     drift: Field
-    """A (M, N)."""
+    """Function that returns A (M, N)."""
     diffusion: Field
-    """B, variance per unit of time: (M, N), its diagonal, or (M, N, N)."""
+    """Function that returns B, the variance per unit of time, (M, N, N), or its diagonal (M, N)."""
     steady: bool = True
-    """Whether neither depends on the time."""
+    """Whether neither of them depends on the time."""
 
 
 def equation(drift: Any, diffusion: Any, n: int) -> Equation:
-    """Equation in `n` dimensions, from what a user writes.
+    """Make an equation in `n` dimensions from what a user writes.
 
     Parameters
     ----------
     drift
         For each coordinate a number, an expression in ``x, y, z`` and the time ``t`` as text or from SymPy, or a
-        function of the coordinates, arrays (M,); or one function of the coordinates that returns as many values. With
-        one argument more than coordinates, a function is given the time too. In one dimension the entry itself will do.
+        function of the coordinates, arrays (M,); or one function of the coordinates that returns as many values. A
+        function with one argument more than coordinates is given the time too. In one dimension the entry alone is
+        enough.
     diffusion
-        B = variance per unit of time: one entry for all coordinates, an entry for each (diagonal B), N x N of them, or
-        one function that returns any of these.
+        B, the variance per unit of time: one entry for all coordinates, an entry for each (diagonal B), N x N of them,
+        or one function that returns any of these.
 
     Raises
     ------
     ValueError
-        For anything else; when the fields are evaluated, for values that are not finite or a diffusion that is not
-        symmetric positive semi-definite.
+        If an argument is anything else. The functions of the equation raise it for values that are not finite and for
+        a diffusion that is not symmetric positive semi-definite.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def equation(drift: Any, diffusion: Any, n: int) -> Equation:
 
 
 def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tuple[Field, bool]:
-    """Function of (M, N) and t, with values (M, N) or (M, N, N), and whether it is free of t."""
+    """Return a function of (M, N) and t, with values (M, N) or (M, N, N), and whether it is independent of t."""
     value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if isinstance(value, sp.MatrixBase):
         value = list(value) if 1 in value.shape else value.tolist()
@@ -84,7 +85,7 @@ def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tupl
     parts = {index: entry(name, _at(value, index, n), n) for index in np.ndindex(shape)}
 
     def field(points: FloatArray, t: float) -> FloatArray:
-        with np.errstate(all="ignore"):  # what is not finite is told below
+        with np.errstate(all="ignore"):  # values that are not finite are reported below
             try:
                 values = {index: part(points, t) for index, (part, _) in parts.items()}
             except TypeError as error:
@@ -105,7 +106,7 @@ def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tupl
 
 
 def _at(value: Any, index: tuple[int, ...], n: int) -> Any:
-    """Element of nested sequences, each of length n."""
+    """Return an element of nested sequences, each of length n."""
     for i in index:
         if len(value) != n:
             raise IndexError
@@ -114,12 +115,12 @@ def _at(value: Any, index: tuple[int, ...], n: int) -> Any:
 
 
 def _column(out: FloatArray, index: tuple[Any, ...]) -> FloatArray:
-    """What an entry fills of the values (M, ...) of a field: all of it for the one entry of index ()."""
+    """Return the part of the values (M, ...) of a field that an entry fills, which for the index () is all of it."""
     return out[(slice(None), *index)].reshape(len(out), -1)
 
 
 def entry(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, float], Any], bool]:
-    """Function of (M, N) and t for one entry, and whether it is free of t."""
+    """Return a function of (M, N) and t for one entry, and whether it is independent of t."""
     if is_number(value) and not isinstance(value, sp.Expr):
         number = float(value)
         return (lambda points, t: number), True
@@ -153,7 +154,7 @@ def _symbolic(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, floa
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function may be called with so many arguments; true where it does not tell."""
+    """Return whether a function can be called with so many arguments, or true if it has no signature."""
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:
@@ -164,7 +165,7 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
 
 
 def _shape(name: str, value: Any) -> tuple[int, ...]:
-    """Shape of nested sequences whose leaves are anything."""
+    """Return the shape of nested sequences, whose elements may be anything."""
     if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
         return ()
     inner = {_shape(name, part) for part in value}

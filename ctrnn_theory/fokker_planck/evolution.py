@@ -1,8 +1,8 @@
-"""Densities in time."""
+"""Densities that follow a Fokker–Planck equation in time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,41 +11,61 @@ import sympy as sp
 from numpy.typing import ArrayLike
 from scipy.interpolate import make_interp_spline
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid, require_memory
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid, require_memory
 from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed
 from ctrnn_theory.fokker_planck.stepping import Stepper
 from ctrnn_theory.support.arguments import float_array, function_values, probability, shown
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-LEAST_TOLERANCE = 1e-8
-FIRST_STEP = 1e-3  # of the whole time
-VARYING_STEPS = 200  # over the whole time, at least, for coefficients that vary
-LOST = 1e-6  # probability of a start that may lie outside the domain
+LEAST_TOLERANCE = 1e-8  # rounding does not let smaller ones be reached
+FIRST_STEP = 1e-3  # relative to the whole time
+VARYING_STEPS = 200  # fewest steps over the whole time if the coefficients vary
+LOST = 1e-6  # largest probability of the first density outside the domain
 
 
-@dataclass(frozen=True, eq=False)
-class DensityPath:
-    """Densities at T times, with moments free of most of the grid's error."""
+@dataclass(frozen=True, eq=False, repr=False)
+class DensityPath(Drawn, picture="density_path"):
+    """Densities at T times, with moments that are extrapolated from two grids."""
 
     time: FloatArray
     """Times (T,)."""
     densities: tuple[Density, ...]
-    """The density at each of them, on the finer grid."""
+    """Density at each time, on the finer grid."""
     mean: FloatArray
-    """E[h] (T, N), extrapolated from two grids."""
+    """Mean E[h] (T, N), extrapolated from two grids."""
     covariance: FloatArray
-    """Cov h (T, N, N), likewise."""
+    """Covariance of h (T, N, N), extrapolated from two grids."""
     error: FloatArray
-    """Most that the two grids differ by, in the mean and in the covariance, (2,): above the error that the grids leave,
-    even where drift so outweighs diffusion in a cell that they converge at order one. That of the steps in time is for
-    the tolerance to keep small."""
+    """Largest difference of the two grids in the mean and in the covariance, (2,). It exceeds the error by the grid,
+    even where the drift so outweighs the diffusion in a cell that the order of convergence is one. The tolerance
+    controls the error by the steps in time."""
     border: FloatArray
-    """Largest probability seen in the outermost cells at the lower and upper end of each axis, (N, 2)."""
+    """Largest probability in the outermost cells at the lower and upper end of each axis, at any time, (N, 2)."""
+
+    def _headline(self) -> str:
+        return f"{len(self.time)} times from {self.time[0]:.4g} to {self.time[-1]:.4g}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"at time {self.time[-1]:.4g}:"
+        yield neuron_table({"mean": self.mean[-1], "std": np.sqrt(np.diag(self.covariance[-1]))}, few, "coordinate")
+        yield f"estimated error of the mean {self.error[0]:.1e}, of the covariance {self.error[1]:.1e}"
+        yield f"largest probability at the ends of the domain {self.border.max():.1e}"
+
+    def _arrays(self) -> Arrays:
+        places = {f"h{i + 1}": axis for i, axis in enumerate(self.densities[0].axes)}
+        variables = {
+            "mean": (("time", "neuron"), self.mean),
+            "covariance": (("time", "neuron", "other"), self.covariance),
+            "density": (("time", *places), np.array([each.values for each in self.densities])),
+        }
+        return Arrays(variables, {"time": self.time, **places})
 
 
 @guarded
@@ -68,26 +88,26 @@ def evolve(
     Parameters
     ----------
     drift, diffusion
-        As :func:`solve` takes them; they may depend on the time ``t`` too. A step then takes them in its middle, and
-        there are at least 200 steps, however large the tolerance: an error of second order in their length.
+        Drift and diffusion as for :func:`solve`, except that they may depend on the time ``t`` too. A step then takes
+        them at its middle, and there are at least 200 steps, so that the error is of second order in their length.
     domain
-        (low, high) of each coordinate; nothing passes its ends.
+        Pair (low, high) for each coordinate. No probability passes the ends.
     start
-        The density at the first time: a state (N,), known exactly; a :class:`Density`; or a function of the
-        coordinates, arrays (M,), or an expression in them, that is normalised here.
+        Density at the first time: a state (N,) that is known exactly; a :class:`Density`; or a function of the
+        coordinates, arrays (M,), or an expression in them, which is normalised here.
     times
         Ascending times (T,); the first is that of `start`.
     cells
-        Cells along each axis: 512, 128 and 48 by default, for one, two and three dimensions.
+        Number of cells along each axis, by default 512, 128 and 48 for one, two and three dimensions.
     tolerance
         Largest error of a step in time, in total variation, between 1e-8 and 1.
     border
-        Most probability that may come to lie in the outermost cells; 1 for walls.
+        Largest probability in the outermost cells. With 1 the ends of the domain are walls.
 
     Raises
     ------
     ValueError
-        For arguments that are not of the form, a domain that cuts off mass, or a grid too large for memory.
+        If an argument is not of the form above, the domain cuts off mass, or the grid does not fit into memory.
 
     Examples
     --------
@@ -99,7 +119,7 @@ def evolve(
     low, high = corners(domain)
     moments = _numbers("times", times)
     if moments.size < 2 or not np.all(np.diff(moments) > 0.0):
-        raise ValueError(f"times must be two ascending numbers at least; got {shown(times)}")
+        raise ValueError(f"times must be at least two ascending numbers; got {shown(times)}")
     tolerance, border = step_tolerance(tolerance), probability("border", border)
     problem = equation(drift, diffusion, len(low))
     counts = cell_counts(cells, len(low))
@@ -109,7 +129,7 @@ def evolve(
 
 
 def step_tolerance(tolerance: float) -> float:
-    """Return a tolerance of a step in time, or raise a ValueError if it is beyond what rounding lets be reached."""
+    """Return the tolerance of a step in time, or raise a ValueError if rounding would not let it be reached."""
     value = probability("tolerance", tolerance)
     if value < LEAST_TOLERANCE:
         raise ValueError(f"tolerance must be at least {LEAST_TOLERANCE:g}, far below the grid's error; got {value:g}")
@@ -126,9 +146,9 @@ def follow(
     tolerance: float,
     keep: Callable[[int], bool] = lambda k: True,
 ) -> DensityPath:
-    """Follow a density from each time to the next by an equation of its own; the times for which `keep` are kept."""
+    """Follow a density, from each time to the next by the next of the equations; keep the times with `keep(k)`."""
     require_memory(cells, 3.0 * needed(cells))
-    grids = [Grid(low, high, cells).coarser(factor) for factor in (2, 1)]
+    grids = [CellGrid(low, high, cells).coarser(factor) for factor in (2, 1)]
     paths = [_follow(problems, grid, start, times, tolerance, keep) for grid in grids]
     coarse, fine = (np.array([d.mean for d in path]) for path, _ in paths)
     wide, narrow = (np.array([d.covariance for d in path]) for path, _ in paths)
@@ -142,7 +162,7 @@ def follow(
 
 def _follow(
     problems: Sequence[Equation],
-    grid: Grid,
+    grid: CellGrid,
     start: Any,
     times: FloatArray,
     tolerance: float,
@@ -169,18 +189,18 @@ def _follow(
 
 
 class Gaussian(NamedTuple):
-    """A start that is known to a covariance."""
+    """A first density that is Gaussian."""
 
     mean: FloatArray
     covariance: FloatArray
 
 
-def start_mass(start: Any, grid: Grid) -> FloatArray:
-    """Probabilities of the cells at the start.
+def start_mass(start: Any, grid: CellGrid) -> FloatArray:
+    """Return the probabilities of the cells at the start.
 
-    A state is spread over three cells along each axis by the quadratic spline: the mean is exact, and the variance
-    Δ²/4 wherever in a cell it lies, which extrapolation to Δ = 0 removes. So it does the Δ² that is added to the
-    variances of a Gaussian, which would fall between the cells if it were narrow.
+    A state is distributed over three cells along each axis by the quadratic spline. Its mean is exact, and its variance
+    is Δ²/4 wherever in a cell it lies, which extrapolation to Δ = 0 removes. Extrapolation also removes the Δ² that is
+    added to the variances of a Gaussian, which might otherwise be so narrow that it lies between the centres.
     """
     if isinstance(start, Density):
         values = _regridded(start, grid)
@@ -199,8 +219,8 @@ def start_mass(start: Any, grid: Grid) -> FloatArray:
     return mass
 
 
-def _regridded(start: Density, grid: Grid) -> FloatArray:
-    """Values at the centres of a grid: cubic splines along the axes, cut at zero, and nothing beyond the old cells."""
+def _regridded(start: Density, grid: CellGrid) -> FloatArray:
+    """Interpolate values to the centres of a grid by cubic splines along the axes, cut at zero and beyond old cells."""
     if start.n != grid.n:
         raise ValueError(f"start must be a density in {grid.n} dimensions; got one in {start.n}")
     outside = np.any((start.points < grid.low) | (start.points > grid.high), axis=1)
@@ -216,7 +236,7 @@ def _regridded(start: Density, grid: Grid) -> FloatArray:
 
 
 def _numbers(name: str, value: Any) -> FloatArray:
-    """Return `value` as an array (M,), or raise a ValueError unless it is one of finite numbers."""
+    """Return `value` as an array (M,), or raise a ValueError unless it holds finite numbers."""
     try:
         array = np.empty(()) if value is None else np.atleast_1d(float_array(name, value))
     except ValueError:
@@ -226,7 +246,7 @@ def _numbers(name: str, value: Any) -> FloatArray:
     return array
 
 
-def _point(state: FloatArray, grid: Grid) -> FloatArray:
+def _point(state: FloatArray, grid: CellGrid) -> FloatArray:
     inner = state.shape == (grid.n,) and bool(
         np.all((grid.low + 1.5 * grid.spacing <= state) & (state <= grid.high - 1.5 * grid.spacing))
     )

@@ -1,4 +1,4 @@
-"""The exponent ∫ 2A/B on panels, summed outwards from the highest peak, and how well it is known."""
+"""The exponent ∫ 2A/B on panels, summed outwards from the highest peak, and its error."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from ctrnn_theory.fokker_planck.panels import CUMULATE, STEEPEST, WEIGHTS, Panels, last_coefficients
 from ctrnn_theory.support.types import FloatArray
 
-GUESSED = 1e-2  # last coefficients, relative to the largest value, of an ascent whose height is not known at all
-SUM = 4.0 * np.finfo(float).eps  # rounding of an integral, relative to that of the size of its integrand
-MOST_MOVES = 50  # of the edge from which the exponent is summed
-HIGHER = 0.5  # e-folds by which another panel must be higher for a move
+GUESSED = 1e-2  # last coefficients, relative to the largest value, of an ascent whose height is unknown
+SUM = 4.0 * np.finfo(float).eps  # rounding of an integral, relative to the integral of the integrand's size
+MOST_MOVES = 50  # changes of the edge from which the exponent is summed
+HIGHER = 0.5  # e-folds by which another panel must be higher for a change
 
 
 class Exponent(NamedTuple):
     """The exponent Φ = ∫ 2A/B, zero at one edge, and the logarithm of the density and of the mass that it gives."""
 
     origin: int
-    """Number of that edge."""
+    """Index of that edge."""
     rise: FloatArray
     """Rise of Φ across each panel, away from that edge (K,)."""
     outer: FloatArray
@@ -27,17 +27,17 @@ class Exponent(NamedTuple):
     density: FloatArray
     """Φ - ln B at the nodes, the logarithm of the density (K, 16)."""
     most: FloatArray
-    """The largest that it may be, by what the panels up to there leave open (K, 16)."""
+    """Largest value that it may have, given what the panels up to there leave unresolved (K, 16)."""
     mass: FloatArray
-    """Logarithm of the largest density that is seen in a panel times its width (K,)."""
+    """Logarithm of the largest density at the nodes and ends of a panel times its width (K,)."""
     bound: FloatArray
-    """The same of the largest that the density may be (K,)."""
+    """Logarithm of the largest density that a panel may have times its width (K,)."""
     peak: int
-    """The higher end of the panel of the largest mass, the number of an edge."""
+    """Index of the edge that is the higher end of the panel of the largest mass."""
 
 
 def exponent_from_top(panels: Panels, origin: int) -> Exponent:
-    """Exponent from an edge of the highest panel; from anywhere else a cliff in between would cost its digits."""
+    """Return the exponent from an edge of the highest panel; from elsewhere a cliff in between would cost digits."""
     found = exponent_from(panels, origin)
     for _ in range(MOST_MOVES):
         here = found.mass[max(found.origin - 1, 0) : found.origin + 1].max()
@@ -48,7 +48,7 @@ def exponent_from_top(panels: Panels, origin: int) -> Exponent:
 
 
 def exponent_from(panels: Panels, origin: int) -> Exponent:
-    """Sum the exponent outwards from the edge of number `origin`."""
+    """Sum the exponent outwards from the edge of index `origin`."""
     rightward = np.arange(len(panels.left)) >= origin
     outward = panels.rate * np.where(rightward, 1.0, -1.0)[:, None]
     rise = outward @ WEIGHTS
@@ -74,9 +74,9 @@ def exponent_from(panels: Panels, origin: int) -> Exponent:
 
 
 def _doubt(panels: Panels, rise: FloatArray) -> FloatArray:
-    """Error (K,) of the rise of the exponent across a panel.
+    """Return the error (K,) of the rise of the exponent across each panel.
 
-    It is no larger than the rise itself; but an ascent that is not resolved at all may have any height.
+    It is no larger than the rise itself, except that an ascent which is not resolved at all may have any height.
     """
     last, size = last_coefficients(panels.rate), np.abs(panels.rate)
     total = size @ WEIGHTS
@@ -86,17 +86,17 @@ def _doubt(panels: Panels, rise: FloatArray) -> FloatArray:
 
 
 def _at_most(rise: FloatArray, doubt: FloatArray) -> FloatArray:
-    """Largest that a rise may be; the drift has one sign in a panel, so that a fall is none."""
+    """Return the largest value of a rise; the drift has one sign in a panel, so that a fall cannot become a rise."""
     return np.where(rise > 0.0, rise + doubt, np.minimum(rise + doubt, 0.0))
 
 
 def _outwards(rise: FloatArray, origin: int) -> tuple[FloatArray, FloatArray]:
-    """Sums of rises (K,) from an edge outwards, to the inner and to the outer end of each panel (K,)."""
+    """Sum rises (K,) from an edge outwards, to the inner and to the outer end of each panel (K,)."""
     left, right = np.cumsum(rise[:origin][::-1])[::-1], np.cumsum(rise[origin:])
     inner = np.concatenate([left[1:], np.zeros(min(len(left), 1) + min(len(right), 1)), right[:-1]])
     return inner, np.concatenate([left, right])
 
 
 def beyond(values: FloatArray, origin: int) -> FloatArray:
-    """Sums of values (K,) of each panel and of all that lie beyond it, as seen from an edge (K,)."""
+    """Sum the values (K,) of each panel and of all that lie beyond it, as seen from an edge (K,)."""
     return np.concatenate([np.cumsum(values[:origin]), np.cumsum(values[origin:][::-1])[::-1]])

@@ -8,48 +8,48 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import Equation
-from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-LEAST = 1e-12  # of the largest diffusion: less is no diffusion
-NONE = 1e-200  # where there is none at all: small, and its inverse no overflow
+LEAST = 1e-12  # smallest diffusion that is used, relative to the largest
+NONE = 1e-200  # diffusion that is used where there is none at all; its inverse does not overflow
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """dp/dt = divergence · flux · p for the probabilities p of the cells."""
+    """The generator of dp/dt = divergence · flux · p for the probabilities p of the cells."""
 
     flux: sp.csr_matrix
-    """Probability per unit of time through each face, from p: (faces, cells)."""
+    """Matrix (faces, cells) from p to the probability per unit of time through each face."""
     divergence: sp.csr_matrix
-    """What enters each cell: (cells, faces), each column one +1 and one -1, so that mass is conserved."""
+    """Matrix (cells, faces) from fluxes to what enters each cell; a column has one +1 and one -1, conserving mass."""
     offsets: IntArray
     """Step (N,) from a cell to the next across each face, (faces, N)."""
     source: IntArray
     """Cell on one side of each face, (faces,)."""
     target: IntArray
-    """Cell on the other."""
-    grid: Grid
+    """Cell on the other side of each face, (faces,)."""
+    grid: CellGrid
     """The grid."""
     monotone: bool
     """Whether no rate is negative, so that a density stays positive."""
 
     @property
     def matrix(self) -> sp.csc_matrix:
-        """L with dp/dt = L p, its columns summing to zero."""
+        """Matrix L with dp/dt = L p, whose columns sum to zero."""
         return sp.csc_matrix(self.divergence @ self.flux)
 
     def current(self, mass: FloatArray) -> FloatArray:
-        """Probability current at the centres, (N, n₁, ..., n_N): the mean of the fluxes through the faces of a cell."""
+        """Return the current at the centres, (N, n₁, ..., n_N), the mean of the fluxes through the faces of a cell."""
         grid = self.grid
         through = (self.flux @ mass)[:, None] * self.offsets * grid.spacing
         J = 0.5 / float(np.prod(grid.spacing)) * (abs(self.divergence) @ through)
         return np.ascontiguousarray(J.T).reshape(grid.n, *grid.cells)
 
 
-def generator(equation: Equation, grid: Grid, t: float = 0.0) -> Generator:
-    """Discretise an equation, with walls at the ends of the grid that nothing passes.
+def generator(equation: Equation, grid: CellGrid, t: float = 0.0) -> Generator:
+    """Discretise an equation, with no flux through the ends of the grid.
 
     With drift and diffusion in units of cells, a = A/Δ and S = ½ B/(Δ Δᵀ), the flux along axis i from a cell h to its
     neighbour h + e is that of Scharfetter and Gummel: with z = aᵢ/Sᵢᵢ, the drift half way, the diffusion the mean of
@@ -57,14 +57,14 @@ def generator(equation: Equation, grid: Grid, t: float = 0.0) -> Generator:
 
         S(h) p(h) β(-z) - S(h+e) p(h+e) β(z)
 
-    exact for constant A and B, upwind where diffusion vanishes, and of second order (D. L. Scharfetter and
-    H. K. Gummel, IEEE Trans. Electron Devices 16, 1969; J. S. Chang and G. Cooper, J. Comput. Phys. 6, 1970). Its
-    rates are positive: for a diagonal B a density stays positive on any grid. Off the diagonal, 2 ∂ᵢ∂ⱼ(Sᵢⱼ p) takes the
-    diagonal neighbours: jumps towards (1, 1) or (1, -1), by the sign, at the rate |Sᵢⱼ|, less as much along either
-    axis. A density stays positive if, at every face, Sᵢᵢ β(|z|) ≥ Σⱼ |Sᵢⱼ|: if correlations are weak and cells small.
-    Otherwise it may turn slightly negative where it is small. In two dimensions the symbol of this stencil is that of
-    a dissipation for any B; in three only if Sᵢᵢ ≥ Σⱼ |Sᵢⱼ| in all cells, and else the central difference of four
-    corners is taken, whose is so always. All are of second order and conserve mass.
+    It is exact for constant A and B, upwind where diffusion vanishes, and of second order (D. L. Scharfetter and H. K.
+    Gummel, IEEE Trans. Electron Devices 16, 1969; J. S. Chang and G. Cooper, J. Comput. Phys. 6, 1970). Its rates are
+    positive, so that for a diagonal B a density stays positive on any grid. Off the diagonal, 2 ∂ᵢ∂ⱼ(Sᵢⱼ p) takes the
+    diagonal neighbours: there are jumps towards (1, 1) or (1, -1), by the sign, at the rate |Sᵢⱼ|, and as many fewer
+    along either axis. A density stays positive if Sᵢᵢ β(|z|) ≥ Σⱼ |Sᵢⱼ| at every face, that is, if correlations are
+    weak and cells small. Otherwise it may turn slightly negative where it is small. In two dimensions the symbol of
+    this stencil is that of a dissipation for any B. In three it is so only if Sᵢᵢ ≥ Σⱼ |Sᵢⱼ| in all cells; otherwise
+    the central difference of four corners is taken, whose symbol always is. All are of second order and conserve mass.
     """
     points = grid.points
     S = _in_cells(equation, t, grid)
@@ -92,16 +92,16 @@ def generator(equation: Equation, grid: Grid, t: float = 0.0) -> Generator:
 
 
 def bernoulli(z: FloatArray) -> FloatArray:
-    """z / (eᶻ - 1), positive; 1 at z = 0."""
+    """Return z / (eᶻ - 1), which is positive, and 1 at z = 0."""
     small = np.abs(z) < 1e-8
     safe = np.where(small, 1.0, z)
-    with np.errstate(over="ignore"):  # z / infinity is the zero it should be
+    with np.errstate(over="ignore"):  # z / infinity is the right value, zero
         value: FloatArray = np.where(small, 1.0 - 0.5 * z, safe / np.expm1(safe))
     return value
 
 
-def _in_cells(equation: Equation, t: float, grid: Grid) -> FloatArray:
-    """S = ½ B in units of cells, (M, N) or (M, N, N), the diagonal kept off zero."""
+def _in_cells(equation: Equation, t: float, grid: CellGrid) -> FloatArray:
+    """Return S = ½ B in units of cells, (M, N) or (M, N, N), with a diagonal that is not zero."""
     B = equation.diffusion(grid.points, t)
     diagonal = 0.5 * (B if B.ndim == 2 else np.einsum("mii->mi", B)) / grid.spacing**2
     diagonal = np.maximum(diagonal, max(LEAST * float(diagonal.max()), NONE))
@@ -113,22 +113,22 @@ def _in_cells(equation: Equation, t: float, grid: Grid) -> FloatArray:
 
 
 class _Faces:
-    """Faces of a grid, gathered one kind after the other."""
+    """The faces of a grid, collected one direction after the other."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: CellGrid) -> None:
         self.grid = grid
         self.numbers = np.arange(grid.size).reshape(grid.cells)
         self.kinds: list[tuple[IntArray, ...]] = []
         self.rates: list[tuple[FloatArray, FloatArray]] = []
 
     def pairs(self, e: IntArray) -> tuple[IntArray, IntArray]:
-        """Cells h and h + e, where both are in the grid."""
+        """Return the cells h and h + e for which both are in the grid."""
         here = tuple(slice(max(0, -k), n - max(0, k)) for k, n in zip(e, self.grid.cells, strict=True))
         there = tuple(slice(max(0, k), n - max(0, -k)) for k, n in zip(e, self.grid.cells, strict=True))
         return self.numbers[here].ravel(), self.numbers[there].ravel()
 
     def add(self, e: IntArray, source: IntArray, target: IntArray, out: FloatArray, back: FloatArray) -> None:
-        """Take in faces between two lists of cells, with the rates from the first to the second, and back."""
+        """Add faces between two lists of cells, with the rates from the first to the second, and back."""
         self.kinds.append((np.tile(e, (len(source), 1)), source, target))
         self.rates.append((out, back))
 

@@ -18,30 +18,30 @@ from ctrnn_theory.support.types import FloatArray
 
 Curve = Callable[[FloatArray], FloatArray]
 
-FINE = 24  # nodes of a table to σ: the quintic spline through them is good to 1e-10
-PAIR = 5  # nodes of a table in two dimensions to σ: good to 1e-5, and where the most are too few to 1e-3 of a smooth f
-MOST_NODES = 20_000
-MOST_PAIR_NODES = 120
+FINE = 24  # nodes of a table per σ: the quintic spline through them is good to 1e-10
+PAIR = 5  # nodes per σ along each axis of a table in two dimensions, good to 1e-5
+MOST_NODES = 20_000  # of a table
+MOST_PAIR_NODES = 120  # along each axis of a table in two dimensions: a smooth f is then good to 1e-3 at least
 
 
 def network_equation(
     net: CTRNN, noise: Noise, u: ArrayLike | None, box: tuple[FloatArray, FloatArray] | None = None
 ) -> Equation:
-    """Drift F(W h + W_in u + b; σ_in) - h and diffusion γ (Cov f + Σ_out), in units of τ.
+    """Return the equation of drift F(W h + W_in u + b; σ_in) - h and diffusion γ (Cov f + Σ_out), in units of τ.
 
     ::
 
         Bᵢⱼ = γ (Cov(f(aᵢ + σᵢ ξᵢ), f(aⱼ + σⱼ ξⱼ)) + Σ_out,ij)
 
-    diagonal where no two neurons share noise. It is the limit of the map for γ → 0: mean and covariance of a step are
-    γ A and γ² Cov + ..., and one step lasts γ.
+    B is diagonal if no two neurons share noise. The equation is the limit of the map for γ → 0, where the mean and the
+    covariance of a step of length γ are γ A and γ B.
 
     Parameters
     ----------
     net, noise, u
         The network, its noise and constant input (K,).
     box
-        Corners (N,), (N,) of the states for which F and Cov f are tabulated; None to compute them anew each time.
+        Corners (N,), (N,) of the box of states for which F and Cov f are tabulated. With None there is no table.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def network_equation(
 def _curves(
     f: Activation, W: FloatArray, drive: FloatArray, std: FloatArray, box: tuple[FloatArray, FloatArray] | None
 ) -> tuple[list[Curve], list[Curve]]:
-    """F(a; σᵢ) and Var f(a + σᵢ ξ) of each neuron."""
+    """Return F(a; σᵢ) and Var f(a + σᵢ ξ) of each neuron, as functions of a."""
     mean: list[Curve] = []
     variance: list[Curve] = []
     for i, s in enumerate(std):
@@ -113,7 +113,7 @@ def _pair(
     j: int,
     box: tuple[FloatArray, FloatArray] | None,
 ) -> Callable[[FloatArray, FloatArray], FloatArray]:
-    """Cov(f(x), f(y)) of two neurons that share noise inside, as a function of their mean pre-activations."""
+    """Return Cov(f(x), f(y)) of two neurons that share noise inside, as a function of their mean pre-activations."""
     r = float(np.clip(inside[i, j] / (std[i] * std[j]), -1.0, 1.0))
     ends = None if box is None else [_range(W[k], drive[k], box) for k in (i, j)]
     counts = [] if ends is None else [np.ceil(PAIR * (e[1] - e[0]) / std[k]) for e, k in zip(ends, (i, j), strict=True)]
@@ -126,7 +126,7 @@ def _pair(
 
 
 def _range(w: FloatArray, drive: float, box: tuple[FloatArray, FloatArray]) -> tuple[float, float]:
-    """Smallest and largest pre-activation in a box of states."""
+    """Return the smallest and the largest pre-activation in a box of states."""
     ends = np.stack([w * box[0], w * box[1]])
     low, high = float(ends.min(axis=0).sum() + drive), float(ends.max(axis=0).sum() + drive)
     margin = 1e-9 * (1.0 + abs(low) + abs(high))

@@ -1,4 +1,4 @@
-"""Panels of an interval: drift and diffusion at Gauss–Legendre nodes, and the exponent ∫ 2A/B that they give."""
+"""Panels of an interval, with drift and diffusion at their Gauss–Legendre nodes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from ctrnn_theory.fokker_planck.equation import Equation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
+from ctrnn_theory.numerics.panels import halves
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
-POINTS = 16
-NODES, WEIGHTS = legendre.leggauss(POINTS)
+POINTS = 16  # nodes of a panel
+NODES, WEIGHTS = gauss_legendre(POINTS)
 _VANDER = legendre.legvander(NODES, POINTS - 1)
 TO_COEFFICIENTS = _VANDER.T * WEIGHTS * (np.arange(POINTS)[:, None] + 0.5)
-"""Values at the nodes to Legendre coefficients."""
+"""Matrix from values at the nodes to Legendre coefficients."""
 _PRIMITIVES = np.stack([legendre.legint(row, lbnd=-1) for row in np.eye(POINTS)])
 CUMULATE = (legendre.legvander(NODES, POINTS) @ _PRIMITIVES.T) @ TO_COEFFICIENTS
-"""Values at the nodes to integrals from the left end to each node."""
+"""Matrix from values at the nodes to integrals from the left end to each node."""
 
-LEAST = float(np.finfo(float).tiny)  # a diffusion that underflows counts as this: a cliff, where no law can stay
-STEEPEST = 1e280  # e-folds across a panel: sums of thousands of them are finite
-ULPS = 8.0  # a panel as narrow as this is not cut: its ends would meet
-NARROWEST = 1e-40  # of the interval: nor is one as narrow as this, next to zero
+LEAST = float(np.finfo(float).tiny)  # value of a diffusion that underflows: no mass stays where the drift pushes
+STEEPEST = 1e280  # largest number of e-folds across a panel: sums of thousands of them are finite
+ULPS = 8.0  # width in units of rounding at which a panel is not cut, because its ends would meet
+NARROWEST = 1e-40  # width relative to the interval at which a panel next to zero is not cut
 
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """K contiguous panels, ascending, with what the equation says at their nodes."""
+    """K contiguous panels, ascending, with the coefficients of the equation at their nodes."""
 
     left: FloatArray
     """Left ends (K,)."""
@@ -44,18 +46,18 @@ class Panels:
     log_diffusion: FloatArray
     """ln B (K, 16), finite where B underflows."""
     floor: FloatArray
-    """Width down to which a panel may be cut (K,)."""
+    """Smallest width of a panel that may be cut (K,)."""
     before: FloatArray
-    """Relative size of the last coefficients of the panel that each was cut from (K,); infinite for the first ones."""
+    """Relative size of the last coefficients of the panel that each was cut from (K,); infinite for a first panel."""
 
     @property
     def width(self) -> FloatArray:
-        """Widths (K,)."""
+        """Widths of the panels (K,)."""
         return self.right - self.left
 
     @property
     def divisible(self) -> BoolArray:
-        """Whether a panel is wide enough to be cut (K,)."""
+        """Whether each panel is wide enough to be cut (K,)."""
         size = np.maximum(np.abs(self.left), np.abs(self.right))
         wide: BoolArray = self.width > np.maximum(ULPS * np.finfo(float).eps * size, self.floor)
         return wide
@@ -68,18 +70,16 @@ class Panels:
         return narrower
 
     def part(self, inside: slice) -> Panels:
-        """Some of the panels that lie side by side."""
+        """Return a contiguous part of the panels."""
         return Panels(*(getattr(self, name)[inside] for name in self.__annotations__))
 
     def cut(self, problem: Equation, rough: BoolArray, tail: FloatArray) -> Panels:
-        """Halve the panels that are `rough`; `tail` (K,) is the relative size of their last coefficients."""
-        middle = 0.5 * (self.left + self.right)[rough]
-        left = np.concatenate([self.left[rough], middle])
-        right = np.concatenate([middle, self.right[rough]])
+        """Halve the panels that are `rough` (K,); `tail` (K,) is the relative size of their last coefficients."""
+        left, right = halves(self.left[rough], self.right[rough])
         return self._replaced(~rough, _evaluated(problem, left, right, self.floor[0], np.tile(tail[rough], 2)))
 
     def cut_at(self, problem: Equation, points: FloatArray) -> Panels:
-        """Cut panels at `points`, unless that leaves one too narrow."""
+        """Cut panels at `points`, except where that would make one too narrow."""
         edges = np.unique(np.concatenate([self.left, self.right, points]))
         near = np.diff(edges) < 2.0 * ULPS * np.finfo(float).eps * np.abs(edges[1:])
         near[-1] = False
@@ -100,14 +100,13 @@ class Panels:
 
 
 def panels_between(problem: Equation, edges: FloatArray) -> Panels:
-    """Panels between ascending edges (K + 1,)."""
+    """Return the panels between ascending edges (K + 1,)."""
     floor = NARROWEST * float(edges[-1] - edges[0])
     return _evaluated(problem, edges[:-1], edges[1:], floor, np.full(len(edges) - 1, np.inf))
 
 
 def _evaluated(problem: Equation, left: FloatArray, right: FloatArray, floor: float, before: FloatArray) -> Panels:
-    half = 0.5 * (right - left)[:, None]
-    x = left[:, None] + half * (1.0 + NODES)
+    x, half = nodes_between(left, right, NODES)
     at = x.reshape(-1, 1)
     A = problem.drift(at, 0.0).reshape(x.shape)
     B = problem.diffusion(at, 0.0).reshape(x.shape)
@@ -118,6 +117,6 @@ def _evaluated(problem: Equation, left: FloatArray, right: FloatArray, floor: fl
 
 
 def last_coefficients(values: FloatArray) -> FloatArray:
-    """Size of the last two Legendre coefficients of values at the nodes (K, 16): (K,)."""
+    """Return the size (K,) of the last two Legendre coefficients of values at the nodes (K, 16)."""
     size: FloatArray = np.abs(values @ TO_COEFFICIENTS[-2:].T).sum(axis=1)
     return size

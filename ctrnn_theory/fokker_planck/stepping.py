@@ -9,26 +9,26 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, gmres, spilu
 
 from ctrnn_theory.fokker_planck.generator import Generator
-from ctrnn_theory.fokker_planck.solution import DROP, FILL, factors
+from ctrnn_theory.fokker_planck.null_vector import DROP, FILL, factors
 from ctrnn_theory.support.types import FloatArray
 
 Solve = Callable[[FloatArray], FloatArray]
 
-SEQUENCE = (1, 2, 3)  # Euler steps that a step is cut into, before extrapolation
-EASY = 1 / 12  # of the tolerance: an error below it allows a step twice as long, of 8 times the error
-KEPT = 9  # factors kept: those of three step sizes
+SEQUENCE = (1, 2, 3)  # numbers of Euler steps that a step is cut into, before extrapolation
+EASY = 1 / 12  # error relative to the tolerance below which the step doubles, which makes the error 8 times larger
+KEPT = 9  # factors that are kept: those of three step sizes
 ITERATED = 1e-12  # residual of the iterative solver, which is used in three dimensions
-SHORTEST = 1e-12  # of the time: a step that must be shorter never meets its tolerance
+SHORTEST = 1e-12  # step relative to the time: the tolerance of a shorter one is out of reach
 
 
 class Stepper:
-    """Steps of dp/dt = L p for one generator.
+    """A solver of dp/dt = L p for one generator.
 
     A step of length Δ is taken by 1, 2 and 3 implicit Euler steps, (1 - Δ/j L) p' = p, which keep p positive at any
-    Δ, and extrapolated (Aitken and Neville) to third order; the difference to the second order is the error (P.
+    Δ, and extrapolated (Aitken and Neville) to third order; the difference to the second order estimates the error (P.
     Deuflhard, SIAM Review 27, 1985). No linear scheme of more than first order is positive at every Δ (C. Bolley and
-    M. Crouzeix, RAIRO 12, 1978): what extrapolation adds to the three Euler steps is a flux through each face, and
-    those that leave a cell are cut to what it holds (S. T. Zalesak, J. Comput. Phys. 31, 1979).
+    M. Crouzeix, RAIRO 12, 1978). What extrapolation adds to the three Euler steps is therefore treated as a flux
+    through each face, and fluxes that leave a cell are cut to what it holds (S. T. Zalesak, J. Comput. Phys. 31, 1979).
     """
 
     def __init__(self, scheme: Generator) -> None:
@@ -39,7 +39,7 @@ class Stepper:
     def advance(self, p: FloatArray, duration: float, step: float, tolerance: float) -> tuple[FloatArray, float]:
         """Follow p over a time, by steps of at most `step` whose error in total variation is below the tolerance.
 
-        Returns the end, and the step to go on with. Raises a ValueError for a tolerance out of reach of rounding.
+        Returns p at the end, and the step to continue with. Raises a ValueError if rounding exceeds the tolerance.
         """
         left = duration
         while left > 1e-12 * duration:
@@ -57,7 +57,7 @@ class Stepper:
         return p, step
 
     def step(self, p: FloatArray, size: float) -> tuple[FloatArray, float]:
-        """One step, and its error in total variation."""
+        """Take one step; return p and its error in total variation."""
         table: list[list[FloatArray]] = []
         times: list[list[FloatArray]] = []  # ∫ p dt, of which the flux is linear
         for j in SEQUENCE:
@@ -79,7 +79,7 @@ class Stepper:
         return self._limited(low, self.scheme.flux @ (times[-1][-1] - times[-1][0])), error
 
     def _limited(self, low: FloatArray, through: FloatArray) -> FloatArray:
-        """Add fluxes `through` the faces to positive probabilities, cut so that they stay positive."""
+        """Add fluxes `through` the faces to probabilities, cut so that all of these stay positive."""
         into = self.scheme.divergence
         leaving = -(into.minimum(0.0) @ np.maximum(through, 0.0)) + into.maximum(0.0) @ np.maximum(-through, 0.0)
         share = np.minimum(1.0, np.divide(low, leaving, out=np.ones_like(low), where=leaving > low))
@@ -88,7 +88,7 @@ class Stepper:
         return np.maximum(low + into @ cut, 0.0)
 
     def _solver(self, size: float) -> Solve:
-        """Solver of (1 - size L) q = p."""
+        """Return a solver of (1 - size L) q = p."""
         key = float(f"{size:.9e}")
         if key not in self.solvers:
             while len(self.solvers) >= KEPT:
@@ -99,9 +99,9 @@ class Stepper:
 
 
 def _iterative(M: sp.csc_matrix) -> Solve:
-    """Solver by GMRES with incomplete factors, that conserves the sum; NaN where it fails.
+    """Return a solver by GMRES with incomplete factors that conserves the sum, and gives NaN if it fails.
 
-    What rounding leaves below zero is made positive.
+    Small negative entries, which come from rounding, are made positive.
     """
     incomplete = spilu(M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0)
     precondition = LinearOperator(M.shape, incomplete.solve)

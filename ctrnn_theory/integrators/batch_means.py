@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy import fft
 
 from ctrnn_theory.support.arguments import number_array, positive_integer
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 WINDOW = 12.0
@@ -23,8 +26,8 @@ ENOUGH = 50.0
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class BatchMeans:
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchMeans(Result):
     """Result of :func:`batch_means`; arrays are (N,), or () for a path (T,)."""
 
     mean: FloatArray
@@ -39,6 +42,25 @@ class BatchMeans:
     """Whether the path is long enough for the standard error to be trusted."""
     message: str
     """Why it is not, or an empty text."""
+
+    def _headline(self) -> str:
+        end = "" if self.converged else ", not converged"
+        return f"{counted(self.batches, 'batch', 'batches')} in each trajectory{end}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        columns = {
+            "mean": np.atleast_1d(self.mean),
+            "standard error": np.atleast_1d(self.standard_error),
+            "autocorrelation time": np.atleast_1d(self.autocorrelation_time),
+        }
+        yield neuron_table(columns, few)
+        if self.message:
+            yield self.message
+
+    def _arrays(self) -> Arrays:
+        dims = ("neuron",)[: self.mean.ndim]
+        names = ("mean", "standard_error", "autocorrelation_time")
+        return Arrays({name: (dims, getattr(self, name)) for name in names}, {})
 
 
 @guarded

@@ -17,13 +17,14 @@ from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.progress import Progress, reporter
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
 from ctrnn_theory.support.run_folder import Folder
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
@@ -35,15 +36,15 @@ FASTER = 10
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Path(ReadOnly):
+@dataclass(frozen=True, eq=False, repr=False)
+class Path(Drawn, picture="path"):
     """Result of :func:`simulate`: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray
     """Times (T,) in units of τ; a step lasts γ, and the first time is 0."""
     h: FloatArray
     """States (T, M, N); the first are the start states. Those from a folder are mapped and read-only."""
-    net: CTRNN
+    network: CTRNN
     """The network."""
 
     @classmethod
@@ -77,10 +78,21 @@ class Path(ReadOnly):
         ValueError
             If the network has no readout.
         """
-        if self.net.W_out is None:
-            raise ValueError("net must have W_out for an output; got None")
-        z: FloatArray = self.h @ self.net.W_out.T
-        return z if self.net.b_out is None else z + self.net.b_out
+        return self.network.output(self.h)
+
+    def _headline(self) -> str:
+        return (
+            f"{counted(len(self.time), 'time')} from 0 to {self.time[-1]:.4g}, "
+            f"{counted(self.h.shape[1], 'trajectory', 'trajectories')}; {self.network.title}"
+        )
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"over the trajectories at time {self.time[-1]:.4g}:"
+        with np.errstate(all="ignore"):  # a state may have grown beyond the range of numbers
+            yield neuron_table({"mean": self.h[-1].mean(axis=0), "std": self.h[-1].std(axis=0)}, few)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({"h": (("time", "trajectory", "neuron"), self.h)}, {"time": self.time})
 
 
 @guarded

@@ -1,9 +1,10 @@
-"""The network, and its file."""
+"""A continuous-time recurrent network, and the file that holds one."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,44 +13,47 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.model.noise import SITES, Noise, check_gamma
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import float_array, positive_integer, real_array, real_number, shown
 from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.npz import read_arrays
+from ctrnn_theory.support.results import Readable, counted, plain, root_mean_square
 from ctrnn_theory.support.types import FloatArray
 
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
-FORMAT = 1  # of the file; raised when older readers would misread it
-MAX_BYTES, MAX_HEADER = 1 << 28, 1 << 20  # of a file, and of its header, unless a caller allows more
+FORMAT = 1  # version of the file; it is raised when older readers would misread a new file
+MAX_BYTES = 1 << 28  # bytes of the arrays in a file, unless the caller allows more
+MAX_HEADER = 1 << 20  # bytes of the header of a file
+MOST_EIGENVALUES = 200  # neurons up to which a repr computes the eigenvalues of W, which takes some 20 ms
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class CTRNN(ReadOnly):
-    """A continuous-time recurrent network, stepped by Euler–Maruyama.
+@dataclass(frozen=True, eq=False, repr=False)
+class CTRNN(Readable):
+    """A continuous-time recurrent network that takes Euler–Maruyama steps.
 
-    ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, output ``z = W_out h + b_out``.
+    One step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, its output is ``z = W_out h + b_out``.
 
     Parameters
     ----------
     W
-        Recurrent weights (N, N); a row is a target.
+        Recurrent weights (N, N); each row belongs to a target neuron.
     b
-        Bias (N,); a number is given to every neuron.
+        Bias vector (N,); a single number is given to every neuron.
     activation
-        f: an :class:`~ctrnn_theory.Activation`, or what :func:`~ctrnn_theory.activation` takes.
+        Activation function f: an :class:`~ctrnn_theory.Activation`, or an argument of
+        :func:`~ctrnn_theory.activation`.
     gamma
-        Step over time constant, Δt/τ in (0, 1].
+        Step over time constant, γ = Δt/τ, in (0, 1].
     W_in
-        Input weights (N, K), or None for no input.
+        Input weights (N, K), or None for a network without input.
     W_out, b_out
-        Readout (P, N) and its bias (P,), or None for no readout.
+        Output weights (P, N) and output bias (P,), or None for a network without a readout.
 
     Raises
     ------
     ValueError
-        For shapes that do not fit, values that are not finite, γ outside (0, 1] or an unknown activation.
+        If shapes do not fit, values are not finite, γ is outside (0, 1] or the activation is unknown.
 
     Examples
     --------
@@ -63,11 +67,11 @@ class CTRNN(ReadOnly):
     W: FloatArray
     """Recurrent weights (N, N)."""
     b: FloatArray
-    """Bias (N,)."""
-    activation: Activation = field(default="relu")  # type: ignore[assignment]  # text is turned into an Activation
+    """Bias vector (N,)."""
+    activation: Activation = field(default="relu")  # type: ignore[assignment]  # __post_init__ turns text into one
     """Activation function f, the same for every neuron."""
     gamma: float = 0.1
-    """Δt/τ in (0, 1]."""
+    """Step over time constant, γ = Δt/τ, in (0, 1]."""
     W_in: FloatArray | None = None
     """Input weights (N, K), or None."""
     W_out: FloatArray | None = None
@@ -99,7 +103,7 @@ class CTRNN(ReadOnly):
 
     @classmethod
     def single(cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1) -> CTRNN:
-        """One neuron with self-connection `w` and bias `b`.
+        """Return a network of one neuron with self-connection `w` and bias `b`.
 
         Examples
         --------
@@ -115,7 +119,7 @@ class CTRNN(ReadOnly):
         return int(self.W.shape[0])
 
     def drive(self, u: ArrayLike | None = None) -> FloatArray:
-        """Input current W_in u + b, shape (N,), for a constant input u of shape (K,)."""
+        """Return the input current W_in u + b, shape (N,), of a constant input u of shape (K,)."""
         if u is None:
             return self.b
         if self.W_in is None:
@@ -123,32 +127,71 @@ class CTRNN(ReadOnly):
         return self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],))
 
     def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
-        """A = W h + W_in u + b for states h of shape (..., N); shape (..., N)."""
+        """Return the pre-activation a = W h + W_in u + b, shape (..., N), of states h of shape (..., N)."""
         states = float_array("h", h)
         if states.shape[-1:] != (self.n,):
             raise ValueError(f"h must have shape (..., {self.n}); got {states.shape}")
         return states @ self.W.T + self.drive(u)
 
-    def start_state(self, start: ArrayLike | None = None) -> FloatArray:
-        """Return the state (N,) that a method starts from: `start`, validated, or rest (zero)."""
-        if start is None:
-            return np.zeros(self.n)
-        return real_array("start", np.atleast_1d(float_array("start", start)), (self.n,))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to an ``.npz`` file of plain arrays and a JSON header, atomically.
-
-        A failure leaves a file that was there before as it was.
-
-        Parameters
-        ----------
-        path
-            File name; used as given.
+    def output(self, h: ArrayLike) -> FloatArray:
+        """Return the output W_out h + b_out (..., P) of states h (..., N).
 
         Raises
         ------
         ValueError
-            If it is a folder, or lies in one that does not exist.
+            If the network has no readout, or the states have another shape.
+        """
+        if self.W_out is None:
+            raise ValueError("net must have W_out for an output; got None")
+        z: FloatArray = float_array("h", h) @ self.W_out.T
+        return z if self.b_out is None else z + self.b_out
+
+    def start_state(self, start: ArrayLike | None = None) -> FloatArray:
+        """Return the start state (N,) of a method: `start` once it is validated, or zero for None."""
+        if start is None:
+            return np.zeros(self.n)
+        return real_array("start", np.atleast_1d(float_array("start", start)), (self.n,))
+
+    @property
+    def title(self) -> str:
+        """One line on the activation, the size and γ."""
+        size = f"w = {self.W[0, 0]:g}, b = {self.b[0]:g}" if self.n == 1 else f"{self.n} neurons"
+        return f"{self.activation.name}, {size}, gamma = {self.gamma:g}"
+
+    def _headline(self) -> str:
+        return self.title
+
+    def _parts(self, few: int) -> Iterator[str]:
+        if self.n > 1:
+            radius = ""
+            if self.n <= MOST_EIGENVALUES:
+                radius = f", spectral radius {np.max(np.abs(np.linalg.eigvals(self.W))):.4g}"
+            yield f"W: root mean square {root_mean_square(self.W):.4g}{radius}"
+            yield f"b: {self.b.min():.4g} to {self.b.max():.4g}"
+        if self.W_in is not None:
+            yield f"W_in: {counted(self.W_in.shape[1], 'input')}"
+        if self.W_out is not None:
+            yield f"W_out: {counted(len(self.W_out), 'output')}{'' if self.b_out is None else ', with b_out'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return activation, γ and arrays as plain Python objects that JSON can hold; arrays become lists."""
+        arrays = {name: plain(getattr(self, name)) for name in ARRAYS if getattr(self, name) is not None}
+        return {"activation": self.activation.text, "gamma": self.gamma, **arrays}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to an ``.npz`` file of plain arrays and a JSON header.
+
+        The file is replaced as a whole, so that an older file stays as it was if writing fails.
+
+        Parameters
+        ----------
+        path
+            Name of the file; it is used as it is given.
+
+        Raises
+        ------
+        ValueError
+            If the name is that of a folder, or of a file in a folder that does not exist.
         """
         header = {"format": FORMAT, "activation": self.activation.text, "gamma": self.gamma}
         arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
@@ -159,30 +202,30 @@ class CTRNN(ReadOnly):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> CTRNN:
-        """Read a network that :meth:`save` wrote. Nothing in the file is unpickled or evaluated.
+        """Return the network in a file that :meth:`save` wrote; nothing in the file is unpickled or evaluated.
 
         Parameters
         ----------
         path
-            File name.
+            Name of the file.
         max_bytes
-            Bytes that its arrays may have: 256 MiB by default, which is enough for 5000 neurons.
+            Most bytes that its arrays may have: 256 MiB by default, which is enough for 5000 neurons.
 
         Raises
         ------
         ValueError
-            If the file cannot be read as a network; the message says why. The file is only read.
+            If the file cannot be read as a network; the message gives the reason.
         """
         most = positive_integer("max_bytes", max_bytes)
         try:
             return cls(**_read(path, most))
-        except Exception as error:  # json and NumPy each raise their own on damaged bytes
+        except Exception as error:  # json and NumPy raise exceptions of their own on damaged bytes
             why = reason(error)
         raise ValueError(f"{os.fspath(path)} must be a network file written by CTRNN.save: {why}")
 
 
 def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
-    """Arguments of a network out of a file."""
+    """Return the arguments of a network that a file holds."""
     file = read_arrays(path, max_bytes)
     for name in ("header", "W", "b"):
         if name not in file:
@@ -201,13 +244,13 @@ def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
 
 
 def check_network(net: Any) -> None:
-    """Raise a ValueError unless this is a network."""
+    """Raise a ValueError unless `net` is a network."""
     if not isinstance(net, CTRNN):
         raise ValueError(f"net must be a CTRNN; got {shown(net)}")
 
 
 def check_model(net: Any, noise: Any, u: ArrayLike | None = None, start: Any = None, name: str = "noise") -> None:
-    """Raise a ValueError unless these are a network, and a noise, an input and a start that fit it."""
+    """Raise a ValueError unless `net` is a network, and `noise` (an argument `name`), `u` and `start` fit it."""
     check_network(net)
     if not isinstance(noise, Noise):
         raise ValueError(f"{name} must be a Noise; got {shown(noise)}")

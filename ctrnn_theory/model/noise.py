@@ -1,4 +1,4 @@
-"""The noise of a network, inside its activation function, outside it, or both."""
+"""The noise of a network: inside its activation function, outside it, or at both sites."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.model.read_only import ReadOnly
 from ctrnn_theory.support.arguments import choice, positive_integer, real_array, real_number
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import FEW, Readable
 from ctrnn_theory.support.types import FloatArray
 
 Site = Literal["inside", "outside"]
@@ -19,23 +19,24 @@ SITES: tuple[Site, ...] = ("inside", "outside")
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Noise(ReadOnly):
-    """Gaussian noise inside the activation, outside it, or both.
+@dataclass(frozen=True, eq=False, repr=False)
+class Noise(Readable):
+    """Gaussian noise inside the activation, outside it, or at both sites.
 
-    One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` with ξ, η standard
-    normal, independent between steps. σ is the standard deviation **per step**, not scaled by the step's length.
+    One Euler–Maruyama step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)`` where ξ and η
+    are standard normal and independent between steps. σ is the standard deviation **per step**; it is not scaled by the
+    length of the step.
 
     Parameters
     ----------
     inside, outside
-        A number (every neuron the same, independent), an array (N,) of standard deviations (independent), or a
-        factor L of shape (N, R), for correlated noise of covariance L Lᵀ.
+        Standard deviation of the noise at the site: a number for all neurons, or an array (N,), both for noise that is
+        independent between neurons; or a factor L of shape (N, R), for correlated noise of covariance L Lᵀ.
 
     Raises
     ------
     ValueError
-        For a negative or non-finite standard deviation, or an array of more than two dimensions.
+        If a standard deviation is negative or not finite, or an array has more than two dimensions.
 
     Examples
     --------
@@ -64,23 +65,22 @@ class Noise(ReadOnly):
 
     @classmethod
     def from_white(cls, intensity: ArrayLike, gamma: float, site: Site) -> Noise:
-        """Per-step noise of a white noise of given intensity, σ = s/√γ.
+        """Return the noise per step, σ = s/√γ, that stands for white noise of intensity s.
 
-        In units of τ, white noise of intensity s adds variance s² t over a time t. A step lasts γ = Δt/τ and adds
-        (γσ)², so σ = s/√γ.
+        In units of τ, white noise of intensity s adds the variance s² t over a time t. A step lasts γ = Δt/τ and adds
+        (γσ)², so that σ = s/√γ.
 
-        *Outside*, the step with this σ converges as γ → 0, to the Itô equation dh = (f(a) - h) dt + s dB.
-        *Inside*, it has no limit: the smoothing width s/√γ of the activation, and with it the bias, grows without
-        bound. At a fixed γ the call is meaningful for both. What does have a limit inside is a fixed σ (the
-        activation is replaced by its smoothed form and the fluctuations vanish as √γ), and noise with a
-        correlation time of its own.
+        *Outside*, the map with this σ converges as γ → 0, to the Itô equation dh = (f(a) - h) dt + s dB. *Inside*, it
+        has no limit: the smoothing width s/√γ of the activation, and with it the noise-induced bias, grows without
+        bound. At a fixed γ the call is meaningful for both sites. Inside, a fixed σ has a limit (the activation is
+        replaced by its smoothed form and the fluctuations vanish as √γ), and so has noise with a correlation time.
 
         Parameters
         ----------
         intensity
-            s, scalar, (N,) or factor (N, R); in units of the state, per √τ.
+            Intensity s: a number, an array (N,) or a factor (N, R), in units of the state per √τ.
         gamma
-            Step Δt/τ in (0, 1].
+            Step over time constant, γ = Δt/τ, in (0, 1].
         site
             "inside" or "outside".
 
@@ -106,8 +106,17 @@ class Noise(ReadOnly):
         """
         return not any(np.square(getattr(self, site)).any() for site in SITES)
 
+    @property
+    def title(self) -> str:
+        """One line on where the noise enters, and how strong it is; "none" where there is none."""
+        sites = ((site, np.asarray(getattr(self, site))) for site in SITES)
+        return " and ".join(f"{site} {_strength(value)}" for site, value in sites if np.any(value)) or "none"
+
+    def _headline(self) -> str:
+        return self.title
+
     def factor(self, site: Site, n: int) -> FloatArray:
-        """Factor L of shape (n, R) of the noise at a site, covariance L Lᵀ."""
+        """Return the factor L, shape (n, R), of the noise at a site, whose covariance is L Lᵀ."""
         array = np.asarray(getattr(self, choice("site", site, SITES)), dtype=np.float64)
         if array.ndim == 0:
             return np.eye(positive_integer("n", n)) * array
@@ -116,13 +125,22 @@ class Noise(ReadOnly):
         return np.diag(array) if array.ndim == 1 else array
 
     def covariance(self, site: Site, n: int) -> FloatArray:
-        """Covariance Σ = L Lᵀ, shape (n, n), of the noise at a site."""
+        """Return the covariance Σ = L Lᵀ, shape (n, n), of the noise at a site."""
         factor = self.factor(site, n)
         return factor @ factor.T
 
     def std(self, site: Site, n: int) -> FloatArray:
-        """Standard deviation (n,) of the noise that each of n neurons gets at a site."""
+        """Return the standard deviation (n,) of the noise that each of n neurons gets at a site."""
         return np.sqrt(np.sum(self.factor(site, n) ** 2, axis=1))
+
+
+def _strength(value: FloatArray) -> str:
+    """Describe the noise at a site in a few words."""
+    if value.ndim == 2:
+        return f"by a factor of shape {value.shape}"
+    if value.ndim == 0 or np.all(value == value[0]):
+        return f"{value.flat[0]:g}"
+    return str(value.tolist()) if value.size <= FEW else f"{value.min():.4g} to {value.max():.4g}, by neuron"
 
 
 def check_gamma(gamma: float) -> float:

@@ -1,13 +1,21 @@
 """Every picture that the package can draw, on matplotlib axes. Only this package imports matplotlib."""
 
 from ctrnn_theory.plotting.bias import bias
+from ctrnn_theory.plotting.bias_curve import bias_curve
 from ctrnn_theory.plotting.density import density
+from ctrnn_theory.plotting.density_path import density_path, solution
+from ctrnn_theory.plotting.escape_times import escape_times
 from ctrnn_theory.plotting.evolution import evolution
-from ctrnn_theory.plotting.heatmap import heatmap, lines
+from ctrnn_theory.plotting.heatmap import heatmap
+from ctrnn_theory.plotting.law import difference, law
+from ctrnn_theory.plotting.lines import lines
 from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
 from ctrnn_theory.plotting.operating_points import operating_points
+from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
+from ctrnn_theory.plotting.spectrum import spectrum
 from ctrnn_theory.plotting.style import NEURONS, STYLE
+from ctrnn_theory.plotting.training import training
 
 __all__ = [
     "MAZE_COLOURS",
@@ -15,11 +23,20 @@ __all__ = [
     "SITE_COLOURS",
     "STYLE",
     "bias",
+    "bias_curve",
     "density",
+    "density_path",
+    "difference",
+    "escape_times",
     "evolution",
     "heatmap",
+    "law",
     "lines",
     "maze",
     "operating_points",
+    "path",
     "preference",
+    "solution",
+    "spectrum",
+    "training",
 ]

@@ -1,50 +1,65 @@
-"""The bias against the distance to the nonlinearity."""
+"""The noise-induced bias of a network, by every method of a report."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from ctrnn_theory.analysis.bias import BiasReport
-from ctrnn_theory.analysis.bias_curve import bias_curve, distance_to_nonlinearity
+from ctrnn_theory.analysis import bias_curve as analysis
+from ctrnn_theory.analysis.bias_report import BiasReport
+from ctrnn_theory.plotting.axes import axes_or_new
+from ctrnn_theory.plotting.bias_curve import bias_curve
 from ctrnn_theory.plotting.style import STYLE, line_style, method_label
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import FEW, worst
+from ctrnn_theory.support.types import FloatArray
 
-NEAR_EXACT = {"cumulant_closure", "fokker_planck"}  # their curve is exact's, about, at many times the cost
+NEAR_EXACT = {"cumulant_closure", "fokker_planck"}  # their curves lie on that of exact, at many times the cost
+AROUND = [(0.0, 5.0), (9.0, -2.5), (-9.0, -2.5)]  # of labels that may lie close together, in printer's points
 
 
 @guarded
 def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
-    """Draw the bias against the distance of the fixed point to the nonlinearity, in units of σ.
+    """Draw the noise-induced bias against the distance of the fixed point to the nonlinearity, in units of σ.
 
-    One neuron: a curve for each method as its input is varied, simulated points with two standard errors, and the
-    network of the report marked; beside exact without cumulant_closure and fokker_planck, whose curves are about the
-    same and take long. Several neurons: a point for each neuron and method.
+    For one neuron there is a curve for each method as its input is varied, simulated points have two standard errors,
+    and the network of the report is marked. Beside exact, cumulant_closure and fokker_planck are left out: their curves
+    are about the same and take long. For several neurons there is a point for each neuron and method. Up to eight
+    neurons carry their index; of more only the three of largest bias do.
 
     Parameters
     ----------
     report
-        What :func:`ctrnn_theory.bias` returned.
+        Result of :func:`ctrnn_theory.bias`.
     ax
         Axes to draw on; new ones by default.
 
     Raises
     ------
     ValueError
-        If a neuron gets no noise.
+        If no neuron gets noise.
+
+    Examples
+    --------
+    >>> from matplotlib import pyplot as plt
+    >>> import ctrnn_theory as ct
+    >>> net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu")
+    >>> ax = ct.bias(net, ct.Noise(inside=0.5), methods=["mean_field", "exact"]).plot()
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['mean field', 'exact']
+    >>> plt.close(ax.figure)
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
-    net = report.network
-    ax.axhline(0.0, **line_style("deterministic"))
-    if net.n == 1:
-        _curves(report, ax)
+    ax = axes_or_new(ax)
+    if report.network.n == 1:
+        _draw_curves(report, ax)
     else:
-        _neurons(report, ax)
-    where = "k" if net.activation.nonlinearities else "0"
+        ax.axhline(0.0, **line_style("deterministic"))
+        _draw_neurons(report, ax)
+    where = "k" if report.network.activation.nonlinearities else "0"
     ax.set_xlabel(rf"distance of the fixed point to the nonlinearity  $(a^* - {where})/\sigma$")
     ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
     missing = "\nno fixed point is reached from this start" if np.any(np.isnan(report.fixed_point)) else ""
@@ -54,43 +69,56 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _curves(report: BiasReport, ax: Axes) -> None:
+def _draw_curves(report: BiasReport, ax: Axes) -> None:
+    """Draw the curves of one neuron, and mark the neuron itself."""
     net, noise = report.network, report.noise
     left_out = {"deterministic"} | (NEAR_EXACT if "exact" in report.laws else set())
     shown = [name for name in report.laws if name not in left_out]
-    curve = bias_curve(net, noise, report.u, shown or ["deterministic"], report.rng, start=report.start)
-    for name in curve.bias:
-        if name == "deterministic":  # the line at 0, which is there
-            continue
-        x, y = curve.distance[name], curve.bias[name]
-        if name == "simulation":
-            error = 2.0 * curve.standard_error
-            ax.errorbar(x, y, error, color=STYLE[name]["color"], fmt="o", markersize=4, capsize=2, label="simulation")
-        else:
-            ax.plot(x, y, label=method_label(name), **line_style(name))
-    ax.axvline(0.0, color="0.85", linewidth=0.8, zorder=0)
-    if report.reference is not None and np.all(np.isfinite(report.fixed_point)):
-        zeta, _, _ = distance_to_nonlinearity(net, noise, net.preactivation(report.fixed_point, report.u))
-        point = report.bias[report.reference][0]
-        edge = max(np.max(np.abs(x)) for x in curve.distance.values())
-        label = "this network" if abs(zeta[0]) <= edge else f"this network, at {zeta[0]:.3g}"
-        style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5, "label": label}
-        ax.plot(np.clip(zeta, -edge, edge), [point], color="#CC79A7", markeredgecolor="black", **style)
+    curve = analysis.bias_curve(net, noise, report.u, shown or ["deterministic"], report.rng, start=report.start)
+    bias_curve(curve, ax)
+    if report.reference is None or not np.all(np.isfinite(report.fixed_point)):
+        return
+    zeta, point = _distance(report)[0], report.bias[report.reference][0]
+    edge = max(np.max(np.abs(x)) for x in curve.distance.values())
+    label = "this network" if abs(zeta) <= edge else f"this network, at {zeta:.3g}"
+    style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5, "label": label}
+    ax.plot(np.clip([zeta], -edge, edge), [point], color="#CC79A7", markeredgecolor="black", **style)
 
 
-def _neurons(report: BiasReport, ax: Axes) -> None:
-    net = report.network
+def _draw_neurons(report: BiasReport, ax: Axes) -> None:
+    """Draw a point for each neuron and method."""
     if np.any(np.isnan(report.fixed_point)):
         return
-    zeta, _, _ = distance_to_nonlinearity(net, report.noise, net.preactivation(report.fixed_point, report.u))
+    zeta, many = _distance(report), report.network.n > FEW
     order = np.argsort(zeta)
     for name, law in report.laws.items():
         if name == "deterministic":
             continue
-        style: dict[str, Any] = {"color": STYLE[name]["color"], "marker": STYLE[name]["marker"], "markersize": 5}
+        style: dict[str, Any] = {"color": STYLE[name]["color"], "marker": STYLE[name]["marker"]}
+        style |= {"markersize": 3.5, "markeredgewidth": 0.7, "elinewidth": 0.7} if many else {"markersize": 5}
+        if name != "simulation":
+            style["markerfacecolor"] = "none"
         error = None if law.standard_error is None else 2.0 * law.standard_error[order]
-        label = method_label(name)
-        filled: dict[str, Any] = {} if name == "simulation" else {"markerfacecolor": "none"}
-        ax.errorbar(zeta[order], report.bias[name][order], error, linestyle="none", label=label, **style, **filled)
-    for i in order:
-        ax.annotate(str(i), (zeta[i], 0.0), textcoords="offset points", xytext=(0, -11), ha="center", fontsize=7)
+        delta = report.bias[name][order]
+        ax.errorbar(zeta[order], delta, error, linestyle="none", label=method_label(name), **style)
+    best = report.reference or next((name for name in reversed(list(report.laws)) if name != "deterministic"), None)
+    if not many:
+        _label(ax, zeta, np.zeros(len(zeta)), list(order), [(0, -11)])
+    elif best is not None:
+        ax.margins(y=0.08)
+        _label(ax, zeta, report.bias[best], worst(report.bias[best]), AROUND)
+
+
+def _label(
+    ax: Axes, x: FloatArray, y: FloatArray, neurons: Sequence[int], offsets: Sequence[tuple[float, float]]
+) -> None:
+    """Write the indices of neurons beside their points, at offsets in printer's points that take turns."""
+    for i, offset in zip(neurons, itertools.cycle(offsets), strict=False):
+        ax.annotate(str(i), (x[i], y[i]), textcoords="offset points", xytext=offset, ha="center", fontsize=7)
+
+
+def _distance(report: BiasReport) -> FloatArray:
+    """Distance (N,) of the noise-free fixed point to the nonlinearity."""
+    net = report.network
+    a = net.preactivation(report.fixed_point, report.u)
+    return analysis.distance_to_nonlinearity(net, report.noise, a)[0]

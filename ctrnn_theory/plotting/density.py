@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -13,6 +12,7 @@ from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.fokker_planck import Density
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.plotting.axes import SIZE, axes_or_new
 from ctrnn_theory.plotting.style import ABOVE, STYLE, method_label
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import real_array
@@ -20,8 +20,8 @@ from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-VISIBLE = 1e-4  # of the largest density: what a picture shows
-BINS = 40
+VISIBLE = 1e-4  # density, in units of the largest one, down to which a picture shows it
+BINS = 40  # bars of a histogram of simulated states
 
 
 @guarded
@@ -39,19 +39,21 @@ def density(
     Parameters
     ----------
     density
-        Of one or two dimensions, such as ``law.details["density"]`` of the method "fokker_planck", or a marginal of it.
+        Density of one or two dimensions, such as ``law.details["density"]`` of the method "fokker_planck", or a
+        marginal of it.
     ax
         Axes to draw on; new ones by default.
     net, noise, u
-        The network that it belongs to, whose fixed points are then marked: those without noise (filled if stable,
-        else open) and, with `noise`, those of mean field that the stable ones flow to.
+        Network to which the density belongs, with its noise and input; its fixed points are then marked. Those of the
+        noise-free network are filled if they are stable, and open otherwise. With `noise`, the mean-field fixed points
+        are marked too to which the mean-field network settles from the stable ones.
     states
-        Simulated states (M, N), drawn as a histogram (one dimension) or as points (two).
+        Simulated states (M, N), which are drawn as a histogram in one dimension and as points in two.
 
     Raises
     ------
     ValueError
-        For more than two dimensions, or a network of another size.
+        If there are more than two dimensions, or the network has another size.
 
     Examples
     --------
@@ -69,8 +71,7 @@ def density(
         raise ValueError(f"net must have the {density.n} dimensions of the density; got {net.n} neurons")
     if net is not None:
         net.drive(u)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2) if density.n == 1 else (5.2, 4.4), layout="constrained")
+    ax = axes_or_new(ax, SIZE if density.n == 1 else (5.2, 4.4))
     simulated = None
     if states is not None:
         simulated = real_array("states", states)
@@ -114,7 +115,7 @@ def _map(density: Density, ax: Axes, states: FloatArray | None) -> None:
 
 
 def _mark_fixed_points(ax: Axes, net: CTRNN, noise: Noise | None, u: ArrayLike | None) -> None:
-    """Mark fixed points: on the axis in one dimension, in the plane in two."""
+    """Mark fixed points, on the axis in one dimension and in the plane in two."""
     found = fixed_points(net, u)
     stable, unstable = ([p.state for p in found if p.stable is kind] for kind in (True, False))
     groups: list[tuple[str, list[FloatArray], dict[str, Any]]] = [
@@ -136,7 +137,7 @@ def _mark_fixed_points(ax: Axes, net: CTRNN, noise: Noise | None, u: ArrayLike |
 
 
 def _mean_field_points(net: CTRNN, noise: Noise, u: ArrayLike | None, starts: list[FloatArray]) -> list[FloatArray]:
-    """Different mean-field fixed points that the starts flow to."""
+    """Return the different fixed points to which the mean-field network settles from some start states."""
     found: list[FloatArray] = []
     for start in starts:
         try:

@@ -1,33 +1,37 @@
-"""A maze, and the paths through it."""
+"""A maze, and paths through it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.support.arguments import real_array
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
 
-MAZE_COLOURS = {"reached": "#009E73", "failed": "#CC79A7", "goal": "#E69F00"}  # none of those that stand for sites
+MAZE_COLOURS = {
+    "reached": "#009E73",
+    "failed": "#CC79A7",
+    "goal": "#E69F00",
+}  # other colours stand for sites of the noise
 
 
 @guarded
 def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a maze, and the paths of trials over it, coloured by whether they reach the goal.
+    """Draw a maze and the paths of trials through it, coloured by whether they reach the goal.
 
     Parameters
     ----------
     task
-        The maze.
+        Maze that is drawn.
     states
         Paths (T + 1, 2, L), such as ``task.paths(net, noise, L, key)[1]``. A dot marks where each ends.
     ax
@@ -36,7 +40,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
     Raises
     ------
     ValueError
-        For states of another shape.
+        If the states have another shape.
 
     Examples
     --------
@@ -49,8 +53,7 @@ def maze(task: Maze, states: ArrayLike | None = None, ax: Axes | None = None) ->
     >>> plt.close(ax.figure)
     """
     paths = None if states is None else real_array("states", states, (None, 2, None))
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.4, 5.0), layout="constrained")
+    ax = axes_or_new(ax, (4.4, 5.0))
     ax.add_patch(
         Circle(
             (task.goal[0], task.goal[1]),

@@ -1,4 +1,4 @@
-"""Where on the activation neurons work."""
+"""Distances of neurons to the nonlinearity of their activation."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.plotting.preference import site_style
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
     from ctrnn_theory.analysis.operating_points import OperatingPoints
 
-REACH, BINS = 6.0, 24
-"""Largest distance that is drawn, and bars; what lies further out is in the last bar."""
+REACH = 6.0  # largest distance that is drawn, in standard deviations; larger ones are counted in the outermost bars
+BINS = 24  # bars of the histogram
 
 
 @guarded
 def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax: Axes | None = None) -> Axes:
-    """Draw how far neurons are from the nonlinearity, in standard deviations: histograms, side by side in each bar.
+    """Draw histograms of the distances of neurons to the nonlinearity, in standard deviations of the pre-activation.
+
+    Several results share each bar side by side.
 
     Parameters
     ----------
     points
-        What :func:`ctrnn_theory.operating_points` returned, or several by label.
+        Result of :func:`ctrnn_theory.operating_points`, or several results by label.
     ax
         Axes to draw on; new ones by default.
 
@@ -35,13 +37,12 @@ def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax
     >>> from matplotlib import pyplot as plt
     >>> import ctrnn_theory as ct
     >>> net = ct.CTRNN([[0.0]], 0.2, "relu")
-    >>> ax = operating_points({"at rest": ct.operating_points(net, ct.Noise(inside=0.5))})
+    >>> ax = operating_points({"one condition": ct.operating_points(net, ct.Noise(inside=0.5))})
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['at rest: 100% within one']
+    ['one condition: 100% within one']
     >>> plt.close(ax.figure)
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    ax = axes_or_new(ax)
     named = points if isinstance(points, Mapping) else {site_style(points.noise)[1]: points}
     known = [each.distance[~np.isnan(each.distance)] for each in named.values()]
     distances = [np.clip(distance, -REACH, REACH) for distance in known]
@@ -63,5 +64,5 @@ def operating_points(points: OperatingPoints | Mapping[str, OperatingPoints], ax
 
 def _label(name: str, points: OperatingPoints) -> str:
     if np.isnan(points.fraction):
-        return f"{name}: no law was reached"
+        return f"{name}: no law was found"
     return f"{name}: {points.fraction:.0%} within one" + ("" if points.converged else ", some left out")

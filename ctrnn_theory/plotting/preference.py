@@ -1,4 +1,4 @@
-"""Loss against test noise."""
+"""The loss of a network against the noise that it is tested with."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
     from ctrnn_theory.analysis.preference.result import Preference
 
-SITE_COLOURS = {"inside": "#0072B2", "outside": "#D55E00"}  # of Okabe and Ito
-BOTH = "#009E73"
+SITE_COLOURS = {"inside": "#0072B2", "outside": "#D55E00"}  # from the palette of Okabe and Ito
+BOTH = "#009E73"  # colour of noise at both sites
 
 
 def site_style(noise: Noise) -> tuple[str, str]:
-    """Colour and name of a noise by where it enters, the same in all pictures."""
+    """Return colour and name of a noise by its site, which are the same in all pictures."""
     inside, outside = np.any(noise.inside), np.any(noise.outside)
     if inside and outside:
         return BOTH, "noise at both sites"
@@ -30,18 +30,18 @@ def site_style(noise: Noise) -> tuple[str, str]:
 
 @guarded
 def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = None, *, parts: bool = True) -> Axes:
-    """Draw loss against test noise: simulated points with two standard errors, the prediction as a line.
+    """Draw the loss against test noise: simulated points have two standard errors, the prediction is a line.
 
-    A diamond marks the preferred level with its interval, a grey line the training noise.
+    A diamond marks the preferred level with its interval, and a grey line the training noise.
 
     Parameters
     ----------
     result
-        What :func:`ctrnn_theory.preference` returned, or several by label.
+        Result of :func:`ctrnn_theory.preference`, or several results by label.
     ax
         Axes to draw on; new ones by default.
     parts
-        Whether the predicted squared bias and variance of a single result are drawn too.
+        Whether predicted squared bias and variance of the output are drawn too, for a single result.
 
     Examples
     --------
@@ -53,8 +53,7 @@ def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = 
     ['noise inside, predicted', 'squared bias', 'variance', 'noise inside, simulated', 'noise inside, preferred']
     >>> plt.close(ax.figure)
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    ax = axes_or_new(ax)
     ax.axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
     if isinstance(result, Mapping):
         for label, each in result.items():

@@ -13,9 +13,10 @@ from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov.acceptance import verdict
-from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, witnessed
-from ctrnn_theory.stationary.markov.operator import Mesh, Step
+from ctrnn_theory.stationary.markov.acceptance import check_accuracy
+from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, with_missed
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
+from ctrnn_theory.stationary.markov.several.chain import law_of_several
 from ctrnn_theory.stationary.markov.state_range import (
     END_PANEL,
     choose_reach,
@@ -26,14 +27,13 @@ from ctrnn_theory.stationary.markov.state_range import (
     require_bounded,
     resolve,
 )
-from ctrnn_theory.stationary.markov.tensor_operator import few_law
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # by the number of neurons
 ROUGH = 1e-6  # for two, where noise outside meets kinks alone: beyond, it takes minutes
-ROUNDS = 30  # of widening the domain and refining the mesh
+ROUNDS = 30  # of widening the domain and refining the panels
 WIDENINGS = 10  # after which the leak that is left is rounding
 LEAK = 2e-12  # of the domain's half width: error of the mean by what leaves the domain, at most
 MAX_PANELS = 128
@@ -53,10 +53,10 @@ def solve(
     g - P g = φ - π(φ) is solved for g and the number π(φ) = E φ, by collocation: for one neuron on Chebyshev panels,
     for two and three on a tensor grid, one polynomial an axis. No density is needed, so that atoms of the law (relu)
     do no harm. Between the nodes the equation holds up to a residual r, and the error is exactly E r; it is estimated
-    from r with the weights of the law, and the mesh is made finer where that asks for it. The domain is widened until
+    from r with the weights of the law, and the panels are halved where that asks for it. The domain is widened until
     the probability that leaves it does not count.
 
-    What every mesh steps over, such as the bend of f under noise of thousands, r does not show. The mean and the
+    What all panels step over, such as the bend of f under noise of thousands, r does not show. The mean and the
     variance after one step are therefore compared with the smoothing of f, which has no part in the solution, and what
     they differ by is in the error as well.
 
@@ -112,7 +112,7 @@ def solve(
     if noise.is_zero:
         return _point(net, u, origin, 0.0)
     if net.n > 1:
-        return few_law(net, noise, u, origin, tolerance)
+        return law_of_several(net, noise, u, origin, tolerance)
     found = search_one(net, noise, u, origin, tolerance)
     return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)
 
@@ -162,7 +162,7 @@ def _still(law: StationaryLaw, step: Step, f: Activation) -> StationaryLaw:
 
 
 def _search(step: Step, f: Activation, low: float, high: float, tolerance: float) -> Chain:
-    """Widen the domain and refine the mesh until the error is below the tolerance, or no longer falls."""
+    """Widen the domain and refine the panels until the error is below the tolerance, or no longer falls."""
     step, edges = _prepare(step, f, *clip_to_image(step, f, low, high))
     # Without noise inside, g jumps where f does.
     discontinuous = [k.location for k in f.kinks if k.value_jump] if step.w and not step.inside else []
@@ -171,9 +171,9 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
     stalled = widenings = 0
     for round_ in range(ROUNDS):
         half = 0.5 * (edges[-1] - edges[0])
-        chain = chain_on(step, Mesh(edges, jumps), min(16 + 2 * round_, 32))
+        chain = chain_on(step, ChebyshevPanels(edges, jumps), min(16 + 2 * round_, 32))
         width = max(np.sqrt(max(chain.variance, 0.0)), 0.03 * half)
-        rounding = 20.0 * np.finfo(float).eps * chain.memory  # what no mesh can undo
+        rounding = 20.0 * np.finfo(float).eps * chain.memory  # no panels undo it
         goal = np.maximum(tolerance * np.array([width, width**2]), rounding * np.array([half, half**2]))
         tolerable = min(LEAK * half, 0.1 * goal[0], 0.1 * goal[1] / (4.0 * half))
         widened = _widen(step, f, chain, tolerable) if widenings < WIDENINGS else None
@@ -191,7 +191,7 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
         if excess <= 1.0 or stalled == 3 or panels + np.sum(coarse) > MAX_PANELS:
             break
         edges = merge(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])[coarse]]), edges[0], edges[-1])
-    return witnessed(chain if best is None else best, f)
+    return with_missed(chain if best is None else best, f)
 
 
 def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[Step, FloatArray] | None:
@@ -199,8 +199,8 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
 
     A leak that is small beside the little probability in a wide outermost panel may be due to its coarseness.
     """
-    edges = chain.mesh.edges
-    mass = chain.mesh.mass(chain.weights)[[0, -1]]
+    edges = chain.panels.edges
+    mass = chain.panels.mass(chain.weights)[[0, -1]]
     narrow = np.diff(edges)[[0, -1]] < 0.3 * END_PANEL * (edges[-1] - edges[0])
     clear = narrow | (mass > 1e-3) | (chain.leak > 1e-3 * mass * chain.memory * chain.kick)
     leaking = clear & (chain.leak > tolerable)
@@ -218,7 +218,7 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
 
 
 def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, FloatArray]:
-    """Breaks of f over the pre-activations that occur, and the edges of the first mesh."""
+    """Breaks of f over the pre-activations that occur, and the edges of the first panels."""
     ends = sorted((step.w * low + step.drive, step.w * high + step.drive))
     margin = step.reach * step.inside
     breaks = resolve(f, ends[0] - margin, ends[1] + margin)
@@ -229,13 +229,15 @@ def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, 
 def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
     """Put the chain into the form that all methods share."""
     mean, variance = np.array([chain.mean]), max(chain.variance, 0.0)
-    converged, message = verdict(chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma)
+    converged, message = check_accuracy(
+        chain.error, tolerance, mean, np.sqrt([variance]), chain.memory, chain.step.gamma
+    )
     details: dict[str, Any] = {
         "error": chain.error,
-        "domain": (float(chain.mesh.edges[0]), float(chain.mesh.edges[-1])),
+        "domain": (float(chain.panels.edges[0]), float(chain.panels.edges[-1])),
         "nodes": len(chain.weights),
         "memory": chain.memory,
-        "points": chain.mesh.nodes,
+        "points": chain.panels.nodes,
         "weights": chain.weights,
     }
     return StationaryLaw(mean, np.array([[variance]]), "exact", converged, message, details=details)

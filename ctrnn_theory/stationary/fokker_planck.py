@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import fixed_points
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid
+from ctrnn_theory.fokker_planck.null_vector import null_vector
 from ctrnn_theory.fokker_planck.of_network import network_equation
-from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, null_vector, stationary
+from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, stationary
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
@@ -220,7 +221,7 @@ def _widened(
 ) -> tuple[FloatArray, FloatArray]:
     """Widen a box until little probability lies in the outermost cells of a coarse grid."""
     for _ in range(MOST_WIDENINGS):
-        grid = Grid(low, high, (FIRST_CELLS[net.n] // 2,) * net.n)
+        grid = CellGrid(low, high, (FIRST_CELLS[net.n] // 2,) * net.n)
         mass, _ = null_vector(generator(network_equation(net, noise, u, (low, high)), grid))
         leaking = grid.border(mass) > BORDER
         if not leaking.any():

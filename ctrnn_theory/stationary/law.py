@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from ctrnn_theory.support.arguments import function_values
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table, plain
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 ROUNDING = 1e-12  # of the largest entry: asymmetry of a covariance that rounding may leave
@@ -29,8 +31,8 @@ def symmetric(matrices: FloatArray) -> FloatArray:
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class StationaryLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class StationaryLaw(Drawn, picture="law"):
     """Stationary mean and covariance of a network's state, as one method sees it."""
 
     mean: FloatArray
@@ -64,6 +66,30 @@ class StationaryLaw:
         """Standard deviation of each state, shape (N,)."""
         std: FloatArray = np.sqrt(np.diag(self.covariance))
         return std
+
+    def _headline(self) -> str:
+        end = "" if self.converged else ", not converged"
+        return f"{self.method}, {counted(len(self.mean), 'neuron')}, {self.seconds:.3g} s{end}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield neuron_table({"mean": self.mean, "standard error": self.standard_error, "std": self.std}, few)
+        if self.message:
+            yield self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the law without its details as plain Python objects that JSON can hold; NaN becomes None."""
+        names = ("method", "mean", "covariance", "standard_error", "converged", "message", "seconds")
+        return {name: plain(getattr(self, name)) for name in names}
+
+    def _arrays(self) -> Arrays:
+        return Arrays(
+            {
+                "mean": ("neuron", self.mean),
+                "standard_error": ("neuron", self.standard_error),
+                "covariance": (("neuron", "other"), self.covariance),
+            },
+            {},
+        )
 
     def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """E φ(h) under the law, for a method that holds the law itself: exact, or one with a density.

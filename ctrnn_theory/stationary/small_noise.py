@@ -16,6 +16,7 @@ from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import even_order
 from ctrnn_theory.support.errors import NotApplicable
+from ctrnn_theory.support.results import FEW, row_of
 from ctrnn_theory.support.types import FloatArray
 
 NEAR = 3.0  # standard deviations to a kink within which the expansion is said not to hold
@@ -194,4 +195,4 @@ def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[
 
 
 def _numbers(values: FloatArray) -> str:
-    return ", ".join(f"{x:.4g}" for x in values)
+    return row_of(values, FEW, ".4g")

@@ -1,8 +1,8 @@
-"""For tests of your own formulas: Hypothesis strategies, and checks of a bias, a stationary law and a smoothing.
+"""Hypothesis strategies, and checks of a user's own formula for a bias, a stationary law or a smoothing.
 
-A check raises AssertionError with the numbers, and returns what it measured, so that a test can also say how sharp it
-was. The witnesses are the exact law of one neuron, identities that every stationary law of the map obeys, and
-quadrature of the activation itself.
+A check raises AssertionError with the numbers it compared, or returns what it measured, so that a test can also state
+how sharp it was. The references are the exact law of one neuron, identities that every stationary law of the map obeys,
+and quadrature of the activation itself.
 """
 
 try:

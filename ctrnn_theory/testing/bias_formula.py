@@ -1,4 +1,4 @@
-"""A formula for the bias of one neuron against the exact law: by its order, not at one point."""
+"""A check of a formula for the noise-induced bias of one neuron, by the order of its error against the exact law."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
 EPS = float(np.finfo(float).eps)
-RUNGS = 24  # halvings of the noise tried, until the error is lost in rounding
-CLEAR = 30.0  # times the accuracy of the comparison: an error above this is seen to 3 %
+HALVINGS = 24  # of the noise at most; the error has reached rounding by then
+CLEAR = 30.0  # accuracies of the comparison; an error above this is known to 3 %
 WINDOW = 2.0 ** (np.arange(5) / 3.0)  # levels of noise in the regression, relative to the lowest
 
 
 @dataclass(frozen=True, eq=False)
 class Convergence:
-    """How fast the error of a formula for the bias falls with the noise."""
+    """Measured order at which the error of a formula for the noise-induced bias falls with the noise."""
 
     scale: FloatArray
-    """Levels of noise, as factors of the noise given, ascending."""
+    """Levels of noise as factors of the given noise, ascending."""
     formula: FloatArray
-    """What the formula gives at each."""
+    """Value of the formula at each level."""
     exact: FloatArray
-    """The exact bias at each."""
+    """Exact noise-induced bias at each level."""
     accuracy: FloatArray
-    """Differences below this are rounding, or the exact law's own error."""
+    """Accuracy of the comparison at each level: smaller differences are rounding, or the error of the exact law."""
     order: float
-    """p in error ∝ σᵖ, by regression; infinite for an exact formula."""
+    """Exponent p of error ∝ σᵖ, by regression; infinite for an exact formula."""
 
     @property
     def error(self) -> FloatArray:
-        """Formula less exact."""
+        """Value of the formula minus the exact bias, at each level."""
         return self.formula - self.exact
 
     @property
@@ -65,43 +65,43 @@ def assert_bias_formula(
     tolerance: float = 0.3,
     precision: float = 0.0,
 ) -> Convergence:
-    """Assert that a formula for the bias E h - h* of one neuron is right to a given order in the noise.
+    """Assert that a formula for the noise-induced bias E h - h* of one neuron is correct to a given order in the noise.
 
-    The formula is compared with the exact law while the noise, as given, is scaled down: as far as the difference
-    stands clear of the accuracy of the comparison. There its order is measured by regression over a factor 2.5. A
-    formula with all terms to σ^order has an error ∝ σ^(order+2), since odd powers vanish for smooth f. On a kink
-    they do not, and σ^(order+1) is asked for. Not one value is taken for right because it looks close.
+    The formula is compared with the exact law while the given noise is scaled down, as long as the difference exceeds
+    the accuracy of the comparison clearly. There the order of the difference is measured by regression over a factor
+    2.5 of noise. A formula with all terms to σ^order has an error ∝ σ^(order+2), since odd powers vanish for smooth f.
+    On a kink they do not, and an error ∝ σ^(order+1) is required. No value passes merely because it looks close.
 
-    A wrong coefficient is found if it changes the formula by more than about a part in 10⁵; an error that is smaller
-    than rounding at every level of noise is not.
+    A wrong coefficient is found if it changes the formula by more than about a part in 10⁵. An error that is smaller
+    than rounding at every level of noise is not found.
 
     Parameters
     ----------
     formula
-        Called as formula(net, noise) with scaled noise; returns the bias, a number or an array of one number. It is
-        the bias about the fixed point that rest flows to.
+        Function that is called as formula(net, noise) with scaled noise. It returns the bias, a number or an array of
+        one number, about the fixed point to which the network settles from zero.
     net, noise
-        A network of one neuron, and its noise, at a level where the formula may still be rough.
+        A network of one neuron and its noise, at a level where the formula need not be accurate yet.
     order
-        Of the formula: the highest power of σ that it claims; 0 for a formula that says "no bias".
+        Highest power of σ that the formula claims to contain; 0 for a formula that predicts no bias.
     tolerance
-        How far the measured order may fall short.
+        Amount by which the measured order may fall short.
     precision
-        Absolute accuracy of the formula's own arithmetic beyond rounding, such as of an iteration it ends.
+        Absolute accuracy of the formula's own arithmetic beyond rounding, such as the tolerance of an iteration.
 
     Returns
     -------
     Convergence
-        What was measured. ``is_exact`` is True if no error was seen at any level.
+        The measurement. ``is_exact`` is True if no error was seen at any level.
 
     Raises
     ------
     AssertionError
-        If the error falls more slowly; with a table of what was compared.
+        If the error falls more slowly; the message holds a table of the values that were compared.
     ValueError
-        For more than one neuron, or no noise.
+        If the network has more than one neuron, or there is no noise.
     NotApplicable
-        Where the exact method cannot treat the network.
+        If the exact method does not apply to the network.
 
     Examples
     --------
@@ -121,9 +121,9 @@ def assert_bias_formula(
     order, tolerance = integer("order", order), nonnegative("tolerance", tolerance)
     precision = nonnegative("precision", precision)
     if net.n != 1:
-        raise ValueError(f"net must have one neuron, for which an exact law is at hand; got {net.n}")
+        raise ValueError(f"net must have one neuron, whose exact law is known; got {net.n}")
     if not any(np.any(noise.factor(site, 1)) for site in SITES):
-        raise ValueError("noise must be above 0 inside or outside")
+        raise ValueError("noise must be above 0 inside or outside the activation; got none")
     compare = _Comparison(formula, net, noise, precision)
     lowest = compare.lowest()
     if lowest is None:
@@ -139,13 +139,13 @@ def assert_bias_formula(
 
 
 class _Comparison:
-    """The formula beside the exact law, at any level of the noise."""
+    """The formula and the exact law at any level of the noise; values are kept."""
 
     def __init__(self, formula: Callable[[CTRNN, Noise], ArrayLike], net: CTRNN, noise: Noise, precision: float):
         self.formula, self.net, self.noise, self.precision = formula, net, noise, precision
         base = predict(net, noise, method="deterministic")
         if not base.converged:
-            raise ValueError("net must have a fixed point to which rest flows, for a bias about it")
+            raise ValueError("net must settle to a fixed point from zero, about which the bias is taken; it does not")
         f, self.h = net.activation, base.mean
         a = net.preactivation(self.h)
         self.on_a_kink = bool(np.any(np.abs(a - np.array(f.breakpoints)) <= 1e-10 * (1.0 + np.abs(a))))
@@ -154,7 +154,7 @@ class _Comparison:
         self.known: dict[float, tuple[float, float, float]] = {}
 
     def at(self, scale: float) -> tuple[float, float, float]:
-        """Formula, exact bias, and the accuracy of their difference, at a multiple of the noise."""
+        """Return the formula, the exact bias and the accuracy of their difference at a multiple of the noise."""
         if scale not in self.known:
             scaled = Noise(**{site: scale * np.asarray(getattr(self.noise, site)) for site in SITES})
             law = predict(self.net, scaled, method="exact", tolerance=1e-12)
@@ -166,26 +166,26 @@ class _Comparison:
         return self.known[scale]
 
     def clear(self, scale: float) -> bool:
-        """Whether the difference stands clear of the accuracy."""
+        """Return whether the difference clearly exceeds the accuracy."""
         formula, exact, accuracy = self.at(scale)
         return abs(formula - exact) > CLEAR * accuracy
 
     def lowest(self) -> float | None:
-        """Lowest level of a ladder at which the difference is clear; None if it is at no level.
+        """Return the lowest of the halved levels at which the difference is clear; None if there is none.
 
-        One level at which it is not may be a change of sign; two in a row end the ladder.
+        The difference may change its sign at a single level that is not clear; two of them in a row end the search.
         """
-        ladder, missed = [scale for scale in (1.0, 2.0) if self.clear(scale)][:1], 0
-        for k in range(1, RUNGS if ladder else 2):
+        levels, missed = [scale for scale in (1.0, 2.0) if self.clear(scale)][:1], 0
+        for k in range(1, HALVINGS if levels else 2):
             missed = 0 if self.clear(0.5**k) else missed + 1
             if not missed:
-                ladder.append(0.5**k)
+                levels.append(0.5**k)
             if missed == 2:
                 break
-        return min(ladder, default=None)
+        return min(levels, default=None)
 
     def convergence(self, scales: list[float], fit: bool) -> Convergence:
-        """Everything at these levels, and the order by regression."""
+        """Return the values at these levels, and the order by regression if `fit`."""
         scale = np.array(sorted(scales))
         formula, exact, accuracy = np.array([self.at(x) for x in scale]).T
         error = np.maximum(np.abs(formula - exact), accuracy)

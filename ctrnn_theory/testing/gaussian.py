@@ -1,4 +1,4 @@
-"""Gaussian averages of an activation by quadrature, and a check of a formula for them."""
+"""Gaussian averages of an activation by quadrature, and a check of a formula for its smoothing."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
+from ctrnn_theory.numerics.panels import double_until_steady
 from ctrnn_theory.support.arguments import positive_number, real_array, real_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-T, WEIGHTS = np.polynomial.legendre.leggauss(20)
-REACH = 12.0  # φ(12) = 2e-32
+NODES, WEIGHTS = gauss_legendre(20)
+REACH = 12.0  # standard deviations; φ(12) = 2e-32
 
 
 def gaussian_rule(f: Activation, a: FloatArray, s: float, panels: int = 96) -> tuple[FloatArray, FloatArray]:
-    """Nodes x = a + s ξ and weights (len(a), nodes) for averages over ξ: Gauss–Legendre panels, cut where f is."""
+    """Return nodes x = a + s ξ and weights, both (len(a), nodes), for averages over ξ.
+
+    The nodes are those of Gauss–Legendre panels, which end at the breakpoints of f.
+    """
     if s == 0.0:
         return a[:, None], np.ones((len(a), 1))
     grid = np.broadcast_to(np.linspace(-REACH, REACH, panels + 1), (len(a), panels + 1))
     breaks = (np.array(f.breakpoints) - a[:, None]) / s
     edges = np.sort(np.concatenate([grid, np.clip(breaks, -REACH, REACH)], axis=1), axis=1)
     half = 0.5 * np.diff(edges, axis=1)[:, :, None]
-    xi = (0.5 * (edges[:, 1:] + edges[:, :-1])[:, :, None] + half * T).reshape(len(a), -1)
+    xi = (0.5 * (edges[:, 1:] + edges[:, :-1])[:, :, None] + half * NODES).reshape(len(a), -1)
     weight = (half * WEIGHTS).reshape(len(a), -1) * np.exp(-0.5 * xi * xi) / math.sqrt(2.0 * math.pi)
     return a[:, None] + s * xi, weight
 
@@ -42,31 +47,32 @@ def assert_smoothing(
 ) -> float:
     """Assert that F(a, s) is the Gaussian smoothing E f(a + s ξ) of an activation, ξ standard normal.
 
-    Three things are tested, in this order: the values, against quadrature of f itself in panels cut at its kinks and
-    halved until they agree; the limit s → 0, where F tends to f (at a jump to the mean of both sides); and the heat
-    equation ∂F/∂(s²) = F''/2 in its integrated form, E F(a + t ξ; s) = F(a; √(s² + t²)), which involves F alone.
-    Nothing of ``f.smoothed`` is used.
+    Three properties are tested, in this order: the values, against quadrature of f itself on panels that end at its
+    kinks and are halved until the results agree; the limit s → 0, where F tends to f (at a jump, to the mean of both
+    sides); and the heat equation ∂F/∂(s²) = F''/2 in its integrated form E F(a + t ξ; s) = F(a; √(s² + t²)), which
+    involves F alone. The check does not use ``f.smoothed``.
 
     Parameters
     ----------
     f
-        The activation.
+        The activation, or its expression.
     F
-        Called as F(a, s) with two numbers, s > 0.
+        Function that is called as F(a, s) with two numbers, s > 0.
     points
-        Pairs (a, s) to test at; None for the kinks of f and places near and far, s from 0.05 to 2.
+        Pairs (a, s) at which F is tested. None stands for the kinks of f and points near and far from them, with s
+        from 0.05 to 2.
     tolerance
-        Largest error allowed, relative to 1 + E|f|.
+        Largest allowed error, relative to 1 + E|f|.
 
     Returns
     -------
     float
-        The largest error found.
+        Largest error that was found.
 
     Raises
     ------
     AssertionError
-        If one is larger than the tolerance; with the point, what F gives and what it should.
+        If an error exceeds the tolerance; the message holds the point, the value of F and the correct value.
 
     Examples
     --------
@@ -107,7 +113,7 @@ def assert_smoothing(
 def _same(
     F: Callable[[float, float], ArrayLike], a: float, s: float, true: tuple[float, float], source: str, tolerance: float
 ) -> float:
-    """Relative error of F(a, s), asserted to be within the tolerance; `true`, value and size."""
+    """Return the relative error of F(a, s), after asserting the tolerance; `true` holds the value and its scale."""
     value = real_number("value of F", F(a, s))
     error = abs(value - true[0]) / true[1]
     if not error <= tolerance:
@@ -116,13 +122,11 @@ def _same(
 
 
 def _smoothing(f: Activation, a: float, s: float) -> tuple[float, float]:
-    """E f(a + s ξ) and 1 + E |f(a + s ξ)|, by quadrature, halved until it agrees with itself."""
-    before, panels = math.nan, 24
-    while panels <= 6144:
+    """Return E f(a + s ξ) and 1 + E |f(a + s ξ)| by quadrature, with panels halved until two results agree."""
+
+    def with_panels(panels: int) -> tuple[float, float]:
         x, weight = gaussian_rule(f, np.array([a]), s, panels)
         values = f(x)
-        value, size = float(np.sum(weight * values)), 1.0 + float(np.sum(weight * np.abs(values)))
-        if abs(value - before) <= 1e-14 * size:
-            break
-        before, panels = value, 2 * panels
-    return value, size
+        return float(np.sum(weight * values)), 1.0 + float(np.sum(weight * np.abs(values)))
+
+    return double_until_steady(with_panels, lambda before, now: abs(now[0] - before[0]) <= 1e-14 * now[1], 24, 6144)[0]

@@ -1,4 +1,4 @@
-"""The map in plain NumPy, run on to judge states, or the mean and covariance of a law."""
+"""Simulation of the map in plain NumPy, by which states, or the mean and covariance of a law, are tested."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.types import FloatArray
 
-FORGOTTEN = 12.0  # relaxation times after which a start is forgotten, to e^-12 = 6e-6
-MEASURED = 60.0  # relaxation times that a run averages over to judge a law
-CARRIED = 6.0  # the same to judge states, whose own number limits what is seen
+FORGOTTEN = 12.0  # relaxation times after which the start state has decayed to e^-12 = 6e-6
+MEASURED = 60.0  # relaxation times over which a run averages to test a law
+CARRIED = 6.0  # relaxation times over which it averages to test states, whose number limits the accuracy
 LONGEST = 100_000  # steps of a run
 TRAJECTORIES = 512
-ERRORS = 5.0  # standard errors
+ERRORS = 5.0  # allowed standard errors
 
 
 class Identity(NamedTuple):
-    """One identity that the stationary law of the map obeys, in units of the standard deviation of the state."""
+    """Identity that the stationary law of the map obeys, in units of the standard deviation of the state."""
 
     name: str
-    """What is compared: an expectation before and after steps of the map."""
+    """Name of the expectation that is compared before and after steps of the map."""
     deviation: float
-    """By how much the law is off."""
+    """Deviation of the law from the identity."""
     allowed: float
-    """By how much it may be off."""
+    """Largest allowed absolute deviation."""
 
 
 class Map:
-    """The map, in plain NumPy, and its linear response about a law."""
+    """Step of the network in plain NumPy, and its linear response about the mean of a law."""
 
     def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, mean: FloatArray, V: FloatArray):
         self.net, self.drive, self.mean = net, drive, mean
@@ -44,9 +44,9 @@ class Map:
         f, W, a = net.activation, net.W, net.W @ mean + drive
         s = np.sqrt(np.maximum(np.diag(self.Q_in + W @ V @ W.T), 0.0))
         kick = net.gamma**2 * (f.smoothed_variance(a, self.s_in) + np.diag(self.Q_out))
-        self.scale = np.sqrt(np.maximum(np.diag(V), kick))  # the noise of one step alone does the latter
+        self.scale = np.sqrt(np.maximum(np.diag(V), kick))  # the noise of a single step gives the latter
         if not np.any(self.scale > 0.0):
-            raise ValueError("noise must reach the state")
+            raise ValueError("noise must make the state fluctuate; got noise that leaves it fixed")
         self.scale[self.scale == 0.0] = float(np.max(self.scale))
         slope = f.smoothed(a, s, 1)
         response = np.eye(net.n) - slope[:, None] * W
@@ -54,7 +54,7 @@ class Map:
         self.rate = 1.0 - spectral_radius(jacobian(W, slope, net.gamma))
 
     def step(self, h: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """h' for states (M, N)."""
+        """Return the next states h' of states (M, N)."""
         net, L_in, L_out = self.net, self.inside, self.outside
         x = h @ net.W.T + self.drive + rng.standard_normal((len(h), L_in.shape[1])) @ L_in.T
         y = net.activation(x) + rng.standard_normal((len(h), L_out.shape[1])) @ L_out.T
@@ -62,16 +62,17 @@ class Map:
         return after
 
     def standard(self, h: FloatArray) -> FloatArray:
-        """States in standard deviations from the mean."""
+        """Return states as deviations from the mean, in standard deviations."""
         z: FloatArray = (h - self.mean) / self.scale
         return z
 
     def corrected(self, h: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Functions of states (M, N) with the stationary mean of z (M, N) and of z_i z_j (M, pairs), z standardised.
+        """Return functions of states (M, N) whose stationary means are E z (M, N) and E z_i z_j (M, pairs).
 
-        For z it is that of h + M (F(a; σ_in) - h). For z_i z_j the noise of the next step is averaged out, so that no
-        variance is missed that comes from rare noise: from E z_i' z_j' = E z_i z_j,
-        γ (2-γ) E z_i z_j = E [γ (1-γ) (z_i F_j + F_i z_j) + γ² (F_i F_j + C_ij + Σ_ij)], C_ij for i = j alone.
+        z is the standardised state. The first function is h + M (F(a; σ_in) - h), standardised. The second averages
+        over the noise of the next step, so that it does not miss variance that comes from rare noise:
+        E z_i' z_j' = E z_i z_j gives γ (2-γ) E z_i z_j = E [γ (1-γ) (z_i F_j + F_i z_j) + γ² (F_i F_j + C_ij + Σ_ij)],
+        with C_ij for i = j alone.
         """
         net, a = self.net, h @ self.net.W.T + self.drive
         F = net.activation.smoothed(a, self.s_in)
@@ -86,19 +87,19 @@ class Map:
 
 
 def _functions(z: FloatArray) -> FloatArray:
-    """Test functions of standardised states (M, N), (M, functions); see `_names`."""
+    """Return the test functions (M, functions) of standardised states (M, N); `names` names them."""
     i, j = np.triu_indices(z.shape[1])
     return np.concatenate([z, z[:, i] * z[:, j], np.cos(z), np.sin(z)], axis=1)
 
 
 def names(n: int) -> list[str]:
-    """What `_functions` are the expectations of."""
+    """Return the names of the expectations of `_functions`."""
     pairs = [f"E h[{i}] h[{j}]" for i, j in zip(*np.triu_indices(n), strict=True)]
     return [*(f"E h[{i}]" for i in range(n)), *pairs, *(f"E {f} h[{i}]" for f in ("cos", "sin") for i in range(n))]
 
 
 def of_states(chain: Map, states: FloatArray, rng: np.random.Generator) -> list[Identity]:
-    """Averages over states (M, N) against those some time later; the change of each state is one sample."""
+    """Compare averages over states (M, N) with those some time later; the change of each state is one sample."""
 
     def functions(h: FloatArray) -> FloatArray:
         return _functions(chain.standard(h))
@@ -108,7 +109,7 @@ def of_states(chain: Map, states: FloatArray, rng: np.random.Generator) -> list[
 
 
 def of_moments(chain: Map, states: FloatArray, law: StationaryLaw, rng: np.random.Generator) -> list[Identity]:
-    """Mean and covariance of the law against those of a run from any states (M, N)."""
+    """Compare the mean and covariance of a law with those of a run from any states (M, N)."""
     n, titles = chain.net.n, names(chain.net.n)
     i, j = np.triu_indices(n)
 
@@ -118,15 +119,15 @@ def of_moments(chain: Map, states: FloatArray, law: StationaryLaw, rng: np.rando
 
     mean, second, sampled = np.split(_averages(chain, states, rng, MEASURED, functions), [n, n + len(i)], axis=1)
     own = np.zeros(n) if law.standard_error is None else law.standard_error / chain.scale
-    spread = np.sqrt(np.asarray(law.details.get("variance_standard_error", np.zeros(n)))) / chain.scale
+    root = np.sqrt(np.asarray(law.details.get("variance_standard_error", np.zeros(n)))) / chain.scale
     target = (law.covariance / np.outer(chain.scale, chain.scale))[i, j]
     common = (i != j) & (chain.Q_in[i, j] != 0.0)
     second[:, common] = sampled[:, common]
-    # by Cauchy and Schwarz, what a sampled covariance may lack by variance that the samples have not seen
+    # the Cauchy–Schwarz inequality bounds the covariance that belongs to variance which the samples have not seen
     size, seen = second[:, i == j].mean(axis=0), sampled[:, i == j].mean(axis=0)
     lacking = np.sqrt(np.abs(np.outer(size - seen, size)))
     missed = np.where(common, (lacking + lacking.T)[i, j], 0.0)
-    pairs = _vanishing(chain, titles[n : n + len(i)], target - second, spread[i] * spread[j])
+    pairs = _vanishing(chain, titles[n : n + len(i)], target - second, root[i] * root[j])
     return _vanishing(chain, titles[:n], -mean, own) + [
         pair._replace(allowed=pair.allowed + float(more)) for pair, more in zip(pairs, missed, strict=True)
     ]
@@ -135,11 +136,11 @@ def of_moments(chain: Map, states: FloatArray, law: StationaryLaw, rng: np.rando
 def _averages(
     chain: Map, h: FloatArray, rng: np.random.Generator, times: float, functions: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
-    """Averages (M, K) over `times` relaxation times, for each trajectory, of functions of its state."""
+    """Return averages (M, K) of functions of the state of each trajectory over `times` relaxation times."""
     if not chain.rate > (FORGOTTEN + MEASURED) / LONGEST:
         raise ValueError(
-            f"net must relax within {LONGEST / (FORGOTTEN + MEASURED):.0f} steps to be judged by a run; its linear "
-            f"response has spectral radius {1.0 - chain.rate:.9g}"
+            f"net must relax within {LONGEST / (FORGOTTEN + MEASURED):.0f} steps to be tested by a run; got a linear "
+            f"response of spectral radius {1.0 - chain.rate:.9g}"
         )
     for _ in range(math.ceil(FORGOTTEN / chain.rate)):
         h = chain.step(h, rng)
@@ -153,7 +154,7 @@ def _averages(
 
 
 def _vanishing(chain: Map, titles: list[str], samples: FloatArray, own: FloatArray | float = 0.0) -> list[Identity]:
-    """Identities from independent samples (M, K) of mean zero; `own` (K,), standard errors of the law in them."""
+    """Return identities from independent samples (M, K) of mean zero; `own` (K,) are standard errors of the law."""
     error = np.sqrt(samples.var(axis=0, ddof=1) / len(samples) + np.square(own))
     rounding = 1e-12 * (1.0 + float(np.max(np.abs(chain.mean) / chain.scale)))
     numbers = zip(titles, samples.mean(axis=0), ERRORS * error + rounding, strict=True)

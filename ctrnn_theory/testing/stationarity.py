@@ -1,4 +1,4 @@
-"""Identities that every stationary law of the map obeys."""
+"""A check of a stationary law by identities that every such law of the map obeys."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.testing.gaussian import gaussian_rule
 from ctrnn_theory.testing.run import TRAJECTORIES, Identity, Map, names, of_moments, of_states
 
-FEWEST = 64  # states, for a standard error
-CLOSED = 1e-8  # what an identity without sampling may be off
+FEWEST = 64  # states at least, so that there is a standard error
+CLOSED = 1e-8  # allowed deviation of an identity without sampling, in standard deviations
 
 
 @guarded
@@ -36,47 +36,48 @@ def assert_stationary(
 ) -> tuple[Identity, ...]:
     """Assert that a law, or an ensemble of states, is stationary under the map of the network.
 
-    The stationary law has E φ(h') = E φ(h) for every function φ. What can be tested depends on what is given:
+    The stationary law has E φ(h') = E φ(h) for every function φ. The test depends on what is given:
 
-    * **States** (M, N), drawn independently: a plain NumPy loop of the map runs them on, with fresh noise. For
-      φ = h_i, h_i h_j, cos h_i, sin h_i the change of each is averaged, and must vanish within 5 standard errors: a
-      mean that is off by some 0.3 standard deviations is found with 512 states, 0.02 with 100 000. States from one
-      path are independent only if some relaxation times apart.
-    * A law with ``details["points"]`` and ``["weights"]`` (method "exact"), one neuron: E φ(h') by quadrature over h
-      and ξ, for φ = 1, h, h², cos and sin; to 1e-8 beyond the error that the law states.
-    * A law under an **affine f**: its mean and covariance solve linear equations; to 1e-8.
-    * **Any other law**: its mean and covariance against a run of the map that has forgotten its start, some seconds.
-      The mean of h is averaged together with M (F(W h + b; σ_in) - h), which has mean zero and makes it sharp; in the
-      variances the noise of the next step is averaged out. Nothing is assumed of the law's shape, and only its mean and
-      covariance are judged: to what the run resolves, see ``allowed``, mostly 1e-3 standard deviations for the mean
-      and 2 % for the variance.
-    * A law with ``details["final_states"]`` (method "simulation"): the first and the last.
+    * **States** (M, N), drawn independently, are followed with fresh noise by a plain NumPy loop of the map. For
+      φ = h_i, h_i h_j, cos h_i and sin h_i the change is averaged over the states, and must vanish within 5 standard
+      errors. With 512 states this finds a mean that is wrong by some 0.3 standard deviations, with 100 000 by 0.02.
+      States of one path are independent only if they lie several relaxation times apart.
+    * For a law of one neuron with ``details["points"]`` and ``["weights"]`` (method "exact"), E φ(h') is computed by
+      quadrature over h and ξ for φ = 1, h, h², cos and sin, to 1e-8 beyond the error that the law states.
+    * For a law under an **affine f**, the mean and covariance solve linear equations, and are tested to 1e-8.
+    * For **any other law**, the mean and covariance are compared with a run of the map, which takes some seconds. The
+      mean is that of h + M (F(W h + b; σ_in) - h), where the second term has mean zero and reduces the variance; the
+      variances are averaged over the noise of the next step. Nothing is assumed of the shape of the law, and only
+      its mean and covariance are tested, to the accuracy of the run: see ``allowed``, mostly 1e-3 standard deviations
+      for the mean and 2 % for the variance.
+    * For a law with ``details["final_states"]`` (method "simulation"), the tests of states and of any other law are
+      both made.
 
-    A law of one attractor among several is judged by what a state does in 72 relaxation times, not by rarer changes
-    of attractor.
+    A law of one attractor among several is tested by the behaviour of its states over 72 relaxation times; rarer
+    changes of attractor do not count.
 
     Parameters
     ----------
     law
-        A StationaryLaw of any method, or states (M, N), M at least 64.
+        A StationaryLaw of any method, or states (M, N) with M at least 64.
     net, noise, u
-        What it is the law of.
+        Network, noise and constant input (K,) of the law.
     tolerance
-        Error allowed on top, in standard deviations of the state (of their products for second moments), for a
-        law that is an approximation, such as the Gaussian closure.
+        Additional allowed error, in standard deviations of the state (in their products for second moments), for a
+        law that is an approximation, such as that of the Gaussian closure.
     rng
-        For the run: int, SeedSequence or Generator.
+        Seed of the run: an int, a SeedSequence or a Generator.
 
     Returns
     -------
     tuple of Identity
-        Every identity tested, with its deviation and what was allowed.
+        The tested identities, each with its deviation and the allowed one.
 
     Raises
     ------
     AssertionError
-        If one is off by more than is allowed, or the law is no law: not finite, or a covariance with a negative
-        eigenvalue. All that are off are listed.
+        If an identity deviates by more than is allowed; the message lists the ten worst. Also if the mean or the
+        covariance is not finite, or the covariance has a negative eigenvalue.
     ValueError
         If the shapes do not fit, there is no noise, or the state relaxes too slowly for a run.
 
@@ -119,7 +120,7 @@ def assert_stationary(
 def _identities(
     chain: Map, law: StationaryLaw | None, states: FloatArray | None, V: FloatArray, rng: np.random.Generator
 ) -> list[Identity]:
-    """All that can be tested of what is given."""
+    """Return the identities that can be tested for a law, or for states."""
     f = chain.net.activation
     if states is not None:
         found = of_states(chain, states, rng)
@@ -136,7 +137,7 @@ def _identities(
 
 
 def _states(states: Any, net: CTRNN) -> FloatArray | None:
-    """States (M, N), validated."""
+    """Return validated states (M, N), or None."""
     if states is None:
         return None
     array = float_array("law", states)
@@ -148,7 +149,7 @@ def _states(states: Any, net: CTRNN) -> FloatArray | None:
 
 
 def _sound(law: StationaryLaw, net: CTRNN) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance of a law that can be one."""
+    """Return the mean and covariance of a law, after asserting that they are finite and positive semi-definite."""
     mean, V = float_array("law.mean", law.mean), float_array("law.covariance", law.covariance)
     if mean.shape != (net.n,) or V.shape != (net.n, net.n):
         raise ValueError(
@@ -158,17 +159,17 @@ def _sound(law: StationaryLaw, net: CTRNN) -> tuple[FloatArray, FloatArray]:
         raise AssertionError(f"mean and covariance must be finite; got {mean} and {V}")
     lowest, slack = float(np.linalg.eigvalsh(V)[0]), 1e-12 * float(np.trace(V))
     if np.max(np.abs(V - V.T)) > slack or lowest < -slack:
-        raise AssertionError(f"covariance must be symmetric, of no negative eigenvalue; got {lowest:.3g} for {V}")
+        raise AssertionError(f"covariance must be symmetric without negative eigenvalues; got {lowest:.3g} for {V}")
     return mean, V
 
 
 def _by_lyapunov(chain: Map, law: StationaryLaw) -> list[Identity]:
-    """Mean and covariance under f(x) = c x + d."""
+    """Compare mean and covariance with the solution for f(x) = c x + d."""
     f, n = chain.net.activation, chain.net.n
     slope = np.full(n, f.derivative(0.0))
     V = linear_covariance(chain.net.W, slope, chain.net.gamma, slope[:, None] * chain.Q_in * slope + chain.Q_out)
     if V is None:
-        raise AssertionError("the step is not stable, so that there is no stationary law")
+        raise AssertionError("there is no stationary law, since the step is not stable")
     mean = np.linalg.solve(np.eye(n) - slope[:, None] * chain.net.W, f(chain.drive))
     off = (law.covariance - V) / np.outer(chain.scale, chain.scale)
     deviations = [*((law.mean - mean) / chain.scale), *off[np.triu_indices(n)]]
@@ -177,7 +178,7 @@ def _by_lyapunov(chain: Map, law: StationaryLaw) -> list[Identity]:
 
 
 def _by_quadrature(chain: Map, law: StationaryLaw) -> list[Identity]:
-    """E φ(h) - E φ(h') for one neuron with a quadrature rule for its law."""
+    """Return E φ(h) - E φ(h') for one neuron whose law comes with a quadrature rule."""
     h, weight = np.asarray(law.details["points"]).ravel(), np.asarray(law.details["weights"]).ravel()
     net, mean, scale = chain.net, float(law.mean[0]), float(chain.scale[0])
     x, q = gaussian_rule(net.activation, net.W[0, 0] * h + chain.drive[0], float(chain.s_in[0]))
@@ -191,7 +192,7 @@ def _by_quadrature(chain: Map, law: StationaryLaw) -> list[Identity]:
         "E h": weight @ (z - np.sum(q * after, axis=1)),
         "E h²": weight @ (z**2 - np.sum(q * after**2, axis=1) - jitter**2),
     }
-    for theta in np.array([1.0, 2.0, 4.0]) / np.max(np.abs(z)):  # as much as the rule is sure to resolve
+    for theta in np.array([1.0, 2.0, 4.0]) / np.max(np.abs(z)):  # frequencies that the rule resolves
         damping = math.exp(-0.5 * (theta * jitter) ** 2)
         change = weight @ (np.exp(1j * theta * z) - damping * np.sum(q * np.exp(1j * theta * after), axis=1))
         off |= {f"E cos({theta:.2g} h)": change.real, f"E sin({theta:.2g} h)": change.imag}

@@ -33,19 +33,19 @@ def activations(
     kinks: int | None = None,
     lipschitz: bool | None = None,
 ) -> Activation:
-    """Activations: the built-in ones, and expressions made up of smooth functions, kinks and jumps.
+    """Draw activations: built-in ones, and expressions that are composed of smooth functions, kinks and jumps.
 
     Parameters
     ----------
     smooth
-        True: every derivative exists everywhere. False: somewhere one does not. None: either.
+        True if every derivative exists everywhere, False if one does not exist somewhere, None for either.
     bounded
-        True: f is bounded. False: it is not. None: either.
+        True if f is bounded, False if it is not, None for either.
     kinks
-        Number of points where the value or the slope jumps; None for any.
+        Number of points where the value or the slope jumps; None for any number.
     lipschitz
-        True: the slope is bounded, so that no value jumps and f grows no faster than linearly. False: it is not.
-        None: either.
+        True if the slope is bounded, so that no value jumps and f grows at most linearly, False if it is not, None for
+        either.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def _fits(f: Activation, smooth: bool | None, bounded: bool | None, kinks: int |
 
 @st.composite
 def _expressions(draw: st.DrawFn, smooth: bool | None, bounded: bool | None, kinks: int | None, lipschitz: Any) -> str:
-    """Text of an activation that mostly has the properties asked for."""
+    """Draw the text of an activation that has the requested properties in most cases."""
     count = kinks if kinks is not None else 0 if smooth else draw(st.integers(int(smooth is False), 3))
     names = SMOOTH_BOUNDED if bounded else SMOOTH_BOUNDED + SMOOTH_UNBOUNDED
     jumping = count > 0 and (lipschitz is False or (lipschitz is None and draw(st.booleans())))
@@ -110,7 +110,7 @@ def _smooth_term(draw: st.DrawFn, names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=256)
 def largest_slope(f: Activation) -> float:
-    """Lipschitz constant of f, to 1e-4; infinite where the value jumps or f grows faster than linearly."""
+    """Return the Lipschitz constant of f, to 1e-4; infinite if the value jumps or f grows faster than linearly."""
     if any(kink.value_jump for kink in f.kinks) or not np.all(np.isfinite(f.limit_slopes)):
         return math.inf
     grid = np.concatenate([[k - 1e-9, k + 1e-9] for k in f.breakpoints] + [np.linspace(-40.0, 40.0, 16001)])
@@ -125,11 +125,11 @@ def networks(
     stable: bool = True,
     activations: st.SearchStrategy[Activation] | Sequence[Activation | str] | None = None,
 ) -> CTRNN:
-    """Networks without input and readout.
+    """Draw networks without input and readout.
 
     With `stable`, ‖W‖₂ max|f'| is at most 0.9. Two paths under the same noise then approach each other at least as
-    fast as (1 - 0.1 γ)ᵏ, so that one stationary law exists, with all its moments, whatever the noise, and all methods
-    must agree on it. An activation of unbounded slope is passed over then. Without `stable` the weights are any in
+    fast as (1 - 0.1 γ)ᵏ, so that for any noise there is one stationary law with all its moments, on which all methods
+    must agree. Activations of unbounded slope are then left out. Without `stable` the weights are any numbers in
     [-2, 2].
 
     Parameters
@@ -137,9 +137,9 @@ def networks(
     n
         Number of neurons; None for 1 to 4.
     stable
-        Whether one stationary law exists for certain.
+        Whether exactly one stationary law must exist.
     activations
-        Strategy of activations, or a sequence to choose from; None for :func:`activations`.
+        Strategy for activations, or a sequence of them to choose from; None for :func:`activations`.
 
     Examples
     --------
@@ -174,18 +174,18 @@ def noises(
     least: float = 0.05,
     most: float = 1.0,
 ) -> Noise:
-    """Noise for n neurons: a number, a standard deviation for each, or a factor.
+    """Draw noise for n neurons: a number, a standard deviation for each neuron, or a factor.
 
     Parameters
     ----------
     n
         Number of neurons that the noise must fit.
     sites
-        Where noise may be, of "inside" and "outside"; at one of them it is.
+        Sites that may have noise, from "inside" and "outside"; at least one of them has.
     correlated
-        True: at least one site has a factor (n, R). False: none. None: either.
+        True if at least one site has a factor (n, R), False if none has, None for either.
     least, most
-        Bounds of the standard deviations; of a factor, bounds of the largest.
+        Bounds of the standard deviations; for a factor, of the largest one.
 
     Examples
     --------

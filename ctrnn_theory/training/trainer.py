@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from time import monotonic, perf_counter
@@ -20,7 +20,9 @@ from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.progress import Progress, reporter
+from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.run_folder import Folder
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training import checkpoint
@@ -39,8 +41,8 @@ whichever is longer."""
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Training:
+@dataclass(frozen=True, eq=False, repr=False)
+class Training(Drawn, picture="training"):
     """A trained network, and how it was trained."""
 
     network: CTRNN
@@ -70,6 +72,20 @@ class Training:
             If the folder holds no run, or a damaged one.
         """
         return _read(Folder(folder, checkpoint.KIND))
+
+    def _headline(self) -> str:
+        return f"{self.task.name}: {self.network.title}; noise {self.noise.title}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield f"loss {self.loss:.4g} after {self.evaluations} evaluations in {self.seconds:.1f} s ({self.message})"
+        count = len(self.losses)
+        if count:
+            shown = sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
+            rows = [[str(k), f"{self.losses[k].min():.5g}", f"{np.median(self.losses[k]):.5g}"] for k in shown]
+            yield Table(("generation", "least loss", "median loss"), rows)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({"loss": (("generation", "candidate"), self.losses)}, {})
 
 
 class Objective:

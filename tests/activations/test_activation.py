@@ -49,7 +49,7 @@ SMOOTH += ["atan(2*x)", "sinh(x)/cosh(x)**2", "exp(x)/(1 + exp(x))**2", "log(exp
 
 
 def exact(act, at, order=0):
-    """Value of the order-th derivative by mpmath, from differences of the elementary expression of the piece.
+    """Return the order-th derivative by mpmath, from differences of the elementary expression of the piece.
 
     With a step of 1e-20 their error is 1e-40 of the next derivative but one. The digits are for expressions such as
     2 - erfc(15) = 1e-99, and for what the differences lose, 80 at order 4.
@@ -60,7 +60,7 @@ def exact(act, at, order=0):
 
 
 def rounding(act, at):
-    """What 8 roundings do: to the value, to the argument, and to terms of order one of a user's sum."""
+    """Return the error by 8 roundings of the value, of the argument, and of terms of order one of a user's sum."""
     with np.errstate(invalid="ignore"):
         size = np.abs(act(at)) + np.nan_to_num(np.abs(at * act.derivative(at))) + (act.text not in BUILTIN)
     return 8 * np.finfo(float).eps * size + 1e-300
@@ -79,8 +79,8 @@ def test_derivatives_against_mpmath(text, order):
     act = activation(text)
     at = np.array([-21.0, -5.3, -1.9, -0.61, 0.043, 0.52, 2.1, 9.7])
     expected = np.array([exact(act, t, order) for t in at])
-    # rounding of the argument, and of the terms of the sum that a derivative is, which near a zero of it are larger
-    # than it, by about the next derivative
+    # rounding of the argument, and of the terms of a derivative, which near its zeros are larger than the derivative
+    # by about the next one
     scale = np.abs(expected) + (1 + np.abs(at)) * np.abs([exact(act, t, order + 1) for t in at])
     assert np.all(np.abs(act.derivative(at, order) - expected) <= 1e-14 * scale + 1e-100)
 
@@ -98,7 +98,7 @@ def test_derivatives_in_the_tails_are_finite(text):
 
 @pytest.mark.parametrize("name", ["softplus", "sigmoid", "tanh", "silu"])
 def test_tails_keep_their_digits(name):
-    """Derivatives at ±30 are of the size e^-30, and as precise as that: no cancellation."""
+    """Derivatives at ±30 are of the size e^-30 and precise relative to it, so that nothing cancels."""
     act = activation(name)
     for at in (-30.0, 30.0):
         for order in (2, 3):
@@ -120,7 +120,7 @@ def test_derivative_orders_add(text, order, at):
 @given(st.floats(-50, 50), st.integers(0, 4))
 def test_reflections(at, order):
     sign = (-1) ** order
-    close = {"rel": 1e-12, "abs": 1e-13}  # a derivative is a sum of terms of up to 50 here, which vanishes somewhere
+    close = {"rel": 1e-12, "abs": 1e-13}  # a derivative is a sum of terms of up to 50, and has zeros
     for name in ("tanh", "erf", "sin", "hardtanh", "identity"):  # odd
         act = activation(name)
         assert act.derivative(-at, order) == pytest.approx(-sign * act.derivative(at, order), **close)
@@ -327,7 +327,7 @@ def test_a_sympy_expression_may_be_in_any_symbol(symbol):
             "must be an expression in one symbol, and this has _a, b; got ",
         ),
         (sp.Dummy("a") + sp.Dummy("a"), "must be an expression in one symbol, and this has _a, _a; got "),
-        (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is none; got "),
+        (sp.Symbol("z", imaginary=True) ** 2, "must be an expression in a real symbol, and z is not real; got "),
         (sp.tanh, "must be a name, an expression in x, or a SymPy expression; got 'tanh'"),
         (sp.Symbol("x") > 0, "must be a name, an expression in x, or a SymPy expression; got 'x > 0'"),
         (sp.Matrix([sp.Symbol("x")]), "must be a name, an expression in x, or a SymPy expression; got "),
@@ -342,7 +342,7 @@ def test_what_sympy_has_and_activations_have_not_is_refused_by_name(spec, messag
 
 
 def test_the_documentation_lists_the_functions_that_can_be_used():
-    """Every one that parses, and no other."""
+    """The docstring lists every name that parses, and no other."""
     text = inspect.getdoc(activation).partition("Parameters")[0]
     named = {word for span in re.findall(r"``([^`]*)``", text) for word in re.findall(r"[A-Za-z]+", span)}
     functions, constants = set(FUNCTIONS), set(CONSTANTS)

@@ -215,10 +215,10 @@ def test_output():
     np.testing.assert_allclose(found.output_covariance[5], net.W_out @ found.covariance[5] @ net.W_out.T)
     np.testing.assert_allclose(found.std[5], np.sqrt(np.diag(found.covariance[5])))
     shifted = replace(net, b_out=[1.0, 2.0])
-    np.testing.assert_allclose(replace(found, net=shifted).output_mean, found.output_mean + np.array([1.0, 2.0]))
+    np.testing.assert_allclose(replace(found, network=shifted).output_mean, found.output_mean + np.array([1.0, 2.0]))
     for name in ("output_mean", "output_covariance"):
         with pytest.raises(ValueError, match=r"^net must have W_out"):
-            getattr(replace(found, net=replace(net, W_out=None)), name)
+            getattr(replace(found, network=replace(net, W_out=None)), name)
 
 
 @pytest.mark.parametrize("method", ["gaussian_closure", "simulation"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ctrnn_theory import CTRNN, Noise, fixed_points, noise_free, predict
 from tests.reference_cases import LAST_DIGIT, REFERENCE_CASES
 
-INSIDE = [case for case in REFERENCE_CASES if case.site == "in"]
+INSIDE = [case for case in REFERENCE_CASES if case.site == "inside"]
 
 
 def network(seed, activation, n=4):

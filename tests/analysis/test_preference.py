@@ -267,9 +267,10 @@ def test_result_is_plain_json_and_a_table():
     assert (plain["success"], plain["sigma_pref"]) == (None, 0.0)
     assert plain["interval"] == list(found.interval)
     lines = found.table().splitlines()
-    assert "success" not in lines[0]
-    assert lines[2].split()[0] == "1"
-    assert lines[-1].startswith("K = ")
+    assert lines[1].startswith("preferred level ")
+    assert lines[3].startswith("K = ")
+    assert "success" not in lines[4]
+    assert lines[6].split()[0] == "1"
 
 
 def test_picture():

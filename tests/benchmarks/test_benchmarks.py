@@ -181,8 +181,8 @@ def test_what_is_missing_is_told():
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--peers", "numpy,matlab"], "must be among numpy, mkl_random"),
-        (["--parts", "matlab"], "must be among simulation, fokker_planck"),
+        (["--peers", "numpy,matlab"], "must be one of numpy, mkl_random"),
+        (["--parts", "matlab"], "must be one of simulation, fokker_planck"),
         (["--peer", "matlab=python"], "must be NAME=PYTHON"),
     ],
 )

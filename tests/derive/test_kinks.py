@@ -20,13 +20,13 @@ OUTSIDE = {(-1.0, 0.05): 4e-3, (-1.0, 0.3): 0.1, (0.5, 0.05): 1e-3, (0.5, 0.3): 
 def exact_bias(name, a, w, gamma, sigma, site):
     act = activation(name)
     net = CTRNN.single(w=w, b=a - w * act(a), activation=name, gamma=gamma)
-    noise = Noise(inside=sigma) if site == "in" else Noise(outside=sigma)
+    noise = Noise(inside=sigma) if site == "inside" else Noise(outside=sigma)
     return predict(net, noise, method="exact", start=[act(a)], tolerance=1e-12).mean[0] - act(a)
 
 
 def largest_error(w, gamma, site, distances=DISTANCES):
     """Relative, of relu at σ = 1, where the bias is above 1e-6 of the noise; distances in units of the noise."""
-    unit = 1.0 if site == "in" else abs(w) * np.sqrt(gamma / 2)
+    unit = 1.0 if site == "inside" else abs(w) * np.sqrt(gamma / 2)
     exact = np.array([exact_bias("relu", z * unit, w, gamma, 1.0, site) for z in distances])
     value = np.array([kink_bias_value("relu", z * unit, w, gamma, 1.0, site) for z in distances])
     shown = abs(exact) > 1e-6 * unit
@@ -40,17 +40,17 @@ def order_in_gamma(error, gammas):
 
 @pytest.mark.parametrize(("w", "gamma"), INSIDE)
 def test_noise_inside_against_the_exact_law(w, gamma):
-    assert largest_error(w, gamma, "in") < INSIDE[w, gamma]
+    assert largest_error(w, gamma, "inside") < INSIDE[w, gamma]
 
 
 @pytest.mark.parametrize(("w", "gamma"), OUTSIDE)
 def test_noise_outside_against_the_exact_law(w, gamma):
-    assert largest_error(w, gamma, "out") < OUTSIDE[w, gamma]
+    assert largest_error(w, gamma, "outside") < OUTSIDE[w, gamma]
 
 
 @pytest.mark.parametrize("w", [-1.0, 0.5])
 @pytest.mark.parametrize(
-    ("site", "expected", "gammas"), [("in", 3.0, [0.1, 0.05, 0.025]), ("out", 2.0, [0.1, 0.05, 0.025])]
+    ("site", "expected", "gammas"), [("inside", 3.0, [0.1, 0.05, 0.025]), ("outside", 2.0, [0.1, 0.05, 0.025])]
 )
 def test_order_in_gamma(w, site, expected, gammas):
     for z in (0.0, 1.0):
@@ -65,7 +65,7 @@ def test_without_recurrence_it_is_the_smoothing_to_rounding(z, sigma, gamma):
         u = -abs(mp.mpf(z * sigma) / mp.mpf(sigma))
         psi = float(sigma * (mp.npdf(u) + u * mp.ncdf(u)))
     assert kink_bias_value("relu", z * sigma, 0.0, gamma, sigma) == pytest.approx(psi, rel=1e-12)
-    assert kink_bias_value("relu", z * sigma, 0.0, gamma, sigma, "out") == 0.0
+    assert kink_bias_value("relu", z * sigma, 0.0, gamma, sigma, "outside") == 0.0
 
 
 @settings(max_examples=40)
@@ -127,7 +127,7 @@ def test_noise_outside_is_the_mean_of_two_gaussian_halves(w):
     # the density itself, integrated; it jumps at the kink as 2 - γ λ does
     d, jump, gamma, sigma = 0.2, 0.7, 0.3, 0.8
     formula = sp.lambdify(
-        (kinks.A, kinks.w, kinks.gamma, kinks.sigma, kinks.d, kinks.Delta), kinks.kink_bias("inner", "out")
+        (kinks.A, kinks.w, kinks.gamma, kinks.sigma, kinks.d, kinks.Delta), kinks.kink_bias("inner", "outside")
     )
     rate = {side: 1 - w * (d + jump * (side > 0)) for side in (-1, 1)}
     unit = abs(w) * sigma * np.sqrt(gamma)
@@ -162,9 +162,9 @@ def test_drift_and_jump_of_the_halves_are_those_of_the_modified_diffusion():
 
 
 @pytest.mark.parametrize("w", [-2.0, 0.6])
-@pytest.mark.parametrize(("site", "expected"), [("in", 2.0), ("out", 2.5)])
+@pytest.mark.parametrize(("site", "expected"), [("inside", 2.0), ("outside", 2.5)])
 def test_scaling_of_relu_at_zero(w, site, expected):
-    beta = float(sp.nsolve(kinks.describe("scaling", "in").definitions["beta"].subs(chain()).subs("w", w), 0.5))
+    beta = float(sp.nsolve(kinks.describe("scaling", "inside").definitions["beta"].subs(chain()).subs("w", w), 0.5))
     formula = kinks.kink_bias("scaling", site)
 
     def error(gamma):
@@ -172,7 +172,7 @@ def test_scaling_of_relu_at_zero(w, site, expected):
         return abs(value - exact_bias("relu", 0.0, w, gamma, 0.7, site))
 
     assert order_in_gamma(error, [0.08, 0.04, 0.02]) == pytest.approx(expected, abs=0.3)
-    if site == "in":
+    if site == "inside":
         assert formula.subs({"gamma": 0, "sigma": 1}) == kinks.beta
         formula = kinks.sigma * kinks.beta + 1.1 * (formula - kinks.sigma * kinks.beta)  # wrong by a tenth of γ
         assert order_in_gamma(error, [0.08, 0.04, 0.02]) < 1.5
@@ -190,7 +190,7 @@ def chain():
     w=st.floats(-1.5, 0.7),
     gamma=st.floats(0.05, 0.8),
     scale=st.floats(0.1, 10),
-    site=st.sampled_from(["in", "out"]),
+    site=st.sampled_from(["inside", "outside"]),
 )
 def test_bias_scales_with_the_noise_and_reflects(a, w, gamma, scale, site):
     one = kink_bias_value("relu", a, w, gamma, 1.0, site)
@@ -206,7 +206,7 @@ def test_bias_scales_with_the_noise_and_reflects(a, w, gamma, scale, site):
     w=st.floats(-1.5, 0.4),
     gamma=st.floats(0.05, 0.4),
     k=st.sampled_from([-2.0, 0.5, 3.0]),
-    site=st.sampled_from(["in", "out"]),
+    site=st.sampled_from(["inside", "outside"]),
 )
 def test_the_kink_may_be_anywhere_and_the_slopes_any(a, w, gamma, k, site):
     # a slope common to both sides is that of another neuron: w d h moves to the left-hand side
@@ -219,7 +219,7 @@ def test_the_kink_may_be_anywhere_and_the_slopes_any(a, w, gamma, k, site):
     assert value("Min(x/2, 3*x/2)", -a) == pytest.approx(-here, rel=1e-7, abs=1e-12)
 
 
-@pytest.mark.parametrize(("site", "bound"), [("in", 1e-3), ("out", 1e-2)])
+@pytest.mark.parametrize(("site", "bound"), [("inside", 1e-3), ("outside", 1e-2)])
 @pytest.mark.parametrize(("f", "w"), [("Max(x/2, 3*x/2)", 0.4), ("Max(-x/2, x)", -0.6), ("Min(x/4, x)", 0.7)])
 def test_other_slopes_against_the_exact_law(f, w, site, bound):
     for a in (-0.1, 0.0, 0.07):
@@ -229,11 +229,11 @@ def test_other_slopes_against_the_exact_law(f, w, site, bound):
 @pytest.mark.parametrize("a", [-1e3, -40.0, 40.0, 1e3])
 def test_nothing_overflows_far_away(a):
     for w in (-9.0, -1.0, 0.9):
-        assert kink_bias_value("relu", a, w, 0.1, 1.0, "out") == pytest.approx(0.0, abs=1e-12)
+        assert kink_bias_value("relu", a, w, 0.1, 1.0, "outside") == pytest.approx(0.0, abs=1e-12)
     for w in (2e-156, -1e-200, 5e-324):
-        assert kink_bias_value("Max(x/2, 3*x/2)", a, w, 0.25, 0.5, "out") == 0.0
+        assert kink_bias_value("Max(x/2, 3*x/2)", a, w, 0.25, 0.5, "outside") == 0.0
     # the far side is pulled back weakly, the near one strongly: 25 and 4 standard deviations
-    assert 0.0 < kink_bias_value("Max(0, x)", 9.0, -15.0, 0.1, 1.0, "out") < 1.0
+    assert 0.0 < kink_bias_value("Max(0, x)", 9.0, -15.0, 0.1, 1.0, "outside") < 1.0
 
 
 @pytest.mark.parametrize("f", ["elu", "retanh", "Max(0, x) + log(1 + exp(x))/2", "Max(x + x**2/4, exp(x) - 1)"])
@@ -254,14 +254,14 @@ def test_curvature_with_recurrence(w):
     sigmas, worst = np.array([0.2, 0.1, 0.05]), []
     for sigma in sigmas:
         pairs = [
-            (kink_bias_value("elu", x, w, sigma**2, sigma), exact_bias("elu", x, w, sigma**2, sigma, "in"))
+            (kink_bias_value("elu", x, w, sigma**2, sigma), exact_bias("elu", x, w, sigma**2, sigma, "inside"))
             for x in sigma * np.array([-2.0, -0.5, 0.0, 1.0])
         ]
         worst.append(max(abs(value - exact) for value, exact in pairs))
     assert np.polyfit(np.log(sigmas), np.log(worst), 1)[0] > 2.7
 
 
-@pytest.mark.parametrize("site", ["in", "out"])
+@pytest.mark.parametrize("site", ["inside", "outside"])
 def test_far_from_the_kink_it_is_the_outer_solution(site):
     f, sigma, w, gamma, a = "Max(0, x) + log(1 + exp(x))/2", 0.01, -0.8, 0.3, 0.7
     act = activation(f)
@@ -273,7 +273,7 @@ def test_far_from_the_kink_it_is_the_outer_solution(site):
 
 @pytest.mark.parametrize(("left", "jump"), [(sp.Integer(0), sp.Integer(1)), (-sp.Rational(1, 5), sp.Rational(17, 10))])
 def test_inner_equations_hold_at_the_composite_of_two_lines(left, jump):
-    inner, composite = (kinks.describe(part, "in") for part in ("inner", "composite"))
+    inner, composite = (kinks.describe(part, "inside") for part in ("inner", "composite"))
     slopes = {kinks.d: left, kinks.Delta: jump}
     lines = {kinks.slope(kinks.x): left + jump * sp.Heaviside(kinks.y), kinks.bend(kinks.x): 0, kinks.J: 0, **slopes}
     lines |= {  # x = a + w δ, y = A + w δ
@@ -289,7 +289,7 @@ def test_inner_equations_hold_at_the_composite_of_two_lines(left, jump):
 
 def test_it_prints():
     for part in ("inner", "outer", "composite", "scaling"):
-        for site in ("in", "out"):
+        for site in ("inside", "outside"):
             derivation = kinks.describe(part, site)
             assert derivation.text().startswith("delta = ")
             assert r"\delta" in derivation.latex()
@@ -300,33 +300,33 @@ def test_it_prints():
 def test_it_refuses():
     with pytest.raises(ValueError, match=r"part must be one of inner, outer, composite, scaling; got 'both'"):
         kinks.kink_bias("both")
-    with pytest.raises(ValueError, match=r'site must be "in" or "out"; got \'inside\''):
-        kinks.kink_bias("inner", "inside")
-    with pytest.raises(ValueError, match=r'site must be "in" or "out"; got \'inside\''):
-        kink_bias_value("relu", 0.0, 0.5, 0.1, 1.0, "inside")
+    with pytest.raises(ValueError, match=r'site must be "inside" or "outside"; got \'left\''):
+        kinks.kink_bias("inner", "left")
+    with pytest.raises(ValueError, match=r'site must be "inside" or "outside"; got \'left\''):
+        kink_bias_value("relu", 0.0, 0.5, 0.1, 1.0, "left")
     with pytest.raises(ValueError, match=r"sigma must be positive; got 0"):
         kink_bias_value("relu", 0.0, 0.5, 0.1, 0.0)
     with pytest.raises(ValueError, match="f must be continuous at the kink nearest to a; got 'step', which jumps at 0"):
         kink_bias_value("step", 0.1, 0.5, 0.1, 1.0)
     with pytest.raises(ValueError, match="w must leave the fixed point stable"):
         kink_bias_value("relu", 3.0, 1.5, 0.1, 1.0)
-    assert kink_bias_value("Max(-x, x)", -1.0, 0.9, 0.1, 1.0, "out") > 0.0
+    assert kink_bias_value("Max(-x, x)", -1.0, 0.9, 0.1, 1.0, "outside") > 0.0
     with pytest.raises(ValueError, match="w must pull the state back on either side of the kink"):
-        kink_bias_value("Max(3*x, x)", -1.0, -7.0, 0.1, 1.0, "out")
+        kink_bias_value("Max(3*x, x)", -1.0, -7.0, 0.1, 1.0, "outside")
     with pytest.raises(ValueError, match="w must pull the state back on either side of the kink"):
-        kink_bias_value("relu", -1.0, 1.5, 0.1, 1.0, "out")
+        kink_bias_value("relu", -1.0, 1.5, 0.1, 1.0, "outside")
 
 
 def test_the_composite_outside_is_the_layer_plus_the_smooth_part():
     at = {"w": 0.4, "gamma": 0.1, "sigma": 0.3, "A": 0.05, "d": 0.2, "Delta": 0.7, "f1": 0.9, "f2": 0.5}
-    composite, inner = (float(kinks.describe(part, "out").at(**at)) for part in ("composite", "inner"))
-    smooth = float(small_noise_bias(2, "out").subs(at))
+    composite, inner = (float(kinks.describe(part, "outside").at(**at)) for part in ("composite", "inner"))
+    smooth = float(small_noise_bias(2, "outside").subs(at))
     assert min(abs(inner), abs(smooth)) > 1e-5
     assert composite == pytest.approx(inner + smooth, rel=1e-12)
 
 
 @pytest.mark.parametrize("a", [-1.02, -0.97, 0.97, 1.02])
-@pytest.mark.parametrize(("site", "bound"), [("in", 1e-4), ("out", 1e-2)])
+@pytest.mark.parametrize(("site", "bound"), [("inside", 1e-4), ("outside", 1e-2)])
 def test_of_two_kinks_the_nearer_one_counts(a, site, bound):
     value, exact = kink_bias_value("hardtanh", a, 0.4, 0.1, 0.05, site), exact_bias("hardtanh", a, 0.4, 0.1, 0.05, site)
     assert value == pytest.approx(exact, rel=bound, abs=1e-6 * 0.05)

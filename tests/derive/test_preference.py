@@ -60,7 +60,7 @@ def best_by_the_exact_law(name, gamma):
 @pytest.mark.parametrize("name", ["softplus", "tanh"])
 def test_level_against_the_exact_law(name, order, expected):
     # σ_t² in proportion to γ: then σ_pref² is of order γ, and the error is of order γ² and γ³
-    level, errors = preferred_noise("level", "in", order), []
+    level, errors = preferred_noise("level", "inside", order), []
     gammas = np.array([0.008, 0.004, 0.002])
     for gamma in gammas:
         trained, best, values = best_by_the_exact_law(name, gamma)
@@ -69,7 +69,7 @@ def test_level_against_the_exact_law(name, order, expected):
     assert np.polyfit(np.log(gammas), np.log(errors), 1)[0] == pytest.approx(expected, abs=0.3)
 
 
-@pytest.mark.parametrize("site", ["in", "out"])
+@pytest.mark.parametrize("site", ["inside", "outside"])
 @pytest.mark.parametrize("order", [2, 4])
 def test_loss_is_that_of_the_expansions(site, order):
     _, values = neuron("softplus", -0.7, 0.2, 0.2)
@@ -79,7 +79,7 @@ def test_loss_is_that_of_the_expansions(site, order):
     assert number(preferred_noise("loss", site, order), point) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("site", ["in", "out"])
+@pytest.mark.parametrize("site", ["inside", "outside"])
 def test_level_is_where_the_loss_is_least(site):
     loss, level = (describe(quantity, site).expression for quantity in ("loss", "level"))
     slope = sp.diff(loss, SIGMA) / SIGMA
@@ -96,20 +96,20 @@ def test_fourth_order_level_is_nearer_the_minimum_of_the_fourth_order_loss(w, b,
     _, values = neuron("softplus", w, b, gamma)
     trained = factor * number(preferred_noise("critical"), values) ** 2
     values |= {"sigma_t": np.sqrt(trained)}
-    kappa, kappa_4, v, v_4 = coefficients("in", values)
+    kappa, kappa_4, v, v_4 = coefficients("inside", values)
     moved = Polynomial([-kappa * trained - kappa_4 * trained**2, kappa, kappa_4])
     roots = (2 * moved * moved.deriv() + Polynomial([v, 2 * v_4])).roots()
     real = roots.real[abs(roots.imag) < 1e-12]
-    levels = [number(preferred_noise("level", "in", order), values) ** 2 for order in (2, 4)]
+    levels = [number(preferred_noise("level", "inside", order), values) ** 2 for order in (2, 4)]
     least = real[np.argmin(abs(real - levels[0]))]
     assert abs(levels[1] - least) < abs(levels[0] - least)
 
 
 def test_critical_level_of_fourth_order_is_where_the_level_starts():
     _, values = neuron("tanh", -0.6, 0.6, 0.01)
-    start = number(preferred_noise("critical", "in", 4), values)
-    second = number(preferred_noise("critical", "in", 2), values)
-    kappa, kappa_4, v, _ = coefficients("in", values)
+    start = number(preferred_noise("critical", "inside", 4), values)
+    second = number(preferred_noise("critical", "inside", 2), values)
+    kappa, kappa_4, v, _ = coefficients("inside", values)
     roots = np.roots([2 * kappa * kappa_4, 2 * kappa**2, -v])  # L'(0) = -2 κ (κ T + κ_4 T²) + v = 0
     exact = np.sqrt(min(roots.real[roots.real > 0]))
     assert abs(start - exact) < 0.1 * abs(second - exact)
@@ -117,11 +117,11 @@ def test_critical_level_of_fourth_order_is_where_the_level_starts():
 
 def test_only_noise_inside_has_a_critical_level_within_reach():
     gamma = sp.Symbol("gamma")
-    inside, outside = (preferred_noise("critical", site) ** 2 for site in ("in", "out"))
+    inside, outside = (preferred_noise("critical", site) ** 2 for site in ("inside", "outside"))
     values = {"w": -1, "f1": sp.Rational(1, 2), "f2": sp.Rational(1, 4)}
     assert sp.limit((inside / gamma).subs(values), gamma, 0, "+") == 6  # (f1² (1 - w f1)/f2²)
     assert sp.limit((outside * gamma).subs(values), gamma, 0, "+") == 216  # 4 (1 - w f1)³/f2²
-    assert "no preference" in describe("critical", "out").text()
+    assert "no preference" in describe("critical", "outside").text()
 
 
 def test_readout_weight_cancels():
@@ -129,7 +129,8 @@ def test_readout_weight_cancels():
     for quantity in ("level", "critical"):
         for order in (2, 4):
             one, other = (
-                number(describe(quantity, "in", order).explicit, values | {"sigma_t": 0.7, "r": x}) for x in (1.0, 3.0)
+                number(describe(quantity, "inside", order).explicit, values | {"sigma_t": 0.7, "r": x})
+                for x in (1.0, 3.0)
             )
             assert one == pytest.approx(other, rel=1e-12)
             assert one > 0

@@ -25,9 +25,9 @@ from ctrnn_theory.derive.small_noise import (
 
 w, gamma, sigma, sigma_in, sigma_out = sp.symbols("w gamma sigma sigma_in sigma_out")
 f1, f2, f3, f4 = sp.symbols("f1:5")
-ONE_SITE = ("in", "out")
+ONE_SITE = ("inside", "outside")
 orders = pytest.mark.parametrize("order", [2, 4, 6])
-sites = pytest.mark.parametrize("site", ["in", "out", "both"])
+sites = pytest.mark.parametrize("site", ["inside", "outside", "both"])
 
 
 def is_zero(expression):
@@ -75,7 +75,7 @@ def test_order_two_is_the_closed_form():
     assert small_noise_third_cumulant(2, "both") == 0
 
 
-@pytest.mark.parametrize(("site", "inside", "outside"), [("in", 2, 0), ("out", 0, 3), ("both", 2, 3)])
+@pytest.mark.parametrize(("site", "inside", "outside"), [("inside", 2, 0), ("outside", 0, 3), ("both", 2, 3)])
 @orders
 def test_expressions_are_the_numbers(order, site, inside, outside):
     """What is printed is what stationary/ computes with."""
@@ -93,7 +93,7 @@ def test_expressions_are_the_numbers(order, site, inside, outside):
 def test_without_recurrence_noise_inside_smooths(order):
     """E f(a + σ ξ) - f(a) = Σ f_2j σ^2j / (2^j j!), whatever γ."""
     expected = sum(sp.Symbol(f"f{k}") * sigma**k / (2 ** (k // 2) * factorial(k // 2)) for k in range(2, order + 1, 2))
-    assert sp.expand(small_noise_bias(order, "in").subs(w, 0) - expected) == 0
+    assert sp.expand(small_noise_bias(order, "inside").subs(w, 0) - expected) == 0
 
 
 def smoothed_moment(power, order):
@@ -111,15 +111,15 @@ def test_without_recurrence_the_leak_filters_the_noise(order):
     m1, m2, m3 = (smoothed_moment(power, order) for power in (1, 2, 3))
     variance = series((m2 - m1**2) * gamma / (2 - gamma), order, sigma)
     third = series((m3 - 3 * m2 * m1 + 2 * m1**3) * gamma**3 / (1 - (1 - gamma) ** 3), order, sigma)
-    assert is_zero(small_noise_variance(order, "in").subs(w, 0) - variance)
-    assert is_zero(small_noise_third_cumulant(order, "in").subs(w, 0) - third)
+    assert is_zero(small_noise_variance(order, "inside").subs(w, 0) - variance)
+    assert is_zero(small_noise_third_cumulant(order, "inside").subs(w, 0) - third)
 
 
 @orders
 def test_without_recurrence_noise_outside_stays_gaussian(order):
-    assert small_noise_bias(order, "out").subs(w, 0) == 0
-    assert is_zero(small_noise_variance(order, "out").subs(w, 0) - gamma * sigma**2 / (2 - gamma))
-    assert small_noise_third_cumulant(order, "out").subs(w, 0) == 0
+    assert small_noise_bias(order, "outside").subs(w, 0) == 0
+    assert is_zero(small_noise_variance(order, "outside").subs(w, 0) - gamma * sigma**2 / (2 - gamma))
+    assert small_noise_third_cumulant(order, "outside").subs(w, 0) == 0
 
 
 @sites
@@ -144,8 +144,8 @@ def test_without_recurrence_any_order_smooths(order, a, gamma, s):
 def test_slow_leak_leaves_the_smoothed_fixed_point(order):
     """γ → 0: h* + δ = F(a* + w δ; σ) order by order, without fluctuations; noise outside then does nothing."""
     names = ("w", "gamma", *(f"f{k}" for k in range(1, 7)), "sigma")
-    bias = describe("bias", order, "in")
-    parts = [replace(bias, expression=term).lambdified(*names) for term in terms("bias", order, "in")]
+    bias = describe("bias", order, "inside")
+    parts = [replace(bias, expression=term).lambdified(*names) for term in terms("bias", order, "inside")]
     for point in rational_points():
         delta = [Fraction(0), *(part(*{**point, "gamma": 0}.values(), 1) for part in parts)]
         smoothed = [Fraction(0)] * len(delta)
@@ -157,13 +157,15 @@ def test_slow_leak_leaves_the_smoothed_fixed_point(order):
                     power = product(noise, *[[point["w"] * d for d in delta]] * k)
                     smoothed = [x + y for x, y in zip(smoothed, power, strict=True)]
         np.testing.assert_allclose(np.array(smoothed, float), np.array(delta, float), rtol=1e-12)
-    assert small_noise_variance(order, "in").subs(gamma, 0) == 0
-    assert small_noise_bias(order, "out").subs(gamma, 0) == 0
+    assert small_noise_variance(order, "inside").subs(gamma, 0) == 0
+    assert small_noise_bias(order, "outside").subs(gamma, 0) == 0
 
 
 def test_without_leak_the_variance_is_that_of_a_power_series():
     """γ = 1: y' = w f1 (y + σ ξ) to leading order, of variance σ²/(1 - w² f1²) in all."""
-    assert is_zero(small_noise_bias(2, "in").subs(gamma, 1) - f2 * sigma**2 / (2 * (1 - w * f1) * (1 - w**2 * f1**2)))
+    assert is_zero(
+        small_noise_bias(2, "inside").subs(gamma, 1) - f2 * sigma**2 / (2 * (1 - w * f1) * (1 - w**2 * f1**2))
+    )
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(1, 0), (0, 1), (1, 2)])
@@ -223,9 +225,9 @@ def test_numbers_broadcast():
 @pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid", "gelu", "elu", "hardtanh", "retanh", "exp(x) + x**3"])
 def test_specialised_to_an_activation(name):
     f = activation(name)
-    special = describe("bias", 4, "in", name)
+    special = describe("bias", 4, "inside", name)
     assert set(special.symbols) <= {"a", "w", "gamma", "sigma"}
-    general = describe("bias", 4, "in").lambdified("w", "gamma", "sigma", "f1", "f2", "f3", "f4")
+    general = describe("bias", 4, "inside").lambdified("w", "gamma", "sigma", "f1", "f2", "f3", "f4")
     for a in (-1.3, -0.4, 0.2, 0.9, 1.7):
         expected = general(0.4, 0.3, 0.5, *(f.derivative(a, k) for k in range(1, 5)))
         value = special.at(a=a, w=0.4, gamma=0.3, sigma=0.5)
@@ -233,8 +235,8 @@ def test_specialised_to_an_activation(name):
 
 
 def test_specialised_to_a_linear_activation_it_vanishes():
-    assert small_noise_bias(6, "in", "identity") == 0
-    assert small_noise_bias(6, "out", "relu") == 0
+    assert small_noise_bias(6, "inside", "identity") == 0
+    assert small_noise_bias(6, "outside", "relu") == 0
 
 
 @pytest.mark.parametrize("order", [4, 6])
@@ -246,10 +248,10 @@ def test_every_limit_needs_no_cancelling(order):
 
 
 def test_symbols_are_plain_and_named():
-    expression = small_noise_bias(4, "in")
+    expression = small_noise_bias(4, "inside")
     assert {str(x) for x in expression.free_symbols} == {"w", "gamma", "sigma", "f1", "f2", "f3", "f4"}
     assert expression.free_symbols == set(map(sp.Symbol, ("w", "gamma", "sigma", "f1", "f2", "f3", "f4")))
-    assert small_noise_variance(4, "in").free_symbols == expression.free_symbols - {symbols.f(4)}
+    assert small_noise_variance(4, "inside").free_symbols == expression.free_symbols - {symbols.f(4)}
 
 
 def test_bad_arguments():
@@ -259,8 +261,8 @@ def test_bad_arguments():
             small_noise_bias(order)
         with pytest.raises(ValueError, match="order must be even and at least 2"):
             numbers(order, 0.1, 0.1, 0.1, 0.0, [0.1] * 4)
-    with pytest.raises(ValueError, match="site must be one of in, out, both; got 'inside'"):
-        small_noise_bias(4, "inside")
+    with pytest.raises(ValueError, match="site must be one of inside, outside, both; got 'left'"):
+        small_noise_bias(4, "left")
     with pytest.raises(ValueError, match="quantity must be one of"):
         describe("median")
     with pytest.raises(ValueError, match="derivatives must be f1 to f4, 4 values; got 2"):
@@ -275,12 +277,12 @@ def test_derivations_take_seconds():
         for cached in (small_noise.describe, small_noise.terms, small_noise._polynomials):
             cached.cache_clear()
         start = time.perf_counter()
-        small_noise_bias(order, "in")
+        small_noise_bias(order, "inside")
         assert time.perf_counter() - start < limit
 
 
 def test_printing():
-    bias = describe("bias", 4, "in")
+    bias = describe("bias", 4, "inside")
     text, latex = bias.text(), bias.latex()
     assert text.startswith("delta = f2*sigma**2*(1 + f1**2*gamma*w**2/(L*P2))/(2*L) + sigma**4*(")
     assert (
@@ -292,16 +294,16 @@ def test_printing():
 
 
 def test_printing_for_an_activation():
-    text = describe("bias", 2, "out", "elu").text()
+    text = describe("bias", 2, "outside", "elu").text()
     assert text.startswith("delta = Piecewise((")
     assert "a = w h* + b, with h* = f(a)" in text
     assert "f1" not in text
     assert text.endswith("several standard deviations from a: it is not at 0")
-    assert "L = 1 - w*(1 - tanh(a)**2)" in describe("bias", 2, "out", "tanh").text()
+    assert "L = 1 - w*(1 - tanh(a)**2)" in describe("bias", 2, "outside", "tanh").text()
 
 
 def test_lambdified_wants_every_symbol():
-    bias = describe("bias", 2, "in")
+    bias = describe("bias", 2, "inside")
     assert bias.lambdified()(0.5, 0.4, 1.0, 0.1, 0.0) == pytest.approx(0.4 * 0.1**2 / 2)  # f1, f2, gamma, sigma, w
     with pytest.raises(ValueError, match=r"names must hold every symbol of the formula; f2, gamma, sigma is missing"):
         bias.lambdified("w", "f1")

@@ -1,4 +1,4 @@
-"""What is read off a density, against plain sums over its nodes."""
+"""Moments, averages and marginals of a density, against plain sums over its nodes."""
 
 import itertools
 
@@ -11,7 +11,7 @@ ROUNDING = 1e-13  # relative, of sums of some hundred terms
 
 
 def random_density(n, rng=3):
-    """Uneven nodes and weights, a different number of them along each axis, and a current."""
+    """Draw densities with uneven nodes and weights, a different number of them along each axis, and a current."""
     rng = np.random.default_rng(rng)
     counts = (5, 4, 6)[:n]
     axes = tuple(np.sort(rng.normal(size=k)) for k in counts)
@@ -20,7 +20,7 @@ def random_density(n, rng=3):
 
 
 def nodes(density):
-    """Each node's place, probability and number along each axis."""
+    """Return the place, the probability and the index along each axis of every node."""
     for index in itertools.product(*(range(len(axis)) for axis in density.axes)):
         place = np.array([axis[i] for axis, i in zip(density.axes, index, strict=True)])
         width = np.prod([w[i] for w, i in zip(density.widths, index, strict=True)])
@@ -58,7 +58,7 @@ KEPT = [keep for k in (1, 2, 3) for keep in itertools.permutations(range(3), k)]
 
 @pytest.mark.parametrize("keep", KEPT, ids=str)
 def test_marginal(keep):
-    """Axes in the order that was asked for, of the density and of the current."""
+    """The axes of the density and of the current are in the order of the indices."""
     density = random_density(3)
     marginal = density.marginal(keep)
     assert marginal.n == len(keep)

@@ -1,4 +1,4 @@
-"""Whatever a user writes for a drift and a diffusion, it is the same field; what is none is refused in one sentence."""
+"""All ways of writing a drift and a diffusion give the same functions; anything else raises a clear error."""
 
 import math
 
@@ -14,7 +14,7 @@ X, Y, Z = POINTS.T
 TIME = 0.7
 x, y, t = sp.symbols("x y t")
 
-DRIFTS = [  # of A = (y - x, 2)
+DRIFTS = [  # ways to write A = (y - x, 2)
     ["y - x", 2],
     ["y - x", "2"],
     (y - x, sp.Integer(2)),
@@ -35,7 +35,7 @@ def test_spellings_of_a_drift(drift):
     np.testing.assert_allclose(found.drift(POINTS[:, :2], TIME), np.stack([Y - X, np.full(7, 2.0)], axis=1), rtol=1e-15)
 
 
-DIFFUSIONS = [  # shape of B, and B: always the law of the same noise, 1 + x² and 1 + x² but for the last
+DIFFUSIONS = [  # shape of B, and B; all but the last are 1 + x² for both coordinates
     (2, "1 + x**2"),
     (2, 1 + x**2),
     (2, lambda x, y: 1 + x**2),

@@ -6,8 +6,8 @@ import sympy as sp
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from ctrnn_theory.fokker_planck import Density, evolve, solve
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.evolution import Gaussian, start_mass
-from ctrnn_theory.fokker_planck.grid import Grid
 
 W = {1: np.array([[-1.0]]), 2: np.array([[-1.0, 0.5], [-0.7, -1.3]]), 3: -np.eye(3) + 0.3 * np.eye(3)[[1, 2, 0]]}
 B = {1: np.array([[0.4]]), 2: np.array([[0.4, 0.1], [0.1, 0.3]]), 3: np.diag([0.4, 0.3, 0.3])}
@@ -20,14 +20,14 @@ def linear(W):
 
 
 def moments(n, mean, V, times):
-    """Of dX = W X dt + √B dW: e^{Wt} m, and P + e^{Wt} (V - P) e^{Wᵀt}."""
+    """Return the mean e^{Wt} m and the covariance P + e^{Wt} (V - P) e^{Wᵀt} of dX = W X dt + √B dW."""
     P = solve_continuous_lyapunov(W[n], -B[n])
     flows = [expm(W[n] * (t - times[0])) for t in times]
     return np.array([E @ mean for E in flows]), np.array([P + E @ (V - P) @ E.T for E in flows])
 
 
 def check(path, means, covariances, after=0):
-    """Within the error that is told for the grid, and that of the steps; positive, of mass one, the start included."""
+    """The error is below that of the grid plus that of the steps; densities are positive and have mass one."""
     for density in path.densities:
         assert density.mass == pytest.approx(1.0, abs=1e-12)
         assert density.values.min() >= -1e-3 * density.values.max()
@@ -46,7 +46,9 @@ def test_from_a_point(n):
     means, covariances = moments(n, state, np.zeros((n, n)), times)
     np.testing.assert_array_equal(path.time, times)
     np.testing.assert_allclose(path.mean[0], state, atol=1e-12)
-    np.testing.assert_allclose(path.covariance[0], 0.0, atol=1e-12)  # what the three cells spread is taken off
+    np.testing.assert_allclose(
+        path.covariance[0], 0.0, atol=1e-12
+    )  # extrapolation removes the variance over three cells
     check(path, means, covariances, after=1)
     if n != 2:
         assert min(density.values.min() for density in path.densities) >= 0.0
@@ -67,7 +69,7 @@ def test_from_a_gaussian(name):
 
 
 def test_a_narrow_gaussian_falls_between_no_cells():
-    """A tenth of a cell wide, and flat: with no variance along one line."""
+    """The first density is a tenth of a cell wide, or has no variance along one line."""
     narrow = Gaussian(np.array([0.513, -0.291]), 0.01**2 * np.ones((2, 2)))
     path = evolve(linear(W[2]), B[2].tolist(), [(-3, 3)] * 2, narrow, TIMES, cells=48, border=1e-3)
     means, covariances = moments(2, *narrow, TIMES)
@@ -77,7 +79,7 @@ def test_a_narrow_gaussian_falls_between_no_cells():
 
 
 def test_from_a_density():
-    """Where one path ends the next begins, on another grid and domain; from its stationary density nothing moves."""
+    """A path may begin with the last density of another grid and domain; a stationary density does not change."""
     first = evolve(linear(W[2]), B[2].tolist(), [(-3, 3)] * 2, [0.8, -0.5], [0.0, 0.7], cells=64, border=1e-3)
     then = evolve(linear(W[2]), B[2].tolist(), [(-3.2, 3)] * 2, first.densities[-1], [0.7, 2.0], cells=60, border=1e-3)
     means, covariances = moments(2, first.densities[-1].mean, first.densities[-1].covariance, [0.7, 2.0])
@@ -100,7 +102,7 @@ def test_its_end_is_the_stationary_density():
 
 
 def test_positive_at_any_tolerance():
-    """Coarse steps from a point: no density is negative, no mass is lost."""
+    """With coarse steps from a point no density is negative, and no mass is lost."""
     for tolerance in (1e-2, 0.3, 1.0):
         path = evolve("x - x**3", "0.1 + x**2", (-4, 4), [0.3], [0.0, 0.01, 0.1, 1.0], cells=128, tolerance=tolerance)
         for density in path.densities:
@@ -109,7 +111,7 @@ def test_positive_at_any_tolerance():
 
 
 def test_a_drift_that_depends_on_the_time():
-    """dX = (sin t - X) dt + √B(t) dW: mean and variance in closed form, each time read in its place."""
+    """dX = (sin t - X) dt + √B(t) dW has a mean and a variance in closed form."""
     times = np.array([0.3, 1.0, 2.5, 4.0])
     path = evolve("sin(t) - x", "0.3 + 0.2*cos(2*t)", (-3, 3), [0.2], times, cells=128, border=1e-4)
     s = times - 0.3
@@ -117,11 +119,11 @@ def test_a_drift_that_depends_on_the_time():
     def settled(t):
         return 0.5 * (np.sin(t) - np.cos(t))
 
-    def spread(t):  # of V' = -2 V + 0.3 + 0.2 cos 2t
+    def particular(t):  # a solution of V' = -2 V + 0.3 + 0.2 cos 2t
         return 0.15 + 0.05 * (np.cos(2 * t) + np.sin(2 * t))
 
     mean = settled(times) + np.exp(-s) * (0.2 - settled(0.3))
-    variance = spread(times) - np.exp(-2 * s) * spread(0.3)
+    variance = particular(times) - np.exp(-2 * s) * particular(0.3)
     np.testing.assert_allclose(path.mean[:, 0], mean, atol=1e-4)
     np.testing.assert_allclose(path.covariance[:, 0, 0], variance, atol=3e-4)
 
@@ -137,8 +139,8 @@ def test_smaller_tolerance_smaller_error():
 
 
 def test_the_starts_on_a_grid():
-    """A state's mean is exact, and its variance Δ²/4, wherever in a cell it lies; a density keeps its moments."""
-    grid = Grid(np.array([-1.0, 0.0]), np.array([1.0, 3.0]), (20, 16))
+    """Wherever in a cell a state lies, its mean is exact and its variance Δ²/4; a density keeps its moments."""
+    grid = CellGrid(np.array([-1.0, 0.0]), np.array([1.0, 3.0]), (20, 16))
     for state in ([0.0, 1.5], [0.123, 1.4], [-0.84, 0.3]):
         p = start_mass(state, grid)
         mean = grid.points.T @ p
@@ -148,11 +150,11 @@ def test_the_starts_on_a_grid():
             (grid.points - mean).T * p @ (grid.points - mean), np.diag(grid.spacing**2) / 4, atol=1e-14
         )
     for n in (1, 2, 3):
-        old = Grid(np.full(n, -1.0), np.full(n, 1.2), (24,) * n)
+        old = CellGrid(np.full(n, -1.0), np.full(n, 1.2), (24,) * n)
         p = np.exp(-((old.points - 0.1) ** 2).sum(axis=1) / 0.06 - 5.0 * old.points[:, 0] * old.points[:, -1])
         widths = tuple(np.full(24, d) for d in old.spacing)
         density = Density(old.axes, widths, (p / p.sum() / np.prod(old.spacing)).reshape(old.cells))
-        new = Grid(np.full(n, -1.3), np.full(n, 1.3), (27,) * n)
+        new = CellGrid(np.full(n, -1.3), np.full(n, 1.3), (27,) * n)
         q = start_mass(density, new)
         np.testing.assert_allclose(new.points.T @ q, density.mean, atol=2e-5)
         second = (new.points - density.mean).T * q @ (new.points - density.mean)
@@ -178,8 +180,8 @@ SMALL = Density((np.array([-3.0, 0.5]),), (np.array([1.0, 1.0]),), np.array([0.2
             {"start": solve(["-x", "-y"], 1, [(-6, 6)] * 2, cells=16, border=1).density},
             "start must be a density in 1 dim",
         ),
-        ({"times": [0.0]}, r"times must be two ascending numbers at least; got \[0.0\]"),
-        ({"times": [0.0, 1.0, 1.0]}, "times must be two ascending numbers at least"),
+        ({"times": [0.0]}, r"times must be at least two ascending numbers; got \[0.0\]"),
+        ({"times": [0.0, 1.0, 1.0]}, "times must be at least two ascending numbers"),
         ({"times": [0.0, np.inf]}, "times must be finite numbers in one row"),
         ({"times": "now"}, "times must be numbers; got 'now'"),
         ({"tolerance": 0.0}, r"tolerance must be a number in \(0, 1\]; got 0.0"),

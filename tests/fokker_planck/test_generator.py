@@ -1,4 +1,4 @@
-"""The discretised equation: rates, conservation, and what it does to smooth densities."""
+"""The discretised equation: rates, conservation of mass, and its action on smooth densities."""
 
 import itertools
 
@@ -9,20 +9,20 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import bernoulli, generator
-from ctrnn_theory.fokker_planck.grid import Grid
 
 SYMBOLS = sp.symbols("x y z", real=True)
 number = st.floats(-3.0, 3.0)
 
 
 def grid_of(n, cells, low=-2.0, high=2.5):
-    return Grid(np.full(n, low), np.full(n, high), (cells,) * n)
+    return CellGrid(np.full(n, low), np.full(n, high), (cells,) * n)
 
 
 def smooth(n, seed, scale):
-    """Drift of random waves of the coordinates and a positive diffusion for each."""
+    """Return a drift of random waves of the coordinates, and a positive diffusion for each coordinate."""
     rng = np.random.default_rng(seed)
     K, phase, size = rng.normal(size=(2, n, n)), rng.uniform(0, 6, size=(2, n)), scale * rng.uniform(0.1, 3.0, size=n)
 
@@ -45,7 +45,7 @@ def test_bernoulli():
 
 @given(n=st.sampled_from([1, 2, 3]), seed=st.integers(0, 10**6), scale=st.sampled_from([0.0, 1.0, 100.0, 1e6]))
 def test_a_markov_chain(n, seed, scale):
-    """Diagonal diffusion: rates are not negative, however coarse the grid, and what leaves a cell enters another."""
+    """For diagonal diffusion no rate is negative on any grid, and what leaves a cell enters another."""
     scheme = generator(smooth(n, seed, scale), grid_of(n, {1: 20, 2: 8, 3: 5}[n]))
     L = scheme.matrix.toarray()
     largest = np.abs(L).max()
@@ -58,7 +58,7 @@ def test_a_markov_chain(n, seed, scale):
 
 @given(r=st.floats(-1.0, 1.0), p=st.floats(-1.0, 1.0), q=st.floats(-1.0, 1.0), drift=number)
 def test_correlations_conserve_mass(r, p, q, drift):
-    """Whatever the correlations; rates may be negative, and the flag says when."""
+    """Mass is conserved for any correlations; rates may be negative, and `monotone` says when."""
     F = np.array([[1.0, 0.0, 0.0], [r, 0.8, 0.0], [p, q, 0.5]])
     scheme = generator(equation(lambda x, y, z: (drift, -drift, y), (F @ F.T).tolist(), 3), grid_of(3, 5))
     L = scheme.matrix.toarray()
@@ -68,7 +68,7 @@ def test_correlations_conserve_mass(r, p, q, drift):
 
 
 def test_the_flag_is_the_stated_condition():
-    """S_ii β(|z|) ≥ Σ |S_ij| at each face."""
+    """The scheme is monotone if S_ii β(|z|) ≥ Σ |S_ij| at every face."""
     grid = grid_of(2, 10)
     for r, drift in itertools.product((0.2, 0.5, 0.9), (0.0, 1.0, 3.0, 5.0)):
         scheme = generator(equation([drift, 0], [[1, r], [r, 1]], 2), grid)
@@ -85,7 +85,7 @@ def test_constant_coefficients_are_exact():
 
 
 def test_without_diffusion_all_goes_with_the_drift():
-    """Out of a cell at the rate |A| / Δ, undiminished; also where only one coordinate has none."""
+    """Without diffusion of a coordinate the rate of leaving a cell is |A| / Δ."""
     grid = grid_of(2, 8)
     for diffusion in ([0, 0], [0.5, 0]):
         L = generator(equation([1.3, -0.7], diffusion, 2), grid).matrix.toarray()
@@ -100,7 +100,7 @@ def test_a_jump_of_the_diffusion_at_most_doubles_a_drift():
     assert np.abs(L).max() <= 2.0 / grid.spacing[0] + 1e-3 / grid.spacing[0] ** 2
 
 
-CASES = {  # dimensions, drift, B: diagonal, correlated, and too much for the compact stencil in three dimensions
+CASES = {  # dimensions, drift, B: diagonal, correlated, and too correlated for the compact stencil in three dimensions
     "one": (1, ["x - x**3"], ["1 + x**2/4"]),
     "diagonal": (2, ["y - x", "-2*y + sin(x)"], ["1 + x**2/9", "1 + cos(x + y)/2"]),
     "correlated": (2, ["y - x", "x"], [["1 + y**2/9", "sin(x)/2"], ["sin(x)/2", "1"]]),
@@ -114,7 +114,7 @@ CASES = {  # dimensions, drift, B: diagonal, correlated, and too much for the co
 
 
 def symbolic(drift, diffusion, p):
-    """- Σ ∂ᵢ(Aᵢ p) + ½ Σ ∂ᵢ∂ⱼ(Bᵢⱼ p), and the current, as functions of the coordinates."""
+    """Return - Σ ∂ᵢ(Aᵢ p) + ½ Σ ∂ᵢ∂ⱼ(Bᵢⱼ p) and the current as functions of the coordinates."""
     n, h = len(drift), SYMBOLS[: len(drift)]
     A = [sp.sympify(a, locals={s.name: s for s in h}) for a in drift]
     B = [[sp.sympify(b, locals={s.name: s for s in h}) for b in row] for row in diffusion]
@@ -125,7 +125,7 @@ def symbolic(drift, diffusion, p):
 
 @pytest.mark.parametrize("name", CASES)
 def test_second_order_on_a_smooth_density(name):
-    """L p and the current against those of the equation, within the grid: the error falls as Δ²."""
+    """Away from the walls the error of L p and of the current falls as Δ²."""
     n, drift, B = CASES[name]
     h = SYMBOLS[:n]
     p = sp.exp(-sum(s**2 for s in h) / 3 + sum(h) / 5) * (2 + sp.sin(h[0] + 2 * h[-1]))
@@ -159,7 +159,7 @@ def test_axes_may_change_places():
         [[str(B[i][j]).translate(swap) for j in (2, 1, 0)] for i in (2, 1, 0)],
     )
     low, high, cells = np.array([-2.0, -1.0, -3.0]), np.array([2.0, 3.0, 2.0]), (6, 5, 7)
-    first = generator(equation(drift, B, 3), Grid(low, high, cells)).matrix.toarray().reshape(*cells, *cells)
-    second = generator(equation(*turned, 3), Grid(low[::-1], high[::-1], cells[::-1])).matrix.toarray()
+    first = generator(equation(drift, B, 3), CellGrid(low, high, cells)).matrix.toarray().reshape(*cells, *cells)
+    second = generator(equation(*turned, 3), CellGrid(low[::-1], high[::-1], cells[::-1])).matrix.toarray()
     second = second.reshape(*cells[::-1], *cells[::-1]).transpose(2, 1, 0, 5, 4, 3)
     np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-12)

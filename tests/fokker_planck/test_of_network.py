@@ -27,7 +27,7 @@ def network(name="tanh", gamma=0.2, seed=0):
 @pytest.mark.parametrize("f", ["tanh", "relu", "gelu"])
 @pytest.mark.parametrize("name", NOISES)
 def test_moments_of_a_step(name, f):
-    """From a state that is known: E h' = h + γ A, Cov h' = γ B."""
+    """After a step from a state h, E h' = h + γ A and Cov h' = γ B."""
     net, noise, u = network(f), NOISES[name], [0.4]
     problem = network_equation(net, noise, u)
     for state in np.random.default_rng(1).normal(size=(5, 2)):
@@ -42,7 +42,7 @@ def test_moments_of_a_step(name, f):
 
 @given(r=st.floats(-0.99, 0.99), a=st.floats(-2.0, 2.0), b=st.floats(-2.0, 2.0))
 def test_shared_noise_against_gauss_and_hermite(r, a, b):
-    """γ Cov(tanh(a + σ ξ), tanh(b + σ η)) by a rule of 40 x 40 nodes."""
+    """Return γ Cov(tanh(a + σ ξ), tanh(b + σ η)) by a rule of 40 x 40 nodes."""
     root = 0.5 * np.array([[1.0, 0.0], [r, np.sqrt(1.0 - r * r)]])
     net = CTRNN(np.eye(2), np.zeros(2), "tanh", 0.3)
     B = network_equation(net, Noise(inside=root), None).diffusion(np.array([[a, b]]), 0.0)[0]
@@ -59,7 +59,7 @@ def test_shared_noise_against_gauss_and_hermite(r, a, b):
     ("f", "width"), [("tanh", 0.3), ("tanh", 2.0), ("relu", 2.0), ("relu", 30.0), ("hardtanh", 30.0), ("gelu", 2.0)]
 )
 def test_tables(f, width):
-    """Good to 1e-9 of the noise in the mean and the variances, to 1e-4 in the covariance, however wide the box."""
+    """For any box a table is good to 1e-9 of the noise in mean and variances, and to 1e-4 in the covariance."""
     net, noise = network(f), Noise(inside=0.1 * np.array([[1.0, 0.0], [0.8, 0.6]]), outside=[[0.1], [0.2]])
     box = np.array([-width, -0.5 * width]), np.array([width, 2.0 * width])
     rng = np.random.default_rng(2)
@@ -85,7 +85,7 @@ def test_the_corners_are_in_the_tables():
 
 
 def test_only_what_is_shared_is_full():
-    """A third neuron apart: zero between it and the others."""
+    """The diffusion between a neuron and others that share no noise with it is zero."""
     net = CTRNN(np.eye(3), np.zeros(3), "relu", 0.5)
     B = network_equation(net, Noise(outside=[[0.3, 0.0], [0.1, 0.0], [0.0, 0.2]]), None).diffusion(np.ones((2, 3)), 0.0)
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Stationary densities in two and three dimensions: invariants, order, and laws that are known."""
+"""Stationary densities in two and three dimensions: invariants, order, and known laws."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_continuous_lyapunov
 
-from ctrnn_theory.fokker_planck import grid as grid_module
-from ctrnn_theory.fokker_planck import solution, solve
+from ctrnn_theory.fokker_planck import cell_grid as grid_module
+from ctrnn_theory.fokker_planck import null_vector, solution, solve
 from ctrnn_theory.fokker_planck.solution import extrapolate
 
 BOX = [(-4, 4), (-4, 4)]
@@ -27,7 +27,7 @@ def correlated(r, n=2, size=0.5):
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([0.1, 1.0, 30.0]), n=st.sampled_from([2, 3]))
 @settings(max_examples=20)
 def test_a_density_is_one(seed, size, n):
-    """Smooth drifts and diagonal diffusions, between walls, on coarse grids: not negative, of mass one."""
+    """On coarse grids with smooth drifts, diagonal diffusions and walls a density is not negative and has mass one."""
     rng = np.random.default_rng(seed)
     K, phase = rng.normal(size=(2, n, n)), rng.uniform(0, 6, size=(2, n))
 
@@ -59,7 +59,7 @@ CASES = [
 
 @pytest.mark.parametrize(("W", "B"), CASES)
 def test_order_on_a_gaussian(W, B):
-    """The finest grid's own covariance is of order two, the extrapolated one of order four, the error told above it."""
+    """The covariance is of order two on the finest grid and of order four extrapolated, with the error as estimated."""
     exact = solve_continuous_lyapunov(W, -B)
     cells = np.array([48, 64, 96])
     found = [solve(linear(W, 0.1), B.tolist(), BOX, cells=int(k), border=1e-5) for k in cells]
@@ -79,7 +79,7 @@ def test_order_on_a_gaussian(W, B):
 
 @pytest.mark.parametrize("r", [0.3, 0.9, 1.0])
 def test_three_dimensions(r):
-    """The compact stencil, and the central one of correlations above a half; the moments are good where p is not."""
+    """The moments are good for the compact and for the central stencil, even where p is negative."""
     B = correlated(r, 3)
     exact = solve_continuous_lyapunov(W3, -B)
     found = solve(linear(W3), B.tolist(), [(-3, 3)] * 3, cells=28, border=1e-4)
@@ -89,14 +89,14 @@ def test_three_dimensions(r):
     assert found.density.mass == pytest.approx(1.0, abs=1e-12)
     assert (found.negative > 1e-3) == (r > 0.5)
     swapped = solve(linear(W3), np.diag(np.diag(B)).tolist(), [(-3, 3)] * 3, cells=28, border=1e-4)
-    assert np.abs(swapped.covariance - exact).max() > found.error[1]  # without the correlations it is another law
+    assert np.abs(swapped.covariance - exact).max() > found.error[1]  # the law of other correlations differs
 
 
 def test_not_negative_where_the_flag_says_so():
-    """Weak correlations and small cells."""
+    """No density is negative for weak correlations and small cells."""
     equation = linear(0.2 * W2), correlated(0.3, size=1.0).tolist()
     found = solve(*equation, [(-7, 7)] * 2, cells=64, border=1e-2)
-    grid = solution.Grid(np.full(2, -7.0), np.full(2, 7.0), (64, 64))
+    grid = solution.CellGrid(np.full(2, -7.0), np.full(2, 7.0), (64, 64))
     assert solution.generator(solution.equation(*equation, 2), grid).monotone
     assert found.density.values.min() >= 0.0
 
@@ -108,22 +108,22 @@ BALANCED = [(B * sp.diff(LOG_P, h) + sp.diff(B, h)) / 2 for B, h in zip(SPREAD, 
 
 
 def test_order_with_detailed_balance():
-    """A = ½ (B ∂ log p + ∂B) makes p stationary for any B: no current, and moments by the trapezoidal rule."""
+    """A = ½ (B ∂ log p + ∂B) makes p stationary without a current, for any B."""
     nodes = np.linspace(-6.0, 6.0, 601)
     X, Y = np.meshgrid(nodes, nodes, indexing="ij")
     p = np.exp(sp.lambdify((x, y), LOG_P)(X, Y))
     p /= p.sum()
     mean = np.array([(p * X).sum(), (p * Y).sum()])
     moment = np.array([[(p * a * b).sum() for a in (X, Y)] for b in (X, Y)]) - np.outer(mean, mean)
-    cells, plain, best, flow = np.array([32, 48, 64]), [], [], []
+    cells, plain, best, currents = np.array([32, 48, 64]), [], [], []
     for k in cells:
         found = solve(BALANCED, SPREAD, [(-3.5, 3.5), (-4, 4)], cells=int(k))
         errors = [np.abs(found.mean - mean).max(), np.abs(found.covariance - moment).max()]
         assert np.all(errors <= found.error)
         plain.append(np.abs(found.density.covariance - moment).max())
         best.append(max(errors))
-        flow.append(np.abs(found.density.current).max())
-    orders = [-np.polyfit(np.log(cells), np.log(e), 1)[0] for e in (plain, best, flow)]
+        currents.append(np.abs(found.density.current).max())
+    orders = [-np.polyfit(np.log(cells), np.log(e), 1)[0] for e in (plain, best, currents)]
     assert orders[0] == pytest.approx(2.0, abs=0.2)
     assert orders[1] > 3.3
     assert orders[2] > 1.7
@@ -131,7 +131,7 @@ def test_order_with_detailed_balance():
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_independent_coordinates(n):
-    """p is the product of the densities in one dimension."""
+    """The density is the product of the densities in one dimension."""
     parts = [("x - x**3 + 0.1", "0.5 + x**2/10"), ("sin(x) - 2*x", "0.4"), ("0.2 - x", "0.3 + cos(x)/10")][:n]
     lines = [solve(A, B, (-4, 4)) for A, B in parts]
     names = "xyz"[:n]
@@ -164,7 +164,7 @@ def test_axes_may_change_places():
 
 
 def test_current_of_a_rotation():
-    """For A = -x + Ω x and B = b 1 the law is that without Ω, and J = p Ω x, of no divergence."""
+    """For A = -x + Ω x and B = b 1 the law does not depend on Ω, and J = p Ω x has no divergence."""
     omega, cells, errors, sources = np.array([[0.0, -2.0], [2.0, 0.0]]), np.array([48, 64, 96]), [], []
     for k in cells:
         density = solve(linear(-np.eye(2) + omega), 0.5, [(-3.5, 3.5)] * 2, cells=int(k)).density
@@ -179,7 +179,7 @@ def test_current_of_a_rotation():
 
 
 def test_a_coordinate_without_noise():
-    """dY = (X - Y) dt: of first order, and the error that is told says so."""
+    """Without noise of its own, dY = (X - Y) dt, the order is one, and the error estimate includes this."""
     exact = solve_continuous_lyapunov(np.array([[-1.0, 0.0], [1.0, -1.0]]), -np.diag([0.5, 0.0]))
     for cells in (32, 64):
         found = solve(["-x", "x - y"], [0.5, 0], [(-3.5, 3.5)] * 2, cells=cells, border=1e-2)
@@ -189,7 +189,7 @@ def test_a_coordinate_without_noise():
 
 @pytest.mark.parametrize(("B", "known"), [(0.05, True), (0.01, False), (0.004, False)])
 def test_wells_that_rounding_cannot_tell_apart(B, known):
-    """Left once in e^(1/2B): at 0.01 far beyond what rounding leaves, and the error is as large as the domain."""
+    """A well is left once in e^(1/2B): at B = 0.01 rounding decides, and the error is as large as the domain."""
     found = solve(["x - x**3 + 0.01", "-y"], B, [(-1.8, 1.8), (-1.2, 1.2)], cells=64, border=1)
     exact = solve("x - x**3 + 0.01", B, (-1.8, 1.8), border=1)
     assert abs(found.mean[0] - exact.mean[0]) <= found.error[0]
@@ -200,7 +200,7 @@ def test_iteration_and_factors_agree(monkeypatch):
     arguments = (["y - x", "z - y - x", "-z"], [0.5, 0.4, "0.3 + x**2/20"], [(-4, 4), (-3, 3), (-3, 3)])
     iterated = solve(*arguments, cells=20)
     calls = []
-    monkeypatch.setattr(solution, "_iterated", lambda M, right: calls.append(M.shape))
+    monkeypatch.setattr(null_vector, "_iterated", lambda M, right: calls.append(M.shape))
     factored = solve(*arguments, cells=20)
     assert calls == [(20**3 - 1,) * 2]
     np.testing.assert_allclose(iterated.density.values, factored.density.values, rtol=0.0, atol=1e-10)
@@ -208,7 +208,7 @@ def test_iteration_and_factors_agree(monkeypatch):
 
 
 def test_extrapolation():
-    """Exact for a limit plus Δ²; of Δ⁴ a quarter is left, and the error is fifteen times what is."""
+    """Extrapolation removes Δ² and three quarters of Δ⁴; the estimated error is fifteen times the remainder."""
 
     def grids(f):
         return [np.array([f(width), 2.0]) for width in (4.0, 2.0, 1.0)]
@@ -250,7 +250,7 @@ def test_memory_of_the_machine():
         (("-x", 1, [(0, 1)] * 4), {}, r"domain must be \(low, high\) for each of one to three coordinates; got "),
         (("-x", 1, "ab"), {}, "domain must be a pair of numbers for each coordinate; got 'ab'"),
         (("-x", 1, (0, 1, 2)), {}, r"domain must be \(low, high\) for each"),
-        (("-x*t", 1, (-1, 1)), {}, r"drift and diffusion must not depend on t; evolve\(\) follows those that do"),
+        (("-x*t", 1, (-1, 1)), {}, r"drift and diffusion must not depend on t; evolve\(\) takes those that do"),
         (("-x", "1 + t**2", (-1, 1)), {}, "drift and diffusion must not depend on t"),
         (("-x", 1, (-6, 6)), {"border": 0}, r"border must be a number in \(0, 1\]; got 0"),
         (("-x", 1, (-6, 6)), {"border": 1.1}, r"border must be a number in \(0, 1\]; got 1.1"),

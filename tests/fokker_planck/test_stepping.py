@@ -1,13 +1,13 @@
-"""Steps in time: order, conservation, and that nothing turns negative, which without the limiter it does."""
+"""Steps in time: order, conservation, and that the limiter keeps densities positive."""
 
 import numpy as np
 import pytest
 from scipy.sparse.linalg import expm_multiply
 
 from ctrnn_theory.fokker_planck import stepping
+from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import equation
 from ctrnn_theory.fokker_planck.generator import generator
-from ctrnn_theory.fokker_planck.grid import Grid
 from ctrnn_theory.fokker_planck.stepping import Stepper
 
 WELL = {
@@ -19,7 +19,7 @@ CORRELATED = (["y - x", "x - 2*y"], [[0.5, 0.45], [0.45, 0.5]])
 
 
 def stepper(drift, diffusion, n, cells):
-    return Stepper(generator(equation(drift, diffusion, n), Grid(np.full(n, -2.5), np.full(n, 2.5), (cells,) * n)))
+    return Stepper(generator(equation(drift, diffusion, n), CellGrid(np.full(n, -2.5), np.full(n, 2.5), (cells,) * n)))
 
 
 def bump(grid, centre=0.6, width=0.5):
@@ -35,7 +35,7 @@ def one_cell(grid):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_third_order(n):
-    """Of a smooth density, over a time of one half, against the exponential of the generator."""
+    """The error of a smooth density after a time of one half falls with the third power of the step."""
     of = stepper(*WELL[n], n, {1: 40, 2: 16}[n])
     start = bump(of.scheme.grid)
     exact = expm_multiply(0.5 * of.matrix, start)
@@ -43,17 +43,17 @@ def test_third_order(n):
     for count in counts:
         p = start
         for _ in range(count):
-            p, told = of.step(p, 0.5 / count)
+            p, estimate = of.step(p, 0.5 / count)
         errors.append(np.abs(p - exact).sum())
     assert -np.polyfit(np.log(counts), np.log(errors), 1)[0] == pytest.approx(3.0, abs=0.4)
-    one, told = of.step(start, 0.5 / 32)
-    assert np.abs(one - expm_multiply(0.5 / 32 * of.matrix, start)).sum() < told  # of order two, so above
+    one, estimate = of.step(start, 0.5 / 32)
+    assert np.abs(one - expm_multiply(0.5 / 32 * of.matrix, start)).sum() < estimate  # it is of order two, and so above
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("size", [1e-4, 1e-2, 0.1, 1.0, 100.0])
 def test_mass_and_sign(n, size):
-    """From one cell, where extrapolation overshoots most, by steps of any length."""
+    """Steps of any length from one cell, where extrapolation overshoots most, keep p positive."""
     of = stepper(*WELL[n], n, {1: 80, 2: 16, 3: 8}[n])
     p = one_cell(of.scheme.grid)
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_long_steps_end_at_the_stationary_density():
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-7])
 def test_a_tolerance_is_met(tolerance):
-    """From one cell, with a first step that is far too long; the end is better than a step's tolerance."""
+    """A path from one cell with a first step that is far too long ends closer than the tolerance of a step."""
     of = stepper(*WELL[1], 1, 40)
     start = one_cell(of.scheme.grid)
     p, step = of.advance(start, 0.7, 10.0, tolerance)

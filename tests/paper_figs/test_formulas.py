@@ -1,4 +1,4 @@
-"""What figures compute besides what the package gives them."""
+"""Formulas that the figures compute by themselves."""
 
 from __future__ import annotations
 

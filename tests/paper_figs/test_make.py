@@ -183,5 +183,5 @@ def test_without_a_folder_that_can_be_written_a_figure_is_made_all_the_same(figu
         cache.computed(figure(SOURCE), quick=True)
     assert figure.calls == [True]  # kept while the process runs
     (record,) = caplog.records
-    assert record.message.startswith("What figures compute is not kept after this run: CTRNN_THEORY_CACHE must be")
+    assert record.message.startswith("The data of figures are not kept after this run: CTRNN_THEORY_CACHE must be")
     assert cache.folder("figures").parent.name.startswith("ctrnn_theory-")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from ctrnn_theory.plotting.heatmap import heatmap, lines
+from ctrnn_theory.plotting import heatmap, lines
 from ctrnn_theory.sweeping.grid import sweep
 
 

@@ -16,7 +16,7 @@ from tests.reference_cases import REFERENCE_CASES
 
 
 def single(case):
-    return CTRNN.single(case.w, case.b, case.activation, case.gamma), Noise(**{f"{case.site}side": case.sigma})
+    return CTRNN.single(case.w, case.b, case.activation, case.gamma), Noise(**{case.site: case.sigma})
 
 
 def random_net(n, name, seed, gamma=0.1, radius=0.9):

@@ -15,7 +15,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.chain import chain_on
-from ctrnn_theory.stationary.markov.operator import Mesh, Step
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from tests.reference_cases import LAST_DIGIT, REFERENCE_CASES
 
@@ -36,7 +36,7 @@ def moments(law: StationaryLaw) -> tuple[float, float]:
 
 @pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)
 def test_reference_values(case):
-    law = law_of(case.activation, case.w, case.b, case.gamma, **{f"{case.site}side": case.sigma})
+    law = law_of(case.activation, case.w, case.b, case.gamma, **{case.site: case.sigma})
     assert law.converged, law.message
     assert np.max(law.details["error"]) < 1e-10
     # One unit of the last digit, and half a unit for its rounding.
@@ -317,7 +317,7 @@ def test_the_error_falls_spectrally_with_the_mesh():
     """Halving panels of degree 15 divides the error of a smooth problem by up to 2^16; 2^8 is asked for."""
     f = activation("tanh")
     step = Step(f, 1.2, 0.1, 0.5, 0.3, 0.0, breaks=np.linspace(-5.0, 5.0, 21))
-    chains = [chain_on(step, Mesh(np.linspace(-1.1, 1.1, panels + 1)), 24) for panels in (1, 2, 4, 16)]
+    chains = [chain_on(step, ChebyshevPanels(np.linspace(-1.1, 1.1, panels + 1)), 24) for panels in (1, 2, 4, 16)]
     off = [abs(chain.mean - chains[-1].mean) for chain in chains[:-1]]
     reported = [chain.error[0] for chain in chains]
     assert reported[1] < reported[0] / 2**8

@@ -8,7 +8,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from ctrnn_theory import CTRNN, Noise, predict
 from ctrnn_theory.activations.library import BUILTIN
-from ctrnn_theory.fokker_planck import grid as grid_module
+from ctrnn_theory.fokker_planck import cell_grid as grid_module
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.stationary import fokker_planck
 from ctrnn_theory.stationary.fokker_planck import solve

@@ -62,10 +62,10 @@ def test_linear_network_obeys_the_lyapunov_equation(seed, n, gamma, kind):
 @pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)
 def test_close_to_the_exact_law(case):
     net = CTRNN.single(case.w, case.b, case.activation, case.gamma)
-    law = solve(net, Noise(**{f"{case.site}side": case.sigma}))
-    check_sound(net, Noise(**{f"{case.site}side": case.sigma}), law)
+    law = solve(net, Noise(**{case.site: case.sigma}))
+    check_sound(net, Noise(**{case.site: case.sigma}), law)
     # noise-in is asked for within 2 %; noise-out at a kink sees the state's law itself, which is no Gaussian
-    part = 0.02 if case.site == "in" else 0.2
+    part = 0.02 if case.site == "inside" else 0.2
     assert abs(law.mean[0] - case.mean) <= part * abs(case.mean - case.fixed_point)
     assert law.std[0] == pytest.approx(case.std, rel=0.08)
 

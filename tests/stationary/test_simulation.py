@@ -18,7 +18,7 @@ FACTOR = np.array([[0.5, 0.0], [0.3, 0.2], [0.0, 0.4]])
 
 def neuron(case):
     net = CTRNN.single(case.w, case.b, case.activation, case.gamma)
-    return net, Noise(inside=case.sigma) if case.site == "in" else Noise(outside=case.sigma)
+    return net, Noise(inside=case.sigma) if case.site == "inside" else Noise(outside=case.sigma)
 
 
 def network(activation, n=3, gamma=0.2, seed=1):

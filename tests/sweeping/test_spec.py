@@ -160,8 +160,8 @@ def test_toml_that_is_none_is_refused(tmp_path):
         Spec.of(tmp_path / "spec.toml")
 
 
-def test_the_example_of_the_readme_is_the_same_in_both_forms(tmp_path):
-    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_example_of_the_page_is_the_same_in_both_forms(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     path = tmp_path / "spec.toml"
     path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
     call = re.search(r">>> found = ct.sweep\((\{.*?\})\)", page, re.DOTALL)[1].replace("...", "")

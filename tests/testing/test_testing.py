@@ -218,8 +218,8 @@ def test_what_a_formula_may_return():
     ("net", "noise", "message"),
     [
         (CTRNN(np.eye(2) / 2, 0.0), Noise(inside=0.1), "net must have one neuron"),
-        (CTRNN.single(0.5), Noise(), "noise must be above 0"),
-        (CTRNN.single(-30.0, 1.0, "tanh", 0.5), Noise(inside=0.1), "net must have a fixed point"),
+        (CTRNN.single(0.5), Noise(), "noise must be above 0 inside or outside the activation; got none"),
+        (CTRNN.single(-30.0, 1.0, "tanh", 0.5), Noise(inside=0.1), "net must settle to a fixed point from zero"),
     ],
 )
 def test_bias_formula_refuses(net, noise, message):
@@ -231,7 +231,7 @@ def test_bias_formula_refuses(net, noise, message):
 
 
 def of(case):
-    return CTRNN.single(case.w, case.b, case.activation, case.gamma), Noise(**{f"{case.site}side": case.sigma})
+    return CTRNN.single(case.w, case.b, case.activation, case.gamma), Noise(**{case.site: case.sigma})
 
 
 @pytest.mark.parametrize("case", REFERENCE_CASES, ids=lambda case: case.name)
@@ -240,7 +240,7 @@ def test_exact_law_by_quadrature(case):
     law = predict(net, noise, method="exact")
     assert max(abs(identity.deviation) for identity in assert_stationary(law, net, noise)) < 1e-10
     with pytest.raises(AssertionError, match=r"the law \(exact\) is not stationary: \d of 11"):
-        assert_stationary(law, net, Noise(**{f"{case.site}side": case.sigma * (1 + 1e-6)}))
+        assert_stationary(law, net, Noise(**{case.site: case.sigma * (1 + 1e-6)}))
     for wrong in (replace(law, mean=law.mean + 1e-7), replace(law, covariance=law.covariance + 1e-7)):
         with pytest.raises(AssertionError, match="1 of 11"):
             assert_stationary(wrong, net, noise)
@@ -325,7 +325,7 @@ def test_input_is_passed_on():
     ("change", "message"),
     [
         ({"mean": np.array([np.nan, 0.0])}, "mean and covariance must be finite"),
-        ({"covariance": np.diag([1.0, -1.0])}, "no negative eigenvalue"),
+        ({"covariance": np.diag([1.0, -1.0])}, "without negative eigenvalues"),
         ({"covariance": np.array([[1.0, 0.5], [0.1, 1.0]])}, "must be symmetric"),
     ],
 )
@@ -340,7 +340,7 @@ def test_what_is_no_law(change, message):
     [
         (np.zeros((100, 2)), CTRNN.single(0.5), Noise(inside=1.0), r"states of shape \(M, 1\)"),
         (np.zeros((9, 1)), CTRNN.single(0.5), Noise(inside=1.0), "M at least 64"),
-        (np.ones((99, 1)), CTRNN.single(0.5), Noise(), "noise must reach the state"),
+        (np.ones((99, 1)), CTRNN.single(0.5), Noise(), "noise must make the state fluctuate"),
         (np.ones((99, 1)), CTRNN.single(0.9999, 1.0, "identity"), Noise(inside=1.0), "net must relax within"),
     ],
 )

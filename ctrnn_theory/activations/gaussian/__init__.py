@@ -1,1 +1,23 @@
-"""Averages of an activation function over Gaussian preactivations."""
+"""Averages of an activation function over Gaussian pre-activations.
+
+smoothing
+    E f(a + s ξ), its derivatives and Var f(a + s ξ): the choice among the next three.
+closed_forms
+    Piecewise polynomials, elu, gelu, erf, probit and sin.
+logistic_family
+    Fixed rules for sigmoid, tanh, softplus and silu.
+quadrature
+    Any other activation, by Gauss–Legendre panels.
+activation_panels
+    The panels on which an activation is a polynomial to rounding.
+smoothed_activation
+    The smoothing as an activation of its own, tabulated and compiled.
+covariance
+    Cov(f(x), f(y)) of correlated inputs: the choice among the next two.
+steps_and_ramps, steps_and_ramps_kernel
+    Piecewise-linear f, by Plackett's identity.
+hermite_series
+    Any other f, by Mehler's formula or by quadrature.
+
+All of it is private to the package; users call the methods of :class:`ctrnn_theory.Activation`.
+"""

@@ -1,6 +1,6 @@
 """Gaussian smoothing in closed form: piecewise polynomials, elu, gelu, erf, probit, sin.
 
-Every function takes flat arrays a and s > 0 and returns d^n/da^n E f(a + s ξ), ξ standard normal.
+The functions ``smoothed_...`` take flat arrays a and s > 0 and return d^n/da^n E f(a + s ξ), ξ standard normal.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from scipy.special import erf, erfcx, ndtr
 
 from ctrnn_theory.support.types import FloatArray
 
-FAR = 39.0  # φ(39) is 0 in double precision: clipping z there changes nothing and keeps z^k φ(z) finite
+VANISHES = 39.0  # φ(39) is 0 in double precision: clipping z there changes no value and keeps z^k φ(z) finite
 SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 
 def density_derivative(z: FloatArray, order: int) -> FloatArray:
-    """φ^(n)(z) = (-1)^n He_n(z) φ(z)."""
-    z = np.clip(z, -FAR, FAR)
+    """Return φ^(n)(z) = (-1)^n He_n(z) φ(z)."""
+    z = np.clip(z, -VANISHES, VANISHES)
     value = np.exp(-0.5 * z * z) / SQRT_2PI
     if order:
         value *= hermite_e.hermeval(z, [0.0] * order + [(-1.0) ** order])
@@ -30,7 +30,7 @@ def density_derivative(z: FloatArray, order: int) -> FloatArray:
 
 
 def cdf_derivative(z: FloatArray, order: int) -> FloatArray:
-    """Φ^(n)(z)."""
+    """Return Φ^(n)(z)."""
     return ndtr(z) if order == 0 else density_derivative(z, order - 1)
 
 
@@ -39,21 +39,21 @@ def cdf_derivative(z: FloatArray, order: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class PiecewisePolynomial:
-    """f = p + Σ_k Σ_j jumps[k][j] (x - k)^j / j! for x > k: the leftmost polynomial and truncated powers."""
+    """The sum of the leftmost polynomial and of truncated powers, f = p + Σ_k Σ_j jumps[k][j] (x - k)_+^j / j!."""
 
     coefficients: tuple[FloatArray, ...]
-    """Of each piece, ascending in x."""
+    """Coefficients of each piece, ascending in x."""
     breaks: tuple[float, ...]
-    """Where the pieces meet."""
+    """Points where the pieces meet."""
     jumps: tuple[tuple[float, ...], ...]
-    """At each break, jump of the value, the slope, the second derivative..."""
+    """Jumps of the value, the slope, the second derivative, ... at each break."""
 
     @classmethod
     def of(cls, act: Any) -> PiecewisePolynomial | None:
-        """Structure of an activation, or None where a closed form is not available or would cancel.
+        """Return the structure of an activation, or None where there is no closed form or it would cancel.
 
-        Truncated powers of degree two and more grow from break to break while f may not, so that several of
-        them are left to quadrature.
+        Truncated powers of degree two and more grow from break to break while f may not. Several of them are therefore
+        left to quadrature.
         """
         if any(piece.polynomial is None for piece in act.pieces):
             return None
@@ -72,7 +72,7 @@ class PiecewisePolynomial:
         return cls(pieces, breaks, tuple(jumps))
 
     def smoothed(self, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-        """E p^(n)(a + s ξ) by Taylor expansion, and the truncated powers E ((a + s ξ - k)_+)^j."""
+        """Return the Taylor expansion of E p^(n)(a + s ξ), plus the truncated powers E ((a + s ξ - k)_+)^j."""
         base = polynomial.polyder(self.coefficients[0], order)
         total = np.zeros_like(a)
         for j, moment in enumerate(full_moments(len(base))):
@@ -86,10 +86,10 @@ class PiecewisePolynomial:
         return total
 
     def variance(self, a: FloatArray, s: FloatArray) -> FloatArray:
-        """Var f(a + s ξ) from the Gaussian moments of the pieces; for at most one break.
+        """Return Var f(a + s ξ) from the Gaussian moments of the pieces, of which there are at most two.
 
-        The piece that holds a is expanded around a, the other one differs from it by the jumps at the break, and
-        the square of f minus its mean is integrated: no difference of large numbers at any s.
+        The piece that holds a is expanded around a, the other one differs from it by the jumps at the break, and the
+        square of f minus its mean is integrated. This takes no difference of large numbers at any s.
         """
         k = self.breaks[0] if self.breaks else -np.inf
         right = a >= k
@@ -114,13 +114,13 @@ class PiecewisePolynomial:
 
 
 def full_moments(count: int) -> list[float]:
-    """E ξ^j, j = 0 .. count - 1."""
+    """Return E ξ^j for j = 0 .. count - 1."""
     return [0.0 if j % 2 else float(math.prod(range(1, j, 2))) for j in range(count)]
 
 
 def tail_moments(u: FloatArray, count: int) -> FloatArray:
-    """E ξ^j 1{ξ > u}, u ≥ 0, shape (count, size): m_j = (j-1) m_{j-2} + u^{j-1} φ(u)."""
-    u = np.minimum(u, FAR)
+    """Return E ξ^j 1{ξ > u} for u ≥ 0, (count, size): m_j = (j-1) m_{j-2} + u^{j-1} φ(u)."""
+    u = np.minimum(u, VANISHES)
     moments = np.empty((max(count, 2), u.size))
     power = density_derivative(u, 0)
     moments[0], moments[1] = ndtr(-u), power
@@ -131,7 +131,7 @@ def tail_moments(u: FloatArray, count: int) -> FloatArray:
 
 
 def taylor(coefficients: FloatArray, a: FloatArray, step: FloatArray) -> FloatArray:
-    """Coefficients in η of p(a + step η), shape (degree + 1, size)."""
+    """Return the coefficients in η of p(a + step η), (degree + 1, size)."""
     rows = [polynomial.polyval(a, coefficients)]
     for j in range(1, len(coefficients)):
         rows.append(polynomial.polyval(a, polynomial.polyder(coefficients, j)) * step**j / math.factorial(j))
@@ -139,7 +139,7 @@ def taylor(coefficients: FloatArray, a: FloatArray, step: FloatArray) -> FloatAr
 
 
 def square(q: FloatArray, moments: FloatArray) -> FloatArray:
-    """Σ_jk q_j q_k M_{j+k}, never below zero."""
+    """Return Σ_jk q_j q_k M_{j+k}, which is never negative."""
     total = np.zeros_like(q[0])
     for j in range(len(q)):
         for k in range(len(q)):
@@ -148,7 +148,7 @@ def square(q: FloatArray, moments: FloatArray) -> FloatArray:
 
 
 def smoothed_powers(d: FloatArray, s: FloatArray, orders: range) -> dict[int, FloatArray]:
-    """E ((d + s ξ)_+)^j / j! for the orders asked for; its derivatives in d are the orders below zero.
+    """Return E ((d + s ξ)_+)^j / j! for the orders j; negative orders are derivatives in d.
 
     P_0 = Φ(d/s), P_1 = d P_0 + s φ(d/s), j P_j = d P_{j-1} + s² P_{j-2}, P_{-m} = φ^(m-1)(d/s) / s^m.
     """
@@ -163,11 +163,11 @@ def smoothed_powers(d: FloatArray, s: FloatArray, orders: range) -> dict[int, Fl
     return powers
 
 
-# One by one ------------------------------------------------------------------------------------------------
+# Single functions ------------------------------------------------------------------------------------------------
 
 
 def smoothed_erf(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """F = erf(a/t), t = √(1 + 2 s²)."""
+    """Return the derivative of F = erf(a/t), t = √(1 + 2 s²)."""
     t = np.sqrt(1.0 + 2.0 * s * s)
     if order == 0:
         return np.asarray(erf(a / t))
@@ -175,13 +175,13 @@ def smoothed_erf(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
 
 
 def smoothed_probit(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """F = Φ(a/t), t = √(1 + s²)."""
+    """Return the derivative of F = Φ(a/t), t = √(1 + s²)."""
     t = np.sqrt(1.0 + s * s)
     return cdf_derivative(a / t, order) / t**order
 
 
 def smoothed_gelu(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """F = a G + s² G' with G = Φ(a/t), t = √(1 + s²), by Stein; hence F^(n) = a G^(n) + n G^(n-1) + s² G^(n+1)."""
+    """Return F^(n) = a G^(n) + n G^(n-1) + s² G^(n+1), by Stein's identity F = a G + s² G' with the G of probit."""
     t = np.sqrt(1.0 + s * s)
     z = a / t
     value = a * cdf_derivative(z, order) + (s * s / t) * cdf_derivative(z, order + 1)
@@ -191,26 +191,28 @@ def smoothed_gelu(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
 
 
 def smoothed_sin(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """F = exp(-s²/2) sin a."""
+    """Return the derivative of F = exp(-s²/2) sin a."""
     wave = (np.sin, np.cos, np.sin, np.cos)[order % 4](a)
     return np.exp(-0.5 * s * s) * (wave if order % 4 < 2 else -wave)
 
 
 def sin_variance(a: FloatArray, s: FloatArray) -> FloatArray:
-    """½ (1 - e^{-s²}) (1 + e^{-s²} cos 2a), written so that it keeps its digits where cos a = 0."""
+    """Return ½ (1 - e^{-s²}) (1 + e^{-s²} cos 2a), written so that it keeps its digits where cos a = 0."""
     gap = -np.expm1(-s * s)
     return 0.5 * gap * (gap + 2.0 * (1.0 - gap) * np.cos(a) ** 2)
 
 
 def smoothed_elu(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """F = relu part + B - Φ(-z), z = a/s, with B = E e^x 1{x<0} = e^{a + s²/2} Φ(-z - s).
+    """Return the derivative of F = E x_+ + B - Φ(-z), z = a/s, with B = E e^x 1{x<0} = e^{a + s²/2} Φ(-z - s).
 
     B' = B - φ(z)/s, so that F' = Φ(z) + B, F'' = B, F''' = B - φ(z)/s, and so on. Neither factor of B is formed
     alone where it overflows: for z + s ≥ 0, B = e^{-z²/2} erfcx((z + s)/√2)/2; otherwise a + s²/2 < 0.
     """
     z = a / s
     tail = z + s
-    inner = 0.5 * np.exp(-0.5 * np.square(np.clip(z, -FAR, FAR))) * erfcx(np.maximum(tail, 0.0) / math.sqrt(2.0))
+    inner = (
+        0.5 * np.exp(-0.5 * np.square(np.clip(z, -VANISHES, VANISHES))) * erfcx(np.maximum(tail, 0.0) / math.sqrt(2.0))
+    )
     outer = np.exp(np.minimum(a + 0.5 * s * s, 0.0)) * ndtr(-tail)
     value = np.where(tail >= 0.0, inner, outer)
     if order == 0:
@@ -230,4 +232,4 @@ SMOOTHED: dict[str, Rule] = {
     "sin": smoothed_sin,
     "elu": smoothed_elu,
 }
-"""Smoothing, by the name of the built-in activation."""
+"""Smoothing by the name of the built-in activation."""

@@ -1,4 +1,4 @@
-"""Covariance of f at two correlated Gaussian inputs."""
+"""The covariance of f at two correlated Gaussian inputs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.gaussian.hermite import hermite_covariance
-from ctrnn_theory.activations.gaussian.orthant import ramp_ramp, ramp_step, step_step
+from ctrnn_theory.activations.gaussian.hermite_series import hermite_covariance
 from ctrnn_theory.activations.gaussian.smoothed_activation import Smoothed
 from ctrnn_theory.activations.gaussian.smoothing import cancels
+from ctrnn_theory.activations.gaussian.steps_and_ramps import ramp_ramp, ramp_step, step_step
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-CHUNK = 4096  # pairs at a time, which bounds the memory
-MOST_PAIRS = 1 << 16  # likewise, where pairs share their inputs
+CHUNK = 4096  # pairs that are treated at once, which bounds the memory
+MOST_PAIRS = 1 << 16  # the same, where pairs share their inputs
 PROBIT = {"probit": (1.0, 1.0), "erf": (2.0, np.sqrt(2.0))}  # f(x) = amplitude Φ(gain x) + a constant
 
 
@@ -25,23 +25,24 @@ def covariance(
     std_y: ArrayLike,
     correlation: ArrayLike,
 ) -> FloatArray:
-    """Cov(f(x), f(y)) for jointly normal x and y.
+    """Compute Cov(f(x), f(y)) for jointly normal x and y.
 
-    Exact for piecewise-linear f, through
+    It is exact for piecewise-linear f, through
 
         Cov = s₁s₂ [ r F₁'F₂' + Σᵢⱼ ΔᵢΔⱼ ∫₀^r (r-t) φ₂(aᵢ, bⱼ; t) dt ],   aᵢ = (m₁-kᵢ)/s₁, bⱼ = (m₂-kⱼ)/s₂,
 
-    for slope jumps Δ at kinks k, and likewise for jumps of the value (Price 1958, Plackett 1954: nothing cancels,
-    which it does in E f f - F₁F₂); exact for erf and probit, as bivariate normal probabilities, and for sin. Otherwise,
-    and for kinks that lie close together beside s₁ or s₂, the Hermite series Σ rⁿ cₙ(1) cₙ(2), and where it converges
-    slowly conditioning on x, both to about 1e-12 s₁s₂ for slopes of order one.
+    for slope jumps Δ at kinks k, and likewise for jumps of the value (Price 1958, Plackett 1954). Nothing cancels in
+    these integrals, as it would in E f f - F₁F₂. It is also exact for erf and probit, as bivariate normal
+    probabilities, and for sin. Other f, and kinks that lie close together compared with s₁ or s₂, take the Hermite
+    series Σ rⁿ cₙ(1) cₙ(2), or where that converges slowly conditioning on x; both are good to about 1e-12 s₁s₂ for
+    slopes of order one.
 
     Parameters
     ----------
     act
-        f.
+        The activation f.
     mean_x, mean_y
-        Means; all arrays broadcast.
+        Means. All arrays are broadcast against each other.
     std_x, std_y
         Standard deviations, at least 0.
     correlation
@@ -85,16 +86,16 @@ def covariance(
 
 
 def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatArray:
-    """Covariance matrix of f(x), elementwise, for x ~ N(mean, S).
+    """Compute the covariance matrix of f(x), applied elementwise, for x ~ N(mean, S).
 
     Parameters
     ----------
     act
-        f.
+        The activation f.
     mean
         Mean of x, (N,).
     S
-        Covariance of x, (N, N), symmetric positive semi-definite; singular is fine.
+        Covariance of x, (N, N), symmetric positive semi-definite; it may be singular.
 
     Returns
     -------
@@ -121,7 +122,7 @@ def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatAr
 
 
 def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> FloatArray:
-    """Covariance matrices, (..., N, N), for many means (..., N) and covariances S (..., N, N) at once.
+    """Compute the covariance matrices (..., N, N) for many means (..., N) and covariances S (..., N, N) at once.
 
     Examples
     --------
@@ -152,12 +153,12 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
 
 
 def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:
-    """Cov(f(xᵢ), f(xⱼ)), (P,), for pairs i, j (P,) of correlation r (P,) among inputs of mean m and std s (M,)."""
+    """Return Cov(f(xᵢ), f(xⱼ)), (P,), for pairs i, j (P,) of correlation r (P,) among inputs of mean m, std s (M,)."""
     if isinstance(act, Smoothed):  # f of the same inputs, each with noise of its own
         wide = np.hypot(act.width, s)
         return _pairs(act.inner, m, wide, i, j, r * (s[i] / wide[i]) * (s[j] / wide[j]))
     live = s > 0.0
-    scale = np.where(live, s, 1.0)  # avoids dividing by zero; what comes of it is multiplied by zero below
+    scale = np.where(live, s, 1.0)  # avoids a division by zero; the result is set to zero below
     if act.text in PROBIT:
         result = _probit(*PROBIT[act.text], m, s, i, j, r)
     elif act.text == "sin":
@@ -177,14 +178,14 @@ def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArr
 def _probit(
     amplitude: float, gain: float, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray
 ) -> FloatArray:
-    """Cov of amplitude Φ(gain x): Φ(gain x) is the chance of a step of gain x + ξ', whose variance is 1 + gain² s²."""
+    """Return Cov of amplitude Φ(gain x), which is E 1{gain x + ξ' > 0}; gain x + ξ' has the variance 1 + gain² s²."""
     t = np.sqrt(1.0 + (gain * s) ** 2)
     z, part = gain * m / t, gain * s / t
     return amplitude**2 * step_step(z[i], z[j], r * part[i] * part[j])
 
 
 def _sine(m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:
-    """Cov(sin x, sin y) = ½ e^{-(s₁² + s₂²)/2} [cos(m₁ - m₂) (e^c - 1) - cos(m₁ + m₂) (e^{-c} - 1)], c = r s₁ s₂."""
+    """Return ½ e^{-(s₁² + s₂²)/2} [cos(m₁ - m₂) (e^c - 1) - cos(m₁ + m₂) (e^{-c} - 1)], c = r s₁ s₂."""
     c = np.abs(r) * s[i] * s[j]
     apart, together = np.cos(m[i] - m[j]), np.cos(m[i] + m[j])
     same, other = np.where(r > 0.0, apart, together), np.where(r > 0.0, together, apart)
@@ -198,7 +199,7 @@ def _sine(m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray)
 def _piecewise_linear(
     act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray
 ) -> FloatArray:
-    """Sum over pairs of kinks: f = straight line + Σ Δ (x-k)₊ + Σ J 1{x > k}."""
+    """Return the sum over pairs of kinks, for f = straight line + Σ Δ (x-k)₊ + Σ J 1{x > k}."""
     kinks = act.kinks
     slope = act.smoothed(m, s, 1)  # of the continuous part once the jumps are taken off
     jumps = [(k.location, k.value_jump) for k in kinks if k.value_jump != 0.0]

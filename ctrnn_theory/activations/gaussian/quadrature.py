@@ -1,7 +1,7 @@
 """Gaussian smoothing, and the variance, of any activation by Gauss–Legendre panels.
 
-The panels of a point (a, s) are bounded by a grid in ξ, fine enough for the Gaussian, and by the edges in x of
-the mesh of the activation, fine enough for f. Nothing is left to adapt: all points are treated in one pass.
+The panels of a point (a, s) are bounded by edges at equal distances in ξ, which resolve the Gaussian, and by the edges
+in x of the panels of the activation, which resolve f. Nothing is left to adapt, and all points are treated in one pass.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ import numpy as np
 from numpy.polynomial import hermite_e
 from numpy.typing import NDArray
 
+from ctrnn_theory.activations.gaussian.activation_panels import NODES, PRIMITIVE, WEIGHTS, evaluate, panels_of
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_derivative
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING
-from ctrnn_theory.numerics.panels import NODES, PRIMITIVE, WEIGHTS, evaluate, mesh
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-GRID = 3.0  # width of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
-REACH = (9.0, 18.0, 36.0)  # Φ(-9) = 1e-19; farther for an f that grows
-ENOUGH = 1e-15  # of the integrand at the ends, relative to its integral
+WIDTH = 3.0  # of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
+REACH = (9.0, 18.0, 36.0)  # ends in ξ that are tried in turn: Φ(-9) = 1e-19, but f may grow
+ENOUGH = 1e-15  # size of the integrand at the ends, relative to its integral, that is negligible
 KNOWN = 100.0  # |x| up to which every kink is found
-LIMIT = 4096  # panels treated at a time
+BLOCK = 4096  # panels that are treated at once, which bounds the memory
 
 
 class OutOfRange(ValueError):
-    """f grows so fast that its Gaussian averages at a point are infinite, or beyond the largest number."""
+    """The error of an f that grows so fast that its Gaussian averages at a point are infinite, or overflow."""
 
 
 class Panels(NamedTuple):
-    """Panels of several points, ascending in ξ for each; the last axis of arrays (panels, nodes) is the nodes."""
+    """Panels of several points, ascending in ξ for each point."""
 
     row: IntArray
-    """Number of the point, (panels,)."""
+    """Index of the point that each panel belongs to, (panels,)."""
     middle: FloatArray
-    """Centre in ξ, (panels,)."""
+    """Centres in ξ, (panels,)."""
     half: FloatArray
-    """Half the width in ξ, (panels,)."""
+    """Half widths in ξ, (panels,)."""
     xi: FloatArray
-    """Nodes, (panels, nodes)."""
+    """Nodes ξ, (panels, nodes)."""
     weight: FloatArray
-    """Weight of the nodes times φ, (panels, nodes)."""
+    """Weights of the nodes times φ, (panels, nodes)."""
     x: FloatArray
-    """a + s ξ at the nodes, (panels, nodes)."""
+    """Arguments a + s ξ at the nodes, (panels, nodes)."""
 
 
 def make_panels(edges: FloatArray, a: FloatArray, s: FloatArray, reach: float) -> Panels:
-    """Panels on [-reach, reach] for each point, bounded by the grid in ξ and the images of edges in x.
+    """Return panels on [-reach, reach] for each point, bounded by regular edges in ξ and the images of edges in x.
 
-    Between two edges in x widths are taken there, since their images in ξ are rounded: by 1e-10 of a panel of unit
-    width for a and s of 1e6.
+    Between two edges in x widths are taken there, since their images in ξ are rounded: for a and s of 1e6 by 1e-10 of
+    a panel of unit width.
     """
-    grid = np.linspace(-reach, reach, 1 + round(2 * reach / GRID))
+    regular = np.linspace(-reach, reach, 1 + round(2 * reach / WIDTH))
     first, count = _edges_within(edges, a, s, reach)
     row = np.repeat(np.arange(a.size), count)
     index = np.arange(row.size) - np.repeat(np.cumsum(count) - count - first, count)
-    ends = np.concatenate([np.tile(grid, a.size), (edges[index] - a[row]) / s[row]])
-    rows = np.concatenate([np.repeat(np.arange(a.size), grid.size), row])
-    at = np.concatenate([np.full(a.size * grid.size, np.nan), edges[index]])  # in x, of the images
+    ends = np.concatenate([np.tile(regular, a.size), (edges[index] - a[row]) / s[row]])
+    rows = np.concatenate([np.repeat(np.arange(a.size), regular.size), row])
+    at = np.concatenate([np.full(a.size * regular.size, np.nan), edges[index]])  # in x, of the images
     if row.size:
         ends = np.clip(ends, -reach, reach)
         order = np.lexsort((ends, rows))
@@ -83,7 +83,7 @@ def _edges_within(edges: FloatArray, a: FloatArray, s: FloatArray, reach: float)
 
 
 def locate(breaks: FloatArray, panels: Panels, a: FloatArray, s: FloatArray) -> IntArray:
-    """Index of the piece that each panel lies in; compared in a way that survives s below the rounding of a."""
+    """Return the index of the piece that each panel lies in; the comparison is right for s below the rounding of a."""
     piece = np.zeros(panels.row.size, dtype=np.intp)
     offset = s[panels.row] * panels.middle
     for k in breaks:
@@ -95,27 +95,27 @@ Terms = Callable[[Panels, FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def integrate(act: Any, order: int, a: FloatArray, s: FloatArray, terms: Terms) -> FloatArray:
-    """Sum over each point's panels of terms(panels, n-th derivative of f at the nodes, a, s).
+    """Sum terms(panels, n-th derivative of f at the nodes, a, s) over the panels of each point.
 
-    Points are treated in blocks, and again with a longer reach where the terms have not decayed at the ends.
+    Points are treated in blocks, and again with farther ends where the terms have not decayed there.
     """
-    resolved = mesh(act, order)
+    resolved = panels_of(act, order)
     result = np.empty_like(a)
     todo = np.arange(a.size)
     for reach in REACH if a.size else ():
         edges = resolved.edges(float(np.max(np.abs(a[todo]) + reach * s[todo])))
-        count = 1 + int(2 * reach / GRID) + _edges_within(edges, a[todo], s[todo], reach)[1]
+        count = 1 + int(2 * reach / WIDTH) + _edges_within(edges, a[todo], s[todo], reach)[1]
         far = np.zeros(todo.size, dtype=bool)
-        for block in np.split(np.arange(todo.size), 1 + np.flatnonzero(np.diff(np.cumsum(count) // LIMIT))):
+        for block in np.split(np.arange(todo.size), 1 + np.flatnonzero(np.diff(np.cumsum(count) // BLOCK))):
             at, width = a[todo[block]], s[todo[block]]
             panels = make_panels(edges, at, width, reach)
             f = evaluate(act, panels.x, locate(resolved.breaks, panels, at, width), order)
             parts = terms(panels, f, at, width)
             value = _sum(panels, parts, at.size)
             end, total = _ends(panels, parts, at.size, reach), _sum(panels, np.abs(parts), at.size)
-            _refuse(~np.isfinite(value), act, at, width, f"be finite {reach:g} standard deviations around a")
+            _require_none(~np.isfinite(value), act, at, width, f"be finite {reach:g} standard deviations around a")
             if reach == REACH[-1]:  # φ is 1e-282 there: decayed, unless f outgrows it
-                _refuse(end > ENOUGH * np.maximum(total, 1.0), act, at, width, "have moments under this noise")
+                _require_none(end > ENOUGH * np.maximum(total, 1.0), act, at, width, "have moments under this noise")
             result[todo[block]], far[block] = value, end > ENOUGH * total
         todo = todo[far]
         if not todo.size:
@@ -124,7 +124,7 @@ def integrate(act: Any, order: int, a: FloatArray, s: FloatArray, terms: Terms) 
 
 
 def smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
-    """d^n/da^n E f(a + s ξ) for flat arrays a and s > 0.
+    """Return d^n/da^n E f(a + s ξ) for flat arrays a and s > 0.
 
     The n-th derivative of the pieces is integrated; a jump J_j of the j-th derivative at k adds
     J_j d^{n-1-j}/da^{n-1-j} [φ((k - a)/s)/s], j < n.
@@ -144,10 +144,10 @@ def smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
 
 
 def variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
-    """Var f(a + s ξ) for flat arrays a and s > 0.
+    """Return Var f(a + s ξ) for flat arrays a and s > 0.
 
-    f - f(a) is integrated from f', outwards from a, and jumps are added: no difference of values of f is
-    taken, so that the variance keeps its digits where f hardly varies over s.
+    f - f(a) is integrated from f', outwards from a, and jumps are added. No difference of values of f is taken, so
+    that the variance keeps its digits where f hardly varies over s.
     """
     heights = [(k, jumps[0]) for k, jumps in all_jumps(act, 1) if jumps[0]]
 
@@ -167,9 +167,9 @@ def variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
 
 
 def beyond_known_kinks(act: Any, a: FloatArray, s: FloatArray) -> NDArray[np.bool_]:
-    """Where kinks that recur without end, as in Abs(sin(x)), are met beyond [-100, 100], where none are told.
+    """Return where a Gaussian reaches endless kinks, as in Abs(sin(x)), beyond [-100, 100], where none are listed.
 
-    There f alone is right, and not what is built from its derivatives and jumps.
+    There f itself is right, but what is built from its derivatives and jumps is not.
     """
     left, right = _endless(act)
     return (left & (a - REACH[0] * s < -KNOWN)) | (right & (a + REACH[0] * s > KNOWN))
@@ -177,23 +177,23 @@ def beyond_known_kinks(act: Any, a: FloatArray, s: FloatArray) -> NDArray[np.boo
 
 @lru_cache(maxsize=256)
 def _endless(act: Any) -> tuple[bool, bool]:
-    """Whether the outermost pieces hold kinks."""
+    """Return whether the leftmost and the rightmost piece hold kinks."""
     return act.pieces[0].expression.has(*SWITCHING), act.pieces[-1].expression.has(*SWITCHING)
 
 
 def _hermite(order: int, panels: Panels, f: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:
-    """E f(a + s ξ) He_n(ξ) = s^n F^(n)."""
+    """Return the terms of E f(a + s ξ) He_n(ξ) = s^n F^(n)."""
     return panels.weight * f * hermite_e.hermeval(panels.xi, [0.0] * order + [1.0])
 
 
 def _squared(panels: Panels, f: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:
-    """E (f - E f)²."""
+    """Return the terms of E (f - E f)²."""
     f = f - _sum(panels, panels.weight * f, a.size)[panels.row, None]
     return panels.weight * f * f
 
 
 def outwards(panels: Panels, slope: FloatArray, count: int) -> FloatArray:
-    """Integral of a slope from ξ = 0 to every node, summed panel by panel away from 0."""
+    """Integrate a slope from ξ = 0 to every node, panel by panel away from 0."""
     row = panels.row
     right = panels.middle > 0.0
     lefts, total = np.bincount(row[~right], minlength=count), np.bincount(row, minlength=count)
@@ -210,7 +210,7 @@ def outwards(panels: Panels, slope: FloatArray, count: int) -> FloatArray:
 
 @lru_cache(maxsize=256)
 def all_jumps(act: Any, order: int) -> tuple[tuple[float, tuple[float, ...]], ...]:
-    """Breakpoints, and there the jumps of the derivatives 0 .. order - 1; those of rounding size are zero."""
+    """Return each breakpoint and the jumps of the derivatives 0 .. order - 1 there; those of rounding size are zero."""
     if order == 0:
         return ()
     exact = {kink.location: (kink.value_jump, kink.slope_jump) for kink in act.kinks}
@@ -230,13 +230,13 @@ def _sum(panels: Panels, terms: FloatArray, count: int) -> FloatArray:
 
 
 def _ends(panels: Panels, terms: FloatArray, count: int, reach: float) -> FloatArray:
-    """Size of the integrand at the two ends, for each point."""
+    """Return the size of the integrand at the ends, for each point."""
     last = np.abs(panels.middle) + panels.half > reach * (1.0 - 1e-9)
     size = np.abs(terms[last])
     ends = np.maximum(size[:, 0], size[:, -1]) / (WEIGHTS[0] * panels.half[last])
     return np.asarray(np.bincount(panels.row[last], weights=ends, minlength=count), dtype=np.float64)
 
 
-def _refuse(bad: NDArray[np.bool_], act: Any, a: FloatArray, s: FloatArray, rule: str) -> None:
+def _require_none(bad: NDArray[np.bool_], act: Any, a: FloatArray, s: FloatArray, rule: str) -> None:
     if bad.any():
         raise OutOfRange(f"activation must {rule}; got a = {a[bad][0]:g}, s = {s[bad][0]:g} for {act.text!r}")

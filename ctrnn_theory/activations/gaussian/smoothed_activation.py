@@ -1,9 +1,9 @@
 """The Gaussian smoothing F(x) = E f(x + s ξ) of an activation, as an activation of its own.
 
 Within ±R its values are those of ``smoothing``. Beyond, farther than 9.5 s from where f bends, f is smooth over s, and
-the trapezoidal rule in ξ gives F to rounding (Trefethen and Weideman 2014): for tails that are straight, that decay
-or that go on for ever alike. The compiled form follows the same rule, with polynomials on panels within ±R; so does
-a call where smoothing takes quadrature, which is slow.
+the trapezoidal rule in ξ gives F to rounding (Trefethen and Weideman 2014), whether f is straight there, decays or
+oscillates without end. The compiled form follows the same rule, with polynomials on panels within ±R. So does a call
+of an f whose smoothing takes quadrature, which is slow.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from ctrnn_theory.activations.activation import Activation
 from ctrnn_theory.activations.gaussian.smoothing import checked, quick
 from ctrnn_theory.activations.symbolic.branches import SWITCHING
 from ctrnn_theory.activations.symbolic.compiled import SIGNATURE, BlockFunction
-from ctrnn_theory.activations.symbolic.curvature import curvature_maxima
 from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, Smoothing, refuse
 from ctrnn_theory.activations.symbolic.pieces import Piece
+from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima
+from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.jit import jit
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 REACH = 9.5  # standard deviations beyond which φ is below rounding
-COUNTS = (48, 96, 192)  # points of the trapezoidal rule: the more, the faster f may oscillate
-DOUBLINGS = 5  # of R
-FAR = 128.0  # the rule is checked to here at least: further than where an activation must be finite
-CHUNK = 4096  # points at a time, which bounds the memory
+COUNTS = (48, 96, 192)  # points of the trapezoidal rule that are tried in turn: with more, f may oscillate faster
+DOUBLINGS = 5  # values of R that are tried, each twice the one before
+CHECKED_TO = 128.0  # |x| up to which the rule is checked at least: farther than an activation must be finite
+CHUNK = 4096  # points that are treated at once, which bounds the memory
 TOLERANCE = 3e-13  # of panels and tails, relative to the size of f there
-ROUNDING = 1e-15
-DEGREE = 9
-FINEST = 1 / 8  # width in units of s at which a panel is accepted: F is a polynomial there, any error is its own
+ROUNDING = 1e-15  # of the sums that smoothing takes, relative to the size of f where a tail starts
+DEGREE = 9  # of the polynomials on panels
+FINEST = 1 / 8  # width in units of s at which a panel is accepted: any error left is that of the values of F
 NODES = chebyshev.chebpts1(DEGREE + 1)
 CHECKS = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))  # where the node polynomial peaks
 TO_POWERS = np.linalg.inv(polyvander(NODES, DEGREE)).T
@@ -46,28 +47,28 @@ TO_CHECKS = polyvander(CHECKS, DEGREE).T
 
 
 class Tail(NamedTuple):
-    """F(x) = Σ weight f(x + shift) beyond ±start."""
+    """The rule F(x) = Σ weight f(x + shift) beyond ±start."""
 
     start: float
     shift: FloatArray
     weight: FloatArray
 
     def apply(self, f: Callable[[FloatArray], Any], x: FloatArray) -> FloatArray:
-        """Σ weight f(x + shift) for x (K,)."""
+        """Return Σ weight f(x + shift) for x (K,)."""
         parts = np.array_split(x, 1 + x.size // CHUNK)
         return np.concatenate([f(part[:, None] + self.shift) @ self.weight for part in parts])
 
 
-class Panels(NamedTuple):
-    """F as a polynomial on each of P panels."""
+class PanelPolynomials(NamedTuple):
+    """The smoothing F as a polynomial on each of P panels."""
 
     edges: FloatArray
-    """(P + 1,)."""
+    """Edges of the panels, (P + 1,)."""
     coefficients: FloatArray
-    """Ascending in the distance from a panel's centre in half widths, (P, DEGREE + 1)."""
+    """Coefficients, ascending in the distance from a panel's centre in half widths, (P, DEGREE + 1)."""
 
     def value(self, x: FloatArray) -> FloatArray:
-        """F(x) for x (K,) between the outermost edges."""
+        """Return F(x) for x (K,) between the outermost edges."""
         i = np.searchsorted(self.edges[1:-1], x, side="right")
         left, right = self.edges[i], self.edges[i + 1]
         t = (2.0 * x - left - right) / (right - left)
@@ -83,11 +84,11 @@ class SmoothedPiece(Piece):
     tail: Tail
 
     def value(self, at: ArrayLike, order: int = 0) -> Any:
-        """Value of F⁽ⁿ⁾ at points of any shape; at ±inf, that of f⁽ⁿ⁾."""
+        """Return F⁽ⁿ⁾ at points of any shape; at ±inf it is f⁽ⁿ⁾."""
         return self._value(at, order, lambda x: self.inner.smoothed(x, self.width, order))
 
     def tabulated(self, at: ArrayLike) -> Any:
-        """Value of F, within ±start of the tail from the table."""
+        """Return F, which within ±start of the tail comes from the panels."""
         return self._value(at, 0, self.panels.value)
 
     def _value(self, at: ArrayLike, order: int, function: Callable[[FloatArray], Any]) -> Any:
@@ -99,8 +100,8 @@ class SmoothedPiece(Piece):
         return value[()]
 
     @cached_property
-    def panels(self) -> Panels:
-        """Table of F within ±start of the tail; fitted when first asked for."""
+    def panels(self) -> PanelPolynomials:
+        """Polynomials of F within ±start of the tail, which are fitted when they are first needed."""
         return fit(self.inner, self.width, self.tail)
 
 
@@ -110,17 +111,17 @@ class Smoothed(Activation):
     """The Gaussian smoothing F(x) = E f(x + s ξ), ξ standard normal, made by :func:`smooth`."""
 
     inner: Activation
-    """f, not smoothed itself."""
+    """The activation f, which is not smoothed itself."""
     width: float
-    """s, above 0."""
+    """Width s, above 0."""
 
     def smoothed(self, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
-        """Gaussian smoothing once more: that of f with width √(width² + s²)."""
+        """Return the Gaussian smoothing of F, which is that of f with width √(width² + s²)."""
         a, s, shape = checked(a, s)
         return self.inner.smoothed(a, np.hypot(self.width, s), derivative).reshape(shape)[()]
 
     def smoothed_variance(self, a: ArrayLike, s: ArrayLike) -> Any:
-        """Var F(a + s ξ): the covariance of f at two inputs that share a + s ξ and have noise of this width each."""
+        """Return Var F(a + s ξ), the covariance of f at two inputs a + s ξ plus independent noise of this width."""
         from ctrnn_theory.activations.gaussian import covariance
 
         a, s, shape = checked(a, s)
@@ -128,19 +129,19 @@ class Smoothed(Activation):
 
     @cached_property
     def nonlinearities(self) -> tuple[float, ...]:
-        """Where F is most nonlinear: the local maxima of |F''|, also those too narrow for a fixed grid."""
+        """Points where F is most nonlinear: the local maxima of |F''|, also those too narrow for a fixed grid."""
         return curvature_maxima(self.pieces[0], np.add.outer(_places(self.inner), self.width * np.linspace(-4, 4, 41)))
 
     @cached_property
     def limit_slopes(self) -> tuple[float, float]:
-        """Slope at -inf and +inf, that of f."""
+        """Slopes at -inf and +inf, which are those of f."""
         return self.inner.limit_slopes
 
     @cached_property
     def block(self) -> BlockFunction:
         """Compiled Numba function ``void(float64[::1])`` that applies F in place.
 
-        Good to 1e-12, relative to the larger of E |f(x + s ξ)| and the least that this is where f bends.
+        It is good to 1e-12 of E |f(x + s ξ)|, or of the least value of this where f bends if that is larger.
         """
         piece: Any = self.pieces[0]
         return _block_function(self.inner.block, piece.tail, piece.panels)
@@ -153,12 +154,12 @@ class Smoothed(Activation):
 
 @lru_cache(maxsize=256)
 def smooth(f: Activation, s: float) -> Activation:
-    """Activation F(x) = E f(x + s ξ), ξ standard normal; f itself if it is linear or s = 0.
+    """Return the activation F(x) = E f(x + s ξ), ξ standard normal, or f itself if it is linear or s = 0.
 
     Raises
     ------
     ValueError
-        If the kinks of f go on without end, if f has no smoothing, or oscillates without end and fast beside s.
+        If f has endless kinks, has no smoothing, or oscillates without end and fast compared with s.
 
     Examples
     --------
@@ -181,19 +182,19 @@ def smooth(f: Activation, s: float) -> Activation:
 
 
 def _places(f: Activation) -> FloatArray:
-    """Where f bends."""
+    """Return the points where f bends."""
     return np.unique([*f.breakpoints, *f.nonlinearities] or [0.0])
 
 
 def find_tail(f: Activation, s: float, text: str) -> Tail:
-    """Tail that agrees with the smoothing of f at points up to 4 times as far as it starts."""
+    """Return a tail that agrees with the smoothing of f at points up to 4 times as far out as its start."""
     first = float(np.abs(_places(f)).max()) + REACH * s
     for count in COUNTS:
         xi = np.linspace(-REACH, REACH, count)
         weight = np.exp(-0.5 * xi**2)
         for start in first * 2.0 ** np.arange(DOUBLINGS):
             tail = Tail(float(start), s * xi, weight / weight.sum())
-            x = np.outer([-1.0, 1.0], np.geomspace(start, max(FAR, 4.0 * start), 100)).ravel()
+            x = np.outer([-1.0, 1.0], np.geomspace(start, max(CHECKED_TO, 4.0 * start), 100)).ravel()
             error = np.abs(tail.apply(f, x) - f.smoothed(x, s))
             rounding = ROUNDING * _size(f, tail, np.array([-1.0, 1.0])).max()  # of the sums that smoothing adds up
             if np.all(error <= TOLERANCE * _size(f, tail, x) + rounding):
@@ -202,36 +203,35 @@ def find_tail(f: Activation, s: float, text: str) -> Tail:
 
 
 def _size(f: Activation, tail: Tail, x: FloatArray) -> FloatArray:
-    """E |f(x + s ξ)|, roughly; at least what it is where f bends, so that a tail that vanishes need not be exact."""
+    """Return roughly E |f(x + s ξ)|, or its least value where f bends if that is larger, for tails that vanish."""
     at = np.append(x, _places(f))
     size = tail.apply(lambda points: np.abs(f(points)), at)
     return np.maximum(size[: x.size].reshape(x.shape), size[x.size :].min())
 
 
-def fit(f: Activation, s: float, tail: Tail) -> Panels:
-    """Panels on ±R, halved until each is good to the tolerance at points between its nodes."""
+def fit(f: Activation, s: float, tail: Tail) -> PanelPolynomials:
+    """Return F on panels of ±R, halved until each is good to the tolerance at points between its nodes."""
     corners = np.add.outer(_places(f), s * np.array([-REACH, 0.0, REACH])).ravel()
     edges = np.union1d(np.linspace(-tail.start, tail.start, 17), np.clip(corners, -tail.start, tail.start))
-    left, right = edges[:-1], edges[1:]
-    lefts, coefficients = [], []
-    while left.size:
+    coefficients: list[FloatArray] = []
+
+    def resolved(left: FloatArray, right: FloatArray, parent: IntArray | None) -> BoolArray:
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
         power = f.smoothed(centre + half * NODES, s) @ TO_POWERS
         checked = centre + half * CHECKS
         error = np.abs(power @ TO_CHECKS - f.smoothed(checked, s))
         good = np.all(error <= TOLERANCE * _size(f, tail, checked), axis=1)
         good |= right - left <= np.maximum(FINEST * s, 1e-15 * tail.start)
-        lefts.append(left[good])
         coefficients.append(power[good])
-        middle = centre[~good, 0]
-        left, right = np.concatenate([left[~good], middle]), np.concatenate([middle, right[~good]])
-    starts = np.concatenate(lefts)
-    order = np.argsort(starts)
-    return Panels(np.append(starts[order], tail.start), np.concatenate(coefficients)[order])
+        return np.asarray(good)
+
+    left, _ = halve_until_resolved(edges[:-1], edges[1:], resolved)
+    order = np.argsort(left)
+    return PanelPolynomials(np.append(left[order], tail.start), np.concatenate(coefficients)[order])
 
 
-def _block_function(inner: BlockFunction, tail: Tail, panels: Panels) -> BlockFunction:
-    """Compile F on a block of lanes: the panel by bisection, or the rule of the tail."""
+def _block_function(inner: BlockFunction, tail: Tail, panels: PanelPolynomials) -> BlockFunction:
+    """Compile F on a block of lanes, by the panel that bisection finds or by the rule of the tail."""
     start, shift, weight = tail
     edges, coefficients = panels
     centre, scale = 0.5 * (edges[1:] + edges[:-1]), 2.0 / np.diff(edges)

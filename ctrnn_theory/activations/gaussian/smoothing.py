@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.activations.gaussian import closed_forms, logistic, quadrature
+from ctrnn_theory.activations.gaussian import closed_forms, logistic_family, quadrature
 from ctrnn_theory.activations.gaussian.closed_forms import PiecewisePolynomial
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.types import FloatArray
 
-WIDE = 100.0  # times the span of the breaks: beyond, powers of s that cancel cost more than two digits
+WIDE = 100.0  # times the span of the breaks: for larger s, powers of s that cancel cost more than two digits
 
 _polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
 
 
 def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
-    """d^n/da^n E f(a + s ξ), ξ standard normal.
+    """Compute d^n/da^n E f(a + s ξ), ξ standard normal.
 
-    Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms;
-    sigmoid, tanh, softplus and silu fixed rules good to rounding (see ``logistic``); everything else Gauss–Legendre
-    panels (see ``quadrature``).
+    Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms.
+    Sigmoid, tanh, softplus and silu are integrated by fixed rules that are good to rounding (see ``logistic_family``),
+    and everything else by Gauss–Legendre panels (see ``quadrature``).
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
     Returns
     -------
     numpy.ndarray or numpy.float64
-        Of the shape a and s broadcast to. At s = 0 it is the n-th derivative of f itself, which at a kink is the mean
-        of its one-sided limits.
+        The value, of the shape that a and s broadcast to. At s = 0 it is the n-th derivative of f itself, which at a
+        kink is the mean of its one-sided limits.
 
     Raises
     ------
@@ -68,24 +68,9 @@ def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
 
 
 def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
-    """Var f(a + s ξ), ξ standard normal; accurate relative to its own size however small s is.
+    """Compute Var f(a + s ξ), ξ standard normal, accurate relative to its own size however small s is.
 
-    Parameters
-    ----------
-    act
-        The activation f.
-    a, s
-        Mean and standard deviation (at least 0) of the argument, broadcast against each other.
-
-    Returns
-    -------
-    numpy.ndarray or numpy.float64
-        Of the shape a and s broadcast to; zero at s = 0.
-
-    Raises
-    ------
-    ValueError
-        If a or s is not finite, s is negative, or f is not finite in the range that matters.
+    It takes the arguments of :func:`smoothed`, returns an array of the same shape, and raises the same errors.
 
     Examples
     --------
@@ -105,12 +90,12 @@ def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
 
 
 def quick(act: Any) -> bool:
-    """Whether the smoothing of f has a closed form or a fixed rule."""
-    return act.text in logistic.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
+    """Return whether the smoothing of f has a closed form or a fixed rule."""
+    return act.text in logistic_family.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
 
 
 def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
-    """Where truncated powers at several breaks cancel, since s is wide beside the distance of the breaks."""
+    """Return where truncated powers at several breaks cancel, because s is large compared with the breaks' distance."""
     breaks = act.breakpoints
     return np.asarray(s > WIDE * (breaks[-1] - breaks[0]) if len(breaks) > 1 else np.zeros(s.shape, dtype=bool))
 
@@ -118,8 +103,8 @@ def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
 def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     if a.size == 0:
         return np.empty_like(a)
-    if act.text in logistic.FAMILIES:
-        return logistic.smoothed(act.text, a, s, order)
+    if act.text in logistic_family.FAMILIES:
+        return logistic_family.smoothed(act.text, a, s, order)
     if act.text in closed_forms.SMOOTHED:
         return closed_forms.SMOOTHED[act.text](a, s, order)
     polynomials = _polynomials(act)
@@ -144,7 +129,7 @@ def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
 
 
 def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
-    """Flat float64 arrays of a and s, or a ValueError, and the shape to return."""
+    """Return a and s as flat float64 arrays and the shape of the result, or raise a ValueError."""
     a, s = float_array("a", a), float_array("s", s)
     for name, array in (("a", a), ("s", s)):
         if not np.isfinite(array).all():
@@ -155,5 +140,5 @@ def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[i
         try:
             a, s = np.broadcast_arrays(a, s)
         except ValueError:
-            raise ValueError(f"s must have a shape that goes with that of a, {a.shape}; got {s.shape}") from None
+            raise ValueError(f"s must have a shape that broadcasts with that of a, {a.shape}; got {s.shape}") from None
     return a.ravel(), s.ravel(), a.shape

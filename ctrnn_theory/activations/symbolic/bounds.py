@@ -1,7 +1,7 @@
 """Bounds of an activation, of its derivatives and of its Gaussian smoothing over intervals, by interval arithmetic.
 
-Bounds hold whatever lies between the ends, and grow tight as the intervals shrink. Ends are moved outwards by more than
-the rounding errors of each operation.
+Bounds hold everywhere between the ends of an interval, and grow tight as it shrinks. They are moved outwards by more
+than the rounding error of each operation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ctrnn_theory.support.types import FloatArray
 Interval = tuple[FloatArray, FloatArray]
 """Lower and upper ends, of one shape."""
 
-WIDER = 8.0 * np.finfo(float).eps  # relative; more than the rounding of any operation
+WIDER = 8.0 * np.finfo(float).eps  # relative shift of bounds, more than the rounding of any operation
 TINY, LARGEST = np.finfo(float).tiny, np.finfo(float).max
 INCREASING = (
     *("exp", "log", "sqrt", "sinh", "tangent", "atan", "asinh", "erf", "expm1", "log1p", "logistic", "softplus"),
@@ -37,16 +37,16 @@ CELLS = np.concatenate([-np.geomspace(38.5, 9.0, 12), np.linspace(-8.0, 8.0, 65)
 SHARES = special.ndtr(-np.minimum(np.abs(CELLS[:-1]), np.abs(CELLS[1:]))) - special.ndtr(
     -np.maximum(np.abs(CELLS[:-1]), np.abs(CELLS[1:]))
 )
-"""Their probabilities."""
-NEAR, FAR = np.linspace(-20.0, 20.0, 2001), 2.0 ** np.arange(4.5, 40.5, 0.5)
-LINE = np.concatenate([-FAR[::-1], NEAR, FAR])
-"""Ends of cells of the line."""
+"""Probabilities of the cells."""
+NEAR_ENDS, FAR_ENDS = np.linspace(-20.0, 20.0, 2001), 2.0 ** np.arange(4.5, 40.5, 0.5)
+LINE = np.concatenate([-FAR_ENDS[::-1], NEAR_ENDS, FAR_ENDS])
+"""Ends of the cells that the real line is cut into."""
 
 
 def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: FloatArray | float = 0.0) -> Interval:
-    """Bounds of the order-th derivative of F(a; s) = E f(a + s ξ) over low ≤ a ≤ high, order 0, 1 or 2.
+    """Return bounds of the order-th derivative of F(a; s) = E f(a + s ξ) over low ≤ a ≤ high, order 0, 1 or 2.
 
-    Where s = 0 it is f itself, whose slope is unbounded at a jump; its second derivative is that of its pieces.
+    Where s = 0 it is f itself, whose slope is unbounded at a jump, and whose second derivative is that of its pieces.
 
     Examples
     --------
@@ -73,9 +73,9 @@ def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: 
 
 @lru_cache(maxsize=256)
 def slope_bounds(f: Activation) -> tuple[float, float]:
-    """Bounds of the slope of f over the whole line, and so of its Gaussian smoothing; infinite at a jump.
+    """Return bounds of the slope of f over the whole line, and so of its Gaussian smoothing; infinite for a jump.
 
-    Beyond 1e12 in size, the slopes at infinity are taken.
+    Beyond |x| = 1e12 the slopes at infinity are taken.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def slope_bounds(f: Activation) -> tuple[float, float]:
 
 
 def piece_bounds(piece: Piece, low: FloatArray, high: FloatArray, order: int = 0) -> Interval:
-    """Bounds of the order-th derivative of a piece's function over low ≤ x ≤ high, order 0, 1 or 2."""
+    """Return bounds of the order-th derivative of a piece's function over low ≤ x ≤ high, order 0, 1 or 2."""
     if isinstance(piece, SmoothedPiece):
         return bounds(piece.inner, low, high, order, piece.width)
     with np.errstate(all="ignore"):
@@ -97,7 +97,7 @@ def piece_bounds(piece: Piece, low: FloatArray, high: FloatArray, order: int = 0
 
 
 def _pieces(f: Activation, low: FloatArray, high: FloatArray, order: int) -> Interval:
-    """Bounds of a derivative of the pieces of f, without what their jumps add."""
+    """Return bounds of a derivative of the pieces of f, without what their jumps add."""
     lower, upper = np.full(low.shape, np.inf), np.full(low.shape, -np.inf)
     for piece in f.pieces:
         here = (low <= piece.upper) & (high >= piece.lower)
@@ -109,7 +109,7 @@ def _pieces(f: Activation, low: FloatArray, high: FloatArray, order: int) -> Int
 
 
 def _smoothed(f: Activation, low: FloatArray, high: FloatArray, order: int, s: FloatArray) -> Interval:
-    """Sum over cells of ξ, each with the bounds of f over the cell, and what kinks and jumps add."""
+    """Sum the bounds of f over cells of ξ, and add what kinks and jumps contribute."""
     s = s[:, None]
     lower, upper = _pieces(f, low[:, None] + s * CELLS[:-1], high[:, None] + s * CELLS[1:], order)
     lower, upper = _sum(np.where(lower == 0.0, 0.0, lower * SHARES)), _sum(np.where(upper == 0.0, 0.0, upper * SHARES))
@@ -134,7 +134,7 @@ def _sum(parts: FloatArray) -> FloatArray:
 
 
 def _density(z: Interval) -> Interval:
-    """Bounds of the normal density φ(z)."""
+    """Return bounds of the normal density φ(z)."""
     near = np.where((z[0] <= 0.0) & (z[1] >= 0.0), 0.0, np.minimum(np.abs(z[0]), np.abs(z[1])))
     far = np.maximum(np.abs(z[0]), np.abs(z[1]))
     low, high = (np.exp(-0.5 * t**2) / np.sqrt(2.0 * np.pi) for t in (far, near))
@@ -142,14 +142,14 @@ def _density(z: Interval) -> Interval:
 
 
 def _tilted(z: Interval) -> Interval:
-    """Bounds of z φ(z), which turns at ±1."""
+    """Return bounds of z φ(z), whose extremes are at ±1."""
     places = [*z, *(np.clip(t, *z) for t in (-1.0, 1.0))]
     values = [t * np.exp(-0.5 * t**2) / np.sqrt(2.0 * np.pi) for t in places]
     return _wider(np.minimum.reduce(values), np.maximum.reduce(values))
 
 
 def _wider(low: FloatArray, high: FloatArray) -> Interval:
-    """Move the ends outwards; what is no number is unbounded, and what overflows lies beyond the largest number."""
+    """Move the ends outwards; a NaN becomes unbounded, and an overflow lies beyond the largest number."""
     low = np.where(np.isnan(low), -np.inf, np.minimum(low, LARGEST))
     high = np.where(np.isnan(high), np.inf, np.maximum(high, -LARGEST))
     return low - WIDER * np.abs(low) - TINY, high + WIDER * np.abs(high) + TINY
@@ -162,7 +162,7 @@ def _times(a: Interval, b: Interval) -> Interval:
 
 
 def _of(expression: Any, at: Interval) -> Interval:
-    """Bounds of a stable expression in x over intervals."""
+    """Return bounds of a stable expression in x over intervals."""
     if not expression.free_symbols:
         value = np.full(at[0].shape, float(expression))
         return (value, value) if expression.is_Integer else _wider(value, value)
@@ -206,7 +206,7 @@ def _function(name: str, u: Interval) -> Interval:
 
 
 def _wave(u: Interval, shift: float) -> Interval:
-    """Bounds of cos(u - 2π shift): 1 if a whole turn lies within, -1 if a half one does."""
+    """Return bounds of cos(u - 2π shift): 1 if u passes a whole turn, -1 if it passes half a turn."""
     ends = [np.cos(t - 2.0 * np.pi * shift) for t in u]
     slack = WIDER * (1.0 + np.maximum(np.abs(u[0]), np.abs(u[1])))
     turns = [(u[0] - slack) / (2.0 * np.pi) - shift, (u[1] + slack) / (2.0 * np.pi) - shift]
@@ -218,7 +218,7 @@ def _wave(u: Interval, shift: float) -> Interval:
 
 def _power(expression: Any, at: Interval) -> Interval:
     base, exponent = expression.args
-    if exponent.free_symbols:  # of a positive number
+    if exponent.free_symbols:  # the base is a positive number
         return _function("exp", _times(_of(sp.log(base), at), _of(exponent, at)))
     u, p = _of(base, at), float(exponent)
     size = abs(p)
@@ -237,9 +237,9 @@ def _power(expression: Any, at: Interval) -> Interval:
 
 
 def _choice(expression: Any, at: Interval) -> Interval:
-    """Hull of the branches that may be active."""
+    """Return the hull of the bounds of all branches that may be active."""
     low, high = np.full(at[0].shape, np.inf), np.full(at[0].shape, -np.inf)
-    left = np.ones(at[0].shape, dtype=bool)  # not surely taken by an earlier branch
+    left = np.ones(at[0].shape, dtype=bool)  # whether no earlier branch is certainly active
     for value, condition in expression.args:
         may, must = _condition(condition, at)
         found, taken = _of(value, at), left & may
@@ -249,7 +249,7 @@ def _choice(expression: Any, at: Interval) -> Interval:
 
 
 def _condition(condition: Any, at: Interval) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether a condition may hold somewhere in an interval, and whether it must everywhere."""
+    """Return whether a condition may hold somewhere in an interval, and whether it must hold everywhere."""
     shape = at[0].shape
     if condition in (sp.true, sp.false):
         return np.full(shape, bool(condition)), np.full(shape, bool(condition))

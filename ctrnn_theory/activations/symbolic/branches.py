@@ -1,4 +1,4 @@
-"""Which branch of an expression is active where.
+"""The branches of an expression, and the intervals on which each of them is active.
 
 Every place where a function built with Abs, sign, Heaviside, Max, Min or Piecewise can fail to be smooth is a root
 of a *switching function*: the argument of Abs, the difference of two arguments of Max, of two sides of a condition.
@@ -9,22 +9,24 @@ are then fixed, and the expression is one smooth function.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
 import sympy as sp
 
 from ctrnn_theory.activations.symbolic.evaluate import precise
-from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 
 MAX_PIECES = 500
-TINY = mpmath.mpf(10) ** (-30)  # below this, at 50 digits, a difference is zero
+TINY = mpmath.mpf(10) ** (-30)  # a smaller difference is zero, at 50 digits
 SWITCHING = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
 def split(expression: Any) -> list[tuple[Any, Any]]:
-    """(lower end, smooth expression) of every interval on which no branch changes."""
+    """Return the lower end and the smooth expression of every interval on which no branch changes."""
     waiting, done = [(-mpmath.inf, mpmath.inf)], []
     while waiting:
         lower, upper = waiting.pop()
@@ -51,7 +53,7 @@ def _inside(lower: Any, upper: Any) -> Any:
 
 
 def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
-    """Smooth branch of the expression that is active at t; its switching functions are added to `switches`."""
+    """Return the smooth branch of the expression that is active at t, and add its switching functions to `switches`."""
     if not expression.has(*SWITCHING):
         return expression
 
@@ -68,7 +70,7 @@ def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
         if condition in (sp.true, sp.false):
             return bool(condition)
         if isinstance(condition, sp.And | sp.Or):
-            parts = [holds(part) for part in condition.args]  # a list: every switch is to be seen
+            parts = [holds(part) for part in condition.args]  # a list, so that every switch is visited
             return all(parts) if isinstance(condition, sp.And) else any(parts)
         difference = resolve(condition.gts, t, switches) - resolve(condition.lts, t, switches)
         if difference == 0:
@@ -84,20 +86,24 @@ def resolve(expression: Any, t: Any, switches: list[Any]) -> Any:
         sign = 0 if arguments[0] == 0 else 1 if positive(arguments[0]) else -1
         return sp.Integer(sign) if isinstance(expression, sp.sign) else sp.Rational(1 + sign, 2)
     if isinstance(expression, sp.Max | sp.Min):
-        choose = max if isinstance(expression, sp.Max) else min
-        best = choose(arguments, key=lambda argument: mpmath.re(precise(argument, t)))
-        for difference in (best - other for other in arguments):
-            if difference.has(x):
-                switches.extend([difference, *guards(difference)])
-        return best
+        return _extreme(max if isinstance(expression, sp.Max) else min, arguments, t, switches)
     branch = rebuilt(expression.func, arguments)
     if branch.has(sp.zoo, sp.nan):
         raise refuse(f"must be finite, and is not at x = {float(t):.6g}", to_text(expression))
     return branch
 
 
+def _extreme(choose: Callable[..., Any], arguments: list[Any], t: Any, switches: list[Any]) -> Any:
+    """Return the largest or the smallest of smooth arguments at t, and add its differences to the others."""
+    best = choose(arguments, key=lambda argument: mpmath.re(precise(argument, t)))
+    for difference in (best - other for other in arguments):
+        if difference.has(x):
+            switches.extend([difference, *guards(difference)])
+    return best
+
+
 def guards(expression: Any) -> list[Any]:
-    """Functions of x at whose roots an expression may be singular."""
+    """Return the functions of x at whose roots an expression may be singular."""
     found = [power.base for power in expression.atoms(sp.Pow) if not (power.exp.is_Integer and power.exp > 0)]
     found += [function.args[0] for function in expression.atoms(sp.log)]
     return [guard for guard in found if guard.has(x)]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations.symbolic.evaluate import source
-from ctrnn_theory.activations.symbolic.wide import wide_source
-from ctrnn_theory.activations.symbolic.wide_numbers import for_lanes
+from ctrnn_theory.activations.symbolic.extended_range import extended_range_source
+from ctrnn_theory.activations.symbolic.extended_range_numbers import for_lanes
 from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
 from ctrnn_theory.support.jit import jit
 
@@ -39,11 +39,14 @@ NAMES: dict[str, Any] = {
 }
 
 
-def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False) -> str:
-    """Python source of the block function of a stable expression.
+def block_source(
+    expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, extended_range: bool = False
+) -> str:
+    """Return Python source of the block function of a stable expression.
 
-    `steps` are the (location, middle value) of jumps. With `branches`, NaN is passed on explicitly, since a
-    comparison with it picks some branch. `wide`: evaluate in wide numbers.
+    `steps` are the location and the middle value of each jump. With `branches`, NaN is passed on explicitly, since
+    a comparison with it picks some branch. With
+    `extended_range`, values are computed in numbers of unbounded exponent.
 
     Examples
     --------
@@ -56,8 +59,8 @@ def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branch
             lanes[i] = y
     """
     lines = ["def block(lanes):", "    for i in range(lanes.size):", "        x = lanes[i]"]
-    if wide:
-        lines += ["        X = wide(x)", f"        y = narrow({wide_source(expression, 'X')})"]
+    if extended_range:
+        lines += ["        X = extended(x)", f"        y = ordinary({extended_range_source(expression, 'X')})"]
     else:
         lines.append(f"        y = {source(expression)}")
     lines += [f"        y = {middle!r} if x == {location!r} else y" for location, middle in steps]
@@ -67,9 +70,9 @@ def block_source(expression: Any, steps: tuple[tuple[float, float], ...], branch
 
 
 def block_function(
-    expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, wide: bool = False
+    expression: Any, steps: tuple[tuple[float, float], ...], branches: bool, extended_range: bool = False
 ) -> BlockFunction:
-    """Compile a stable expression to ``void(float64[::1])``, applied in place."""
-    space: dict[str, Any] = {"__builtins__": {"range": range}, **(for_lanes() if wide else NAMES)}
-    exec(block_source(expression, steps, branches, wide), space)
+    """Compile a stable expression to a function ``void(float64[::1])`` that works in place."""
+    space: dict[str, Any] = {"__builtins__": {"range": range}, **(for_lanes() if extended_range else NAMES)}
+    exec(block_source(expression, steps, branches, extended_range), space)
     return jit(SIGNATURE)(space["block"])

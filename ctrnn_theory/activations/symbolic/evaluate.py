@@ -1,6 +1,6 @@
-"""Expressions as compiled functions: of NumPy arrays, of a block of lanes (Numba), and to many digits (mpmath).
+"""Expressions as functions of NumPy arrays and of mpmath numbers, and the Python source that they are compiled from.
 
-The source that is compiled comes from SymPy's printer, on an expression that has passed the whitelist.
+The source comes from SymPy's printer, for expressions that have passed the whitelist.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from ctrnn_theory.activations.symbolic.parse import TextPrinter, x
+from ctrnn_theory.activations.symbolic.parse import x
+from ctrnn_theory.activations.symbolic.printing import TextPrinter
 from ctrnn_theory.activations.symbolic.stable_forms import elementary
 from ctrnn_theory.support.types import FloatArray
 
 DIGITS = 50  # of the evaluation with mpmath
+BOUND = 1e100  # largest argument that functions of mpmath are called with
 
 NUMPY_NAMES: dict[str, Any] = {
     "exp": np.exp,
@@ -48,7 +50,7 @@ NUMPY_NAMES: dict[str, Any] = {
 
 
 def precise(expression: Any, t: Any) -> Any:
-    """Value at t to the working precision of mpmath; NaN where there is none."""
+    """Return the value at t to the working precision of mpmath, or NaN where there is none."""
     if expression.has(sp.zoo, sp.nan, sp.oo):
         return mpmath.nan
     try:
@@ -58,7 +60,7 @@ def precise(expression: Any, t: Any) -> Any:
 
 
 def _bounded(function: Callable[[Any], Any], below: Any, above: Any) -> Callable[[Any], Any]:
-    """Stop at ±BOUND: mpmath has no overflow, and would compute exp(exp(1e12)) for as long as memory lasts."""
+    """Bound the argument by ±BOUND: mpmath never overflows, and would compute exp(exp(1e12)) until memory ends."""
 
     def bounded(u: Any) -> Any:
         if abs(u) <= BOUND:
@@ -68,7 +70,6 @@ def _bounded(function: Callable[[Any], Any], below: Any, above: Any) -> Callable
     return bounded
 
 
-BOUND = 1e100
 BOUNDED_NAMES = {
     "bounded_exp": _bounded(mpmath.exp, mpmath.mpf(0), mpmath.inf),
     "sinh": _bounded(mpmath.sinh, -mpmath.inf, mpmath.inf),
@@ -113,7 +114,7 @@ class _CodePrinter(TextPrinter):
         return f"{self._print(number)}*({self._print(rest)})"
 
     def _nested(self, name: str, expr: Any) -> str:
-        # a constant goes first: then `a if a > b else b` hands on a NaN of b
+        # a constant goes first, so that `a if a > b else b` returns a NaN of b
         parts = [self._print(part) for part in sorted(expr.args, key=lambda e: not e.is_number)]
         text = parts[-1]
         for part in reversed(parts[:-1]):
@@ -134,13 +135,13 @@ class _CodePrinter(TextPrinter):
 
 
 def source(expression: Any) -> str:
-    """Python source of a stable expression, as one expression in ``x``."""
+    """Return the Python source of a stable expression, as one expression in ``x``."""
     return str(_CodePrinter().doprint(expression))
 
 
 @lru_cache(maxsize=1024)
 def numpy_function(expression: Any) -> Callable[[FloatArray], Any]:
-    """Vectorised function of a stable expression in x.
+    """Compile a stable expression in x to a function of NumPy arrays.
 
     Examples
     --------
@@ -150,7 +151,7 @@ def numpy_function(expression: Any) -> Callable[[FloatArray], Any]:
     compiled = eval(f"lambda x: {source(expression)}", {"__builtins__": {}, **NUMPY_NAMES})
 
     def function(at: FloatArray) -> Any:
-        with np.errstate(all="ignore"):  # what overflows in a branch that is not taken is no matter
+        with np.errstate(all="ignore"):  # an overflow in a branch that is not taken does not matter
             return compiled(at)
 
     return function
@@ -158,7 +159,7 @@ def numpy_function(expression: Any) -> Callable[[FloatArray], Any]:
 
 @lru_cache(maxsize=1024)
 def mpmath_function(expression: Any) -> Callable[[Any], Any]:
-    """Compile an expression in x for mpmath, at the working precision."""
+    """Compile an expression in x to a function of mpmath numbers, at the working precision."""
     written = elementary(expression).replace(
         lambda e: isinstance(e, sp.exp) or (e.is_Pow and e.exp.has(x)),
         lambda e: sp.Function("bounded_exp")(e.args[0] if isinstance(e, sp.exp) else e.exp * sp.log(e.base)),

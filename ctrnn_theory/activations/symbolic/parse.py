@@ -1,4 +1,4 @@
-"""Text to SymPy through a whitelist: the text is parsed into a syntax tree and never evaluated."""
+"""Text to SymPy, through a whitelist: the text is parsed into a syntax tree and never evaluated as Python."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sympy as sp
-from sympy.printing.str import StrPrinter
 
 x = sp.Symbol("x", real=True)
 """The argument of every activation."""
 
-MAX_LENGTH = 1000  # characters, of what is typed and of what it stands for
-MAX_NODES = 400
-MAX_DEPTH = 40
-MAX_FUNCTIONS = 8
+MAX_LENGTH = 1000  # characters of a text, as typed and as written out
+MAX_NODES = 400  # of the syntax tree
+MAX_DEPTH = 40  # of the syntax tree
+MAX_FUNCTIONS = 8  # nested in one another
 MAX_EXPONENT = 64
 MAX_NUMBER = 1e100
-MAX_DIGITS = 10**150  # numerators and denominators, exact, are kept below
+MAX_DIGITS = 10**150  # largest numerator and denominator of exact numbers
 
 CONSTANTS = {"pi": sp.pi, "E": sp.E, "e": sp.E}
-FUNCTIONS: dict[str, tuple[Callable[..., Any], int | None]] = {  # and the number of arguments; None: any
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int | None]] = {  # with the number of arguments, None if it is any
     "exp": (sp.exp, 1),
     "log": (sp.log, 1),
     "sqrt": (sp.sqrt, 1),
@@ -56,7 +55,7 @@ HINTS = {ast.BitXor: "a power is written **", ast.IfExp: "a choice is written Pi
 
 
 class Smoothing(sp.Function):
-    """Gaussian smoothing of an expression in x, of a width that is a number: never evaluated, as in a text."""
+    """Gaussian smoothing of an expression in x by a width that is a number; it is not evaluated."""
 
     nargs = 2
     is_real = True
@@ -69,13 +68,13 @@ class Smoothing(sp.Function):
 
 
 def refuse(rule: str, value: object) -> ValueError:
-    """Make the error for a text that breaks `rule`: one sentence, the value cut to a readable length."""
+    """Return the error for a text that breaks `rule`: one sentence, with the value cut to a readable length."""
     text = repr(str(value)[:80])
     return ValueError(f"activation {rule}; got {text if len(text) <= 60 else text[:56] + '...' + text[0]}")
 
 
 def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[str, Any] | None = None) -> Any:
-    """SymPy expression in :data:`x` for a text, through a whitelist of syntax and of functions.
+    """Parse a text to a SymPy expression in :data:`x`, through a whitelist of syntax and of functions.
 
     Allowed are ``+ - * / **``, numbers, ``x``, ``pi``, ``E``, the functions in :data:`FUNCTIONS`, ``Piecewise``
     with its comparisons, the names in `macros`, called as functions, and ``smoothed(f, s)`` of an f in x.
@@ -83,16 +82,16 @@ def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[s
     Parameters
     ----------
     text
-        What a user typed, at most 1000 characters.
+        Text of at most 1000 characters.
     macros
         Expressions in x that the text may call by name, as in ``relu(x - 1)``.
     symbols
-        Variables that the text may hold, by name, instead of x alone.
+        Variables that the text may hold instead of x, by name.
 
     Raises
     ------
     ValueError
-        For anything else; one sentence with the rule and the value.
+        If the text holds anything else.
 
     Examples
     --------
@@ -108,7 +107,7 @@ def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[s
         raise refuse("must be the name of a built-in or an expression in x, not an empty text", text)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tokeniser warns of such things as "1if"
+            warnings.simplefilter("ignore")  # the tokeniser warns of texts such as "1if"
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise refuse("must be an expression in x, such as log(1 + exp(2*x))/2, and this is not one", text) from error
@@ -120,52 +119,18 @@ def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[s
             raise refuse(f"must have functions nested at most {MAX_FUNCTIONS} deep", text)
         return expression
     except (ArithmeticError, TypeError, NotImplementedError, RecursionError, AttributeError) as error:
-        # SymPy's own failures, on input that passes every rule above
+        # errors of SymPy itself, for input that passes every rule above
         raise refuse("must be an expression that SymPy can build", text) from error
 
 
 def _function_depth(expression: Any) -> int:
-    """How many functions are nested in one another; derivatives grow exponentially with it."""
+    """Return how many functions are nested in one another, since derivatives grow exponentially with it."""
     inner = max((_function_depth(part) for part in expression.args), default=0)
     return inner + (isinstance(expression, sp.Function) and not isinstance(expression, sp.Max | sp.Min | sp.Piecewise))
 
 
-def to_text(expression: Any) -> str:
-    """Text of a SymPy expression in one symbol, such that :func:`parse` gives it back.
-
-    Examples
-    --------
-    >>> to_text(sp.Max(0, sp.Symbol("v") - 0.1))
-    'Max(0, x - 0.1)'
-    """
-    names = sorted(str(symbol) for symbol in expression.free_symbols)
-    if len(names) > 1:
-        raise refuse(f"must be an expression in one symbol, and this has {', '.join(names)}", expression)
-    if any(symbol.is_real is False for symbol in expression.free_symbols):
-        raise refuse(f"must be an expression in a real symbol, and {names[0]} is none", expression)
-    return str(TextPrinter().doprint(expression))
-
-
-class TextPrinter(StrPrinter):
-    """Print exactly: decimals by their shortest form, any symbol as x."""
-
-    def _print_Float(self, expr: Any) -> str:
-        return repr(float(expr))
-
-    def _print_Symbol(self, expr: Any) -> str:
-        return "x"
-
-    _print_Dummy = _print_Symbol
-
-    def _print_Heaviside(self, expr: Any) -> str:  # the value at the step is the middle, whatever was asked
-        return f"Heaviside({self._print(expr.args[0])})"
-
-    def _print_ExprCondPair(self, expr: Any) -> str:
-        return f"({self._print(expr.expr)}, {self._print(expr.cond)})"
-
-
 class _Walk:
-    """Walk over the syntax tree of one text, building SymPy objects from the bottom up."""
+    """A walk over the syntax tree of one text that builds SymPy objects from the bottom up."""
 
     def __init__(self, text: str, macros: Mapping[str, Any], symbols: Mapping[str, Any]) -> None:
         self.text = text
@@ -183,7 +148,7 @@ class _Walk:
         return self.checked(handler(node, depth + 1))
 
     def checked(self, value: Any) -> Any:
-        """Refuse what is not real or not finite, and numbers too large to handle exactly."""
+        """Return the value, or raise a ValueError if it is not real and finite, or too large to handle exactly."""
         if value.has(sp.zoo, sp.oo, -sp.oo, sp.nan, sp.I):
             raise refuse("must be real and finite", self.text)
         for number in value.atoms(sp.Rational):
@@ -202,7 +167,7 @@ class _Walk:
     def on_Constant(self, node: ast.Constant, depth: int) -> Any:
         value = node.value
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise refuse("may hold no other constants than real numbers", self.text)
+            raise refuse("may hold no constants but real numbers", self.text)
         if not (value == 0 or 1 / MAX_NUMBER <= abs(value) <= MAX_NUMBER):
             raise refuse(f"must hold numbers between {1 / MAX_NUMBER:g} and {MAX_NUMBER:g}", self.text)
         return sp.Integer(value) if isinstance(value, int) else sp.Rational(repr(value))  # 0.1 is a tenth, exactly
@@ -233,11 +198,11 @@ class _Walk:
         }
         if type(node.op) not in operators:
             hint = HINTS.get(type(node.op))
-            raise refuse("may hold no other operators than + - * / **" + (f" ({hint})" if hint else ""), self.text)
+            raise refuse("may hold no operators but + - * / **" + (f" ({hint})" if hint else ""), self.text)
         return operators[type(node.op)](self.expression(node.left, depth), self.expression(node.right, depth))
 
     def power(self, base: Any, exponent: Any) -> Any:
-        """Bound the exponent first: SymPy computes powers of numbers exactly, whatever their size."""
+        """Return the power, once the exponent is bounded: SymPy would compute powers of any size exactly."""
         if exponent.free_symbols:
             if base.free_symbols or not base.is_positive:
                 raise refuse("must have constant exponents, or a constant positive base", self.text)
@@ -306,7 +271,7 @@ class _Walk:
 
 
 def substituted(expression: Any, argument: Any) -> Any:
-    """Put `argument` for x in an expression of :data:`x`, leaving conditions of Piecewise unsolved."""
+    """Return the expression with `argument` for :data:`x`, and the conditions of Piecewise unsolved."""
     if expression == x:
         return argument
     if not expression.args:
@@ -316,7 +281,7 @@ def substituted(expression: Any, argument: Any) -> Any:
 
 
 def rebuilt(kind: Any, arguments: Iterable[Any]) -> Any:
-    """Build an expression of a kind. Only numbers are compared: SymPy may take minutes to compare more."""
+    """Build an expression of a kind, comparing only numbers: SymPy may take minutes to compare more."""
     arguments = list(arguments)
     if issubclass(kind, sp.Max | sp.Min):
         numbers = [a for a in arguments if not a.free_symbols]

@@ -1,7 +1,7 @@
-"""The smooth pieces of an expression, and the jumps between them: found, not declared.
+"""The smooth pieces of an expression and the jumps between them, found from the expression itself.
 
-The line is cut where a branch of the expression changes (see ``branches``); neighbours that are the same function
-are joined again, so that every border left is a point where some derivative jumps.
+The line is cut where a branch of the expression changes (see ``branches``). Neighbours that are the same function are
+joined again, so that some derivative jumps at every border that is left.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
-from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, to_text, x
-from ctrnn_theory.activations.symbolic.reliable import CHECKED, WITNESSES, reliable
+from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
+from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
+from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, checked_function
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
-from ctrnn_theory.activations.symbolic.wide import wide_function
 
-MAX_DEGREE = 16
-SMALL, HUGE = 1e-15, 1e15  # a jump that double precision cannot tell from none, a slope that is infinite
-NEARBY = mpmath.mpf(2) ** -10  # nearer than the next of endless kinks
+MAX_DEGREE = 16  # of a piece that is treated as a polynomial
+SMALL, HUGE = 1e-15, 1e15  # relative size of a jump that is rounding, size of a slope that is infinite
+NEARBY = mpmath.mpf(2) ** -10  # distance from a kink at which no other of endless kinks lies
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +54,13 @@ class Piece:
     """Lower end to 50 digits, an mpmath number."""
 
     def value(self, at: ArrayLike, order: int = 0) -> Any:
-        """Value of the order-th derivative of the piece's function at points of any shape, also beyond its ends."""
+        """Return the order-th derivative of the piece's function at points of any shape, also beyond its ends."""
         points = np.asarray(at, dtype=np.float64)
         value = np.asarray(self._function(order)[0](points), dtype=np.float64)
         return value[()] if value.shape == points.shape else np.full(points.shape, value)[()]
 
     def limit(self, end: float, order: int = 0) -> float:
-        """Value of the order-th derivative at an end of the interval, from inside.
+        """Return the order-th derivative at an end of the interval, from inside.
 
         Where the end rounds to a point at which the expression has no value, the next number inside is taken.
         """
@@ -67,30 +68,30 @@ class Piece:
         return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_functions"}  # which cannot be pickled
+        return {name: value for name, value in vars(self).items() if name != "_functions"}  # these cannot be pickled
 
     @property
     def _middle(self) -> float:
         return float(np.clip((max(self.lower, -1e300) + min(self.upper, 1e300)) / 2, self.lower, self.upper))
 
     @property
-    def wide(self) -> bool:
-        """Whether parts of the expression overflow where its value does not, see ``wide``."""
+    def extended_range(self) -> bool:
+        """Whether parts of the expression overflow where its value does not; see ``extended_range``."""
         return bool(self._function(0)[1])
 
     def _function(self, order: int) -> tuple[Any, bool]:
-        """Function of the order-th derivative, and whether it is evaluated in wide numbers."""
+        """Return a function of the order-th derivative, and whether it computes in extended range."""
         functions: dict[int, tuple[Any, bool]] = self._functions
         if order not in functions:
             form = derivative(stable(self.expression), order)
             inside = [t for t in WITNESSES if self.lower < t < self.upper]
             if order <= CHECKED:
-                functions[order] = reliable(form, self.expression, order, inside)
+                functions[order] = checked_function(form, self.expression, order, inside)
             else:
-                plain, wide = numpy_function(form), any(self._function(n)[1] for n in range(CHECKED + 1))
+                plain, extended = numpy_function(form), any(self._function(n)[1] for n in range(CHECKED + 1))
                 finite = np.isfinite(np.broadcast_to(plain(np.array(inside)), (len(inside),)))
-                wide = wide or not np.all(finite)
-                functions[order] = (wide_function(form) if wide else plain, wide)
+                extended = extended or not np.all(finite)
+                functions[order] = (extended_range_function(form) if extended else plain, extended)
         return functions[order]
 
     @cached_property
@@ -99,14 +100,14 @@ class Piece:
 
     @cached_property
     def polynomial(self) -> tuple[float, ...] | None:
-        """Coefficients, ascending in x, if the piece is a polynomial of degree 16 at most; else None."""
+        """Coefficients, ascending in x, of a polynomial of degree 16 at most; None for any other piece."""
         if not 0 <= degree(self.expression) <= MAX_DEGREE:
             return None
         return tuple(float(c) for c in reversed(sp.Poly(self.expression, x).all_coeffs()))
 
 
 def degree(expression: Any) -> int:
-    """Degree in x before cancellations, -1 for what is no polynomial. Nothing is multiplied out."""
+    """Return the degree in x before cancellations, without multiplying out; -1 unless it is a polynomial."""
     if not expression.has(x):
         return 0
     if expression == x:
@@ -120,15 +121,15 @@ def degree(expression: Any) -> int:
 
 
 def find_pieces(expression: Any) -> tuple[Piece, ...]:
-    """Smooth pieces of an expression, ordered and contiguous from -inf to inf.
+    """Find the smooth pieces of an expression, ascending and contiguous from -inf to inf.
 
     Where kinks recur without end, as in Abs(sin(x)), those in [-100, 100] are found, and the two outermost pieces
-    hold the whole expression: values and derivatives are right there too, kinks are not told.
+    hold the whole expression: values and derivatives are right there too, but kinks are not listed.
 
     Raises
     ------
     ValueError
-        For more than 500 pieces, and where a value or slope is infinite.
+        If there are more than 500 pieces, or a value or slope is infinite.
     """
     with mpmath.workdps(DIGITS):
         found = sorted(split(expression), key=lambda part: part[0])
@@ -136,7 +137,7 @@ def find_pieces(expression: Any) -> tuple[Piece, ...]:
         for part in found[1:]:
             last = parts[-1]
             if float(part[0]) == float(last[0]):
-                parts[-1] = (last[0], part[1])  # narrower than a float can tell
+                parts[-1] = (last[0], part[1])  # no float lies inside
             elif not _same(last[1], part[1], part[0]):
                 parts.append(part)
         ends = [float(start) for start, _ in parts] + [math.inf]
@@ -147,7 +148,7 @@ def find_pieces(expression: Any) -> tuple[Piece, ...]:
 
 
 def _computable(piece: Piece) -> Piece:
-    """Give the piece, or one of the same function, whose values are those of the function.
+    """Return a piece of the same function whose values are right in double precision.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def _computable(piece: Piece) -> Piece:
     """
     outermost = math.isinf(piece.lower) or math.isinf(piece.upper)
     try:
-        for order in range(CHECKED + 1 if outermost else 1):  # of inner pieces when it is asked for: they may be many
+        for order in range(CHECKED + 1 if outermost else 1):  # inner pieces, which may be many, are checked when used
             piece.value(0.0, order)
     except ValueError:
         expanded = replace(piece, expression=sp.expand(piece.expression)) if piece.polynomial else piece
@@ -167,7 +168,7 @@ def _computable(piece: Piece) -> Piece:
 
 
 def joined(pieces: tuple[Piece, ...]) -> Any:
-    """One expression for the whole line, choosing the piece by comparisons of x with the breakpoints alone."""
+    """Return one expression for the whole line that chooses the piece by comparing x with the breakpoints."""
     if len(pieces) == 1:
         return pieces[0].expression
     half = len(pieces) // 2
@@ -176,10 +177,10 @@ def joined(pieces: tuple[Piece, ...]) -> Any:
 
 
 def jumps(left: Piece, right: Piece, whole: Any) -> tuple[float, float, float]:
-    """Value left of a border, and jumps of the value and of the slope across it, evaluated to 50 digits."""
+    """Return the value left of a border, and the jumps of value and slope across it, evaluated to 50 digits."""
     result: list[float] = []
     with mpmath.workdps(DIGITS):
-        # resolving matters for the outermost pieces among endless kinks alone: the others are smooth
+        # only the outermost pieces with endless kinks need to be resolved; the others are smooth
         branches = [resolve(left.expression, right.start - NEARBY, [])]
         branches += [resolve(right.expression, right.start + NEARBY, [])]
         for order in (0, 1):
@@ -194,7 +195,7 @@ def jumps(left: Piece, right: Piece, whole: Any) -> tuple[float, float, float]:
 
 
 def same_function(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> bool:
-    """Whether two functions have the same pieces, compared to 50 digits."""
+    """Return whether two functions have the same pieces, compared to 50 digits."""
     if [piece.lower for piece in first] != [piece.lower for piece in second]:
         return False
     with mpmath.workdps(DIGITS):
@@ -205,7 +206,7 @@ def same_function(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> bool:
 
 
 def _same(first: Any, second: Any, border: Any) -> bool:
-    """Whether two analytic expressions are the same function, compared at points around a border."""
+    """Return whether two analytic expressions are the same function, compared at points around a border."""
     if first == second:
         return True
     for offset in (-0.7213, -0.3307, 0.2417, 0.6151, 1.3377):
@@ -216,7 +217,7 @@ def _same(first: Any, second: Any, border: Any) -> bool:
 
 
 def _check_domain(piece: Piece, whole: Any) -> None:
-    """Refuse a division by zero, or the logarithm or fractional power of a negative number, inside a piece."""
+    """Raise a ValueError for a singularity inside a piece, such as a division by zero or log of a negative number."""
     if piece.expression.has(*SWITCHING):
         return
     for guard in guards(piece.expression):

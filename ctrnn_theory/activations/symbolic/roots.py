@@ -1,4 +1,4 @@
-"""Real roots of a smooth expression, to many digits: where branches of an activation change."""
+"""Real roots of a smooth expression to many digits, at which branches of an activation change."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy as np
 import sympy as sp
 
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
-from ctrnn_theory.activations.symbolic.parse import refuse, to_text, x
+from ctrnn_theory.activations.symbolic.parse import refuse, x
+from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.stable_forms import stable
 
-NEAR = 100.0  # roots are looked for finely within it, and out to FAR coarsely
-FAR = 1e8
-STEP = 1 / 64
-MAX_ROOTS = 1000
-MANY = 8  # roots beyond NEAR, more than which are taken for an endless sequence
+NEAR = 100.0  # |x| up to which roots are searched for on a fine grid
+FARTHEST = 1e8  # |x| up to which they are searched for on a coarse one
+STEP = 1 / 64  # of the fine grid
+MAX_ROOTS = 1000  # of one expression
+MANY = 8  # roots beyond NEAR: more of them are an endless sequence
 NEAR_GRID = np.arange(-NEAR, NEAR + STEP / 2, STEP)
-FAR_GRID = np.geomspace(NEAR, FAR, 600)[1:]
-EXACT_DEGREE = 8
+FAR_GRID = np.geomspace(NEAR, FARTHEST, 600)[1:]
+EXACT_DEGREE = 8  # largest degree of a polynomial whose roots SymPy isolates
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Roots:
     """The roots of one expression."""
 
     points: tuple[Any, ...]
-    """mpmath numbers of 50 digits, sorted; those within [-100, 100] if they are endless."""
+    """Roots as mpmath numbers of 50 digits, ascending; if they are endless, those within [-100, 100]."""
     endless: bool = False
     """Whether the roots recur without end, as those of sin(x) do."""
 
 
 @lru_cache(maxsize=1024)
 def real_roots(expression: Any, touching: bool = False) -> Roots:
-    """Real roots where a smooth expression changes its sign; with `touching`, also where it only touches zero.
+    """Find the real roots where a smooth expression changes its sign, or with `touching` only touches zero.
 
     Polynomials of a low degree with rational coefficients are solved exactly, anything else by sign changes on a
     grid (spacing 1/64 within [-100, 100], geometric out to 1e8), refined to 50 digits.
@@ -98,7 +99,7 @@ def _numerical(factor: Any) -> Roots:
 
 
 def _refined(factor: Any, lower: float, upper: float) -> Any:
-    """Root between two points of opposite sign; None if there is none (the signs were noise, or it is a pole)."""
+    """Return the root between two points of opposite sign, or None if the signs are rounding or it is a pole."""
     slope = sp.diff(factor, x)
 
     def value(t: Any) -> Any:
@@ -115,7 +116,7 @@ def _refined(factor: Any, lower: float, upper: float) -> Any:
     if not fa * fb < 0:
         return None
     size = min(abs(fa), abs(fb))
-    for step in range(170):  # bisection to 50 digits, where Newton's method from 18 digits on does not get there
+    for step in range(170):  # bisection to 50 digits, unless Newton's method succeeds from 18 digits on
         root = (a + b) / 2
         if step in (60, 169):
             for _ in range(6):

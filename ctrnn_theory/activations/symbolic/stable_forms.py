@@ -1,8 +1,8 @@
 """Forms of an expression that neither overflow nor cancel, and their derivatives.
 
 ``log(1 + exp(u))`` overflows where it should be u, and its derivatives as SymPy writes them are quotients of
-infinities. Functions that are computed as a whole (``logistic``, ``softplus``, ...) and whose derivatives
-are products of each other have neither trouble, at any order.
+infinities. Functions that are computed as a whole (``logistic``, ``softplus``, ...) and whose derivatives are products
+of each other avoid both at any order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ expm1 = _function("expm1", "exp(u) - 1.", sp.exp)
 log1p = _function("log1p", "log(1 + u).", lambda u: 1 / (1 + u))
 
 EXPONENTIALS = (sp.exp, sp.sinh, sp.cosh, expm1)
-MOST_TERMS = 64  # of a numerator that is multiplied out
+MOST_TERMS = 64  # largest number of terms of a numerator that is multiplied out
 ELEMENTARY = {
     logistic: lambda u: 1 / (1 + sp.exp(-u)),
     softplus: lambda u: sp.log(1 + sp.exp(u)),
@@ -46,7 +46,7 @@ ELEMENTARY = {
 
 
 def elementary(expression: Any) -> Any:
-    """Write an expression in SymPy's own functions again.
+    """Return a stable expression written in SymPy's own functions again.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def elementary(expression: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def stable(expression: Any) -> Any:
-    """Write an expression in the functions of this module wherever they apply.
+    """Return an expression written in the functions of this module wherever they apply.
 
     Examples
     --------
@@ -81,9 +81,9 @@ def stable(expression: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def derivative(expression: Any, order: int) -> Any:
-    """Derivative of a stable expression in x, of any order, as a stable expression.
+    """Return the derivative of any order of a stable expression in x, as a stable expression.
 
-    Jumps contribute nothing: the derivative is the one between them.
+    Jumps contribute nothing: it is the derivative between them.
 
     Examples
     --------
@@ -119,9 +119,9 @@ def _differentiate(expression: Any) -> Any:
 
 
 def _quotient_slope(expression: Any) -> Any:
-    """Slope (N' D - k N D')/D**(k + 1) of N/D**k for a sum D of exponentials, or None for anything else.
+    """Return the slope (N' D - k N D')/D**(k + 1) of N/D**k for a sum D of exponentials, or None for anything else.
 
-    What cancels in the numerator is seen once it is multiplied out; in N'/D**k - k N D'/D**(k + 1) it is lost.
+    Terms of the numerator cancel exactly once it is multiplied out; in N'/D**k - k N D'/D**(k + 1) they would not.
     """
     if not (expression.is_Mul or expression.is_Pow):
         return None
@@ -139,7 +139,7 @@ def _quotient_slope(expression: Any) -> Any:
 
 
 def _terms(expression: Any) -> int:
-    """How many terms there are at most when an expression is multiplied out."""
+    """Return the largest number of terms that an expression can have once it is multiplied out."""
     if expression.is_Add:
         return sum(_terms(part) for part in expression.args)
     if expression.is_Mul:
@@ -150,7 +150,7 @@ def _terms(expression: Any) -> int:
 
 
 def _exponentials(expression: Any) -> list[tuple[Any, Any]] | None:
-    """[(c, u), (d, v)] of c exp(u) + d exp(v) with c, d positive numbers, the plainest last; else None."""
+    """Return [(c, u), (d, v)] of c exp(u) + d exp(v) with c, d > 0, a constant one last; None for anything else."""
     if not expression.is_Add or len(expression.args) != 2:
         return None
     terms = []
@@ -183,7 +183,7 @@ def _on_power(expression: Any) -> Any:
 
 
 def _on_product(expression: Any) -> Any:
-    """exp(u) logistic(-u) = logistic(u), and sinh(u)/cosh(u) = tanh(u): no infinity times zero."""
+    """Avoid infinity times zero by exp(u) logistic(-u) = logistic(u) and sinh(u)/cosh(u) = tanh(u)."""
     factors = expression.as_powers_dict()
     if any(isinstance(f, logistic) for f in factors):
         for f in list(factors):
@@ -208,19 +208,19 @@ def _on_product(expression: Any) -> Any:
 
 
 def elementary_sum(expression: Any) -> Any:
-    """Undo expm1 inside a product, so that its terms can be multiplied out."""
+    """Replace expm1 inside a product by exp, so that its terms can be multiplied out."""
     return expression.replace(expm1, ELEMENTARY[expm1])
 
 
 def _exp_factors(factors: Any) -> list[tuple[Any, Any]]:
-    """Bases of the factors that are exponentials, and what each is the exponential of."""
+    """Return the bases of the factors that are exponentials, and the exponent of each."""
     return [(f, f.args[0] * p) for f, p in factors.items() if isinstance(f, sp.exp)] + [
         (f, p) for f, p in factors.items() if f == sp.E
     ]
 
 
 def _on_sum(expression: Any) -> Any:
-    """Use expm1 for c exp(u) - c, and erfc for the three sums of a number and erf or erfc that it equals."""
+    """Use expm1 for c exp(u) - c, and erfc for three sums of a number and erf or erfc."""
     number, rest = expression.as_coeff_Add()
     if not number:
         return expression

@@ -1,1 +1,1 @@
-"""The law of a network in time."""
+"""Mean and covariance of a network's state in time."""

@@ -1,4 +1,4 @@
-"""The density of a network in time, by the diffusion approximation, along an input that may vary."""
+"""The density of a network's state in time, by the diffusion approximation, along an input that may vary."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
-CELLS = {2: 64, 3: 32}
-TAIL = 1e-9  # probability of a density to start from that may lie outside the domain on either side
-BORDER = 1e-6  # probability in the outermost cells at which the domain is wide enough
+CELLS = {2: 64, 3: 32}  # cells along each axis, by the number of neurons; one neuron has those of the equation itself
+TAIL = 1e-9  # probability of a density at the start that may lie beyond the domain on either side
+BORDER = 1e-6  # probability in the outermost cells up to which the domain is wide enough
+AROUND = 2.0  # cells of the coarser grid that lie in the domain on either side of a start state that is a point
 
 
 def evolve(
@@ -38,40 +39,41 @@ def evolve(
     cells: int | Sequence[int] | None = None,
     tolerance: float = 1e-4,
 ) -> DensityPath:
-    """Density of the diffusion approximation in time, along an input that may vary from step to step.
+    """Return the density of the diffusion approximation in time, along an input that may vary from step to step.
 
-    Continuous time takes the place of the steps, which moves the mean of a transient by O(γ); that is no part of the
-    error that is told.
+    Continuous time takes the place of the steps, which moves the mean of a transient by O(γ). The estimated error does
+    not contain this difference.
 
     Parameters
     ----------
     net, noise
-        One to three neurons, and their noise.
+        Network of one to three neurons, and its noise.
     u
-        Input: None, (K,) constant, or (steps, K), a row for each step of the map, each a time γ.
+        Input: None, constant (K,), or (steps, K) with a row for each step of the map, which lasts a time γ.
     steps, record_every
-        Steps of the map, and how many lie between recorded times.
+        Number of steps of the map, and number of steps between recorded times.
     start
-        State (N,), known exactly; a StationaryLaw, whose density (or Gaussian) is taken; None for rest.
+        Start state (N,), known exactly, or zero for None; or a StationaryLaw, which stands for its density, or for a
+        Gaussian if it has none.
     cells
-        Cells along each axis: 512, 64 or 32 by default. With an input that varies from step to step two neurons take
-        some 0.05 s a step on 64 cells, since the equations change.
+        Number of cells along each axis: 512, 64 or 32 by default. With an input that varies from step to step two
+        neurons take some 0.05 s a step on 64 cells, since the equations change.
     tolerance
         Largest error of a step in time, in total variation.
 
     Returns
     -------
     DensityPath
-        At steps // record_every + 1 times, the start among them.
+        Densities at steps // record_every + 1 times, of which the first is 0.
 
     Raises
     ------
     NotApplicable
-        For more than three neurons, no noise, or a neuron that stays where it is.
+        If there are more than three neurons or no noise, or a neuron does not move.
     Divergence
         If the state grows without bound.
     ValueError
-        For arguments that are not of the form, or a grid too large for memory.
+        If an argument has another form, or the grid is too large for memory.
 
     Examples
     --------
@@ -83,12 +85,12 @@ def evolve(
     require_few(net)
     tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
     if noise.is_zero:
-        raise NotApplicable("Fokker–Planck is for a network with noise; without, the density is a point")
+        raise NotApplicable("Fokker–Planck is for a network with noise; without noise the density is a point")
     times, inputs = _schedule(net, u, steps, every)
     low, high = _path_box(net, noise, inputs, times, start)
-    if not isinstance(start, StationaryLaw):  # a state is spread over three cells of the coarser grid
-        state, room = net.start_state(start), 2.0 * (high - low) / (0.5 * np.array(counts) - 4.0)
-        low, high = np.minimum(low, state - room), np.maximum(high, state + room)
+    if not isinstance(start, StationaryLaw):  # a point occupies three cells of the coarser grid
+        state, margin = net.start_state(start), AROUND * (high - low) / (0.5 * np.array(counts) - 2.0 * AROUND)
+        low, high = np.minimum(low, state - margin), np.maximum(high, state + margin)
     recorded = set(range(0, steps + 1, every))
     keep = [round(t / net.gamma) in recorded for t in times]
     for _ in range(MOST_WIDENINGS):
@@ -111,7 +113,7 @@ def evolve(
 
 
 def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[FloatArray, list[FloatArray | None]]:
-    """Times at which the input changes or is recorded, and the input between them."""
+    """Return the times at which the input changes or the density is recorded, and the input between them."""
     marks = set(range(0, steps + 1, every)) | {steps}
     given = None if u is None else real_array("u", u)
     rows: FloatArray | None = None
@@ -129,7 +131,7 @@ def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[
 def _path_box(
     net: CTRNN, noise: Noise, inputs: list[FloatArray | None], times: FloatArray, start: Any
 ) -> tuple[FloatArray, FloatArray]:
-    """Box of the closure along its path."""
+    """Return the corners of a box that holds the Gaussian closure along its path."""
     law = _start(net, start)
     state = (
         Moments(law.mean, law.covariance)
@@ -151,21 +153,21 @@ def _path_box(
     if not np.all(np.abs(mean) + width < BOUND):
         raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
     low, high = (mean - width).min(axis=0), (mean + width).max(axis=0)
-    if isinstance(law, Density):  # whose tails, and wells, its moments do not tell
+    if isinstance(law, Density):  # its tails and wells may lie beyond what its moments suggest
         ends = np.array([_quantiles(law.marginal(i)) for i in range(net.n)])
         low, high = np.minimum(low, ends[:, 0]), np.maximum(high, ends[:, 1])
     return open_box(low, high)
 
 
 def _quantiles(density: Density) -> tuple[float, float]:
-    """Ends of what holds all but TAIL of a density of one dimension, on either side."""
+    """Return the ends of the range beyond which a density of one dimension has the probability TAIL on either side."""
     x, below = density.axes[0], np.cumsum(density.weights) / density.mass
     first, last = int(np.searchsorted(below, TAIL)), min(int(np.searchsorted(below, 1.0 - TAIL)), x.size - 1)
     return float(x[first] - density.widths[0][first]), float(x[last] + density.widths[0][last])
 
 
 def _start(net: CTRNN, start: Any) -> FloatArray | Density | Gaussian:
-    """What `follow` starts from."""
+    """Return the point, the Gaussian or the density at time 0."""
     if not isinstance(start, StationaryLaw):
         return net.start_state(start)
     density = start.details.get("density")

@@ -1,16 +1,16 @@
-"""The law in time: mean and covariance of the state along an input."""
+"""Mean and covariance of the state in time, by one of several methods."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.analysis.evolution.result import Evolution
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
@@ -26,88 +26,15 @@ from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 COARSE = 0.2
-"""Difference of the mean on two grids, in standard deviations, that counts as not converged; it is above the error
-that their extrapolation leaves."""
+"""Difference between the means on two grids, in standard deviations, above which a density is reported as not
+converged. The extrapolation from both leaves a smaller error than this difference."""
 CHUNK = 2**22
-"""Numbers of a simulation that are held at a time, 32 MB, and at least one recorded time."""
-
-
-@guarded
-@dataclass(frozen=True, eq=False)
-class Evolution:
-    """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
-
-    time: FloatArray
-    """Times (T,) in units of τ: γ for each step; the first is 0."""
-    mean: FloatArray
-    """Mean E[h] at each time, (T, N)."""
-    covariance: FloatArray
-    """Covariance of h at each time, (T, N, N)."""
-    net: CTRNN
-    """The network."""
-    noise: Noise
-    """Its noise."""
-    method: str
-    """Name of the method, see :func:`evolve`."""
-    standard_error: FloatArray | None = None
-    """Standard error of ``mean``, (T, N), for a method that samples; otherwise None."""
-    converged: bool = True
-    """Whether the method reached its tolerance."""
-    message: str = ""
-    """One sentence on what limits the result; empty when there is nothing to say."""
-    seconds: float = 0.0
-    """Wall-clock time of the call."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers that only this method has."""
-
-    @property
-    def std(self) -> FloatArray:
-        """Standard deviation of each state at each time, (T, N)."""
-        std: FloatArray = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0.0))
-        return std
-
-    @property
-    def output_mean(self) -> FloatArray:
-        """Mean of the output, W_out m + b_out, (T, P).
-
-        Raises
-        ------
-        ValueError
-            If the network has no readout.
-        """
-        z: FloatArray = self.mean @ self._readout().T
-        return z if self.net.b_out is None else z + self.net.b_out
-
-    @property
-    def output_covariance(self) -> FloatArray:
-        """Covariance of the output, W_out V W_outᵀ, (T, P, P).
-
-        Raises
-        ------
-        ValueError
-            If the network has no readout.
-        """
-        W_out = self._readout()
-        return symmetric(W_out @ self.covariance @ W_out.T)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw it, see :func:`ctrnn_theory.plotting.evolution`."""
-        from ctrnn_theory import plotting
-
-        return plotting.evolution(self, ax)
-
-    def _readout(self) -> FloatArray:
-        if self.net.W_out is None:
-            raise ValueError("net must have W_out for an output; got None")
-        return self.net.W_out
+"""Numbers of a simulation that are held in memory at a time, 32 MB; at least one recorded time is held."""
 
 
 class Course(NamedTuple):
-    """What one method finds: the fields of an Evolution that are its own."""
+    """Fields of an Evolution that the method itself fills."""
 
     mean: FloatArray
     covariance: FloatArray
@@ -129,45 +56,46 @@ def evolve(
     start: ArrayLike | StationaryLaw | None = None,
     **options: Any,
 ) -> Evolution:
-    """Mean and covariance of the state in time, along an input.
+    """Return mean and covariance of the state in time, along an input.
 
-    "gaussian_closure" iterates :func:`ctrnn_theory.stationary.gaussian_closure.step`: exact moments of one step from
-    a Gaussian state; it has no sampling error, and that of the closure. "cumulant_closure" follows the third cumulants
-    too, see :mod:`ctrnn_theory.stationary.closure.cumulant_step`. "simulation" averages over trajectories of the map
-    itself.
-    "fokker_planck" follows the density of up to three neurons in the diffusion approximation.
+    "gaussian_closure" iterates :func:`ctrnn_theory.stationary.gaussian_closure.step`, the exact moments of one step
+    from a Gaussian state; it has the error of the closure, and no sampling error. "cumulant_closure" follows the third
+    cumulants too, see :mod:`ctrnn_theory.stationary.closure.cumulant_step`. "simulation" averages over trajectories of
+    the map itself. "fokker_planck" follows the density of up to three neurons in the diffusion approximation.
 
     Parameters
     ----------
     net, noise
-        The network, N neurons, and its noise; σ is per step.
+        The network, N neurons, and its noise, whose σ is per step.
     u
-        Input: None, (K,) constant, or (steps, K), a row for each step, as for :func:`ctrnn_theory.simulate`.
+        Input: None, constant (K,), or (steps, K) with a row for each step, as for :func:`ctrnn_theory.simulate`.
     steps
-        Steps of the map, γ = Δt/τ each.
+        Number of steps of the map, each of length γ = Δt/τ.
     method
         "gaussian_closure", "cumulant_closure", "simulation" or "fokker_planck".
     record_every
-        Steps between recorded times.
+        Number of steps between recorded times.
     start
-        State (N,) at time 0, known exactly, None for rest (zero); or a stationary law, for a Gaussian state of its
-        mean and covariance ("cumulant_closure" takes the third cumulants of its own law as well, "fokker_planck" the
-        density of its own).
+        Start state (N,), known exactly; zero for None. A stationary law stands for a Gaussian state of its mean and
+        covariance; "cumulant_closure" uses the third cumulants of its own law as well, "fokker_planck" the density of
+        its own.
     **options
-        "simulation" takes ``trajectories`` (4096), ``rng`` (0) and ``workers``, as :func:`ctrnn_theory.simulate`
-        does; "fokker_planck" takes ``cells`` and ``tolerance``, as :func:`ctrnn_theory.fokker_planck.evolve` does.
+        Options of the method: ``trajectories`` (4096), ``rng`` (0) and ``workers`` for "simulation", as in
+        :func:`ctrnn_theory.simulate`; ``cells`` and ``tolerance`` for "fokker_planck", as in
+        :func:`ctrnn_theory.fokker_planck.evolve`.
 
     Returns
     -------
     Evolution
-        T = steps // record_every + 1 times, the start among them. ``details``, for "simulation":
-        "variance_standard_error" (T, N), of the diagonal of the covariance, and "trajectories"; for "fokker_planck":
-        "densities" (T), "error" and "border", see :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`.
+        Mean and covariance at T = steps // record_every + 1 times, of which the first is 0. ``details`` holds, for
+        "simulation", "variance_standard_error" (T, N), the standard error of the diagonal of the covariance, and
+        "trajectories"; for "fokker_planck", "densities" (T), "error" and "border", see
+        :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`.
 
     Raises
     ------
     ValueError
-        For an unknown method or option, counts that are not positive integers, or shapes that do not fit.
+        If the method or an option is unknown, a count is not a positive integer, or shapes do not fit.
     NotApplicable
         If the method cannot treat this network; the message gives the reason.
     Divergence
@@ -177,7 +105,7 @@ def evolve(
     --------
     >>> net = CTRNN.single(w=0.5, b=0.1, activation="relu", gamma=0.1)
     >>> law = evolve(net, Noise(inside=0.5), steps=100, record_every=50)
-    >>> print(law.time, law.mean[:, 0].round(4))       # from rest to the biased state; the fixed point is 0.2
+    >>> print(law.time, law.mean[:, 0].round(4))       # from zero to the biased state; the fixed point is 0.2
     [ 0.  5. 10.] [0.     0.3639 0.3766]
     """
     choice("method", method, METHODS)
@@ -191,10 +119,10 @@ def evolve(
     begin, state = perf_counter(), start_moments(net, start)
     with growth(net, noise, None, state.mean):
         course = follow(net, noise, u, steps, every, start, **options)
-    course = course._replace(covariance=symmetric(course.covariance))  # a product of matrices need not be
+    course = course._replace(covariance=symmetric(course.covariance))  # products of matrices are so only up to rounding
     return Evolution(
         time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
-        net=net,
+        network=net,
         noise=noise,
         method=method,
         seconds=perf_counter() - begin,
@@ -203,7 +131,7 @@ def evolve(
 
 
 def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moments:
-    """Mean and covariance at time 0."""
+    """Return mean and covariance at time 0."""
     if not isinstance(start, StationaryLaw):
         return Moments(net.start_state(start), np.zeros((net.n, net.n)))
     V = real_array("start.covariance", start.covariance, (net.n, net.n))
@@ -254,7 +182,7 @@ def _simulation(
         raise ValueError("trajectories must be at least 2 for a covariance; got 1")
     law, starts = start_moments(net, start), None
     if isinstance(start, StationaryLaw):
-        rng = np.random.default_rng(seed_words(rng))  # for the starts, and then for the noise
+        rng = np.random.default_rng(seed_words(rng))  # it draws the start states, and then the noise
         values, vectors = np.linalg.eigh(law.covariance)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         starts = law.mean + rng.standard_normal((count, net.n)) @ root.T
@@ -273,9 +201,9 @@ def _simulation(
 
 
 def _sample_moments(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Mean, covariance, and standard errors of the mean and of the variance, of states (T, M, N)."""
+    """Return mean, covariance, and standard errors of the mean and of the variance, of states (T, M, N)."""
     M = h.shape[1]
-    d = h - h[:, :1]  # no rounding where all are alike, and nothing that cancels where the mean is large
+    d = h - h[:, :1]  # exact where all are equal, and without cancellation where the mean is large
     shift = d.mean(axis=1)
     d -= shift[:, None]
     covariance = d.transpose(0, 2, 1) @ d / (M - 1)

@@ -1,4 +1,4 @@
-"""The loss of a trained network against the noise that it is tested at, and the level that it prefers."""
+"""The loss of a trained network at many levels of noise, and the level that it prefers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
 
 Key = NDArray[np.uint64]
-RESAMPLES = 1000  # of the bootstrap
-STEEP = 100.0  # times the lower quartile of the losses: beyond, a level is left out in looking for the least
-AWAY = 1e4  # times the median loss: a trial beyond has run away
-FINE = 3001  # levels among which the least of a spline is looked for
-BATCH = 2**16  # numbers in the covariances that the closure treats at once
+RESAMPLES = 1000  # resamples of the bootstrap
+STEEP = 100.0  # times the lower quartile of the losses, above which a level does not count in the search for the least
+AWAY = 1e4  # times the median loss, above which a trial has run away
+FINE = 3001  # levels at which a spline is evaluated to find its minimum
+BATCH = 2**16  # numbers in the covariances that the closure treats at once, half a megabyte
 
 
 @guarded
@@ -47,17 +47,18 @@ def preference(
     confidence: float = 0.95,
     progress: Progress | None = None,
 ) -> Preference:
-    """Loss of a trained network against test noise, simulated and predicted, and the level that it prefers.
+    """Return the loss of a trained network against test noise, simulated and predicted, and the level that it prefers.
 
-    If the bias of the output goes with σ², is tuned out at the training noise, σ = 1, and the variance goes with σ²::
+    If the noise-induced bias of the output is proportional to σ² and was compensated in training, at σ = 1, and if the
+    variance of the output is proportional to σ², then::
 
         L(σ) = K (σ² - 1)² + ν σ² + const,   σ_pref² = max(0, 1 - ν/2K),   σ_c² = ν/2K
 
-    in units of the training noise (Eckstein and Srinivasan, arXiv:2601.04539, on what they call paradoxical noise
-    preference). The curves here do not rest on that. The preferred level is where a cubic spline through the losses is
-    least; at an end of the levels it may lie beyond.
+    in units of the training noise (Eckstein and Srinivasan, arXiv:2601.04539, who speak of paradoxical noise
+    preference). The curves that are returned do not assume it. The preferred level is the minimum of a cubic spline
+    through the losses; if it is the first or the last level, the minimum may lie beyond.
 
-    All levels see the same trials, conditions and variates, so that the curve is smooth where its points are uncertain.
+    All levels see the same trials, conditions and variates, so that the curve is smoother than its points are certain.
     Standard errors and the interval (a percentile bootstrap) are over repeats, with conditions fixed.
 
     Parameters
@@ -65,35 +66,35 @@ def preference(
     net
         The network.
     task
-        What it was trained for: a task, or the name of one with its default settings.
+        Task for which it was trained, or the name of a task with its default settings.
     noise_levels
-        Test noise (L,), as multiples of `noise`, ascending; 0, 0.1, ..., 1.5 by default.
+        Levels of the test noise (L,), ascending, as multiples of `noise`; 0, 0.1, ..., 1.5 by default.
     noise
-        The training noise, at either site or at both; ``Noise(inside=1.0)`` by default.
+        The training noise, at one site or at both; ``Noise(inside=1.0)`` by default.
     repeats
-        Trials of each condition, at each level.
+        Number of trials of each condition, at each level.
     rng
         Seed: an int, a SeedSequence or a Generator.
     workers
-        Threads, or a function like ``map``; the numbers do not depend on it.
+        Number of threads, or a function like ``map``; the numbers do not depend on it.
     predict
-        Whether to follow the Gaussian closure in time too, for an open-loop task. It takes seconds for relu, and a
-        minute or more for an activation whose covariances have no closed form, such as tanh.
+        Whether to predict the loss by the Gaussian closure in time too, for an open-loop task. It takes seconds for
+        relu, and a minute or more for an activation whose covariances have no closed form, such as tanh.
     confidence
-        Of the interval, in (0, 1).
+        Confidence level of the interval, in (0, 1).
     progress
         Called with (done, total, text) as each level begins, and before the prediction.
 
     Raises
     ------
     ValueError
-        For a network that does not fit the task, no noise, or arguments out of range.
+        If the network does not fit the task, there is no noise, or an argument is out of range.
     Divergence
         If the state grows without bound.
 
     Examples
     --------
-    A layer of one relu whose mean is right at σ = 1, but not without noise:
+    The mean of this layer of one relu is right at σ = 1, but not without noise:
 
     >>> net = CTRNN([[0.0]], 0.0, "relu", gamma=1.0, W_in=[[0.0]], W_out=[[1.0]], b_out=[-1 / np.sqrt(2 * np.pi)])
     >>> found = preference(net, find_task("feedforward", target="0*x", repeats=1), [0.0, 0.25, 0.5, 0.75, 1.0])
@@ -117,7 +118,7 @@ def preference(
         raise ValueError(f"W must be zero for {task.name}; it holds {net.W[net.W != 0.0][0]:g}")
     if not positive_number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
-    key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # zero is for the ratio, both are for K and ν
+    key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # the ratio needs level 0; K and ν need levels 0 and 1
     report, runs = reporter(progress), []
     for done, level in enumerate(every):
         report(done, len(every), f"simulating level {level:g}")
@@ -136,10 +137,10 @@ def preference(
 
 
 def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
-    """Level at which each of the curves (..., L) is least, and its value there, by a cubic spline.
+    """Return the level at which each of the curves (..., L) is least, and its value there, by a cubic spline.
 
-    The spline goes through the levels around the least of their mean up to those where that is `STEEP` times its lower
-    quartile: it would swing about a loss that is far above the others, where trials run away.
+    The spline goes through the levels around the minimum of the mean curve, up to where that exceeds `STEEP` times its
+    lower quartile: it would oscillate about a loss that is far above the others, which occurs where trials run away.
 
     Examples
     --------
@@ -162,17 +163,24 @@ def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
 
 
 class _Run(NamedTuple):
-    """One level: of each trial (R, C) the cost and its shares of squared bias and variance, or whether it succeeded."""
+    """Trials at one level of the noise: R repeats of C conditions."""
 
     cost: FloatArray
+    """Loss of each trial (R, C)."""
     bias: Any = None
+    """Share of the squared bias in it (R, C)."""
     variance: Any = None
-    mean: Any = None  # of the error (C, T, P)
-    w: Any = None  # weights of its steps (T,)
+    """Share of the variance in it (R, C)."""
+    mean: Any = None
+    """Mean error of the output over repeats (C, T, P)."""
+    w: Any = None
+    """Weights of the steps (T,)."""
     success: Any = None
+    """Whether each trial of a closed-loop task reached its goal (R, C), as 0 or 1."""
 
 
 def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
+    """Run the trials at one level of the noise."""
     scaled = Noise(*(level * np.asarray(getattr(noise, site)) for site in SITES))
     trials = task.trials(net, scaled, repeats, key, workers)
     if not np.all(np.isfinite(trials.cost)):
@@ -181,18 +189,20 @@ def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: 
     if e is None or w is None:
         return _Run(trials.cost, success=None if trials.success is None else trials.success.astype(np.float64))
     mean = e.mean(axis=0)
-    # products of one trial's error with those of the others: their mean is free of the variance
+    # products of the errors of different trials have a mean that does not contain the variance
     bias = np.einsum("rctp,rctp,t->rc", e, repeats * mean - e, w) / (repeats - 1)
     variance = np.einsum("rctp,t->rc", (e - mean) ** 2, w) * (repeats / (repeats - 1))
     return _Run(trials.cost, bias, variance, mean, w)
 
 
 def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
+    """Return loss, squared bias, variance and success at each level, with their standard errors."""
     found: dict[str, FloatArray | None] = {}
-    jackknife = (len(runs[0].cost) - 1.0) / (len(runs[0].cost) - 2.0)  # a trial's share rests on the mean of the others
+    repeats = len(runs[0].cost)
+    jackknife = (repeats - 1.0) / (repeats - 2.0)  # the share of a trial depends on the mean of the others
     for name, error, factor in (
         ("cost", "standard_error", 1.0),
-        ("bias", "bias_standard_error", 2.0 * jackknife),  # a product is of two trials
+        ("bias", "bias_standard_error", 2.0 * jackknife),  # each product contains two trials
         ("variance", "variance_standard_error", jackknife),
         ("success", "success_standard_error", 1.0),
     ):
@@ -205,14 +215,14 @@ def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
 
 
 def _standard_error(x: FloatArray) -> float:
-    """Of the mean of x (R, C) over independent repeats, with conditions fixed."""
+    """Return the standard error of the mean of x (R, C) over independent repeats, with conditions fixed."""
     return float(np.sqrt(np.sum(x.var(axis=0, ddof=1)) / x.shape[0]) / x.shape[1])
 
 
 def _preferred(
     levels: FloatArray, cost: FloatArray, without: FloatArray, key: Key, confidence: float
 ) -> dict[str, Any]:
-    """The least of the loss from the cost of trials (L, R, C), and of those without noise (R, C), with a bootstrap."""
+    """Return the level of least loss, with a bootstrap, from trials (L, R, C) and trials without noise (R, C)."""
     rows, base = cost.mean(axis=2).T, without.mean(axis=1)
     repeats = len(rows)
     draws = np.random.default_rng(np.random.SeedSequence([int(word) for word in key], spawn_key=(1,)))
@@ -229,37 +239,39 @@ def _preferred(
 
 
 def _ratio(a: Any, b: Any) -> Any:
+    """Return a/b, which is NaN where b is not positive."""
     return np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0.0)
 
 
 def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
-    """K and ν, simulated; K is free of the variance of its means."""
+    """Return simulated values of K and ν; the variance of the means that K is made of is subtracted from it."""
     nu = float(trained.variance.mean())
     moved = np.einsum("ctp,t->c", (trained.mean - without.mean) ** 2, trained.w).mean()
     return {"K": float(moved - nu / len(trained.cost)), "nu": nu}
 
 
 def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[np.bool_], key: Key) -> dict[str, Any]:
-    """What the closure says, or nothing if it grows without bound."""
+    """Return the prediction of the Gaussian closure, or nothing if its state grows without bound."""
     episode = task.drawn(key)
     size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))
     parts = [task.output_moments(model, episode, levels[i : i + size]) for i in range(0, len(levels), size)]
     mean, variance = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    bias, spread = expected_loss(episode, mean, variance)
-    if not np.all(np.isfinite(spread)):
+    squared_bias, variance = expected_loss(episode, mean, variance)
+    if not np.all(np.isfinite(variance)):
         return {}
     one = int(np.flatnonzero(levels == 1.0)[0])
     moved = np.sum((mean[:, one] - mean[:, 0]) ** 2, axis=-1).mean(axis=-1)
     return {
-        "predicted_bias": bias[shown],
-        "predicted_variance": spread[shown],
-        "predicted_preferred": float(least(levels[shown], (bias + spread)[shown])[0]),
+        "predicted_bias": squared_bias[shown],
+        "predicted_variance": variance[shown],
+        "predicted_preferred": float(least(levels[shown], (squared_bias + variance)[shown])[0]),
         "K": float(episode.w[episode.w > 0.0] @ moved),
-        "nu": float(spread[one]),
+        "nu": float(variance[one]),
     }
 
 
 def _levels(given: ArrayLike | None) -> FloatArray:
+    """Return the levels of the noise once they are validated, or the default ones."""
     levels = real_array("noise_levels", np.arange(16) / 10.0 if given is None else given, (None,))
     if levels.size == 0 or np.any(levels < 0.0) or np.any(np.diff(levels) <= 0.0):
         raise ValueError(f"noise_levels must be at least one number, none below 0, ascending; got {levels.tolist()}")

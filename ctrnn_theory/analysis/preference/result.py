@@ -1,83 +1,82 @@
-"""What a test of a network at many levels of noise finds."""
+"""The loss of a network at many levels of noise, as a result that prints and is drawn."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import SITES, Noise
-from ctrnn_theory.model.read_only import ReadOnly
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.tables import table
+from ctrnn_theory.support.results import Arrays, Drawn, plain
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks import Task
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-ROUNDING = 1e-12  # a standard error below is that of no noise
+ROUNDING = 1e-12  # a standard error below it is rounding, at a level without noise
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Preference(ReadOnly):
-    """Loss against test noise: L levels, in units of the training noise. What is bias is that of the output."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Preference(Drawn, picture="preference"):
+    """Loss against test noise at L levels, in units of the training noise, and the level that is preferred."""
 
-    net: CTRNN
+    network: CTRNN
     """The network."""
     task: Task
-    """What it is tested on."""
+    """Task on which the network is tested."""
     noise: Noise
-    """The training noise, that of level one."""
+    """The training noise, which is that of level one."""
     repeats: int
-    """Trials of each condition at each level."""
+    """Number of trials of each condition at each level."""
     confidence: float
-    """Of the interval."""
+    """Confidence level of the interval."""
     levels: FloatArray
-    """Test noise (L,), as multiples of the training noise."""
+    """Levels of the test noise (L,), as multiples of the training noise."""
     loss: FloatArray
     """Loss by simulation (L,)."""
     standard_error: FloatArray
-    """Of the loss, over repeats (L,)."""
+    """Standard error of ``loss`` (L,), over repeats."""
     bias: FloatArray | None
-    """Squared bias (L,), free of bias itself, so that it may fall below zero; None for a closed-loop task."""
+    """Squared output bias (L,); its estimate is unbiased and may fall below zero. None for a closed-loop task."""
     bias_standard_error: FloatArray | None
-    """Of `bias` (L,)."""
+    """Standard error of ``bias`` (L,)."""
     variance: FloatArray | None
-    """Variance (L,): with `bias`, the loss; None for a closed-loop task."""
+    """Variance of the output (L,), which with ``bias`` adds up to the loss; None for a closed-loop task."""
     variance_standard_error: FloatArray | None
-    """Of `variance` (L,)."""
+    """Standard error of ``variance`` (L,)."""
     success: FloatArray | None
-    """Share of trials that reach their goal (L,), of a closed-loop task."""
+    """Share of trials of a closed-loop task that reach their goal (L,); otherwise None."""
     success_standard_error: FloatArray | None
-    """Of `success` (L,)."""
+    """Standard error of ``success`` (L,)."""
     runaway: FloatArray
-    """Share of trials that have run away, (L,): whose loss is more than 1e4 times the median. Where there are any, the
-    expected loss is that of the rarest of them, and no sample has it."""
+    """Share of trials that have run away, (L,), with a loss of more than 1e4 times the median. Where there are some,
+    the rarest of them decide on the expected loss, and no sample is large enough for it."""
     preferred: float
-    """The level of least loss."""
+    """Level of least loss."""
     interval: tuple[float, float]
-    """Its confidence interval."""
+    """Confidence interval of the preferred level."""
     ratio: float
-    """Loss without noise over the loss at the preferred level; NaN where that is zero."""
+    """Loss without noise over the loss at the preferred level; NaN where the latter is zero."""
     ratio_standard_error: float
-    """Of `ratio`."""
+    """Standard error of ``ratio``."""
     predicted_bias: FloatArray | None = None
-    """Squared bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`, and where the
-    closure grows without bound."""
+    """Squared output bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`,
+    and where the closure grows without bound."""
     predicted_variance: FloatArray | None = None
-    """Variance (L,), likewise."""
+    """Variance of the output (L,) by the Gaussian closure in time; None where ``predicted_bias`` is."""
     predicted_preferred: float | None = None
-    """The level of least predicted loss."""
+    """Level of least predicted loss."""
     K: float | None = None
-    """What the output's mean moves between no noise and level one, squared: mean of |E z(1) - E z(0)|²; by the closure
-    if it was asked for, else simulated; None for a closed-loop task."""
+    """Squared shift of the mean output between no noise and level one, the mean of |E z(1) - E z(0)|²; by the closure
+    if it was used, else simulated; None for a closed-loop task."""
     nu: float | None = None
-    """ν, the output's variance at level one, likewise."""
+    """Variance ν of the output at level one; by the closure if it was used, else simulated; None for a closed-loop
+    task."""
 
     @property
     def predicted_loss(self) -> FloatArray | None:
@@ -88,58 +87,55 @@ class Preference(ReadOnly):
 
     @property
     def sigma_c(self) -> float | None:
-        """σ_c = √(ν/2K), the training noise above which noise is preferred, in units of what it is."""
+        """Critical training noise σ_c = √(ν/2K) above which noise is preferred, in units of the training noise."""
         if self.K is None or self.nu is None:
             return None
         return math.sqrt(self.nu / (2.0 * self.K)) if self.K > 0.0 else math.inf
 
     @property
     def sigma_pref(self) -> float | None:
-        """σ_pref = √max(0, 1 - ν/2K), the preferred level if bias and variance went with σ²."""
+        """Preferred level σ_pref = √max(0, 1 - ν/2K) if bias and variance of the output were proportional to σ²."""
         return None if self.sigma_c is None else math.sqrt(max(0.0, 1.0 - self.sigma_c**2))
 
-    def table(self) -> str:
-        """Lay the levels out as text, a row each, and what comes of them."""
-        columns = {"level": [f"{s:g}" for s in self.levels], "loss": _numbers(self.loss, self.standard_error)}
-        columns |= {"bias²": _numbers(self.bias, self.bias_standard_error)}
-        columns |= {"variance": _numbers(self.variance, self.variance_standard_error)}
-        columns |= {"predicted loss": _numbers(self.predicted_loss), "predicted bias²": _numbers(self.predicted_bias)}
-        columns |= {"success": _numbers(self.success, self.success_standard_error)}
-        shown = {title: cells for title, cells in columns.items() if cells}
+    def _headline(self) -> str:
+        return f"{self.task.name}: {self.network.title}; training noise {self.noise.title}"
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
         low, high = self.interval
-        lines = [f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}"]
-        if self.predicted_preferred is not None:
-            lines[0] += f"; predicted {self.predicted_preferred:.4g}"
+        predicted = "" if self.predicted_preferred is None else f"; predicted {self.predicted_preferred:.4g}"
+        yield (
+            f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}{predicted}"
+        )
         error = f" ± {self.ratio_standard_error:.1g}" if self.ratio_standard_error > ROUNDING else ""
-        lines.append(f"loss without noise over loss there {self.ratio:.4g}{error}")
+        yield f"loss without noise over loss there {self.ratio:.4g}{error}"
         if self.sigma_c is not None:
-            lines.append(
-                f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
-            )
+            yield f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
         if np.any(self.runaway):
             at = self.levels[self.runaway > 0.0]
-            lines.append(f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them")
-        return "\n".join([table(shown, zip(*shown.values(), strict=True)), "", *lines])
+            yield f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them"
+        columns = {
+            "level": [f"{s:g}" for s in self.levels],
+            "loss": _numbers(self.loss, self.standard_error),
+            "bias²": _numbers(self.bias, self.bias_standard_error),
+            "variance": _numbers(self.variance, self.variance_standard_error),
+            "predicted loss": _numbers(self.predicted_loss),
+            "predicted bias²": _numbers(self.predicted_bias),
+            "success": _numbers(self.success, self.success_standard_error),
+        }
+        shown = {title: cells for title, cells in columns.items() if cells}
+        yield Table(tuple(shown), list(zip(*shown.values(), strict=True)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the network as plain Python objects that JSON can hold; NaN and infinity become None."""
-        found: dict[str, Any] = {
-            "task": {"name": self.task.name, **asdict(self.task)},
-            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
+        """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
+        return super().to_dict() | {
+            name: plain(getattr(self, name)) for name in ("predicted_loss", "sigma_c", "sigma_pref")
         }
-        names = [field.name for field in fields(self) if field.name not in ("net", "task", "noise")]
-        for name in [*names, "predicted_loss", "sigma_c", "sigma_pref"]:
-            value = getattr(self, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                value = None
-            found[name] = np.asarray(value).tolist() if isinstance(value, np.ndarray | tuple) else value
-        return found
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw it, see :func:`ctrnn_theory.plotting.preference`."""
-        from ctrnn_theory import plotting
-
-        return plotting.preference(self, ax)
+    def _arrays(self) -> Arrays:
+        parts = ("loss", "bias", "variance", "success")
+        errors = ("standard_error", *(f"{name}_standard_error" for name in parts[1:]))
+        names = (*parts, *errors, "runaway", "predicted_loss", "predicted_bias", "predicted_variance")
+        return Arrays({name: ("level", getattr(self, name)) for name in names}, {"level": self.levels})
 
 
 def _numbers(values: FloatArray | None, errors: FloatArray | None = None) -> list[str]:

@@ -1,1 +1,9 @@
-"""Elementary functions for blocks of lanes, compiled so that their loops vectorise."""
+"""Elementary functions of one number for Numba, without branches, so that loops over lanes vectorise.
+
+primitives
+    exp, expm1, tanh, sinh, cosh, logistic, softplus, and choices.
+logarithms
+    log and log1p.
+error_function
+    erf and erfc.
+"""

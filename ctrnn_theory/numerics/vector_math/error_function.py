@@ -1,6 +1,6 @@
 """erf and erfc of one number in Numba, without branches, as in `primitives`.
 
-Relative error below 1e-15 for erf and 2e-15 for erfc, in its tail too, down to the smallest normal number.
+The relative error is below 1e-15 for erf and 2e-15 for erfc, also in its tail down to the smallest normal number.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any
 
 from ctrnn_theory.numerics.vector_math.primitives import exp, inlined
 
-GRID = 6442450944.0  # 1.5 * 2**32: adding it rounds to a multiple of 2**-20
-FAR = 27.0  # erfc is below the normal numbers from 26.55 on
+ROUNDER = 6442450944.0  # 1.5 * 2**32: adding it rounds to a multiple of 2**-20
+LARGEST = 27.0  # argument to which larger ones are reduced: erfc is below the normal numbers from 26.55 on
 
 
 @inlined
 def tail(v: float) -> Any:
-    """erfc(v) = exp(-v²) p(t)/(v + 15/4), t = (15/4 - v)/(15/4 + v); for v in [0, 27].
+    """Return erfc(v) = exp(-v²) p(t)/(v + 15/4), t = (15/4 - v)/(15/4 + v), for v in [0, 27].
 
-    p interpolates at Chebyshev's nodes of v in [0, 27]: relative error 4e-16. v² would be rounded to 5e-14 at its
-    largest; so v is split into h of 25 bits, whose square is exact, and the rest: v² = h² + r, |r| < 3e-5.
+    p interpolates at Chebyshev nodes of v in [0, 27], with a relative error of 4e-16. Rounding v² would cost up to
+    5e-14; therefore v² = h² + r, |r| < 3e-5, where h is v rounded to 25 bits, whose square is exact.
     """
-    h = (v + GRID) - GRID
+    h = (v + ROUNDER) - ROUNDER
     r = (v - h) * (v + h)
     gauss = exp(-(h * h))
     d = 1.0 / (v + 3.75)
@@ -39,18 +39,18 @@ def tail(v: float) -> Any:
 
 @inlined
 def complement(u: float) -> Any:
-    """erfc(u)."""
+    """Return erfc(u)."""
     v = abs(u)
-    v = FAR if v > FAR else v
+    v = LARGEST if v > LARGEST else v
     value = tail(v)
     return 2.0 - value if u < 0.0 else value
 
 
 @inlined
 def erf(u: float) -> Any:
-    """erf(u): u p(u²) up to 1/2, p interpolated at Chebyshev's nodes to 2e-17; above, 1 - erfc(|u|) with u's sign."""
+    """Return erf(u), for |u| < 1/2 as u p(u²), p interpolated at Chebyshev nodes to 2e-17, and else from erfc(|u|)."""
     v = abs(u)
-    v = FAR if v > FAR else v
+    v = LARGEST if v > LARGEST else v
     z = v * v
     z2 = z * z
     z4 = z2 * z2

@@ -1,4 +1,4 @@
-"""log and log1p of one number in Numba, without branches, as in `primitives`: relative error below 1e-15."""
+"""log and log1p of one number in Numba, without branches, as in `primitives`, to a relative error below 1e-15."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numba.extending import intrinsic
 
 from ctrnn_theory.numerics.vector_math.primitives import LN2, inlined
 
-SMALLEST, LARGEST = 2.2250738585072014e-308, 1.7976931348623157e308  # of the normal numbers
-ROOT_HALF_BITS, ONE_BITS, INTEGER_BITS = 0x3FE6A09E667F3BCD, 1023 << 52, 1075 << 52  # of √½, 1, 2**52
+SMALLEST, LARGEST = 2.2250738585072014e-308, 1.7976931348623157e308  # normal numbers
+ROOT_HALF_BITS, ONE_BITS, INTEGER_BITS = 0x3FE6A09E667F3BCD, 1023 << 52, 1075 << 52  # bits of √½, 1, 2**52
 
 
 @intrinsic
 def _exponent(typing_context: Any, u: Any) -> Any:
-    """k of u = 2**k m, √½ <= m < √2, for a positive normal number; written into the low bits of 2**52."""
+    """Return k of u = 2**k m, √½ <= m < √2, for a positive normal number, by writing it into the low bits of 2**52."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
@@ -33,7 +33,7 @@ def _exponent(typing_context: Any, u: Any) -> Any:
 
 @intrinsic
 def _mantissa(typing_context: Any, u: Any) -> Any:
-    """m of the same; some number in [√½, √2) for any other u."""
+    """Return m of u = 2**k m for a positive normal number, and some number in [√½, √2) for any other u."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
@@ -60,10 +60,10 @@ mantissa = _mantissa_in_python if numba.config.DISABLE_JIT else _mantissa
 
 @inlined
 def logarithm(u: float) -> Any:
-    """log(u) of a positive normal number: k log 2 + log m, the latter as 2 artanh((m - 1)/(m + 1)).
+    """Return log(u) = k log 2 + 2 artanh((m - 1)/(m + 1)) of a positive normal number u = 2**k m.
 
-    (2 artanh(s)/s - 2)/s² is a polynomial in s², interpolated at Chebyshev's nodes on |s| <= (√2 - 1)/(√2 + 1):
-    relative error 5e-18 of the logarithm.
+    (2 artanh(s)/s - 2)/s² is a polynomial in s², interpolated at Chebyshev nodes on |s| <= (√2 - 1)/(√2 + 1), which
+    leaves a relative error of 5e-18 of the logarithm.
     """
     f = mantissa(u) - 1.0
     s = f / (f + 2.0)
@@ -76,7 +76,7 @@ def logarithm(u: float) -> Any:
 
 @inlined
 def log(u: float) -> Any:
-    """log(u); -inf at 0, NaN below."""
+    """Return log(u), which is -inf at 0 and NaN below."""
     small = u < SMALLEST
     v = u * 18014398509481984.0 if small else u  # 2**54
     value = logarithm(v) - (54.0 * LN2 if small else 0.0)
@@ -87,13 +87,13 @@ def log(u: float) -> Any:
 
 @inlined
 def log1p(u: float) -> Any:
-    """log(1 + u) = log(w) + c/w, w = 1 + u as rounded and c what the rounding lost; -inf at -1, NaN below."""
+    """Return log(1 + u) = log(w) + c/w with w = 1 + u rounded and c its rounding error; -inf at -1, NaN below."""
     v = -1.0 if u < -1.0 else u
     v = LARGEST if v > LARGEST else v
     w = 1.0 + v
     c = 1.0 - (w - v) if v > 1.0 else v - (w - 1.0)
     value = logarithm(w) + c / (w if w > 0.0 else 1.0)
-    value = u if u == 0.0 else value  # with its sign
+    value = u if u == 0.0 else value  # keeps the sign of zero
     value = -math.inf if u == -1.0 else value
     value = math.nan if u < -1.0 else value
     return value if u < math.inf else u

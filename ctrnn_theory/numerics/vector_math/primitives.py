@@ -1,8 +1,8 @@
 """Elementary functions of one number in Numba, without branches, so that a loop over lanes vectorises.
 
-A call to the C library's exp or tanh keeps LLVM from vectorising; these are polynomials after an argument reduction
-and take one to three nanoseconds a lane. Relative error below 1e-15 (normal numbers; underflow gives zero), NaN in,
-NaN out. ``contract`` allows fused multiply-add; reassociation would fold the rounding by a magic number away.
+A call to the C library's exp or tanh keeps LLVM from vectorising. These functions are polynomials after an argument
+reduction, and take one to three nanoseconds a lane. Their relative error is below 1e-15 for normal numbers; underflow
+gives zero, and NaN gives NaN. ``contract`` allows fused multiply-add; reassociation would undo the rounding by MAGIC.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from numba.extending import intrinsic
 from ctrnn_theory.support.jit import jit
 
 LOG2E, LN2 = 1.4426950408889634, 0.6931471805599453
-LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first times an integer is exact
-MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, which is then in the low bits
-LOWEST, HIGHEST = -708.0, 709.782712893384  # where exp underflows, overflows
-HIGHEST_HALF = 710.4758600739439  # where exp/2 overflows
+LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # LN2_HIGH times an integer is exact
+MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, which fills the low bits
+LOWEST, HIGHEST = -708.0, 709.782712893384  # arguments beyond which exp underflows or overflows
+HIGHEST_HALF = 710.4758600739439  # argument beyond which exp/2 overflows
 
-inlined = jit(fastmath={"contract"}, cache=True, forceinline=True)  # left alone, LLVM calls the longest
+inlined = jit(fastmath={"contract"}, cache=True, forceinline=True)  # LLVM would call the longest ones
 
 
 @intrinsic
 def _power_of_two(typing_context: Any, rounded: Any) -> Any:
-    """2**(k-1) for k + MAGIC: the low bits of the sum are moved into the exponent."""
+    """Return 2**(k-1) for k + MAGIC, by moving the low bits of the sum into the exponent."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
@@ -50,7 +50,7 @@ power_of_two = _power_of_two_in_python if numba.config.DISABLE_JIT else _power_o
 
 @inlined
 def remainder(u: float) -> Any:
-    """k + MAGIC, q with exp(u) = 2**k (1 + q), |q| < 0.42."""
+    """Return k + MAGIC and q with exp(u) = 2**k (1 + q), |q| < 0.42."""
     t = u * LOG2E + MAGIC
     k = t - MAGIC
     r = (u - k * LN2_HIGH) - k * LN2_LOW
@@ -66,14 +66,14 @@ def remainder(u: float) -> Any:
 
 @inlined
 def reduced(u: float) -> Any:
-    """s, q with exp(u) = 2 s (1 + q), s = 2**(k-1), |q| < 0.42; for u in [-708, 709.78]."""
+    """Return s and q with exp(u) = 2 s (1 + q), s = 2**(k-1), |q| < 0.42, for u in [-708, 709.78]."""
     t, q = remainder(u)
     return power_of_two(t), q
 
 
 @inlined
 def exp(u: float) -> Any:
-    """exp(u); 0 below -708, inf above 709.78."""
+    """Return exp(u), which is 0 below -708 and inf above 709.78."""
     v = LOWEST if u < LOWEST else u
     v = HIGHEST if v > HIGHEST else v
     s, q = reduced(v)
@@ -84,7 +84,7 @@ def exp(u: float) -> Any:
 
 @inlined
 def expm1(u: float) -> Any:
-    """exp(u) - 1; inf above 709.78."""
+    """Return exp(u) - 1, which is inf above 709.78."""
     v = LOWEST if u < LOWEST else u
     v = HIGHEST if v > HIGHEST else v
     s, q = reduced(v)
@@ -94,7 +94,7 @@ def expm1(u: float) -> Any:
 
 @inlined
 def tangent(u: float) -> Any:
-    """tanh(u) = e/(e + 2), e = exp(2|u|) - 1, with the sign of u."""
+    """Return tanh(u) = e/(e + 2), e = exp(2|u|) - 1, with the sign of u."""
     v = 2.0 * abs(u)
     v = 40.0 if v > 40.0 else v  # tanh(20) rounds to one
     s, q = reduced(v)
@@ -104,7 +104,7 @@ def tangent(u: float) -> Any:
 
 @inlined
 def sinh(u: float) -> Any:
-    """h + h/(2 h + 1) with the sign of u; h = (exp(|u|) - 1)/2 is finite wherever sinh is."""
+    """Return sinh(u) = h + h/(2 h + 1) with the sign of u; h = (exp(|u|) - 1)/2 is finite wherever sinh is."""
     v = abs(u)
     t, q = remainder(HIGHEST_HALF if v > HIGHEST_HALF else v)
     s = power_of_two(t - 1.0)
@@ -115,7 +115,7 @@ def sinh(u: float) -> Any:
 
 @inlined
 def cosh(u: float) -> Any:
-    """g + 1/(4 g), g = exp(|u|)/2."""
+    """Return cosh(u) = g + 1/(4 g), g = exp(|u|)/2."""
     v = abs(u)
     t, q = remainder(HIGHEST_HALF if v > HIGHEST_HALF else v)
     s = power_of_two(t - 1.0)
@@ -125,13 +125,13 @@ def cosh(u: float) -> Any:
 
 @inlined
 def logistic(u: float) -> Any:
-    """1/(1 + exp(-u))."""
+    """Return 1/(1 + exp(-u))."""
     return 1.0 / (1.0 + exp(-u))
 
 
 @inlined
 def softplus(u: float) -> Any:
-    """log(1 + exp(u)) = max(u, 0) + log(1 + y), y = exp(-|u|), the logarithm as 2 artanh, halved above √2."""
+    """Return log(1 + exp(u)) = max(u, 0) + log(1 + y), y = exp(-|u|); 1 + y is halved above √2 for 2 artanh."""
     y = exp(-abs(u))
     large = y > 0.41421356237309503
     numerator = y - 1.0 if large else y
@@ -150,32 +150,32 @@ def softplus(u: float) -> Any:
 
 @inlined
 def maximum(a: float, b: float) -> Any:
-    """Larger of two, NaN if either is."""
+    """Return the larger of two numbers, or NaN if either is."""
     larger = a if a > b else b
     return larger if a == a else a
 
 
 @inlined
 def minimum(a: float, b: float) -> Any:
-    """Smaller of two, NaN if either is."""
+    """Return the smaller of two numbers, or NaN if either is."""
     smaller = a if a < b else b
     return smaller if a == a else a
 
 
 @inlined
 def sign(u: float) -> Any:
-    """-1, 0 or 1."""
+    """Return the sign, -1, 0 or 1."""
     value = 1.0 if u > 0.0 else u
     return -1.0 if u < 0.0 else value
 
 
 @inlined
 def heaviside(u: float) -> Any:
-    """0, 1/2 or 1."""
+    """Return 0 below zero, 1/2 at zero, and 1 above."""
     return 0.5 + 0.5 * sign(u)
 
 
 @inlined
 def select(condition: bool, a: float, b: float) -> Any:
-    """Choose a or b."""
+    """Return a where the condition holds, and else b."""
     return a if condition else b

@@ -1,4 +1,4 @@
-"""What the exact method says of a law whose error and memory it has estimated."""
+"""Whether the exact method has met its tolerance, from its estimates of error and memory."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import numpy as np
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
-TWO_ATTRACTORS = 1e3  # time constants of memory that a message puts down to a second attractor
+TWO_ATTRACTORS = 1e3  # time constants of memory from which a message names a second attractor as the reason
 ROUNDING = float(np.finfo(float).eps)
-LONGEST_MEMORY = 1e12  # steps: rounding, 1e-16 a step, weighs the attractors to 1e-4 at the most
+LONGEST_MEMORY = 1e12  # steps: rounding, 1e-16 a step, then moves the weights of the attractors by 1e-4
 
 
-def verdict(
+def check_accuracy(
     error: FloatArray, tolerance: float, mean: FloatArray, std: FloatArray, memory: float, gamma: float
 ) -> tuple[bool, str]:
-    """Whether a law is as accurate as it was to be, and a message if it is not.
+    """Return whether a law is as accurate as the tolerance asks, and a message if it is not.
 
     Parameters
     ----------
     error
         Estimated absolute error of the mean and of the covariance, (2,).
     tolerance
-        Largest error; relative to the state, and its square, above 1.
+        Largest error; above 1 it is relative to the size of the state, and to its square.
     mean, std
-        Of the state, (N,).
+        Mean and standard deviation of the state, (N,).
     memory
-        Steps over which the state forgets.
+        Number of steps over which the state forgets where it was.
     gamma
-        Steps in a time constant, inverted.
+        Step relative to the time constant.
 
     Raises
     ------
     NotApplicable
-        If the memory is so long that rounding decides between attractors.
+        If the memory is so long that rounding decides how much each attractor holds.
 
     Examples
     --------
-    >>> verdict(np.array([1e-9, 2e-6]), 1e-8, np.ones(1), np.ones(1), 10.0, 0.1)
+    >>> check_accuracy(np.array([1e-9, 2e-6]), 1e-8, np.ones(1), np.ones(1), 10.0, 0.1)
     (False, 'estimated error of the mean 1.0e-09, of the covariance 2.0e-06')
     """
     if memory > LONGEST_MEMORY:

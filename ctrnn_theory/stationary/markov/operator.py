@@ -1,4 +1,4 @@
-"""The operator (P g)(h) = E g(h') of one noisy neuron, as a matrix on a piecewise polynomial mesh.
+"""The operator (P g)(h) = E g(h') of one noisy neuron, as a matrix on piecewise polynomials.
 
 h' = (1-γ) h + γ f(w h + d + σ_in ξ) + γ σ_out η. With G(y) = E g(y + γ σ_out η) and
 (P g)(h) = E G((1-γ) h + γ f(w h + d + σ_in ξ)), P is a product of two one-dimensional averages. Each is a Gaussian
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 POINTS = 16
-"""Nodes in a panel, its ends among them."""
+"""Number of nodes in a panel, its ends among them."""
 GAUSS_PANELS = 6  # of a Gaussian's range: 16 points in 3 standard deviations integrate it to rounding
 LOBATTO = -np.cos(np.pi * np.arange(POINTS) / (POINTS - 1))
 """Chebyshev–Lobatto nodes of a panel on [-1, 1]. Two panels share the node at their edge, so that g is continuous and
@@ -25,16 +26,9 @@ a step that is short beside a panel still passes from one to the next."""
 TO_COEFFICIENTS = np.ascontiguousarray(np.linalg.inv(np.polynomial.chebyshev.chebvander(LOBATTO, POINTS - 1)))
 
 
-@lru_cache(maxsize=8)
-def legendre(order: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss–Legendre nodes and weights on (-1, 1)."""
-    nodes, weights = np.polynomial.legendre.leggauss(order)
-    return nodes, weights
-
-
 @dataclass(frozen=True)
-class Mesh:
-    """Panels of an interval, with Chebyshev nodes in each."""
+class ChebyshevPanels:
+    """Panels of an interval, with Chebyshev–Lobatto nodes in each."""
 
     edges: FloatArray
     """Ends of the panels, ascending, (panels + 1,)."""
@@ -42,22 +36,22 @@ class Mesh:
     """Those inner edges where g jumps: two nodes lie there, one on each side."""
 
     @property
-    def panels(self) -> int:
+    def count(self) -> int:
         """Number of panels."""
         return len(self.edges) - 1
 
     @cached_property
     def index(self) -> IntArray:
-        """Number of each panel's nodes, (panels, 16)."""
+        """Indices of the nodes of each panel, (panels, 16)."""
         split = np.concatenate([[0], np.cumsum(np.isin(self.edges[1:-1], self.jumps))])
-        first = np.arange(self.panels) * (POINTS - 1) + split
+        first = np.arange(self.count) * (POINTS - 1) + split
         numbers: IntArray = first[:, None] + np.arange(POINTS)
         return numbers
 
     @cached_property
     def nodes(self) -> FloatArray:
         """Nodes of all panels, ascending, (n,)."""
-        local = self.spread(LOBATTO).reshape(self.panels, POINTS)
+        local = self.points_at(LOBATTO).reshape(self.count, POINTS)
         jump = np.isin(self.edges, self.jumps)
         jump[[0, -1]] = False
         shift = 1e-13 * np.diff(self.edges) + 4.0 * np.spacing(np.abs(self.edges[1:]) + np.abs(self.edges[:-1]))
@@ -67,25 +61,25 @@ class Mesh:
         nodes[self.index] = local
         return nodes
 
-    def spread(self, reference: FloatArray) -> FloatArray:
-        """Points of [-1, 1] put into every panel, (panels * len(reference),)."""
+    def points_at(self, reference: FloatArray) -> FloatArray:
+        """Map points of [-1, 1] to every panel, (panels * len(reference),)."""
         low, high = self.edges[:-1, None], self.edges[1:, None]
         points: FloatArray = 0.5 * ((1.0 - reference) * low + (1.0 + reference) * high)
         return points.ravel()
 
     def mass(self, weights: FloatArray) -> FloatArray:
-        """Sum of |weight| over the nodes of each panel, (panels,)."""
+        """Sum |weight| over the nodes of each panel, (panels,)."""
         total: FloatArray = np.sum(np.abs(weights)[self.index], axis=1)
         return total
 
     def averages(self, rows: IntArray, points: FloatArray, weights: FloatArray, count: int) -> FloatArray:
-        """Matrix (count, nodes + 2) that takes g at the nodes to Σ weight · g(point), summed over each row's points.
+        """Return the matrix (count, nodes + 2) that takes g at the nodes to Σ weight · g(point) over each row's points.
 
         Points outside the interval are moved to its nearer end; the last two columns hold their mean distance below
         and above it.
         """
         moments, over = scatter(self.edges, rows, points, weights, count)
-        local = (moments.reshape(-1, POINTS) @ TO_COEFFICIENTS).reshape(count, self.panels, POINTS)
+        local = (moments.reshape(-1, POINTS) @ TO_COEFFICIENTS).reshape(count, self.count, POINTS)
         matrix = np.zeros((count, len(self.nodes) + 2))
         matrix[:, self.index[:, :-1]] = local[:, :, :-1]
         matrix[:, self.index[:, -1]] += local[:, :, -1]  # the last node may be the next panel's first
@@ -93,7 +87,7 @@ class Mesh:
         return matrix
 
     def values(self, points: FloatArray, g: FloatArray) -> FloatArray:
-        """Functions g (nodes, K), given at the nodes, at other points (M,); (M, K)."""
+        """Interpolate functions g (nodes, K), given at the nodes, at other points (M,): (M, K)."""
         count = len(points)
         found: FloatArray = self.averages(np.arange(count), points, np.ones(count), count)[:, :-2] @ g
         return found
@@ -130,7 +124,7 @@ def scatter(edges, rows, points, weights, count):  # type: ignore[no-untyped-def
 
 
 def gaussian_nodes(cuts: FloatArray, reach: float, order: int) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Quadrature of a standard normal variate for many integrands at once.
+    """Return a quadrature of a standard normal variate for many integrands at once.
 
     Parameters
     ----------
@@ -139,21 +133,20 @@ def gaussian_nodes(cuts: FloatArray, reach: float, order: int) -> tuple[IntArray
     reach
         Largest |ξ| of the quadrature.
     order
-        Points in a panel.
+        Number of points in a panel.
 
     Returns
     -------
     tuple
-        Row, node and weight of each point, three flat arrays. The weights of a row sum to one.
+        The row, the node and the weight of each point, as three flat arrays. The weights of a row sum to one.
     """
     count = len(cuts)
     regular = np.broadcast_to(np.linspace(-reach, reach, GAUSS_PANELS + 1), (count, GAUSS_PANELS + 1))
     edges = np.sort(np.concatenate([regular, np.clip(cuts, -reach, reach)], axis=1), axis=1)
     width = np.diff(edges, axis=1)
     row, column = np.nonzero(width > 1e-14 * reach)
-    t, weight = legendre(order)
-    half = 0.5 * width[row, column, None]
-    nodes = edges[row, column, None] + half * (1.0 + t)
+    t, weight = gauss_legendre(order)
+    nodes, half = nodes_between(edges[row, column], edges[row, column + 1], t)
     weights = half * weight * np.exp(-0.5 * nodes**2)
     rows = np.repeat(row, order)
     flat = weights.ravel()
@@ -179,24 +172,26 @@ class Step:
     breaks: FloatArray = field(default_factory=lambda: np.empty(0))
     """Pre-activations where f is not smooth, or one panel does not resolve it, (K,)."""
     reach: float = 8.5
-    """Largest |ξ| that counts; P(|ξ| > 8.5) = 2e-17."""
+    """Largest |ξ| that the quadrature reaches; P(|ξ| > 8.5) = 2e-17."""
 
     def target(self, h: FloatArray, a: FloatArray) -> FloatArray:
-        """(1-γ) h + γ f(a)."""
+        """Return (1-γ) h + γ f(a)."""
         moved: FloatArray = (1.0 - self.gamma) * h + self.gamma * self.f(a)
         return moved
 
-    def rows(self, mesh: Mesh, h: FloatArray, order: int, diffused: FloatArray | None = None) -> FloatArray:
-        """Rows of P at the states h, with two columns more: the mean overstep of the mesh below and above.
+    def rows(
+        self, panels: ChebyshevPanels, h: FloatArray, order: int, diffused: FloatArray | None = None
+    ) -> FloatArray:
+        """Return rows of P at the states h, and in two more columns the mean overstep of the panels below and above.
 
         Parameters
         ----------
-        mesh
-            Mesh (n nodes) that the functions live on.
+        panels
+            Panels, with n nodes, that the functions live on.
         h
             States (M,).
         order
-            Points in a quadrature panel.
+            Number of points in a quadrature panel.
         diffused
             For noise at both sites, :meth:`diffusion` at the nodes, (n, n + 2).
 
@@ -207,23 +202,23 @@ class Step:
         """
         a = self.w * h + self.drive
         if self.inside == 0.0:
-            return self.diffusion(mesh, self.target(h, a), order)
+            return self.diffusion(panels, self.target(h, a), order)
         rows, xi, weights = gaussian_nodes((self.breaks - a[:, None]) / self.inside, self.reach, order)
         points = self.target(h[rows], a[rows] + self.inside * xi)
-        matrix = mesh.averages(rows, points, weights, len(h))
+        matrix = panels.averages(rows, points, weights, len(h))
         if diffused is None:
             return matrix
         after: FloatArray = matrix[:, :-2] @ diffused
         after[:, -2:] += matrix[:, -2:]
         return after
 
-    def matrix(self, mesh: Mesh, order: int) -> FloatArray:
-        """P at the nodes of a mesh, (n, n)."""
-        diffused = self.diffusion(mesh, mesh.nodes, order) if self.inside and self.outside else None
-        return self.rows(mesh, mesh.nodes, order, diffused)[:, :-2]
+    def matrix(self, panels: ChebyshevPanels, order: int) -> FloatArray:
+        """Return P at the nodes of the panels, (n, n)."""
+        diffused = self.diffusion(panels, panels.nodes, order) if self.inside and self.outside else None
+        return self.rows(panels, panels.nodes, order, diffused)[:, :-2]
 
-    def diffusion(self, mesh: Mesh, y: FloatArray, order: int) -> FloatArray:
-        """Rows of g -> E g(y + γ σ_out η) at the points y (M,), with the overstep, (M, n + 2)."""
+    def diffusion(self, panels: ChebyshevPanels, y: FloatArray, order: int) -> FloatArray:
+        """Return rows of g -> E g(y + γ σ_out η) at the points y (M,), with the overstep, (M, n + 2)."""
         s = self.gamma * self.outside
-        rows, eta, weights = gaussian_nodes((mesh.edges - y[:, None]) / s, self.reach, order)
-        return mesh.averages(rows, y[rows] + s * eta, weights, len(y))
+        rows, eta, weights = gaussian_nodes((panels.edges - y[:, None]) / s, self.reach, order)
+        return panels.averages(rows, y[rows] + s * eta, weights, len(y))

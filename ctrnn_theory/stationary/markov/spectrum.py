@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,60 +13,75 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov import tensor_operator
-from ctrnn_theory.stationary.markov.operator import Mesh
-from ctrnn_theory.stationary.markov.tensor_mesh import Grid, Rows
-from ctrnn_theory.stationary.markov.tensor_step import NetworkStep
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels
+from ctrnn_theory.stationary.markov.several import chain as several
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
+from ctrnn_theory.stationary.markov.several.operator import NetworkStep
 from ctrnn_theory.support.arguments import float_array, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import Arrays, Drawn
+from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
 
-ORDER = 32  # points in a panel of quadrature
-DIRECT = 600  # nodes for which all eigenvalues are computed
+ORDER = 32  # points in a quadrature panel
+DIRECT = 600  # nodes up to which all eigenvalues are computed
 
 
 @guarded
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Drawn, picture="spectrum"):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
 
     eigenvalues: ComplexArray
     """λ (count,), largest modulus first; the first is 1, with the constant function."""
     errors: FloatArray
-    """Estimated absolute errors of the eigenvalues (count,): their change when the mesh was last made finer."""
+    """Estimated absolute errors of the eigenvalues (count,): their change when panels or grid were last refined."""
     functions: Callable[[ArrayLike], ComplexArray]
-    """Eigenfunctions at states (M, N), (M, count), with E |g|² = 1."""
+    """Function of states (M, N) that returns the eigenfunctions there, (M, count), scaled to E |g|² = 1."""
     law: StationaryLaw
     """The stationary law, by the exact method."""
 
     @property
     def relaxation_time(self) -> float:
-        """Steps over which the slowest function of the state decays by e, -1 / ln |λ₁|.
+        """Number of steps in which the slowest function of the state decays by a factor e, -1 / ln |λ₁|.
 
-        For two attractors it is 1 / (rate there + rate back) of the jumps between them.
+        For two attractors it is one over the sum of the rates of the jumps from either to the other.
         """
         return float(-1.0 / np.log(np.abs(self.eigenvalues[1])))
+
+    def _headline(self) -> str:
+        return f"{len(self.eigenvalues)} eigenvalues, relaxation time {self.relaxation_time:.6g} steps"
+
+    def _parts(self, few: int) -> Iterator[Table]:
+        rows = [
+            [str(k), f"{value.real:.8g}", f"{value.imag:.8g}", f"{abs(value):.8g}", f"{error:.0e}"]
+            for k, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True))
+        ]
+        yield Table(("eigenvalue", "real", "imaginary", "modulus", "error"), rows)
+
+    def _arrays(self) -> Arrays:
+        return Arrays({name: ("eigenvalue", getattr(self, name)) for name in ("eigenvalues", "errors")}, {})
 
 
 @dataclass(frozen=True, eq=False)
 class _OnLine:
-    """Functions of one neuron's state, by their values at the nodes of a mesh; they can be pickled."""
+    """Functions of one neuron's state, by their values at the nodes of panels; they can be pickled."""
 
-    mesh: Mesh
+    panels: ChebyshevPanels
     vectors: ComplexArray
 
     def __call__(self, states: ArrayLike) -> ComplexArray:
         points = float_array("states", states).reshape(-1)
-        return self.mesh.values(points, self.vectors.real) + 1j * self.mesh.values(points, self.vectors.imag)
+        return self.panels.values(points, self.vectors.real) + 1j * self.panels.values(points, self.vectors.imag)
 
 
 @dataclass(frozen=True, eq=False)
 class _InBox:
-    """The same for several neurons, on a grid."""
+    """Functions of the state of several neurons, by their values on a grid; they can be pickled."""
 
-    grid: Grid
+    grid: ChebyshevGrid
     vectors: ComplexArray
     step: NetworkStep
 
@@ -88,7 +103,7 @@ def spectrum(
     *,
     tolerance: float = 1e-8,
 ) -> Spectrum:
-    """Leading eigenvalues of the Markov operator of one to three neurons.
+    """Compute the leading eigenvalues of the Markov operator of one to three neurons.
 
     Averages relax as E[φ(h_t) | h_0] = π(φ) + Σ c_k λ_kᵗ g_k(h_0): the moduli of the λ_k say how fast, their angles
     with which frequency.
@@ -100,7 +115,7 @@ def spectrum(
     count
         Number of eigenvalues, the first, 1, included; at least 2.
     tolerance
-        Of the stationary law on whose mesh the eigenvalues are computed.
+        Tolerance of the stationary law, on whose panels or grid the eigenvalues are computed.
 
     Raises
     ------
@@ -130,11 +145,11 @@ def spectrum(
 def _one(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, count: int, tolerance: float) -> Spectrum:
     chain = exact.search_one(net, noise, u, origin, min(tolerance, 1e-10))
     if isinstance(chain, StationaryLaw):
-        raise NotApplicable("the state does not move")
+        raise NotApplicable("the state does not move, so that the operator has no other eigenvalue")
     law = exact.law_of(chain, tolerance)
-    coarse, edges = chain.mesh, chain.mesh.edges
-    fine = Mesh(np.sort(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])])), coarse.jumps)
-    found = [_leading(chain.step.matrix(mesh, ORDER), count)[:2] for mesh in (coarse, fine)]
+    coarse, edges = chain.panels, chain.panels.edges
+    fine = ChebyshevPanels(np.sort(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])])), coarse.jumps)
+    found = [_leading(chain.step.matrix(panels, ORDER), count)[:2] for panels in (coarse, fine)]
     values, vectors = found[1]
     at_nodes = fine.values(coarse.nodes, vectors.real) + 1j * fine.values(coarse.nodes, vectors.imag)
     vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(at_nodes) ** 2))
@@ -143,16 +158,16 @@ def _one(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
 
 
 def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, count: int, tolerance: float) -> Spectrum:
-    chain = tensor_operator.solve_few(net, noise, net.drive(u), origin, tolerance)
-    law = tensor_operator.law_of(chain, tolerance)
+    chain = several.solve_several(net, noise, net.drive(u), origin, tolerance)
+    law = several.law_of(chain, tolerance)
     step, fine = chain.step, chain.grid
-    largest = tensor_operator.DENSE if net.n == 2 else 2 * tensor_operator.DENSE
+    largest = several.DENSE if net.n == 2 else 2 * several.DENSE
 
-    def on(grid: Grid) -> tuple[ComplexArray, ComplexArray]:
+    def on(grid: ChebyshevGrid) -> tuple[ComplexArray, ComplexArray]:
         rows = step.rows(grid, grid.points, step.order(grid))
-        return _leading(rows.dense() if grid.size <= tensor_operator.DENSE else rows, count)
+        return _leading(rows.dense() if grid.size <= several.DENSE else rows, count)
 
-    others, _ = on(Grid(fine.low, fine.high, tuple(max(k - 8, 4 * k // 5) for k in fine.counts)))
+    others, _ = on(ChebyshevGrid(fine.low, fine.high, tuple(max(k - 8, 4 * k // 5) for k in fine.counts)))
     values, vectors = on(fine)
     errors = _changes(values, others)
     while np.max(errors) > tolerance and fine.finer().size <= largest:
@@ -167,7 +182,7 @@ def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
 
 
 def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArray]:
-    """Eigenvalues of largest modulus of an operator on the nodes, with eigenfunctions (nodes, count).
+    """Return the eigenvalues of largest modulus of an operator on the nodes, and their eigenfunctions (nodes, count).
 
     P 1 = 1 is taken out: P - 1 uᵀ, u·1 = 1, has the eigenvalue 0 there, and all others of P. Its eigenvectors v are
     those of P up to a constant: P (v + c) = λ (v + c) for c = u·v / (λ - 1).
@@ -183,7 +198,7 @@ def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArr
         values, vectors = np.linalg.eig(P - 1.0 / size)
     else:
         operator = LinearOperator((size, size), matvec=deflated, dtype=np.float64)
-        first = np.cos(np.arange(size))  # no matter which, but the same in every run
+        first = np.cos(np.arange(size))  # any vector will do that is the same in every run
         values, vectors = eigs(operator, k=min(wanted + 2, size - 2), which="LM", v0=first, ncv=max(4 * count, 40))
     order = np.lexsort((-values.imag, -values.real.round(13), -np.abs(values).round(13)))[:wanted]
     values, vectors = values[order], vectors[:, order]
@@ -194,6 +209,6 @@ def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArr
 
 
 def _changes(values: ComplexArray, others: ComplexArray) -> FloatArray:
-    """Distance of each eigenvalue to the nearest of another mesh, and rounding."""
+    """Return the distance of each eigenvalue to the nearest of coarser nodes, plus rounding."""
     nearest: FloatArray = np.min(np.abs(values[:, None] - others), axis=1)
     return nearest + 1e-14

@@ -1,4 +1,4 @@
-"""Where one noisy neuron's state lives: whether it stays bounded, its likely range, and where its map bends."""
+"""Where the state of one noisy neuron lives: whether it stays bounded, its range, and where its map bends."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.stationary.markov.operator import POINTS, Step, gaussian_nodes
 from ctrnn_theory.support.errors import Divergence, NotApplicable
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-FAR = 1e6  # times the drive: where the drift of a critical neuron is read off
+FAR_OUT = 1e6  # times the drive: the state at which the drift of a critical neuron is evaluated
 WIDTHS = 9.0  # standard deviations on each side of the first guess of the range
 RESOLVED = 1e-13  # relative size of the last Chebyshev coefficients of f on a panel that resolves it
 _ANGLES = np.pi * (np.arange(POINTS) + 0.5) / POINTS
 INNER = np.cos(_ANGLES)  # nodes inside a panel: f may jump at its ends
-LAST = (2.0 / POINTS) * np.cos(np.outer(_ANGLES, [POINTS - 2, POINTS - 1]))  # values there -> last two coefficients
-MOST_BREAKS = 512  # of f over the range that the noise reaches
-END_PANEL = 0.14  # of the width: from 6.5 to 9 standard deviations
-LAYER = (-8.5, -4.0, 0.0, 4.0, 8.5)  # panels of a kink smoothed by a Gaussian of unit width
+LAST = (2.0 / POINTS) * np.cos(np.outer(_ANGLES, [POINTS - 2, POINTS - 1]))  # from values there to last coefficients
+MOST_BREAKS = 512  # panels that f may need over the range that the noise reaches
+END_PANEL = 0.14  # width of the outermost panels, relative to the range: from 6.5 to 9 standard deviations
+LAYER = (-8.5, -4.0, 0.0, 4.0, 8.5)  # edges of panels about a kink that a Gaussian of unit width smooths
 
 
 def require_bounded(net: CTRNN, drive: float) -> None:
@@ -34,7 +35,7 @@ def require_bounded(net: CTRNN, drive: float) -> None:
     w, gamma = float(net.W[0, 0]), net.gamma
     if w == 0.0:
         return
-    factors, far = {}, FAR * (1.0 + abs(drive))
+    factors, far = {}, FAR_OUT * (1.0 + abs(drive))
     for side in (1.0, -1.0):  # h -> +inf, h -> -inf
         end = side * math.copysign(1.0, w)
         growth = w * _slope(net.activation, end)
@@ -55,7 +56,7 @@ def require_bounded(net: CTRNN, drive: float) -> None:
 
 
 def _slope(f: Activation, end: float) -> float:
-    """Slope of f at end · infinity; for a superlinear f the sign is read off its value."""
+    """Return the slope of f at end · infinity; for a superlinear f its sign is that of a value."""
     slope = f.limit_slopes[0 if end < 0 else 1]
     if math.isinf(slope):
         return math.copysign(math.inf, float(f(end * 100.0)) * end)
@@ -63,7 +64,7 @@ def _slope(f: Activation, end: float) -> float:
 
 
 def choose_reach(step: Step, f: Activation, center: float) -> Step:
-    """Widen the range of ξ where f grows so fast that its variance rests on more than 8.5 standard deviations."""
+    """Widen the range of ξ if f grows so fast that its variance comes from beyond 8.5 standard deviations."""
     if step.inside == 0.0 or not np.isinf(f.limit_slopes).any():
         return step
     a = step.w * center + step.drive
@@ -76,14 +77,16 @@ def choose_reach(step: Step, f: Activation, center: float) -> Step:
     peak = int(np.argmax(integrand))
     enough = np.flatnonzero((integrand < integrand[peak] - 37.0) & (xi > xi[peak]))  # e^-37 = 1e-16
     if len(enough) == 0:
-        raise NotApplicable(f"{f.name} grows too fast for this noise: its variance rests on events too rare to resolve")
+        raise NotApplicable(
+            f"{f.name} grows too fast for this noise: its variance comes from events too rare to resolve"
+        )
     return replace(step, reach=max(step.reach, float(xi[enough[0]])))
 
 
 def guess_range(step: Step, f: Activation, start: float) -> tuple[float, float]:
-    """Interval that holds the stationary law as the Gaussian closure sees it, followed from `start`.
+    """Return an interval about the stationary law of the Gaussian closure, followed from `start`.
 
-    It only has to be near: the solver widens it until no probability leaves it.
+    It need not be exact, since the solver widens it until no probability leaves it.
     """
     w, gamma, kinks = step.w, step.gamma, np.array(f.breakpoints, dtype=np.float64)
     m, V = start, 0.0
@@ -95,28 +98,28 @@ def guess_range(step: Step, f: Activation, start: float) -> tuple[float, float]:
         F, slope, variance = _gaussian_moments(step, kinks, a, max(s, 1e-6 * (1.0 + abs(a))))
         old, fresh = V, (variance if s else 0.0) + step.outside**2
         A = 1.0 - gamma + gamma * w * slope
-        if abs(A) < 1.0 - 0.05 * gamma:  # the part of the variance that is linear in V solved for
+        if abs(A) < 1.0 - 0.05 * gamma:  # solve for V in the part of the variance that is linear in it
             V = gamma**2 * max(fresh - (w * slope) ** 2 * V, 0.0) / (1.0 - A**2)
         else:
             V = gamma * fresh / max(2.0 - gamma - 2.0 * (1.0 - gamma) * w * slope, 0.1)
             V = min(V, bound)  # the closure of an unstable neuron may have no solution
-        left = abs(F - m) / max(1.0 - w * slope, 0.05)  # the way that is left, about
+        left = abs(F - m) / max(1.0 - w * slope, 0.05)  # roughly the distance that is left
         near = left * abs(w) < s  # so near that the smoothed f is straight: a Newton step
         m += (F - m) / max(1.0 - w * slope, 0.05) if near else 0.7 * (F - m) / (1.0 + max(0.0, -w * slope))
         if (left < 0.1 * math.sqrt(V) + 1e-15 * abs(m) and abs(V - old) <= 0.1 * V) or not math.isfinite(m + V):
             break
     if not math.isfinite(m + V):
         raise NotApplicable(f"{f.name} grows too fast: no range of the state is found from {start:g}")
-    # The rarest step from the mean: for a law that is a point but for rare events.
+    # The rarest step from the mean matters for a law that is a point but for rare events.
     xi = np.linspace(-step.reach, step.reach, 33)
     steps = step.target(np.full(33, m), w * m + step.drive + step.inside * xi)
     kick = step.gamma * step.outside * step.reach
-    spread = WIDTHS * math.sqrt(V)
-    return min(m - spread, float(steps.min()) - kick), max(m + spread, float(steps.max()) + kick)
+    reached = WIDTHS * math.sqrt(V)
+    return min(m - reached, float(steps.min()) - kick), max(m + reached, float(steps.max()) + kick)
 
 
 def _gaussian_moments(step: Step, kinks: FloatArray, a: float, s: float) -> tuple[float, float, float]:
-    """Mean, slope of the mean in a, and variance of f(a + s ξ), s > 0."""
+    """Return the mean of f(a + s ξ), its slope in a, and the variance, for s > 0."""
     _, xi, weight = gaussian_nodes((kinks - a)[None] / s, step.reach, 16)
     values = step.f(a + s * xi)
     mean = float(weight @ values)
@@ -125,7 +128,7 @@ def _gaussian_moments(step: Step, kinks: FloatArray, a: float, s: float) -> tupl
 
 
 def clip_to_image(step: Step, f: Activation, low: float, high: float) -> tuple[float, float]:
-    """Intersect [low, high] with the range of f, widened by the noise outside: a state there stays there."""
+    """Intersect [low, high] with the range of f, widened by the noise outside, which no state leaves."""
     ends = np.sort([step.w * low + step.drive, step.w * high + step.drive])
     least, most = image(f, ends[0] - step.reach * step.inside, ends[1] + step.reach * step.inside)
     kick = step.reach * step.outside
@@ -136,18 +139,18 @@ def clip_to_image(step: Step, f: Activation, low: float, high: float) -> tuple[f
 
 
 def image(f: Activation, low: float, high: float) -> tuple[float, float]:
-    """Least and largest value of f on [low, high], to the resolution of its panels."""
+    """Return the least and the largest value of f on [low, high], to the resolution of its panels."""
     edges = np.concatenate([[low], resolve(f, low, high), [high]]) if low < high else np.array([low, high])
     values = f(edges[:-1, None] + np.diff(edges)[:, None] * np.linspace(0.0, 1.0, 33))
     return float(np.min(values)), float(np.max(values))
 
 
 def resolve(f: Activation, low: float, high: float) -> FloatArray:
-    """Places in (low, high) that cut it into panels on each of which one Chebyshev series resolves f.
+    """Return places in (low, high) that cut it into panels on each of which one Chebyshev series resolves f.
 
-    Beyond its breakpoints f may do everything it does within a small part of a wide range, where no even mesh would
-    find it. The panels are therefore no wider than their distance from 0, or from a place where f bends most, before
-    they are halved. Pieces that are polynomials need no panels.
+    Between its breakpoints f may vary within a small part of a wide range alone, which panels of equal width would
+    miss. Before they are halved, the panels are therefore no wider than their distance from 0, or from a place where f
+    bends most. Pieces that are polynomials need no panels.
 
     Raises
     ------
@@ -157,37 +160,40 @@ def resolve(f: Activation, low: float, high: float) -> FloatArray:
     pieces = [p for p in f.pieces if p.polynomial is None and p.lower < high and p.upper > low]
     shells = 2.0 ** np.arange(1 + max(0, math.ceil(math.log2(1.0 + max(abs(low), abs(high))))))
     seeds = np.unique(np.concatenate([-shells, [0.0], shells, f.nonlinearities]))
-    done = [k for k in f.breakpoints if low < k < high]
+    cuts = [k for k in f.breakpoints if low < k < high]
     starts = [np.unique(np.clip([p.lower, p.upper, *seeds], max(low, p.lower), min(high, p.upper))) for p in pieces]
     left = np.concatenate([np.empty(0), *(edges[:-1] for edges in starts)])
     right = np.concatenate([np.empty(0), *(edges[1:] for edges in starts)])
-    while len(left):
-        if len(done) + 2 * len(left) > MOST_BREAKS:
-            raise NotApplicable(
-                f"{f.name} varies too fast over the pre-activations that the noise reaches, from {low:g} to {high:g}"
-            )
+
+    def resolved(left: FloatArray, right: FloatArray, parent: IntArray | None) -> BoolArray:
         values = f(0.5 * ((1.0 - INNER) * left[:, None] + (1.0 + INNER) * right[:, None]))
         tail = np.max(np.abs(values @ LAST), axis=1)
         blur = np.spacing(np.maximum(np.abs(left), np.abs(right))) / (right - left)  # of the nodes, by rounding
-        rough = tail > RESOLVED * np.max(np.abs(values)) + POINTS * blur * np.ptp(values, axis=1)
-        middle = 0.5 * (left + right)[rough]
-        done.extend(right[~rough])
-        left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
-    cuts = np.unique(done)
-    return cuts[cuts < high]
+        return ~(tail > RESOLVED * np.max(np.abs(values)) + POINTS * blur * np.ptp(values, axis=1))
+
+    def require_few(settled: int, pending: int) -> None:
+        if pending and len(cuts) + settled + 2 * pending > MOST_BREAKS:
+            raise NotApplicable(
+                f"{f.name} varies too fast over the pre-activations that the noise reaches, from {low:g} to {high:g}"
+            )
+
+    require_few(0, len(left))
+    _, ends = halve_until_resolved(left, right, resolved, require_few)
+    edges = np.unique([*cuts, *ends])
+    return edges[edges < high]
 
 
 def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: FloatArray) -> FloatArray:
-    """Edges of the first mesh.
+    """Return the edges of the first panels.
 
-    Narrow panels at the ends, where the probability that leaves is read off; even ones between; breaks where the
-    noise-free map bends, with layers where noise inside smooths it.
+    Panels at the ends are narrow, for they show the probability that leaves; those between have equal widths. Edges
+    lie where the noise-free map bends, with layers about them where noise inside smooths it.
     """
     width = high - low
     scale = step.inside / abs(step.w) if step.w else math.inf  # of the smoothing by noise inside, in h
     even = int(np.clip(math.ceil(0.72 * width / (4.0 * scale)), 2, 8)) if scale > 0.0 else 2
     edges = [low + width * np.linspace(END_PANEL, 1.0 - END_PANEL, even + 1)]
-    if scale < width / 40.0:  # otherwise the even panels see to it
+    if scale < width / 40.0:  # otherwise the panels of equal width resolve it
         edges.append((breaks - step.drive) / step.w)
         at = (kinks - step.drive) / step.w
         edges.append((at[:, None] + scale * np.asarray(LAYER)).ravel())
@@ -195,7 +201,7 @@ def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: 
 
 
 def merge(edges: FloatArray, low: float, high: float) -> FloatArray:
-    """Sort edges, drop those outside and those closer together than rounding allows."""
+    """Return the edges sorted, without those outside and those closer together than rounding allows."""
     inside = np.sort(edges[(edges > low) & (edges < high)])
     gap = 1e-11 * (high - low) + 1e-14 * max(abs(low), abs(high))
     kept = [low]

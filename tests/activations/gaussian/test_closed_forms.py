@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.activations.gaussian import logistic
+from ctrnn_theory.activations.gaussian import logistic_family as logistic
 from ctrnn_theory.activations.gaussian.closed_forms import (
     SMOOTHED,
     PiecewisePolynomial,

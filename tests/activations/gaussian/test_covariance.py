@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.activations.gaussian.covariance import covariance, covariance_matrix
-from ctrnn_theory.activations.gaussian.hermite import conditioned, hermite_covariance, resolved_edges
-from ctrnn_theory.activations.gaussian.orthant import ramp_ramp, ramp_step, step_step
+from ctrnn_theory.activations.gaussian.hermite_series import conditioned, hermite_covariance, resolved_edges
+from ctrnn_theory.activations.gaussian.steps_and_ramps import ramp_ramp, ramp_step, step_step
 
 STAIRS = "Piecewise((-x/2, x < 1/3), (1 + 2*x, True)) + Max(x + 1, 0)"  # linear pieces, a jump and two kinks
 BENT_JUMP = "Piecewise((0, x < 1/5), (1, True)) + tanh(x)"
@@ -25,7 +25,7 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 def normal_grid(breaks):
-    """Nodes and weights for E g(ξ) on [-10, 10], in panels of 1/2 and between the breaks."""
+    """Return nodes and weights for E g(ξ) on [-10, 10], in panels of width 1/2 that are cut at the breaks."""
     edges = np.unique(np.clip(np.append(np.linspace(-10, 10, 41), breaks), -10, 10))
     half = 0.5 * np.diff(edges)[:, None]
     xi = (edges[:-1, None] + half * (1.0 + NODES)).ravel()
@@ -33,7 +33,7 @@ def normal_grid(breaks):
 
 
 def brute(f, m1, m2, s1, s2, r):
-    """Cov(f(x), f(y)) by two nested quadratures of f itself, broken at its breakpoints."""
+    """Return Cov(f(x), f(y)) by two nested quadratures of f itself, broken at its breakpoints."""
     breaks, q = np.array(f.breakpoints), np.sqrt((1.0 - r) * (1.0 + r))
     image = ((breaks - m2) / (s2 * r))[:, None]
     graded = 2.0 ** np.arange(-27.0, 3.0)
@@ -53,7 +53,7 @@ def brute(f, m1, m2, s1, s2, r):
 
 
 def given_normals(a, b, r, first, second, lower):
-    """E first(ξ₁) E[second | ξ₁] to 30 digits, first being zero below `lower`."""
+    """Return E first(ξ₁) E[second | ξ₁] to 30 digits, where first is zero below `lower`."""
     with mp.workdps(30):
         q = mp.sqrt((1 - mp.mpf(r)) * (1 + mp.mpf(r)))
         near = [-mp.mpf(b) / r + sign * q * mp.mpf(2) ** k for k in range(-1, 4) for sign in (-1, 0, 1)]
@@ -90,7 +90,7 @@ def test_brick_keeps_its_relative_accuracy_in_the_tail_and_for_tiny_correlations
 
 @pytest.mark.parametrize("r", [0.4, -0.7, 0.95])
 def test_relu_against_the_published_formula(r):
-    """Wright, Nakahira & Moura (2024), with the bivariate normal distribution integrated by mpmath."""
+    """The formula of Wright, Nakahira & Moura (2024), with the bivariate normal distribution integrated by mpmath."""
     m1, m2, s1, s2 = 0.3, -0.4, 0.8, 1.5
     with mp.workdps(25):
         a, b, q = mp.mpf(m1) / s1, mp.mpf(m2) / s2, mp.sqrt(1 - mp.mpf(r) ** 2)
@@ -104,7 +104,7 @@ def test_relu_against_the_published_formula(r):
 
 @given(stds, stds, correlations)
 def test_relu_of_zero_mean_is_the_arc_cosine_kernel(s1, s2, r):
-    """Cho & Saul (2009)."""
+    """The arc-cosine kernel of Cho & Saul (2009)."""
     angle = np.arccos(r)
     expected = s1 * s2 * (np.sqrt(1.0 - r * r) + (np.pi - angle) * r - 1.0) / (2.0 * np.pi)
     assert covariance(activation("relu"), 0.0, 0.0, s1, s2, r) == pytest.approx(expected, abs=1e-15 * s1 * s2 * 10)
@@ -112,7 +112,7 @@ def test_relu_of_zero_mean_is_the_arc_cosine_kernel(s1, s2, r):
 
 @given(stds, stds, correlations)
 def test_erf_of_zero_mean_is_the_arc_sine_kernel(s1, s2, r):
-    """Williams (1997)."""
+    """The kernel of Williams (1997)."""
     argument = 2.0 * r * s1 * s2 / np.sqrt((1.0 + 2.0 * s1**2) * (1.0 + 2.0 * s2**2))
     expected = 2.0 / np.pi * np.arcsin(argument)
     assert covariance(activation("erf"), 0.0, 0.0, s1, s2, r) == pytest.approx(expected, rel=1e-13, abs=1e-300)
@@ -181,7 +181,7 @@ def test_linear_function_is_exact(m1, m2, s1, s2, r):
 
 @pytest.mark.parametrize("name", ["tanh", "softplus", "gelu", "elu", "relu", "erf"])
 def test_small_noise_keeps_its_relative_accuracy(name):
-    """Cov -> r s₁s₂ f'f' (1 + O(s)); with s of 1e-8 the product of means would leave no digit of it."""
+    """Cov -> r s₁s₂ f'f' (1 + O(s)); with s of 1e-8 the product of means would leave no digit."""
     f, s = activation(name), 1e-8
     expected = 0.5 * s * s * f.derivative(0.7) * f.derivative(1.1)
     assert covariance(f, 0.7, 1.1, s, s, 0.5) == pytest.approx(expected, rel=1e-7)
@@ -200,7 +200,7 @@ def test_wide_noise(name):
 
 @pytest.mark.parametrize("r", [0.3, -0.7, 0.9999])
 def test_kinks_close_together_under_wide_noise(r):
-    """hardtanh is a step of height 2 whose edge is spread evenly over [-1, 1]: below 1e-11 at s = 1e6."""
+    """hardtanh is a step of height 2 with an edge over [-1, 1], which at s = 1e6 changes the covariance below 1e-11."""
     found = covariance(activation("hardtanh"), 0.0, 0.0, 1e6, 1e6, r)
     assert found == pytest.approx(4.0 * covariance(activation("step"), 0.0, 0.0, 1e6, 1e6, r), rel=1e-9)
 

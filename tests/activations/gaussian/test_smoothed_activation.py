@@ -23,7 +23,7 @@ def smoothed(name, s):
 
 
 def size(f, x, s):
-    """Root mean square of f(x + s ξ); where it is less, the least of it where f bends."""
+    """Return the root mean square of f(x + s ξ), or its least value where f bends if that is larger."""
     at = np.array([*np.ravel(x), *([*f.breakpoints, *f.nonlinearities] or [0.0])])
     rms = np.hypot(f.smoothed(at, s), np.sqrt(f.smoothed_variance(at, s)))
     return np.maximum(rms[: np.size(x)], rms[np.size(x) :].min())
@@ -71,7 +71,7 @@ def test_smoothing_twice_is_smoothing_once(name, s, t, a):
     assert abs(act.smoothed(a, t) - once) <= 2e-12 * (1.0 + scale)
     assert abs(twice(a) - once) <= 2e-12 * (1.0 + scale)
     variance = GAUSS @ (values - once) ** 2
-    assert abs(act.smoothed_variance(a, t) - variance) <= 1e-10 * (1.0 + scale**2)  # what a user's f is good to
+    assert abs(act.smoothed_variance(a, t) - variance) <= 1e-10 * (1.0 + scale**2)  # the accuracy for a user's f
 
 
 @pytest.mark.parametrize("name", ["relu", "hardtanh", "erf", "tanh", "retanh"])
@@ -178,7 +178,7 @@ def test_negative_width_is_refused():
 
 
 def test_derivations_print_it():
-    text = derive.derivation("bias", 2, "in", "smoothed(tanh, 0.5)").text()
+    text = derive.derivation("bias", 2, "inside", "smoothed(tanh, 0.5)").text()
     assert "smoothed(1 - tanh(a)**2, 0.5)" in text
     with pytest.raises(ValueError, match=r"^activation must be made of terms whose Gaussian integral is known"):
         derive.smoothing("smoothed(tanh, 0.5)")

@@ -44,7 +44,7 @@ def close(value, true, tolerance, scale=1.0):
 
 
 def check_point(name, a, s):
-    """1e-12 for F and the variance, 1e-11 for the derivatives; they are J s^(j-n) in size near a kink."""
+    """F and the variance are good to 1e-12, derivatives to 1e-11 of their size, which is J s^(j-n) near a kink."""
     act, true = activation(name), builtin_reference(name, a, s, orders=5)
     for n in range(5):
         scale = s ** (KINKED[name] - n) if n > KINKED.get(name, 9) else 1.0
@@ -52,7 +52,7 @@ def check_point(name, a, s):
         assert close(value, true.derivatives[n], 1e-12 if n == 0 else 1e-11, scale), (n, value)
     variance = act.smoothed_variance(a, s)
     assert close(variance, true.variance, 1e-12)
-    if true.variance > 1e-25 * s * s and s < 0.1:  # else a tail, or a zero of f'
+    if true.variance > 1e-25 * s * s and s < 0.1:  # otherwise it is a tail, or a zero of f'
         assert abs(variance - true.variance) <= 1e-10 * true.variance
 
 
@@ -98,7 +98,7 @@ def test_expression_against_mpmath(text):
 
 
 def test_the_check_would_notice():
-    """A relative change of s by 1e-10 is a change of F by 4e-11 here."""
+    """A relative change of s by 1e-10 changes F by 4e-11 here, which the test notices."""
     act, true = activation("softplus"), builtin_reference("softplus", 0.0, 1.0)
     assert close(act.smoothed(0.0, 1.0), true.derivatives[0], 1e-12)
     assert not close(act.smoothed(0.0, 1.0 + 1e-10), true.derivatives[0], 1e-12)
@@ -119,7 +119,7 @@ def test_reference_does_not_depend_on_nodes_and_panels(name, a, s):
 
 
 def test_reference_against_formulas():
-    """The erf and sin integrals, and mpmath's own quadrature for softplus."""
+    """The references agree with the erf and sin integrals, and with mpmath's own quadrature for softplus."""
     assert abs(builtin_reference("erf", 0.7, 1.5).derivatives[0] - mp.erf(0.7 / mp.sqrt(5.5))) < 1e-15
     one, two = builtin_reference("sin", 0.7, 1.5, 3), sin_reference(0.7, 1.5, 3)
     assert max(abs(p - q) for p, q in zip(one.derivatives, two.derivatives, strict=True)) < 1e-40
@@ -165,7 +165,7 @@ def test_variance_is_the_smoothed_square_less_the_squared_mean(name, at):
 
 
 def test_kinks_that_recur_without_end():
-    """|sin x| = 2/π - 4/π Σ cos(2kx)/(4k² - 1), smoothed term by term; its kinks are told in [-100, 100] alone."""
+    """|sin x| = 2/π - 4/π Σ cos(2kx)/(4k² - 1), smoothed term by term; its kinks are listed in [-100, 100] only."""
     act, k = activation("Abs(sin(x))"), np.arange(1, 4000)
     for a, s in ((0.3, 0.3), (2.0, 5.0), (99.0, 0.4), (150.0, 0.3), (2.0, 50.0)):
         true = []

@@ -1,4 +1,4 @@
-"""Bounds over intervals: they hold at points within, and close in on the function as the interval shrinks."""
+"""Bounds over intervals hold at points inside, and converge to the function as the interval shrinks."""
 
 import numpy as np
 import pytest

@@ -75,7 +75,7 @@ def test_endless_kinks():
     expected = np.pi * np.arange(-31, 32)
     np.testing.assert_allclose(act.breakpoints, expected, rtol=1e-15)
     np.testing.assert_allclose([kink.slope_jump for kink in act.kinks], 2.0, rtol=1e-14)
-    far = np.linspace(-1000, 1000, 999)  # values and slopes beyond, where kinks are not told
+    far = np.linspace(-1000, 1000, 999)  # values and slopes beyond the listed kinks
     np.testing.assert_allclose(act(far), np.abs(np.sin(far)), atol=1e-15)
     np.testing.assert_allclose(act.derivative(far), np.cos(far) * np.sign(np.sin(far)), atol=1e-12)
 
@@ -117,7 +117,7 @@ def test_kinks_of_random_piecewise_linear_functions(hundredths, sizes, ramp):
     st.lists(st.integers(-40, 40), min_size=1, max_size=4, unique=True), st.sampled_from(["x", "sinh(x/4)", "x**3 + x"])
 )
 def test_random_roots(quarters, inner):
-    """Roots of a product of g(x) - g(r): the r, whether g is a polynomial or not."""
+    """The roots of a product of g(x) - g(r) are the r, whether g is a polynomial or not."""
     roots = sorted(q / 4 for q in quarters)
     g = {"x": x, "sinh(x/4)": sp.sinh(x / 4), "x**3 + x": x**3 + x}[inner]
     product = sp.Mul(*[g - g.subs(x, sp.Rational(q, 4)) for q in sorted(quarters)])

@@ -1,4 +1,4 @@
-"""Elementary functions against mpmath at 50 digits, over the whole range of doubles, and that loops of them vectorise.
+"""Elementary functions agree with mpmath over the whole range of doubles, and loops of them vectorise.
 
 The bounds are those that the functions state: a few roundings of 1.1e-16 each. Below FLOOR, where exp goes to zero
 before the normal numbers end, a value may be anything up to FLOOR.
@@ -53,7 +53,7 @@ GRID = np.concatenate(
 
 
 def error(name, u, value):
-    """Relative error of the value at u, as the bound counts it: 0 where anything goes, inf where it is not to be."""
+    """Return the relative error of the value at u: 0 where any value is right, inf where none of this kind is."""
     if u <= LEAST.get(name, -math.inf):
         return 0.0 if (value == -math.inf if u == LEAST[name] else math.isnan(value)) else math.inf
     with mpmath.workdps(50):
@@ -174,7 +174,7 @@ np.save(sys.argv[2], [[NAMES[name](u) for u in grid] for name in names])
 
 
 def test_without_jit(tmp_path):
-    """The same numbers to two bounds with the compiler off, where NumPy would warn of an invalid step."""
+    """With the compiler off the numbers agree to two bounds, and NumPy warns of no invalid value."""
     grid = np.concatenate([GRID[abs(GRID) < 700.0][::5], [NAN, INF, -INF, 0.0, -0.0, -1.0, 1e307, 5e-324]])
     files = tmp_path / "grid.npy", tmp_path / "values.npy"
     np.save(files[0], grid)

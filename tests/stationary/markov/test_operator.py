@@ -1,4 +1,4 @@
-"""The operator's matrix: quadrature, interpolation, and P on functions for which P is known."""
+"""The matrix of the operator: quadrature, interpolation, and P on functions for which it is known."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrnn_theory.stationary.markov.operator import Mesh, Step, gaussian_nodes, scatter
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step, gaussian_nodes, scatter
 
 ROUNDING = 1e-13  # sums of some hundred terms of order one
 
@@ -30,20 +30,20 @@ def test_a_cut_makes_a_kink_exact(cut):
 
 
 def test_interpolation_is_exact_for_a_panel_s_degree():
-    mesh = Mesh(np.array([-1.0, 0.2, 0.5, 3.0]))
+    panels = ChebyshevPanels(np.array([-1.0, 0.2, 0.5, 3.0]))
     x = np.linspace(-1.0, 3.0, 101)
-    g = np.stack([mesh.nodes**15 / 3.0**15, np.ones(len(mesh.nodes))], axis=1)
-    assert np.allclose(mesh.values(x, g), np.stack([x**15 / 3.0**15, np.ones(101)], axis=1), rtol=0.0, atol=ROUNDING)
-    assert len(mesh.nodes) == 3 * 15 + 1
-    assert np.all(np.diff(mesh.nodes) > 0.0)
+    g = np.stack([panels.nodes**15 / 3.0**15, np.ones(len(panels.nodes))], axis=1)
+    assert np.allclose(panels.values(x, g), np.stack([x**15 / 3.0**15, np.ones(101)], axis=1), rtol=0.0, atol=ROUNDING)
+    assert len(panels.nodes) == 3 * 15 + 1
+    assert np.all(np.diff(panels.nodes) > 0.0)
 
 
 def test_a_function_may_jump_at_an_edge_that_says_so():
-    mesh = Mesh(np.array([-1.0, 0.25, 2.0]), jumps=np.array([0.25]))
-    g = np.where(mesh.nodes < 0.25, mesh.nodes, 5.0)[:, None]
+    panels = ChebyshevPanels(np.array([-1.0, 0.25, 2.0]), jumps=np.array([0.25]))
+    g = np.where(panels.nodes < 0.25, panels.nodes, 5.0)[:, None]
     x = np.array([-1.0, 0.0, 0.2499, 0.2501, 2.0])
-    assert np.allclose(mesh.values(x, g)[:, 0], [-1.0, 0.0, 0.2499, 5.0, 5.0], rtol=0.0, atol=1e-12)
-    assert len(mesh.nodes) == 32
+    assert np.allclose(panels.values(x, g)[:, 0], [-1.0, 0.0, 0.2499, 5.0, 5.0], rtol=0.0, atol=1e-12)
+    assert len(panels.nodes) == 32
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(0.5, 0.0), (0.0, 0.5), (0.3, 0.4)])
@@ -51,23 +51,23 @@ def test_the_operator_on_one_state_and_square(inside, outside):
     """For f(a) = a: P 1 = 1, P h = A h + γ b, P h² = (A h + γ b)² + γ² (σ_in² + σ_out²), A = 1 - γ + γ w."""
     w, b, gamma = 0.4, 0.1, 0.3
     step = Step(lambda x: x, w, b, gamma, inside, outside)
-    mesh = Mesh(np.linspace(-6.0, 6.0, 7))
-    diffused = step.diffusion(mesh, mesh.nodes, 16) if inside and outside else None
-    h = np.linspace(-1.0, 1.0, 9)  # so far from the ends that no step leaves the mesh
-    rows = step.rows(mesh, h, 16, diffused)
+    panels = ChebyshevPanels(np.linspace(-6.0, 6.0, 7))
+    diffused = step.diffusion(panels, panels.nodes, 16) if inside and outside else None
+    h = np.linspace(-1.0, 1.0, 9)  # so far from the ends that no step leaves the panels
+    rows = step.rows(panels, h, 16, diffused)
     moved = (1.0 - gamma + gamma * w) * h + gamma * b
     assert np.allclose(rows[:, :-2].sum(axis=1), 1.0, rtol=0.0, atol=ROUNDING)
-    assert np.allclose(rows[:, :-2] @ mesh.nodes, moved, rtol=0.0, atol=10 * ROUNDING)
+    assert np.allclose(rows[:, :-2] @ panels.nodes, moved, rtol=0.0, atol=10 * ROUNDING)
     square = moved**2 + gamma**2 * (inside**2 + outside**2)
-    assert np.allclose(rows[:, :-2] @ mesh.nodes**2, square, rtol=0.0, atol=100 * ROUNDING)
+    assert np.allclose(rows[:, :-2] @ panels.nodes**2, square, rtol=0.0, atol=100 * ROUNDING)
     assert np.all(np.abs(rows[:, -2:]) < ROUNDING)
 
 
-def test_what_oversteps_the_mesh_is_counted():
-    mesh = Mesh(np.array([0.0, 0.5, 1.0]))
-    matrix = mesh.averages(np.array([0, 0, 1]), np.array([-0.5, 0.25, 3.0]), np.array([0.5, 0.5, 1.0]), 2)
+def test_the_overstep_of_the_panels_is_counted():
+    panels = ChebyshevPanels(np.array([0.0, 0.5, 1.0]))
+    matrix = panels.averages(np.array([0, 0, 1]), np.array([-0.5, 0.25, 3.0]), np.array([0.5, 0.5, 1.0]), 2)
     assert matrix[:, -2:] == pytest.approx(np.array([[0.25, 0.0], [0.0, 2.0]]))
-    assert matrix[:, :-2] @ mesh.nodes == pytest.approx(np.array([0.125, 1.0]))  # moved to the nearer end
+    assert matrix[:, :-2] @ panels.nodes == pytest.approx(np.array([0.125, 1.0]))  # moved to the nearer end
 
 
 def test_the_kernel_without_the_compiler():

@@ -1,4 +1,4 @@
-"""The spectrum of the Markov operator: linear networks, products of neurons, relaxation as it is seen, escape."""
+"""The spectrum of the Markov operator: linear networks, products of neurons, simulated relaxation, escape."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_two_bistable_neurons_have_products_of_eigenvalues(noise):
 
 @pytest.mark.parametrize("noise", [Noise(0.5), Noise(outside=0.5)], ids=repr)
 def test_eigenfunctions_decay_by_their_eigenvalue(noise):
-    """E g(h') = λ g(h), by Monte Carlo from given states; and not by an eigenvalue that is off."""
+    """Monte Carlo from given states confirms E g(h') = λ g(h), and rejects a wrong eigenvalue."""
     net = CTRNN(W, [0.1, 0.2], "relu", 0.5)
     found = spectrum(net, noise, tolerance=1e-4, count=3)
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_eigenfunctions_decay_by_their_eigenvalue(noise):
     ids=repr,
 )
 def test_the_gap_of_a_bistable_neuron(noise, low, high):
-    """Gap 1 - λ₁ against collocation in odd polynomials of the whole range, with the trapezoidal rule for the noise.
+    """The gap 1 - λ₁ agrees with collocation in odd polynomials, with the trapezoidal rule for the noise.
 
     For an odd network the second eigenfunction is odd.
     """

@@ -1,0 +1,180 @@
+"""The covariance of any f at correlated Gaussian inputs: the Hermite series, and quadrature where that is slow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
+from ctrnn_theory.support.types import FloatArray, IntArray
+
+TOLERANCE = 1e-13  # of the series, relative to the product of standard deviations of f
+WINDOW = 8  # terms that the size of the remainder is judged by
+ORDERS = 400  # of the series, before quadrature takes over
+SLOPE_REACH = 12.5  # standard deviations: φ^(1/2) is 1e-16 there, and cₙ integrates f' φ^(1/2) times hₙ φ^(1/2)
+PRODUCT_REACH = 9.5  # standard deviations beyond which f φ is below rounding
+PANEL = 2.0  # widest panel in x, where f has its features: 16 nodes resolve singularities at a distance of 1 or more
+FEATURES = 40.0  # |x| up to which panels stay that narrow; beyond, they double
+HALVINGS = 24  # rounds of halving panels that do not resolve f'
+MOST_EDGES = 2000  # edges of the panels of one input
+NODES, WEIGHTS = gauss_legendre(16)
+
+
+def hermite_covariance(
+    act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray
+) -> FloatArray:
+    """Return Σₙ rⁿ cₙ(i) cₙ(j) = Cov(f(xᵢ), f(xⱼ)), cₙ = E[f(m + s ξ) hₙ(ξ)], hₙ = Heₙ/√n! (Mehler's formula).
+
+    By Stein's identity cₙ = s/√n E[f'(m + s ξ) hₙ₋₁(ξ)], which loses no digits for small s. The remainder of the
+    series is bounded by |r|ⁿ⁺¹ times the remainders of Σ cₙ², and these by the remainder of Σ n cₙ² = s² E f'². Where
+    the latter has come down to rounding, WINDOW small terms in a row end the series. Pairs that do not reach TOLERANCE
+    within ORDERS terms (|r| near 1 at a kink or for a large s) are integrated by `conditioned`.
+
+    Parameters
+    ----------
+    act
+        The activation f.
+    m, s
+        Means and standard deviations (M,) of the inputs, s > 0.
+    i, j
+        Indices of the two inputs of each pair, (P,).
+    r
+        Correlations of the pairs, (P,).
+    """
+    edges = resolved_edges(act, m, s)
+    xi, weight = panel_nodes(edges)
+    slope = act.derivative(m[:, None] + s[:, None] * xi, 1)
+    g = weight * slope
+    left = s**2 * np.sum(g * slope, axis=1)  # remainder of Σ n cₙ²
+    z, jump = jump_nodes(act, m, s)
+    smooth = not jump.any()
+    if not smooth:  # f' is no longer square integrable: only |r|ⁿ makes the series converge
+        xi, g, left = np.append(xi, z, axis=1), np.append(g, jump, axis=1), np.full(m.size, np.inf)
+    floor = 1e-14 * left if smooth else np.zeros_like(left)  # below it, the remainder is rounding
+    before, h = np.zeros_like(xi), np.ones_like(xi)
+    total, power, known = np.zeros_like(r), r.copy(), np.zeros_like(m)
+    recent = np.full((WINDOW, r.size), np.inf)
+    done = np.zeros(r.size, dtype=bool)
+    for n in range(1, ORDERS + 1):
+        c = s / np.sqrt(n) * np.sum(g * h, axis=1)
+        term = power * c[i] * c[j]
+        total += term
+        recent[n % WINDOW] = np.abs(term)
+        known += c * c
+        left -= n * c * c
+        power = power * r
+        tail = np.maximum(left, floor) / (n + 1) if smooth else 1.0 + known
+        scale = TOLERANCE * np.sqrt(known[i] * known[j])
+        done = np.abs(power) * np.sqrt(tail[i] * tail[j]) <= scale
+        done |= ((left <= floor)[i] | (left <= floor)[j]) & (recent.sum(axis=0) <= scale)
+        if done.all():
+            return total
+        before, h = h, (xi * h - np.sqrt(n - 1.0) * before) / np.sqrt(n)
+    slow = np.flatnonzero(~done)
+    total[slow] = conditioned(act, m, s, i[slow], j[slow], r[slow], edges)
+    return total
+
+
+def jump_nodes(act: Activation, m: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the nodes z = (k-m)/s (M, K) and the weights J φ(z)/s by which jumps J of the value enter E f'."""
+    jumps = [k for k in act.kinks if k.value_jump != 0.0]
+    where = np.array([k.location for k in jumps])
+    size = np.array([k.value_jump for k in jumps])
+    z = np.clip((where - m[:, None]) / s[:, None], -SLOPE_REACH, SLOPE_REACH)
+    return z, np.where(np.abs(z) < SLOPE_REACH, size * _normal(z) / s[:, None], 0.0)
+
+
+def resolved_edges(act: Activation, m: FloatArray, s: FloatArray) -> FloatArray:
+    """Return edges in ξ (M, E), ascending, of panels that resolve f'(m + s ξ), with its breakpoints among them.
+
+    The panels of `even_edges` are halved, where that changes E f', until it agrees with the smoothed derivative,
+    which is computed independently. All inputs share the indices of the panels that are halved, and the test is on
+    the sum over panels: `halve_until_resolved`, which tests each panel by itself, would not do.
+
+    Raises
+    ------
+    ValueError
+        If f' varies on too fine a scale.
+    """
+    expected = act.smoothed(m, s, 1) - np.sum(jump_nodes(act, m, s)[1], axis=1)
+    edges = np.sort(np.append(even_edges(m, s), breakpoint_images(act, m, s), axis=1), axis=1)
+    for _ in range(HALVINGS):
+        panels, total = panel_slopes(act, m, s, edges)
+        scale = 1e-9 * total + 1e-12
+        if np.all(np.abs(np.sum(panels, axis=1) - expected) <= scale):
+            return edges
+        if edges.shape[1] > MOST_EDGES:
+            break
+        middle = 0.5 * (edges[:, 1:] + edges[:, :-1])
+        halves = panel_slopes(act, m, s, np.sort(np.append(edges, middle, axis=1), axis=1))[0]
+        changed = np.abs(halves[:, ::2] + halves[:, 1::2] - panels) > 1e-3 * scale[:, None]
+        columns = np.any(changed, axis=0)
+        # a feature narrower than all nodes' gaps changes nothing until panels everywhere are finer
+        edges = np.sort(np.append(edges, middle[:, columns] if columns.any() else middle, axis=1), axis=1)
+    raise ValueError(f"activation must vary on scales that quadrature resolves; got {act.text}")
+
+
+def panel_slopes(act: Activation, m: FloatArray, s: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the parts of E f'(m + s ξ) in each panel (M, E-1), and E |f'| (M,)."""
+    xi, weight = panel_nodes(edges)
+    parts = weight * act.derivative(m[:, None] + s[:, None] * xi, 1)
+    return parts.reshape(m.size, -1, NODES.size).sum(axis=2), np.sum(np.abs(parts), axis=1)
+
+
+def even_edges(m: FloatArray, s: FloatArray) -> FloatArray:
+    """Return edges in ξ (M, E) of panels that resolve φ, and features of f(m + s ξ) of order one near x = 0."""
+    steps = np.arange(np.ceil(-SLOPE_REACH), SLOPE_REACH)
+    edges = np.broadcast_to(np.concatenate([[-SLOPE_REACH], steps, [SLOPE_REACH]]), (m.size, steps.size + 2))
+    if np.max(s) <= PANEL:
+        return edges
+    far = np.max(np.abs(m) + SLOPE_REACH * s) / FEATURES
+    wide = FEATURES * 2.0 ** np.arange(1, 2 + max(0, int(np.ceil(np.log2(far)))))
+    x = np.concatenate([-wide, np.arange(-FEATURES, FEATURES + PANEL, PANEL), wide])
+    return np.append(edges, np.clip((x - m[:, None]) / s[:, None], -SLOPE_REACH, SLOPE_REACH), axis=1)
+
+
+def breakpoint_images(act: Activation, m: FloatArray, s: FloatArray) -> FloatArray:
+    """Return the ξ (M, K) at which m + s ξ meets a breakpoint of f; those out of reach are moved to its ends."""
+    places = np.array(act.breakpoints, dtype=np.float64)
+    return np.clip((places - m[:, None]) / s[:, None], -SLOPE_REACH, SLOPE_REACH)
+
+
+def panel_nodes(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return Gauss–Legendre nodes (M, Q) between edges (M, E) in any order, and their weights times φ."""
+    edges = np.sort(edges, axis=1)
+    xi, half = nodes_between(edges[:, :-1], edges[:, 1:], NODES)
+    xi = xi.reshape(len(edges), -1)
+    return xi, (half * WEIGHTS).reshape(xi.shape) * _normal(xi)
+
+
+def conditioned(
+    act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray, edges: FloatArray
+) -> FloatArray:
+    """Return E[(f(xᵢ) - Fᵢ)(F(mⱼ + r sⱼ ξ; sⱼ √(1-r²)) - Fⱼ)] = Cov(f(xᵢ), f(xⱼ)), ξ being the variate of xᵢ.
+
+    The panels resolve both inputs. For |r| near 1 the second factor bends within √(1-r²) of the breakpoints of f, and
+    panels halve towards each down to that width. The result is good to rounding of f, that is to 1e-16 |f| times the
+    standard deviation of f.
+    """
+    q = np.sqrt((1.0 - r) * (1.0 + r))
+    F = act.smoothed(m, s)
+    levels = 2 + int(np.ceil(-np.log2(max(np.min(q), 1e-12))))
+    offsets = 2.0 ** -np.arange(levels)
+    offsets = np.concatenate([-offsets, [0.0], offsets])
+    breaks = breakpoint_images(act, m, s)[j, :, None] * np.sign(r)[:, None, None]
+    near = np.clip(breaks + offsets, -SLOPE_REACH, SLOPE_REACH).reshape(r.size, -1)
+    result = np.empty_like(r)
+    for p in range(r.size):  # one pair at a time bounds the memory
+        a, b = i[p], j[p]
+        merged = np.concatenate([edges[a], np.sign(r[p]) * edges[b], near[p]])
+        xi, weight = panel_nodes(np.unique(np.clip(merged, -PRODUCT_REACH, PRODUCT_REACH))[None])
+        first = act(m[a] + s[a] * xi) - F[a]
+        second = act.smoothed(m[b] + r[p] * s[b] * xi, s[b] * q[p]) - F[b]
+        result[p] = np.sum(weight * first * second)
+    return result
+
+
+def _normal(z: FloatArray) -> FloatArray:
+    """Return φ(z)."""
+    density: FloatArray = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+    return density

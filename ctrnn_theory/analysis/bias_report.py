@@ -1,0 +1,212 @@
+"""The report on the noise-induced bias: what each method found, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.registry import METHODS
+from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.results import WORST, Arrays, Drawn, largest, plain, root_mean_square, row_of
+from ctrnn_theory.support.tables import Table
+from ctrnn_theory.support.types import FloatArray
+
+
+@guarded
+@dataclass(frozen=True, eq=False, repr=False)
+class BiasReport(Drawn, picture="bias"):
+    """The stationary law of one network by several methods, and the noise-induced bias that each gives."""
+
+    network: CTRNN
+    """The network, N neurons."""
+    noise: Noise
+    """Its noise."""
+    u: FloatArray | None
+    """Constant input (K,), or None."""
+    fixed_point: FloatArray
+    """Noise-free fixed point h* (N,) to which the start state settles, and from which the bias is measured; NaN where
+    it settles to none."""
+    laws: Mapping[str, StationaryLaw]
+    """Law that each method found, by name, in the order of the ladder."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Reason of each method that does not apply."""
+    start: FloatArray | None = None
+    """Start state (N,); None for zero."""
+    rng: Any = 0
+    """Seed of the simulation."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a reader must know: that there are several attractors, or no fixed point, and the like."""
+
+    @property
+    def bias(self) -> dict[str, FloatArray]:
+        """Noise-induced bias E[h] - h* (N,) by each method; NaN where the start state settles to no fixed point."""
+        return {name: law.mean - self.fixed_point for name, law in self.laws.items()}
+
+    @property
+    def output_bias(self) -> dict[str, FloatArray]:
+        """Noise-induced bias of the output, W_out (E[h] - h*), (P,), by each method.
+
+        Raises
+        ------
+        ValueError
+            If the network has no readout.
+        """
+        if self.network.W_out is None:
+            raise ValueError("net must have W_out for an output; got None")
+        return {name: self.network.W_out @ delta for name, delta in self.bias.items()}
+
+    @property
+    def reference(self) -> str | None:
+        """Method with which the others are compared: "exact" if it was reached, else "simulation"."""
+        for name in ("exact", "simulation"):
+            if name in self.laws and self.laws[name].converged:
+                return name
+        return "simulation" if "simulation" in self.laws else None
+
+    def title(self) -> str:
+        """Return one line on the network and its noise."""
+        return f"{self.network.title}; noise {self.noise.title}"
+
+    def _headline(self) -> str:
+        return self.title()
+
+    def _parts(self, few: int) -> Iterator[str | Table]:
+        yield self._fixed(few)
+        yield ""
+        yield self._by_neuron() if self.network.n <= few else self._by_method()
+        if self.network.W_out is not None and self.network.n <= few:
+            yield from ("", self._by_output())
+        remarks = [f"{name}: not applicable: {reason}" for name, reason in self.refused.items()]
+        remarks += [f"{name}: {law.message}" for name, law in self.laws.items() if law.message]
+        remarks += [f"note: {note}" for note in self.notes]
+        if remarks:
+            yield from ("", *remarks)
+
+    def _fixed(self, few: int) -> str:
+        state = self.fixed_point
+        if np.any(np.isnan(state)):
+            return "noise-free fixed point h*: none is reached from this start"
+        return f"noise-free fixed point h* = {row_of(state, few, '.8g')}"
+
+    def _by_neuron(self) -> Table:
+        """Return the table that has a row for each method and neuron."""
+        several = self.network.n > 1
+        fluctuation, shift = _places(law.std for law in self.laws.values()), _places(self.bias.values())
+        titles = ["method", *(["neuron"] if several else []), "mean", "bias", "std", self._against(), "seconds"]
+        rows = []
+        for name, law in self.laws.items():
+            place, delta = ".9e" if np.max(np.abs(law.mean)) >= 1e6 else shift, self.bias[name]
+            away = None if name == self.reference else self._away(name)
+            for i, mean in enumerate(law.mean):
+                error = "" if law.standard_error is None else f" ± {law.standard_error[i]:.0e}"
+                first = [_named(name, law), f"{law.seconds:.3f}"] if i == 0 else ["", ""]
+                numbers = [
+                    f"{mean:{place}}{error}",
+                    f"{delta[i]:+{shift}}" if math.isfinite(delta[i]) else "",
+                    f"{law.std[i]:{fluctuation}}" if math.isfinite(law.std[i]) else "",
+                    "" if away is None else f"{away[i]:+.2e}",
+                ]
+                rows.append([first[0], *([str(i)] if several else []), *numbers, first[1]])
+        return Table(titles, rows, left=1)
+
+    def _by_method(self) -> Table:
+        """Return the table that has a row for each method: size of the bias, largest entries, bias of the output."""
+        titles = ["method", "rms bias", "largest (neuron: bias)", "rms std", self._against("rms "), "seconds"]
+        outputs = {} if self.network.W_out is None else self.output_bias
+        if outputs:
+            count = len(next(iter(outputs.values()), ()))
+            titles.insert(3, "bias of the output" if count <= WORST else "rms bias of the outputs")
+        rows = []
+        for name, law in self.laws.items():
+            delta, known = self.bias[name], np.all(np.isfinite(self.bias[name]))
+            error = "" if law.standard_error is None else f" ± {root_mean_square(law.standard_error):.0e}"
+            away = None if name == self.reference else self._away(name)
+            row = [
+                _named(name, law),
+                f"{root_mean_square(delta):.5g}{error}" if known else "",
+                largest(delta),
+                f"{root_mean_square(law.std):.4g}" if np.all(np.isfinite(law.std)) else "",
+                "" if away is None else f"{root_mean_square(away):.2e}",
+                f"{law.seconds:.3f}",
+            ]
+            if outputs:
+                row.insert(3, _outputs(outputs[name]) if known else "")
+            rows.append(row)
+        return Table(titles, rows, left=1)
+
+    def _by_output(self) -> Table:
+        """Return the table of the bias of the output, which has a row for each method."""
+        return Table(
+            ["method", "bias of the output"],
+            [[_named(name, self.laws[name]), _outputs(value)] for name, value in self.output_bias.items()],
+            left=1,
+        )
+
+    def _against(self, measure: str = "") -> str:
+        return f"{measure}from {self.reference}" if self.reference else "deviation"
+
+    def _away(self, name: str) -> FloatArray | None:
+        """Deviation (N,) of a mean from that of the reference."""
+        return None if self.reference is None else self.laws[name].mean - self.laws[self.reference].mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
+        network = self.network.to_dict()
+        activation = network.pop("activation")
+        methods: dict[str, Any] = {}
+        for name in METHODS:
+            if name in self.laws:
+                law = self.laws[name].to_dict()
+                methods[name] = {"mean": law["mean"], "covariance": law["covariance"], "bias": plain(self.bias[name])}
+                methods[name] |= {key: law[key] for key in ("standard_error", "converged", "message", "seconds")}
+            elif name in self.refused:
+                empty = dict.fromkeys(("mean", "covariance", "bias", "standard_error"))
+                methods[name] = empty | {"converged": False, "message": self.refused[name], "seconds": None}
+        return {
+            "activation": activation,
+            "network": network,
+            "noise": self.noise.to_dict(),
+            "input": plain(self.u),
+            "fixed_point": plain(self.fixed_point),
+            "methods": methods,
+            "notes": list(self.notes),
+        }
+
+    def _arrays(self) -> Arrays:
+        laws, none = list(self.laws.values()), np.full(self.network.n, np.nan)
+        variables: dict[str, Any] = {
+            "mean": [law.mean for law in laws],
+            "bias": list(self.bias.values()),
+            "std": [law.std for law in laws],
+            "standard_error": [none if law.standard_error is None else law.standard_error for law in laws],
+        }
+        pairs = {name: (("methods", "neuron"), np.array(rows)) for name, rows in variables.items()}
+        if self.network.W_out is not None:
+            pairs["output_bias"] = (("methods", "output"), np.array(list(self.output_bias.values())))
+        return Arrays(pairs | {"fixed_point": ("neuron", self.fixed_point)}, {"methods": list(self.laws)})
+
+
+def _named(name: str, law: StationaryLaw) -> str:
+    return name + ("" if law.converged else " (!)")
+
+
+def _outputs(delta: FloatArray) -> str:
+    """Show the bias of few outputs each, of many its root mean square and where it is largest."""
+    if len(delta) <= WORST:
+        return ", ".join(f"{x:+.5g}" if math.isfinite(x) else "" for x in delta)
+    return f"{root_mean_square(delta):.5g} ({largest(delta)})"
+
+
+def _places(columns: Iterable[FloatArray]) -> str:
+    """Fixed-point format that gives the largest number of a column six digits at least."""
+    largest = max((float(np.nanmax(np.abs(x), initial=0.0)) for x in columns), default=0.0)
+    if largest >= 1e6:
+        return ".9e"
+    return f".{8 if largest == 0.0 else min(15, max(8, 5 - math.floor(math.log10(largest))))}f"
