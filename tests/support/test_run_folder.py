@@ -54,7 +54,7 @@ def swept(out, callback=None):
 
 
 def same_path(found, whole):
-    return found.h.size and np.array_equal(found.h, whole.h[: len(found.h)]) and np.array_equal(found.net.W, NET.W)
+    return found.h.size and np.array_equal(found.h, whole.h[: len(found.h)]) and np.array_equal(found.network.W, NET.W)
 
 
 def same_training(found, whole, ended=True):
