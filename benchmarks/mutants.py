@@ -129,6 +129,37 @@ def run(tests: list[str], where: Path, limit: float) -> str:
     return "passed" if done.returncode == 0 else "failed"
 
 
+def tried(module: str, where: Path, each: int, seed: int, console: Console) -> tuple[int, int]:
+    """Change a module of the copy, print the mistakes that survive, and return how many were caught, of how many."""
+    tests = TESTED_BY.get(module, [f"tests/derive/test_{module}.py"])
+    tests = [str(DERIVE / f"{module}.py"), *(test for test in tests if (where / test).exists())]  # doctests first
+    target = where / DERIVE / f"{module}.py"
+    whole = target.read_text(encoding="utf-8")
+    if run(tests, where, 600.0) != "passed":  # compiles kernels too
+        console.print(f"{module}: its tests fail without a mistake; left out")
+        return 0, 0
+    begin = perf_counter()
+    run(tests, where, 600.0)
+    usual = perf_counter() - begin
+    chosen = mutants(module)
+    possible = len(chosen)
+    if each:
+        chosen = sorted(random.Random(seed).sample(chosen, min(each, possible)), key=lambda m: m.line)
+    survivors = []
+    for mutant in track(chosen, description=module, console=Console(stderr=True)):
+        target.write_text(mutant.source, encoding="utf-8")
+        if run(tests, where, 30.0 + 3.0 * usual) == "passed":
+            survivors.append(mutant)
+    target.write_text(whole, encoding="utf-8")
+    caught = len(chosen) - len(survivors)
+    console.print(f"{module}: {caught} of {len(chosen)} caught ({possible} possible), {usual:.1f} s for its tests")
+    for mutant in survivors:
+        console.print(
+            f"  line {mutant.line}", f"    - {mutant.before}", f"    + {mutant.after}", sep="\n", markup=False
+        )
+    return caught, len(chosen)
+
+
 @click.command()
 @click.option("--module", "modules", multiple=True, help="Module of derive; may be repeated. The default is all.")
 @click.option("--each", default=12, show_default=True, help="Number of random mistakes in each module; 0 for all.")
@@ -137,46 +168,14 @@ def main(modules: tuple[str, ...], each: int, seed: int) -> None:
     """Change the formulas, run their tests, and print the mistakes that survive."""
     console = Console(width=160, highlight=False)
     known = sorted(path.stem for path in (ROOT / DERIVE).glob("*.py") if path.stem not in NO_FORMULAS)
-    total = caught = 0
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         for name in ("ctrnn_theory", "tests"):
             shutil.copytree(ROOT / name, where / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, where / name)
-        for module in modules or known:
-            tests = TESTED_BY.get(module, [f"tests/derive/test_{module}.py"])
-            tests = [
-                str(DERIVE / f"{module}.py"),
-                *(test for test in tests if (where / test).exists()),
-            ]  # doctests first
-            target = where / DERIVE / f"{module}.py"
-            whole = target.read_text(encoding="utf-8")
-            if run(tests, where, 600.0) != "passed":  # compiles kernels too
-                console.print(f"{module}: its tests fail without a mistake; left out")
-                continue
-            begin = perf_counter()
-            run(tests, where, 600.0)
-            usual = perf_counter() - begin
-            chosen = mutants(module)
-            possible = len(chosen)
-            if each:
-                chosen = sorted(random.Random(seed).sample(chosen, min(each, possible)), key=lambda m: m.line)
-            survivors = []
-            for mutant in track(chosen, description=module, console=Console(stderr=True)):
-                target.write_text(mutant.source, encoding="utf-8")
-                if run(tests, where, 30.0 + 3.0 * usual) == "passed":
-                    survivors.append(mutant)
-            target.write_text(whole, encoding="utf-8")
-            total, caught = total + len(chosen), caught + len(chosen) - len(survivors)
-            console.print(
-                f"{module}: {len(chosen) - len(survivors)} of {len(chosen)} caught ({possible} possible), "
-                f"{usual:.1f} s for its tests"
-            )
-            for mutant in survivors:
-                console.print(
-                    f"  line {mutant.line}", f"    - {mutant.before}", f"    + {mutant.after}", sep="\n", markup=False
-                )
+        counts = [tried(module, where, each, seed, console) for module in modules or known]
+    caught, total = map(sum, zip(*counts, strict=True))
     if total:
         console.print(f"caught: {caught} of {total} ({caught / total:.0%})")
 

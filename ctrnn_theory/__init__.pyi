@@ -32,6 +32,7 @@ from .model import Noise as Noise
 from .stationary import METHODS as METHODS
 from .stationary import StationaryLaw as StationaryLaw
 from .stationary import predict as predict
+from .stationary import register_method as register_method
 from .stationary.markov.spectrum import Spectrum as Spectrum
 from .stationary.markov.spectrum import spectrum as spectrum
 from .support.errors import Divergence as Divergence

@@ -1,21 +1,65 @@
 """Figures of the claims of the theory, in the quality of a paper, made from the public interface alone.
 
 A figure is a module with three functions: ``compute(quick=False)`` returns data, which are arrays and numbers by name,
-``headline(data)`` returns the numbers that the figure shows, and ``draw(data)`` returns a Matplotlib figure. The first
-line of the module's docstring says what the figure shows. A new figure needs a file in this folder and its name below.
+``headline(data)`` returns the numbers that the figure shows, and ``draw(data)`` returns a Matplotlib figure. A new
+figure needs a file in this folder and its entry below.
 """
 
-FIGURES = (
-    "smoothing",
-    "bias_sigma",
-    "bias_gamma",
-    "laws",
-    "cost",
-    "regulator",
-    "preference",
-    "threshold",
-    "operating",
-    "surrogate",
-    "resonance",
+from typing import NamedTuple
+
+from ctrnn_theory.support.registry import Registry
+
+
+class Figure(NamedTuple):
+    """A figure."""
+
+    name: str
+    """Name of the figure, and of its module."""
+    summary: str
+    """What the figure shows."""
+
+
+FIGURES: Registry[Figure] = Registry(
+    "NAME",
+    [
+        Figure("smoothing", "Noise inside smooths the activation, and shifts fixed points where it bends"),
+        Figure(
+            "bias_sigma", "The noise-induced bias grows with σ at a kink, and with σ² where the activation is smooth"
+        ),
+        Figure(
+            "bias_gamma",
+            "Noise inside shifts the mean at any step; the shift by noise outside vanishes as the step becomes short",
+        ),
+        Figure(
+            "laws",
+            "Stationary laws of one and two neurons: the Gaussian closure fits them with one basin, and not with two",
+        ),
+        Figure(
+            "cost",
+            "Accuracy against cost: each method after its seconds, and the steps that control variates save",
+        ),
+        Figure(
+            "regulator",
+            "A neuron that holds a set-point: noise inside drives its operating point to where the activation is flat",
+        ),
+        Figure(
+            "preference",
+            "Networks trained with noise inside can work best with noise; those trained with noise outside do not",
+        ),
+        Figure(
+            "threshold",
+            "The preferred noise follows from the shift of the output without noise, and from its variance",
+        ),
+        Figure(
+            "operating", "Training with more noise inside places more neurons within one standard deviation of the kink"
+        ),
+        Figure(
+            "surrogate", "A network with a smoothed activation and no noise keeps the mean output of the noisy network"
+        ),
+        Figure(
+            "resonance",
+            "Not stochastic resonance: there a threshold sets the best noise, here training does",
+        ),
+    ],
 )
-"""Names of the figures, in the order of the argument."""
+"""The figures by name, in the order of the argument."""

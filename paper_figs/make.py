@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import logging
 from collections.abc import Callable, Iterable
@@ -69,8 +68,7 @@ def make(
     """
     chosen = list(dict.fromkeys(names)) or list(FIGURES)
     for name in chosen:
-        if name not in FIGURES:
-            raise ValueError(f"NAME must be one of {', '.join(FIGURES)}; got {name!r}")
+        FIGURES.choose(name)
     usable(out, "--out")
     return _made(chosen, quick, out, fresh, progress)
 
@@ -118,9 +116,3 @@ def write(module: ModuleType, data: Data, out: Path) -> tuple[Path, ...]:
                 figure.savefig(temporary, format=ending, metadata=metadata)
             files.append(path)
     return tuple(files)
-
-
-def summary(name: str) -> str:
-    """Return the line that says what a figure shows, without importing the figure."""
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from ctrnn_theory import plotting
+from ctrnn_theory import METHODS, plotting
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0  # inches
@@ -65,4 +65,4 @@ def simulated(
 
 def method_label(name: str) -> str:
     """Return the name of a method as it is printed."""
-    return "Fokker–Planck" if name == "fokker_planck" else name.replace("_", " ").replace("gaussian", "Gaussian")
+    return METHODS[name].label

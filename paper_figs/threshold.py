@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import ctrnn_theory as ct
@@ -80,6 +81,15 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
 def draw(data: Mapping[str, Any]) -> Figure:
     """Draw preferred against training noise, and both in units of the training noise against the critical noise."""
     made, (left, right) = figure(TWO_COLUMNS, 2.9, 1, 2)
+    _points(data, left, right)
+    _of_training(data, left)
+    _of_two_numbers(data, right)
+    letters([left, right])
+    return made
+
+
+def _points(data: Mapping[str, Any], left: Axes, right: Axes) -> None:
+    """Draw the networks on both axes."""
     for site in SITES:
         sigma, best, c = (data[f"{site}/{name}"] for name in ("sigma", "preferred", "sigma_c"))
         ends = np.abs(np.array([best - data[f"{site}/low"], data[f"{site}/high"] - best]))
@@ -92,6 +102,10 @@ def draw(data: Mapping[str, Any]) -> Figure:
             x, y, error = sigma[chosen], best[chosen], ends[:, chosen]
             left.errorbar(x, x * y, x * error, **style)
             right.errorbar(np.minimum(c[chosen], EDGE), y, error, **style)
+
+
+def _of_training(data: Mapping[str, Any], left: Axes) -> None:
+    """Draw what belongs to the axis of the training noise."""
     left.plot([0.0, 1.6], [0.0, 1.6], color="0.75", linewidth=0.8, zorder=0)
     left.annotate("as in training", (0.55, 0.6), rotation=38, color="0.5", fontsize=7, ha="center")
     left.set_xlabel(r"training noise $\sigma_t$")
@@ -103,6 +117,10 @@ def draw(data: Mapping[str, Any]) -> Figure:
     if count := int(headline(data)["left out"]):
         left.plot([], [], " ", label=f"({count} left out: rare trials run away)")
     left.legend(loc="upper left")
+
+
+def _of_two_numbers(data: Mapping[str, Any], right: Axes) -> None:
+    """Draw the two laws and the predictions of the closure."""
     c = np.linspace(0.0, EDGE, 300)
     right.plot(
         c, smooth(c), color="black", label=r"shift $\propto \sigma^2$:  $\sigma_\mathrm{pref}^2 = \sigma_t^2 - \nu/2K$"
@@ -117,5 +135,3 @@ def draw(data: Mapping[str, Any]) -> Figure:
     right.set_ylabel(r"$\sigma_\mathrm{pref}\,/\,\sigma_t$")
     right.set_title(r"by the two numbers $K$ and $\nu$")
     right.legend(loc="upper right")
-    letters([left, right])
-    return made

@@ -65,7 +65,7 @@ def draw(rng: np.random.Generator, n: int, wide: bool) -> Case:
     sites = ((1, 0), (0, 1), (1, 1), (0, 0))[rng.choice(4, p=[0.4, 0.3, 0.25, 0.05])]
     inside, outside = (size(*levels) * site for site in sites)
     gamma = 1.0 if rng.random() < 0.1 else size(*rates)
-    return Case(str(rng.choice(BUILTIN)), W, tuple(signed(*biases) for _ in range(n)), gamma, inside, outside)
+    return Case(str(rng.choice(list(BUILTIN))), W, tuple(signed(*biases) for _ in range(n)), gamma, inside, outside)
 
 
 def outcome(case: Case, method: str) -> Outcome:

@@ -13,7 +13,7 @@ Public are the names below; all else is private to the package.
 """
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
-from ctrnn_theory.activations.library import BUILTIN, description
+from ctrnn_theory.activations.library import BUILTIN
 from ctrnn_theory.activations.symbolic.pieces import Piece
 
-__all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation", "description"]
+__all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation"]

@@ -1,1 +1,1 @@
-"""What users ask of a network and its noise: the bias, its curve, the law in time, the preferred noise."""
+"""Analyses of a network and its noise: noise-induced bias, course in time, preferred noise, operating points."""

@@ -76,7 +76,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen, report = METHODS if methods is None else method_names(methods), reporter(progress)
+    chosen, report = tuple(METHODS) if methods is None else method_names(methods), reporter(progress)
     check_rng(rng)
     threads(workers)
     if target_se is not None:
@@ -90,7 +90,7 @@ def bias(
             refused[name] = "it may take minutes for three neurons, and is left out unless methods name it"
             continue
         report(done, len(names), name)
-        options = {"rng": rng, "target_se": target_se, "workers": workers} if name == "simulation" else {}
+        options = METHODS[name].options.chosen({"rng": rng, "target_se": target_se, "workers": workers})
         try:
             laws[name] = base if name == "deterministic" else predict(net, noise, u, name, start, **options)
         except NotApplicable as reason:

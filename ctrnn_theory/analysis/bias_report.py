@@ -117,12 +117,11 @@ class BiasReport(Drawn, picture="bias"):
         return Table(titles, rows, left=1)
 
     def _by_method(self) -> Table:
-        """Return the table that has a row for each method: size of the bias, largest entries, bias of the output."""
-        titles = ["method", "rms bias", "largest (neuron: bias)", "rms std", self._against("rms "), "seconds"]
+        """Return the table that has a row for each method: size of the bias, bias of the output, largest entries."""
         outputs = {} if self.network.W_out is None else self.output_bias
+        titles = ["method", "rms bias", self._against("rms "), "largest (neuron: bias)", "rms std", "seconds"]
         if outputs:
-            count = len(next(iter(outputs.values()), ()))
-            titles.insert(3, "bias of the output" if count <= WORST else "rms bias of the outputs")
+            titles.insert(3, self._output_title())
         rows = []
         for name, law in self.laws.items():
             delta, known = self.bias[name], np.all(np.isfinite(self.bias[name]))
@@ -131,9 +130,9 @@ class BiasReport(Drawn, picture="bias"):
             row = [
                 _named(name, law),
                 f"{root_mean_square(delta):.5g}{error}" if known else "",
+                "" if away is None else f"{root_mean_square(away):.2e}",
                 largest(delta),
                 f"{root_mean_square(law.std):.4g}" if np.all(np.isfinite(law.std)) else "",
-                "" if away is None else f"{root_mean_square(away):.2e}",
                 f"{law.seconds:.3f}",
             ]
             if outputs:
@@ -143,17 +142,18 @@ class BiasReport(Drawn, picture="bias"):
 
     def _by_output(self) -> Table:
         """Return the table of the bias of the output, which has a row for each method."""
-        return Table(
-            ["method", "bias of the output"],
-            [[_named(name, self.laws[name]), _outputs(value)] for name, value in self.output_bias.items()],
-            left=1,
-        )
+        rows = [[_named(name, self.laws[name]), _outputs(value)] for name, value in self.output_bias.items()]
+        return Table(["method", self._output_title()], rows, left=1)
+
+    def _output_title(self) -> str:
+        few = self.network.W_out is not None and len(self.network.W_out) <= WORST
+        return "bias of the output" if few else "rms bias of the outputs (largest)"
 
     def _against(self, measure: str = "") -> str:
         return f"{measure}from {self.reference}" if self.reference else "deviation"
 
     def _away(self, name: str) -> FloatArray | None:
-        """Deviation (N,) of a mean from that of the reference."""
+        """Return the deviation (N,) of a mean from that of the reference."""
         return None if self.reference is None else self.laws[name].mean - self.laws[self.reference].mean
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class BiasReport(Drawn, picture="bias"):
         network = self.network.to_dict()
         activation = network.pop("activation")
         methods: dict[str, Any] = {}
-        for name in METHODS:
+        for name in dict.fromkeys((*METHODS, *self.laws, *self.refused)):
             if name in self.laws:
                 law = self.laws[name].to_dict()
                 methods[name] = {"mean": law["mean"], "covariance": law["covariance"], "bias": plain(self.bias[name])}
@@ -198,14 +198,14 @@ def _named(name: str, law: StationaryLaw) -> str:
 
 
 def _outputs(delta: FloatArray) -> str:
-    """Show the bias of few outputs each, of many its root mean square and where it is largest."""
+    """Return the bias of each of few outputs, or root mean square and largest entries of many, as text."""
     if len(delta) <= WORST:
         return ", ".join(f"{x:+.5g}" if math.isfinite(x) else "" for x in delta)
-    return f"{root_mean_square(delta):.5g} ({largest(delta)})"
+    return f"{root_mean_square(delta):.5g}" + (f" ({largest(delta)})" if np.any(delta) else "")
 
 
 def _places(columns: Iterable[FloatArray]) -> str:
-    """Fixed-point format that gives the largest number of a column six digits at least."""
+    """Return the fixed-point format that gives the largest number of a column at least six digits."""
     largest = max((float(np.nanmax(np.abs(x), initial=0.0)) for x in columns), default=0.0)
     if largest >= 1e6:
         return ".9e"

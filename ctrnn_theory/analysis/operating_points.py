@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise

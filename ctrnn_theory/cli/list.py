@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import io
+from importlib import import_module
 
 import click
 
 from ctrnn_theory.cli.console import say
+from ctrnn_theory.cli.figures import paper_figs
+
+REGISTRIES = {
+    "activations": "ctrnn_theory.activations:BUILTIN",
+    "figures": "paper_figs:FIGURES",
+    "formulas": "ctrnn_theory.derive:FORMULAS",
+    "methods": "ctrnn_theory.stationary:METHODS",
+    "tasks": "ctrnn_theory.training.tasks:TASKS",
+}
+"""Where the registries are; only that which is listed is imported."""
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["activations", "figures", "formulas", "methods", "tasks"]))
+@click.argument("what", type=click.Choice(list(REGISTRIES)))
 def list_command(what: str) -> None:
     """List what there is to choose from."""
-    from rich.console import Console
-    from rich.table import Table
-
-    if what == "activations":
-        from ctrnn_theory.activations import BUILTIN, description
-
-        rows = [(name, description(name)) for name in BUILTIN]
-    elif what == "figures":
-        from ctrnn_theory.cli.figures import paper_figs
-
-        figures = paper_figs()
-        rows = [(name, figures.summary(name)) for name in figures.FIGURES]
-    elif what == "formulas":
-        from ctrnn_theory.derive import FORMULAS
-
-        rows = [(name, about) for name, (about, _) in FORMULAS.items()]
-    elif what == "tasks":
-        from ctrnn_theory.training.tasks import TASKS
-
-        rows = [(name, task.summary) for name, task in TASKS.items()]
-    else:
-        from ctrnn_theory.stationary.registry import METHODS, summary
-
-        rows = [(name, summary(name)) for name in METHODS]
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(width=120, color_system=None, highlight=False, file=io.StringIO())
-    console.print(table)
-    say(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
+    module, _, name = REGISTRIES[what].partition(":")
+    if what == "figures":
+        paper_figs()  # finds them in a clone
+    registry = getattr(import_module(module), name)
+    width = max(map(len, registry))
+    for entry in registry.values():
+        applies = getattr(entry, "applies", "")
+        say(f"{entry.name:<{width}}  {entry.summary}{f'; for {applies}' if applies else ''}")

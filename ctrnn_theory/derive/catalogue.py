@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ctrnn_theory.derive import kinks, network, preference, sensitivity, small_noise, smoothing
 from ctrnn_theory.derive.derivation import Derivation
 from ctrnn_theory.derive.symbols import as_site
-from ctrnn_theory.support.arguments import choice
+from ctrnn_theory.support.registry import Registry
+
+
+def _small_noise(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return small_noise.describe(quantity, order, site, activation)
+
+
+def _kink(part: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return kinks.describe(part, site)
+
+
+def _preference(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return preference.describe(quantity, site)
 
 
 def _smoothing(order: int, site: Any, activation: Any) -> Derivation:
@@ -22,56 +35,74 @@ def _sensitivity(parameter: str, method: Any, *ignored: Any) -> Derivation:
     return sensitivity.describe(parameter, method)
 
 
+@dataclass(frozen=True)
+class Formula:
+    """A formula that can be derived."""
+
+    name: str
+    """Name by which it is chosen."""
+    summary: str
+    """What the formula gives."""
+    derive: Callable[[int, Any, Any], Derivation]
+    """Derivation from (order, site, activation), of which some formulas need none."""
+    specific: bool = False
+    """Whether the formula can be written out for one activation."""
+
+
 LABELS = {"mean_field": "mean field", "gaussian_closure": "Gaussian closure"}
-Maker = Callable[[int, Any, Any], Derivation]
-FORMULAS: dict[str, tuple[str, Maker]] = {
-    "bias": (
-        "noise-induced bias of one neuron under weak noise",
-        lambda n, s, f: small_noise.describe("bias", n, s, f),
-    ),
-    "variance": (
-        "stationary variance of one neuron under weak noise",
-        lambda n, s, f: small_noise.describe("variance", n, s, f),
-    ),
-    "third_cumulant": (
-        "third cumulant of one neuron under weak noise",
-        lambda n, s, f: small_noise.describe("third_cumulant", n, s, f),
-    ),
-    "network_bias": (
-        "noise-induced bias of a network under weak noise, to order two",
-        lambda n, s, f: network.describe(),
-    ),
-    "kink_inner": (
-        "noise-induced bias within the boundary layer at a kink",
-        lambda n, s, f: kinks.describe("inner", s),
-    ),
-    "kink_outer": ("noise-induced bias away from a kink", lambda n, s, f: kinks.describe("outer", s)),
-    "kink_composite": (
-        "noise-induced bias near a kink and away from it, in one formula",
-        lambda n, s, f: kinks.describe("composite", s),
-    ),
-    "kink_scaling": (
-        "noise-induced bias of relu with its fixed point on the kink",
-        lambda n, s, f: kinks.describe("scaling", s),
-    ),
-    "smoothing": ("Gaussian smoothing of an activation", _smoothing),
-    "preferred_loss": ("loss as a function of the test noise", lambda n, s, f: preference.describe("loss", s)),
-    "preferred_level": ("noise level of the lowest loss", lambda n, s, f: preference.describe("level", s)),
-    "preferred_critical": (
-        "training noise above which noise is preferred",
-        lambda n, s, f: preference.describe("critical", s),
-    ),
-} | {
-    f"{prefix}_{parameter}": (
-        f"derivative of the noise-induced bias in {parameter} by the {LABELS[method]}",
-        partial(_sensitivity, parameter, method),
-    )
-    for prefix, method in (("sensitivity", "mean_field"), ("closure_sensitivity", "gaussian_closure"))
-    for parameter in sensitivity.PARAMETERS
-}
-"""What each derivation gives, and the function of (order, site, activation) that makes it; some use none of them."""
-SPECIFIC = ("bias", "variance", "third_cumulant", "smoothing")
-"""Formulas that can be written out for one activation."""
+FORMULAS: Registry[Formula] = Registry(
+    "formula",
+    [
+        Formula(
+            "bias", "noise-induced bias of one neuron under weak noise", partial(_small_noise, "bias"), specific=True
+        ),
+        Formula(
+            "variance",
+            "stationary variance of one neuron under weak noise",
+            partial(_small_noise, "variance"),
+            specific=True,
+        ),
+        Formula(
+            "third_cumulant",
+            "third cumulant of one neuron under weak noise",
+            partial(_small_noise, "third_cumulant"),
+            specific=True,
+        ),
+        Formula(
+            "network_bias",
+            "noise-induced bias of a network under weak noise, to order two",
+            lambda n, s, f: network.describe(),
+        ),
+        Formula("kink_inner", "noise-induced bias within the boundary layer at a kink", partial(_kink, "inner")),
+        Formula("kink_outer", "noise-induced bias away from a kink", partial(_kink, "outer")),
+        Formula(
+            "kink_composite",
+            "noise-induced bias near a kink and away from it, in one formula",
+            partial(_kink, "composite"),
+        ),
+        Formula(
+            "kink_scaling", "noise-induced bias of relu with its fixed point on the kink", partial(_kink, "scaling")
+        ),
+        Formula("smoothing", "Gaussian smoothing of an activation", _smoothing, specific=True),
+        Formula("preferred_loss", "loss as a function of the test noise", partial(_preference, "loss")),
+        Formula("preferred_level", "noise level of the lowest loss", partial(_preference, "level")),
+        Formula(
+            "preferred_critical",
+            "training noise above which noise is preferred",
+            partial(_preference, "critical"),
+        ),
+        *(
+            Formula(
+                f"{prefix}_{parameter}",
+                f"derivative of the noise-induced bias in {parameter} by the {LABELS[method]}",
+                partial(_sensitivity, parameter, method),
+            )
+            for prefix, method in (("sensitivity", "mean_field"), ("closure_sensitivity", "gaussian_closure"))
+            for parameter in sensitivity.PARAMETERS
+        ),
+    ],
+)
+"""The formulas by name."""
 
 
 def derivation(name: str = "bias", order: int = 4, site: str = "inside", activation: Any = None) -> Derivation:
@@ -99,8 +130,8 @@ def derivation(name: str = "bias", order: int = 4, site: str = "inside", activat
     >>> print(derivation("bias", order=2, site="outside").text().splitlines()[0])
     delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)
     """
-    choice("formula", name, FORMULAS)
+    formula = FORMULAS.choose(name)
     site = as_site(site)
-    if activation is not None and name not in SPECIFIC:
+    if activation is not None and not formula.specific:
         raise ValueError(f"activation must be left out for {name}, which holds for any activation; got {activation!r}")
-    return FORMULAS[name][1](order, site, activation)
+    return formula.derive(order, site, activation)

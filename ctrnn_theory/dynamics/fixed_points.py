@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.symbolic.bounds import slope_bounds
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
-from ctrnn_theory.dynamics.settle import BOUND, jacobian, newton, spectral_radius
+from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN, check_network
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded

@@ -17,13 +17,31 @@ from ctrnn_theory.escape.result import EscapeTimes
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
-from ctrnn_theory.support.arguments import check_rng, choice, positive_integer, positive_number
+from ctrnn_theory.stationary.method import Method, Options, loaded
+from ctrnn_theory.stationary.registry import METHODS
+from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
-ESCAPE_METHODS = ("exact", "simulation", "fokker_planck", "kramers")
+ESCAPE_METHODS: Registry[Method] = Registry(
+    "method",
+    [
+        *(one for one in METHODS.values() if one.escape is not None),
+        Method(
+            "kramers",
+            "first-passage times of the diffusion approximation, for weak noise",
+            None,
+            applies="one neuron",
+            label="Kramers",
+            escape="ctrnn_theory.escape.escape_times:_kramers",
+        ),
+    ],
+)
+"""Methods of :func:`escape_times`; Kramers' method has no stationary law, so that it stands here alone."""
+ARGUMENTS = 4  # number of arguments (net, noise, u, basins) that a method takes by position
 SEPARATED = 5.0  # ratio of escape to relaxation times above which basins are metastable
 NONE_SEEN = 3.0  # -log 0.05: where no event occurs in a time T, the mean time is at least T/3 with 95 % confidence
 LARGEST_CONDITION = 1e12  # condition number of the eigenfunctions at the attractors, above which no chain is computed
@@ -90,7 +108,7 @@ def escape_times(
     >>> print(escape.time.round(), escape.occupation.round(6))
     [57635. 57635.] [0.5 0.5]
     """
-    choice("method", method, ESCAPE_METHODS)
+    leave = loaded(ESCAPE_METHODS.choose(method).escape)
     check_model(net, noise, u)
     check_rng(rng)
     threads(workers)
@@ -101,16 +119,21 @@ def escape_times(
     quiet = noise.is_zero
     if len(basins) < 2 or quiet:
         found = _no_escape(net, basins, method, quiet)
-    elif method == "exact":
-        found = _exact(net, noise, u, basins)
-    elif method == "simulation":
-        found = _simulation(net, noise, u, basins, goal, limit, count, rng, workers)
     else:
-        found = _diffusion(net, noise, u, basins, method)
+        options = {"relative_error": goal, "max_steps": limit, "trajectories": count, "rng": rng, "workers": workers}
+        found = leave(net, noise, u, basins, **Options.of(leave, ARGUMENTS).chosen(options))
     if points.complete:
         return found
     missing = f"the fixed points may not be all: {points.message}"
     return replace(found, message=f"{found.message}; {missing}" if found.message else missing)
+
+
+def _fokker_planck(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+    return _diffusion(net, noise, u, basins, "fokker_planck")
+
+
+def _kramers(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+    return _diffusion(net, noise, u, basins, "kramers")
 
 
 def _diffusion(
@@ -229,6 +252,7 @@ def _simulation(
     noise: Noise,
     u: ArrayLike | None,
     basins: tuple[FixedPoint, ...],
+    *,
     relative_error: float,
     max_steps: int,
     trajectories: int,

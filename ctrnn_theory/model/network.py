@@ -58,8 +58,10 @@ class CTRNN(Readable):
     Examples
     --------
     >>> net = CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], activation="tanh", gamma=0.2)
-    >>> net.n
-    2
+    >>> net
+    CTRNN: tanh, 2 neurons, gamma = 0.2
+    W: root mean square 0.3536, spectral radius 0.5
+    b: 0.1 to 0.2
     >>> net.preactivation([1.0, 0.0])
     array([0.1, 0.7])
     """

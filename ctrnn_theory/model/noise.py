@@ -43,6 +43,8 @@ class Noise(Readable):
     >>> Noise(inside=0.5).covariance("inside", 2)
     array([[0.25, 0.  ],
            [0.  , 0.25]])
+    >>> Noise(inside=0.5, outside=[0.1, 0.2])
+    Noise: inside 0.5 and outside [0.1, 0.2]
     >>> common = Noise(outside=[[1.0], [1.0]])     # one source, shared by two neurons
     >>> common.covariance("outside", 2)
     array([[1., 1.],
@@ -108,7 +110,7 @@ class Noise(Readable):
 
     @property
     def title(self) -> str:
-        """One line on where the noise enters, and how strong it is; "none" where there is none."""
+        """One line on site and strength of the noise; "none" if there is no noise."""
         sites = ((site, np.asarray(getattr(self, site))) for site in SITES)
         return " and ".join(f"{site} {_strength(value)}" for site, value in sites if np.any(value)) or "none"
 

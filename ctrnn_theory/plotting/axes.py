@@ -1,4 +1,4 @@
-"""What the pictures share: their axes, and numbers that belong to neurons."""
+"""Axes that all pictures use."""
 
 from __future__ import annotations
 

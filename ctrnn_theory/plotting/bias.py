@@ -118,7 +118,7 @@ def _label(
 
 
 def _distance(report: BiasReport) -> FloatArray:
-    """Distance (N,) of the noise-free fixed point to the nonlinearity."""
+    """Return the distance (N,) of the noise-free fixed point to the nonlinearity."""
     net = report.network
     a = net.preactivation(report.fixed_point, report.u)
     return analysis.distance_to_nonlinearity(net, report.noise, a)[0]

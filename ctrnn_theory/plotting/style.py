@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-# colours of Okabe and Ito, told apart by readers of any colour vision
-STYLE: dict[str, dict[str, Any]] = {
-    "deterministic": {"color": "0.6", "linestyle": "-", "marker": "_", "linewidth": 1.0},
-    "mean_field": {"color": "#56B4E9", "linestyle": "--", "marker": "v"},
-    "small_noise": {"color": "#E69F00", "linestyle": ":", "marker": "^"},
-    "gaussian_closure": {"color": "#009E73", "linestyle": "-.", "marker": "s"},
-    "cumulant_closure": {"color": "#117733", "linestyle": (0, (3, 1, 1, 1)), "marker": "d"},
-    "fokker_planck": {"color": "#882255", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
-    "exact": {"color": "0.78", "linestyle": "-", "marker": "D", "linewidth": 5.0, "zorder": 1.5},
-    "kink_block": {"color": "#0072B2", "linestyle": (0, (1, 2)), "marker": "x"},
-    "simulation": {"color": "#D55E00", "linestyle": "none", "marker": "o"},
-}
+from ctrnn_theory.stationary.registry import METHODS, own_methods
+
+# The methods of the package have the colours of Okabe and Ito, which readers of any colour vision can tell apart; the
+# user's own, those of the palette "muted" of P. Tol that are not among them.
+COLOURS = ("#332288", "#AA4499", "#999933", "#CC6677", "#44AA99", "#88CCEE")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":")
+MARKERS = ("h", "p", "<", ">", "8", "X")
+KINK_BLOCK: dict[str, Any] = {"color": "#0072B2", "linestyle": (0, (1, 2)), "marker": "x"}
 NEURONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend beside the data
 
 
+class Styles(Mapping[str, Mapping[str, Any]]):
+    """Keywords of lines and markers by method, and for the kink block, which is drawn beside them."""
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        if name == "kink_block":
+            return KINK_BLOCK
+        method = METHODS[name]
+        if method.builtin:
+            return method.style
+        return _chosen([own.name for own in own_methods()].index(name)) | dict(method.style)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*METHODS, "kink_block"))
+
+    def __len__(self) -> int:
+        return len(METHODS) + 1
+
+
+STYLE = Styles()
+
+
+def _chosen(number: int) -> dict[str, Any]:
+    """Return the style of the user's methods that have none of their own, by their number."""
+    line = LINES[number // len(COLOURS) % len(LINES)]
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": line, "marker": MARKERS[number % len(MARKERS)]}
+
+
 def line_style(name: str) -> dict[str, Any]:
-    """Keywords of a method's line."""
+    """Return the keywords of a method's line."""
     return {key: value for key, value in STYLE[name].items() if key != "marker"}
 
 
 def method_label(name: str) -> str:
-    """Name of a method, as a legend shows it."""
-    return "Fokker–Planck" if name == "fokker_planck" else name.replace("_", " ")
+    """Return what a legend calls a method."""
+    return METHODS[name].label if name in METHODS else name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""What pictures of a sweep share: the values that are drawn, and the axes along which they lie."""
+"""Values and axes of the pictures of a sweep."""
 
 from __future__ import annotations
 

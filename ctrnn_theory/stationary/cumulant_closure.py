@@ -1,4 +1,4 @@
-"""The Gaussian closure and one term more: the third cumulants, for a law that is skewed."""
+"""The closure at the third cumulant: the Gaussian closure with one more term, for a law that is skewed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mix
 from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
+from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 
-WEIGHT = 0.7  # of each move, so that modes that overshoot their end die away as well as those that fall short of it
-FAR = 1e3  # relative change of a state that has run away
-UNSETTLED = "the third cumulants do not settle; the Gaussian closure is given"
+WEIGHT = 0.7  # share of a move that is made: modes that overshoot their limit decay as those that fall short of it do
+RUNAWAY = 1e3  # relative change in an iteration, from which the state is taken to diverge
+UNSETTLED = "the third cumulants do not settle; the law of the Gaussian closure is returned"
 
 
 def solve(
@@ -29,13 +30,14 @@ def solve(
     tolerance: float = 1e-11,
     max_iterations: int = 200,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of the closure at the third cumulant.
+    """Return the stationary mean and covariance of the closure at the third cumulant.
 
-    As a rule the state's variance is O(γ), its third cumulants are O(γ²) and the fourth ones O(γ³). The Gaussian
-    closure leaves an error of O(γ²) in the mean, this one O(γ³); in powers of the noise, O(σ⁴) and O(σ⁶). With γ near
-    1 nothing of the kind is small, and it may be the worse of the two. See
-    :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations; they are solved from
-    the Gaussian closure on, by relaxation: the linear response of the map is inverted, and what is left iterated.
+    The variance of the state is O(γ), its third cumulants are O(γ²) and its fourth cumulants O(γ³). The Gaussian
+    closure therefore leaves an error of O(γ²) in the mean, and this closure one of O(γ³); in powers of the noise,
+    O(σ⁴) and O(σ⁶). With γ near 1 these terms are not small, and this closure may be the worse of the two. See
+    :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations. They are solved by
+    relaxation that begins at the Gaussian closure: the linear response of the map is inverted, and the remainder is
+    iterated.
 
     Parameters
     ----------
@@ -49,10 +51,10 @@ def solve(
     Returns
     -------
     StationaryLaw
-        Where the cumulants do not settle on a positive covariance, the law is that of the Gaussian closure
-        and ``converged`` is False. ``details``: "skewness" (N,), κ_iii / V_ii^(3/2); "third_cumulant" (N, N, N);
-        "correction" (N,), what the third cumulants add to the mean, which is about the error of the Gaussian closure;
-        "residual", that change; "iterations".
+        If the cumulants do not settle with a positive covariance, the law is that of the Gaussian closure and
+        ``converged`` is False. ``details``: "skewness" (N,), κ_iii / V_ii^(3/2); "third_cumulant" (N, N, N);
+        "correction" (N,), the shift of the mean by the third cumulants, about the error of the Gaussian closure;
+        "residual", the last relative change; "iterations".
 
     Raises
     ------
@@ -71,19 +73,19 @@ def solve(
     [0.5724] [-0.85]
     """
     tolerance, most = positive_number("tolerance", tolerance), positive_integer("max_iterations", max_iterations)
-    closure = CumulantClosure(net, noise, u)
+    closure = CumulantClosure.of(net, noise, u)
     law = gaussian_closure.solve(net, noise, u, start)
-    gaussian = Cumulants(law.mean, law.covariance, np.zeros((net.n, net.n, net.n)))
+    gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])
     if not law.converged or not law.covariance.any():
         return replace(_law(gaussian, gaussian, 0.0, 0), converged=law.converged, message=law.message)
     state, residual, k, settled = gaussian, np.inf, 0, False
     while k < most and not settled:
-        new = closure.relax(state)
-        if new is None:
+        new, good = closure.relax(state)
+        if not good[0]:
             break
-        last, residual, k = residual, change(state, new), k + 1
+        last, residual, k = residual, float(change(state, new)[0]), k + 1
         state = mix(state, new, WEIGHT)
-        if not residual < FAR:
+        if not residual < RUNAWAY:
             break
         settled = residual <= tolerance or (residual <= ROUNDING and residual >= last)
     if not settled:
@@ -92,14 +94,15 @@ def solve(
 
 
 def _law(state: Cumulants, gaussian: Cumulants, residual: float, iterations: int) -> StationaryLaw:
+    """Return the law of the one network of a batch."""
     return StationaryLaw(
-        state.mean,
-        state.covariance,
+        state.mean[0],
+        state.covariance[0],
         "cumulant_closure",
         details={
-            "skewness": state.skewness,
-            "third_cumulant": state.third,
-            "correction": state.mean - gaussian.mean,
+            "skewness": state.skewness[0],
+            "third_cumulant": state.third[0],
+            "correction": state.mean[0] - gaussian.mean[0],
             "residual": residual,
             "iterations": iterations,
         },

@@ -1,4 +1,4 @@
-"""No noise: the fixed point that the network settles to."""
+"""The fixed point to which the network settles without noise."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import Settled, settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 
 WHOSE = "the noise-free network"
 
 
 @dataclass(frozen=True)
 class Details(Mapping[str, Any]):
-    """What the noise-free network has beside its law; its fixed points are searched for when they are asked for."""
+    """Details of the noise-free law; the search for all fixed points runs when they are first read."""
 
     net: CTRNN
     u: ArrayLike | None
@@ -29,7 +31,7 @@ class Details(Mapping[str, Any]):
 
     @cached_property
     def points(self) -> FixedPoints:
-        """Every fixed point found."""
+        """All fixed points that were found."""
         return fixed_points(self.net, self.u)
 
     def __getitem__(self, key: str) -> Any:
@@ -46,12 +48,12 @@ class Details(Mapping[str, Any]):
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
-    """Fixed point that `start` flows to under the noise-free step; bias zero by definition.
+    """Return the fixed point to which the noise-free network settles from `start`; its bias is zero by definition.
 
-    ``details["fixed_point"]`` is h*, (N,), NaN where the start flows to none: the mean is then a time average. A start
-    on an unstable fixed point stays there. ``details["stable"]`` says whether it is stable, ``details["why"]`` why not;
-    ``details["fixed_points"]`` holds every fixed point found, stable or not, see
-    :func:`~ctrnn_theory.dynamics.fixed_points.fixed_points`, which is searched for when it is asked for.
+    ``details["fixed_point"]`` is h*, (N,), or NaN where the network settles to none: the mean is then a time average.
+    From an unstable fixed point the network does not move. ``details["stable"]`` says whether the fixed point is
+    stable, and ``details["why"]`` why it is not; ``details["fixed_points"]`` holds all fixed points that
+    :func:`~ctrnn_theory.dynamics.fixed_points.fixed_points` finds, and computes them when it is first read.
 
     Raises
     ------
@@ -73,3 +75,9 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         message=end.remark(WHOSE),
         details=Details(net, None if u is None else np.array(u), end),
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Find the fixed points that many single neurons settle to from the zero state."""
+    ends = settle_neurons(neurons)
+    return NeuronLaws(ends.state, np.zeros(neurons.size), ends.settled, ends.growing)

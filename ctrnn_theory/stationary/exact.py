@@ -1,4 +1,4 @@
-"""Up to three neurons, exactly: the Poisson equation of the map, solved by collocation."""
+"""The exact law of up to three neurons: the Poisson equation of the map, solved by collocation."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
-TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # by the number of neurons
-ROUGH = 1e-6  # for two, where noise outside meets kinks alone: beyond, it takes minutes
-ROUNDS = 30  # of widening the domain and refining the panels
-WIDENINGS = 10  # after which the leak that is left is rounding
-LEAK = 2e-12  # of the domain's half width: error of the mean by what leaves the domain, at most
+MOST_NEURONS = 3
+TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # default tolerance, by the number of neurons
+ROUGH = 1e-6  # the same for two neurons if f has kinks and a neuron no noise inside: less would take minutes
+ROUNDS = 30  # largest number of times that the domain is widened or the panels are halved
+WIDENINGS = 10  # largest number of times that it is widened: the leak that remains then is rounding
+LEAK = 2e-12  # error of the mean by the probability that leaves the domain, in units of its half width
 MAX_PANELS = 128
+FIRST_DEGREE, LAST_DEGREE = 16, 32  # nodes of a panel in the first round, two more in each round, and at most
+STALLED = 3  # rounds in which the error does not fall, after which the search ends
+POINT = 1e-12  # relative width of the range of the state, below which the law is a point
 
 
 def solve(
@@ -47,57 +51,58 @@ def solve(
     *,
     tolerance: float | None = None,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of the map of one to three neurons, noise inside, outside or both.
+    """Return stationary mean and covariance of the map of one to three neurons.
 
     The map is a Markov chain with the operator (P g)(h) = E g(h'). For φ = h and φ = (h - E h)² the Poisson equation
     g - P g = φ - π(φ) is solved for g and the number π(φ) = E φ, by collocation: for one neuron on Chebyshev panels,
-    for two and three on a tensor grid, one polynomial an axis. No density is needed, so that atoms of the law (relu)
-    do no harm. Between the nodes the equation holds up to a residual r, and the error is exactly E r; it is estimated
-    from r with the weights of the law, and the panels are halved where that asks for it. The domain is widened until
-    the probability that leaves it does not count.
+    for two and three on a tensor grid, with one polynomial for each axis. No density is needed, so that atoms of the
+    law, as relu makes them, do no harm. Between the nodes the equation holds up to a residual r, and the error is
+    exactly E r; it is estimated from r with the weights of the law, and panels are halved where it is large. The
+    domain is widened until the probability that leaves it is negligible.
 
-    What all panels step over, such as the bend of f under noise of thousands, r does not show. The mean and the
-    variance after one step are therefore compared with the smoothing of f, which has no part in the solution, and what
-    they differ by is in the error as well.
+    A residual r at the nodes does not show what lies between all of them, such as the bend of f under very strong
+    noise. The mean and the variance after one step are therefore compared with the Gaussian smoothing of f, which has
+    no part in the solution, and the difference is added to the error.
 
-    Two neurons with noise outside alone and an f with kinks are followed from before the noise to before the next
-    noise, where all functions are smooth. A neuron of a network with a kink in f and no noise of its own inside is
-    otherwise not resolved well, and ``converged`` says so.
+    If two neurons have noise outside alone and f has kinks, the chain is taken from before the noise to before the
+    next noise, where all functions are smooth. In other cases, a neuron without noise inside is not resolved well if
+    f has a kink, and ``converged`` is False.
 
     Parameters
     ----------
     net
-        A network of one neuron, two, or three.
+        The network, of one to three neurons.
     noise
-        Its noise, standard deviations per step; for three neurons independent at each.
+        Its noise, standard deviations per step; for three neurons it must be independent from neuron to neuron.
     u
         Constant input (K,), or None.
     start
-        State from which the network starts, rest by default. It matters where there is no noise, and where noise
-        leaves the basin of an attractor less than once in some 1e12 steps (of several neurons, more rarely than a
-        tolerance of 1e-8 shows): the law is then that of this basin, which ``details["domain"]`` does not go beyond.
+        State from which the network starts, zero by default. It matters if there is no noise, and if noise carries
+        the state out of the basin of an attractor less than once in about 1e12 steps (for several neurons, more
+        rarely than a tolerance of 1e-8 shows): the law is then that of this basin, and ``details["domain"]`` ends
+        within it.
     tolerance
-        Largest estimated error of the mean and of the covariance; relative to the state, and its square, above 1.
-        By default 1e-10 for one neuron, 1e-8 for two (1e-6 if f has kinks and a neuron no noise inside), and 1e-6 for
-        three.
+        Largest estimated error of the mean and of the covariance; relative to the state and to its square where
+        these are above 1. By default 1e-10 for one neuron, 1e-8 for two (1e-6 if f has kinks and a neuron has no
+        noise inside), and 1e-6 for three.
 
     Returns
     -------
     StationaryLaw
         ``details``: "error", the estimated largest absolute error of mean and covariance (2,); "domain", the interval
-        that holds the law, or the box (N, 2); "nodes", the number of nodes; "memory", the steps over which the state
-        forgets; "points" and "weights", a quadrature rule for the expectation of functions of the state as slow as h
-        and h², which :meth:`StationaryLaw.expectation` uses.
+        that holds the law, or the box (N, 2); "nodes", the number of nodes; "memory", the number of steps after which
+        the state has forgotten where it was; "points" and "weights", a quadrature rule for the expectation of
+        functions of the state as smooth as h and h², which :meth:`StationaryLaw.expectation` uses.
 
     Raises
     ------
     NotApplicable
-        For more than three neurons, three with correlated noise, no noise and no fixed point, an f that grows too fast
-        for a variance or has hundreds of waves within what the noise reaches; if what is to be solved does not fit into
-        memory.
+        For more than three neurons, for three with correlated noise, without noise if the network settles to no fixed
+        point, for an f that grows too fast for a variance or has hundreds of waves within reach of the noise, and if
+        the equations do not fit into memory.
     Divergence
-        If noise carries the state away for ever, however rarely it does so; of several neurons, as far as the
-        Gaussian closure sees it.
+        If noise carries the state away for ever, however rarely it does so; for several neurons, if the Gaussian
+        closure shows it.
 
     Examples
     --------
@@ -105,7 +110,7 @@ def solve(
     >>> print(f"{law.mean[0]:.10f} {law.std[0]:.9f}")
     0.3770394962 0.108885239
     """
-    if net.n > 3:
+    if net.n > MOST_NEURONS:
         raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
     tolerance = positive_number("tolerance", _tolerance(net, noise) if tolerance is None else tolerance)
     origin = net.start_state(start)
@@ -120,14 +125,14 @@ def solve(
 def search_one(
     net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, tolerance: float
 ) -> Chain | StationaryLaw:
-    """Chain of one neuron; the law itself if the state does not move."""
+    """Return the Markov chain of one neuron, or its law if the state does not move."""
     drive = float(net.drive(u)[0])
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     step = Step(net.activation, float(net.W[0, 0]), drive, net.gamma, inside, outside)
     require_bounded(net, drive)
     step = choose_reach(step, net.activation, float(origin[0]))
     low, high = guess_range(step, net.activation, float(origin[0]))
-    if high - low <= 1e-12 * max(abs(low), abs(high)):  # f is flat wherever the noise reaches
+    if high - low <= POINT * max(abs(low), abs(high)):  # f is flat wherever the noise reaches
         return _still(_point(net, u, origin, high - low), step, net.activation)
     return _search(step, net.activation, low, high, tolerance)
 
@@ -139,7 +144,7 @@ def _tolerance(net: CTRNN, noise: Noise) -> float:
 
 
 def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) -> StationaryLaw:
-    """Law of a state that moves by no more than `width`: the fixed point that `origin` flows to."""
+    """Return the law of a state that moves by no more than `width`: the fixed point to which `origin` settles."""
     end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, origin)
     if not end.converged:
         raise NotApplicable("without noise the state settles to no fixed point from this start")
@@ -153,7 +158,7 @@ def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) ->
 
 
 def _still(law: StationaryLaw, step: Step, f: Activation) -> StationaryLaw:
-    """Law that is a point, with the error of leaving out the rare step that moves it, times how long that is felt."""
+    """Return a law that is a point, with the error of leaving out the rare step that moves it and its after-effect."""
     mean, variance = after_step(step, f, law.mean[:, None])
     slope = float(f.derivative(step.w * law.mean[0] + step.drive))
     felt = 1.0 / max(1.0 - abs(1.0 - step.gamma + step.gamma * step.w * slope), np.finfo(float).eps)
@@ -162,7 +167,7 @@ def _still(law: StationaryLaw, step: Step, f: Activation) -> StationaryLaw:
 
 
 def _search(step: Step, f: Activation, low: float, high: float, tolerance: float) -> Chain:
-    """Widen the domain and refine the panels until the error is below the tolerance, or no longer falls."""
+    """Widen the domain and halve panels until the error is below the tolerance, or no longer falls."""
     step, edges = _prepare(step, f, *clip_to_image(step, f, low, high))
     # Without noise inside, g jumps where f does.
     discontinuous = [k.location for k in f.kinks if k.value_jump] if step.w and not step.inside else []
@@ -171,9 +176,9 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
     stalled = widenings = 0
     for round_ in range(ROUNDS):
         half = 0.5 * (edges[-1] - edges[0])
-        chain = chain_on(step, ChebyshevPanels(edges, jumps), min(16 + 2 * round_, 32))
+        chain = chain_on(step, ChebyshevPanels(edges, jumps), min(FIRST_DEGREE + 2 * round_, LAST_DEGREE))
         width = max(np.sqrt(max(chain.variance, 0.0)), 0.03 * half)
-        rounding = 20.0 * np.finfo(float).eps * chain.memory  # no panels undo it
+        rounding = 20.0 * np.finfo(float).eps * chain.memory  # which no number of panels reduces
         goal = np.maximum(tolerance * np.array([width, width**2]), rounding * np.array([half, half**2]))
         tolerable = min(LEAK * half, 0.1 * goal[0], 0.1 * goal[1] / (4.0 * half))
         widened = _widen(step, f, chain, tolerable) if widenings < WIDENINGS else None
@@ -188,16 +193,16 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
         panels = len(edges) - 1
         coarse = np.max(chain.shares / goal, axis=1) > 0.3 / panels
         coarse[[0, -1]] |= chain.leak > tolerable
-        if excess <= 1.0 or stalled == 3 or panels + np.sum(coarse) > MAX_PANELS:
+        if excess <= 1.0 or stalled == STALLED or panels + np.sum(coarse) > MAX_PANELS:
             break
         edges = merge(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])[coarse]]), edges[0], edges[-1])
     return with_missed(chain if best is None else best, f)
 
 
 def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[Step, FloatArray] | None:
-    """Step and edges for a wider domain, or None where no probability leaves this one.
+    """Return step and edges for a wider domain, or None if no probability leaves this one.
 
-    A leak that is small beside the little probability in a wide outermost panel may be due to its coarseness.
+    A leak that is small compared with the probability in a wide outermost panel may be due to its coarseness.
     """
     edges = chain.panels.edges
     mass = chain.panels.mass(chain.weights)[[0, -1]]
@@ -218,7 +223,7 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
 
 
 def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, FloatArray]:
-    """Breaks of f over the pre-activations that occur, and the edges of the first panels."""
+    """Return the step with the breaks of f over the pre-activations that occur, and the edges of the first panels."""
     ends = sorted((step.w * low + step.drive, step.w * high + step.drive))
     margin = step.reach * step.inside
     breaks = resolve(f, ends[0] - margin, ends[1] + margin)

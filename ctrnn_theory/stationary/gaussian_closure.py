@@ -1,35 +1,36 @@
-"""The Gaussian closure: exact moments of one step from a Gaussian state, iterated to where they stay."""
+"""The Gaussian closure: the exact moments of one step from a Gaussian state, iterated to their fixed point."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.dynamics.neurons import Neurons
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
-from ctrnn_theory.stationary.closure.settle import settle
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
+from ctrnn_theory.stationary.closure.settle import MOST_STRIDES, TOLERANCE, settle
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 from ctrnn_theory.support.arguments import positive_integer, positive_number, real_array
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 
 LIMITED = "rounding limits the relative residual to {:.1e}"
-TOLERANCE = 1e-12
-MOST_STRIDES = 512
-UNSTABLE = "the state rests at an unstable fixed point"
+UNSTABLE = "the state stays at an unstable fixed point"
 
 
 @guarded
 def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: ArrayLike | None = None) -> Moments:
-    """One step of the closure in time: exact mean and covariance of h' for h ~ N(m, V).
+    """Return the exact mean and covariance of h' for h ~ N(m, V): one step of the closure in time.
 
     ::
 
         m' = (1-γ) m + γ F(a; s),   a = W m + W_in u + b,   S = Σ_in + W V Wᵀ,   s = √diag S
         V' = (1-γ)² V + γ(1-γ) (V Wᵀ D + D W V) + γ² (C + Σ_out),   D = diag F'(a; s),   C = Cov f(x), x ~ N(a, S)
 
-    With an input that changes from step to step, iterating it follows the network in time.
+    Iterated with an input that changes from step to step, it follows the network in time.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: Ar
     size = np.max(np.abs(V))
     if np.max(np.abs(V - V.T)) > 1e-9 * size or np.linalg.eigvalsh(V)[0] < -1e-9 * size:
         raise ValueError("covariance must be symmetric positive semi-definite")
-    return Closure(net, noise, u).step(Moments(real_array("mean", mean, (net.n,)), semidefinite(V)))
+    state = Moments(real_array("mean", mean, (net.n,)), semidefinite(V))
+    return GaussianClosure.of(net, noise, u).step(state[None])[0]
 
 
 def solve(
@@ -68,24 +70,24 @@ def solve(
     tolerance: float = TOLERANCE,
     max_iterations: int = MOST_STRIDES,
 ) -> StationaryLaw:
-    """Stationary mean and covariance of the Gaussian closure that `start` flows to (see :func:`step`).
+    """Return the stationary mean and covariance to which the Gaussian closure settles from `start` (see :func:`step`).
 
-    The map is followed from `start`, known exactly, in strides of many steps at once: their number is one step where
-    the path bends sharply, doubles where it does not, and keeps the error of a stride below a thousandth of the state.
-    Now and then Newton's method is tried. Its end is taken only if it is stable and the map is nearly linear from the
-    present state to it, so that among several fixed points the end is the one that `start` flows to. The work does not
-    grow with 1/γ, or with the time that the network takes to settle. A map that does not settle gives its average
-    over about the last half of its strides.
+    The map is followed from `start`, which is known exactly, in strides of many steps at once: a stride is one step
+    where the path bends sharply, doubles where it does not, and keeps its error below a thousandth of the state. From
+    time to time Newton's method is tried. Its solution is taken only if it is stable and the map is nearly linear
+    between the present state and the solution, so that among several fixed points it is the one to which the closure
+    settles from `start`. The work does not grow with 1/γ, or with the time that the network takes to settle. A map
+    that does not settle gives its average over about the last half of its strides.
 
     Parameters
     ----------
     net, noise, u, start
         See :func:`ctrnn_theory.predict`.
     tolerance
-        Largest relative distance to the fixed point, as the last Newton step estimates it.
+        Largest relative distance to the fixed point, estimated by the last Newton step.
     max_iterations
-        Most strides. Each evaluates the moments of a step twice, and there are some ten tries of Newton's method, of a
-        few dozen evaluations each, at most.
+        Largest number of strides. A stride evaluates the moments of a step twice; in addition there are at most about
+        ten attempts by Newton's method, of a few dozen evaluations each.
 
     Returns
     -------
@@ -111,18 +113,16 @@ def solve(
         positive_number("tolerance", tolerance),
         positive_integer("max_iterations", max_iterations),
     )
-    closure = Closure(net, noise, u)
-    start_state = Moments(net.start_state(start)[None], np.zeros((1, net.n, net.n)))
-    with np.errstate(all="ignore"):
-        end = settle(closure.alone(), start_state, tolerance, max_iterations)
+    closure = GaussianClosure.of(net, noise, u)
+    end = settle(closure, Moments.point(net.start_state(start)[None]), tolerance, max_iterations)
     if end.growing:
         raise Divergence(end.growing[0])
-    state, residual = Moments(end.state.mean[0], end.state.covariance[0]), float(end.residual[0])
+    residual = float(end.residual[0])
     message = ""
     if not end.settled[0]:
         message = (
             f"the closure does not settle (relative change {residual:.1e} in a time constant after"
-            f" {end.strides[0]} strides); its average over about the last half of them is given"
+            f" {end.strides[0]} strides); its average over about the last half of them is returned"
         )
     elif not end.stable[0]:
         message = UNSTABLE
@@ -130,10 +130,16 @@ def solve(
         message = LIMITED.format(residual)
     details = {"residual": residual, "iterations": int(end.strides[0]), "newton": int(end.newton[0])}
     return StationaryLaw(
-        mean=state.mean,
-        covariance=state.covariance,
+        mean=end.state.mean[0],
+        covariance=end.state.covariance[0],
         method="gaussian_closure",
         converged=bool(end.settled[0]),
         message=message,
-        details={**details, "spectral_radius": closure.radius(state)},
+        details={**details, "spectral_radius": float(closure.radius(closure.slope(end.state))[0])},
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Solve the closure of many single neurons at once, from the zero state."""
+    end = settle(GaussianClosure.of_neurons(neurons), Moments.point(np.zeros((neurons.size, 1))))
+    return NeuronLaws(end.state.mean[:, 0], end.state.covariance[:, 0, 0], end.settled & end.stable, end.growing)

@@ -1,4 +1,4 @@
-"""What every method returns."""
+"""The stationary law: mean and covariance of the state, as every method returns them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ctrnn_theory.support.arguments import function_values
+from ctrnn_theory.support.arguments import float_array, function_values
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-ROUNDING = 1e-12  # of the largest entry: asymmetry of a covariance that rounding may leave
+ROUNDING = 1e-12  # asymmetry that rounding may leave in a covariance, relative to its largest entry
 
 
 def symmetric(matrices: FloatArray) -> FloatArray:
-    """Symmetric parts of matrices (..., N, N), to the last bit; those that are symmetric stay as they are.
+    """Return the symmetric parts of matrices (..., N, N); matrices that are symmetric are returned unchanged.
 
     Examples
     --------
@@ -33,37 +33,39 @@ def symmetric(matrices: FloatArray) -> FloatArray:
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class StationaryLaw(Drawn, picture="law"):
-    """Stationary mean and covariance of a network's state, as one method sees it."""
+    """Stationary mean and covariance of a network's state by one method."""
 
     mean: FloatArray
     """Stationary mean E[h], shape (N,)."""
     covariance: FloatArray
-    """Stationary covariance of h, shape (N, N), symmetric positive semi-definite; NaN where the method finds none."""
-    method: str
-    """Name of the method in ``METHODS``."""
+    """Stationary covariance of h, shape (N, N), symmetric positive semi-definite; NaN where the method has none."""
+    method: str = ""
+    """Name of the method in ``METHODS``, which :func:`ctrnn_theory.predict` sets."""
     converged: bool = True
     """Whether the method reached its tolerance."""
     message: str = ""
-    """One sentence on what limits the result; empty when there is nothing to say."""
+    """One sentence on what limits the result; empty if nothing does."""
     standard_error: FloatArray | None = None
     """Standard error of ``mean``, shape (N,), for a method that samples; otherwise None."""
     seconds: float = 0.0
     """Wall-clock time of the call."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers that only this method has, such as its estimated error; see its docstring."""
+    """Further results of this method, such as its estimated error; see its docstring."""
 
     def __post_init__(self) -> None:
-        """Make the covariance symmetric to the last bit, which products of matrices do not promise.
+        """Make the covariance exactly symmetric, which products of matrices do not guarantee.
 
-        What is asymmetric by more than rounding is a fault, and stays to be seen.
+        A larger asymmetry than that of rounding is an error of the method, and is kept so that tests find it.
         """
+        for name in ("mean", "covariance"):
+            object.__setattr__(self, name, float_array(name, getattr(self, name)))
         V = self.covariance
         if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V))):
             object.__setattr__(self, "covariance", symmetric(V))
 
     @property
     def std(self) -> FloatArray:
-        """Standard deviation of each state, shape (N,)."""
+        """Standard deviation of the state of each neuron, shape (N,)."""
         std: FloatArray = np.sqrt(np.diag(self.covariance))
         return std
 
@@ -92,14 +94,14 @@ class StationaryLaw(Drawn, picture="law"):
         )
 
     def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
-        """E φ(h) under the law, for a method that holds the law itself: exact, or one with a density.
+        """Return E φ(h) under the law, for a method that has the whole law: "exact", or one with a density.
 
         Parameters
         ----------
         function
-            φ: takes states (M, N), returns (M,) or (M, K). The exact method integrates the function that interpolates
-            φ at its nodes, so that φ should be smooth on the scale of the law's standard deviation; that of a
-            ``density`` integrates what its mesh resolves.
+            φ: takes states (M, N) and returns (M,) or (M, K). It should be smooth on the scale of the law's standard
+            deviation: the exact method integrates the function that interpolates φ at its nodes, and a ``density``
+            integrates what its grid resolves.
 
         Returns
         -------
@@ -109,7 +111,7 @@ class StationaryLaw(Drawn, picture="law"):
         Raises
         ------
         ValueError
-            For a law that has moments only.
+            If the method gives moments only.
 
         Examples
         --------

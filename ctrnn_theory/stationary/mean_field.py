@@ -1,4 +1,4 @@
-"""The noise-smoothed fixed point: the activation replaced by its Gaussian average."""
+"""The mean field: the fixed point of the network whose activation is replaced by its Gaussian average."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
 from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 
 
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
-    """Fixed point m = F(W m + W_in u + b; σ_in) that `start` flows to; noise outside does not shift it.
+    """Return the fixed point m = F(W m + W_in u + b; σ_in) to which the smoothed network settles from `start`.
 
-    The law of h as γ → 0 at fixed σ_in. The covariance is the linear response to the fluctuations about it:
+    This is the limit of E h for γ → 0 at fixed σ_in; noise outside does not shift it. The covariance is the linear
+    response to the fluctuations about m:
     V = A V Aᵀ + γ² (C + Σ_out), A = (1-γ) I + γ diag(F') W, C = Cov f(a + σ_in ξ).
 
     At an unstable fixed point, or without one, the covariance is NaN and ``converged`` False.
@@ -33,7 +36,6 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     0.3755
     """
     f, drive, std = net.activation, net.drive(u), noise.std("inside", net.n)
-
     end = settle(f, std, net.W, drive, net.gamma, net.start_state(start))
     a = net.W @ end.state + drive
     V, message = None, end.remark("the smoothed network")
@@ -49,3 +51,14 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         message=message,
         details={"steps": end.steps},
     )
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Find the noise-smoothed fixed points that many single neurons settle to from the zero state."""
+    f, ends = neurons.f, settle_neurons(neurons, neurons.inside)
+    some, variance = neurons[ends.settled], np.full(neurons.size, np.nan)
+    a = some.w * ends.state[ends.settled] + some.b
+    A = some.response(f.smoothed(a, some.inside, 1))
+    innovation = f.smoothed_variance(a, some.inside) + some.outside**2
+    variance[ends.settled] = some.gamma**2 * innovation / (1.0 - A**2)
+    return NeuronLaws(ends.state, variance, ends.settled, ends.growing)

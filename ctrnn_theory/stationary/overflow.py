@@ -1,4 +1,4 @@
-"""States that grow until the averages of f are out of range: divergence, and no bad input."""
+"""States that grow until the Gaussian averages of f overflow, which is divergence and not bad input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctrnn_theory.support.errors import Divergence
 
 @contextmanager
 def growth(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> Iterator[None]:
-    """Raise Divergence where a method finds f out of range, unless f has no averages at the start state either.
+    """Raise Divergence where the averages of f overflow in the block, unless they do so at the start state already.
 
     Examples
     --------
@@ -28,5 +28,5 @@ def growth(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLik
         yield
     except OutOfRange:
         a, s = net.preactivation(net.start_state(start), u), noise.std("inside", net.n)
-        net.activation.smoothed_variance(a, s)  # raises if f has no moments there
+        net.activation.smoothed_variance(a, s)  # raises a ValueError if f has no moments there
         raise Divergence("W must keep the state bounded; under noise it passes where f is out of range") from None

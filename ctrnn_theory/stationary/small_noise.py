@@ -1,4 +1,4 @@
-"""Expansion in σ: smooth activations through the derivatives of f, slope jumps through the kink block."""
+"""The expansion in σ: by the derivatives of f where it is smooth, with the kink block where its slope jumps."""
 
 from __future__ import annotations
 
@@ -10,51 +10,55 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.neuron_laws import NeuronLaws
 from ctrnn_theory.support.arguments import even_order
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.results import FEW, row_of
 from ctrnn_theory.support.types import FloatArray
 
-NEAR = 3.0  # standard deviations to a kink within which the expansion is said not to hold
-POOR = 0.1  # share of the last term in the shift above which the expansion is said to be poor
+NEAR = 3.0  # standard deviations of the pre-activation to a kink, within which the message warns
+NEAR_BREAK = 1e-9  # relative distance to a breakpoint within which a neuron is left to the method for one network
+POOR = 0.1  # share of the last term in the bias, above which the message warns
+ON = 1e-10  # relative distance of a* to a breakpoint, below which it lies on it
 
 
 def solve(
     net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None, *, order: int = 2
 ) -> StationaryLaw:
-    """Stationary mean and covariance up to σ^order, about the fixed point that `start` flows to.
+    """Return stationary mean and covariance up to σ^order, about the fixed point to which `start` settles.
 
     To order 2, V = A V Aᵀ + γ² (D Σ_in D + Σ_out) with A = (1-γ) I + γ D W, D = diag f'(a*), and
     δ = ½ (I - D W)⁻¹ [f''(a*) ∘ diag(Σ_in + W V Wᵀ)]. Higher orders, for one neuron, come from the moment hierarchy
     of ``ctrnn_theory.derive``. The error is of order σ^(order+2) where f is smooth.
 
-    Close to a kink the expansion fails. ``details["kink_shift"]`` then holds the leading shift by the kink block,
+    The expansion fails close to a kink. ``details["kink_shift"]`` then holds the leading shift by the kink block,
     (I - D̄ W)⁻¹ Δ s [ψ(ζ) - ζ₊], and the message says so.
 
     Parameters
     ----------
     net, noise, u, start
-        As for every method.
+        See :func:`ctrnn_theory.predict`.
     order
-        Even, at least 2; for more than one neuron 2.
+        Highest power of σ: even and at least 2; for more than one neuron, 2.
 
     Returns
     -------
     StationaryLaw
-        ``details``: "order"; "fixed_point" (N,); "terms" (order/2, N), what σ², σ⁴, ... contribute to the bias;
-        "ratio", the size of the last term over that of their sum, None for order 2, where it tells nothing. The series
-        is asymptotic: its terms fall and then grow, the later the smaller σ. Above a ratio of 0.1 the message says so.
+        ``details``: "order"; "fixed_point" (N,); "terms" (order/2, N), the contributions of σ², σ⁴, ... to the bias;
+        "ratio", the size of the last term over that of their sum, or None for order 2. The series is asymptotic: its
+        terms fall and then grow, the later the smaller σ is. The message warns of a ratio above 0.1.
 
     Raises
     ------
     ValueError
-        For another order.
+        For an order that is odd or less than 2.
     NotApplicable
-        If f'' does not exist at the fixed point, there is no stable fixed point, or the order is for one neuron only.
+        If f'' does not exist at the fixed point, if that is not stable, or for several neurons if the order is above 2.
     Divergence
         If the noise-free state grows without bound.
 
@@ -94,28 +98,34 @@ def solve(
         if ratio > POOR:
             messages.append(f"the term in σ{_raised(order)} is {ratio:.0%} of the shift: too much noise for this order")
         if variance_is_poor:
-            messages.append("the series of the variance is negative, and order 2 is given for it")
+            messages.append("the series of the variance is negative, and its value at order 2 is returned")
     details["terms"] = terms
-    s = np.sqrt(np.diag(S))
-    if (nearest := _nearest([kink.location for kink in f.kinks], a, s)) is not None:
-        details["kink_shift"] = shift = kink_shift(net, noise, a)
-        messages.append(
-            f"a* is {nearest[1]:.2g} standard deviations from the kink at {nearest[0]:g}, where the expansion fails;"
-            f" the kink block gives a shift of {_numbers(shift)}"
-        )
-    elif (nearest := _nearest(f.breakpoints, a, s)) is not None:
-        messages.append(
-            f"a* is {nearest[1]:.2g} standard deviations from the breakpoint at {nearest[0]:g}, where a derivative of f"
-            f" jumps: the expansion does not see that"
-        )
+    messages += _near_breakpoints(net, noise, a, np.sqrt(np.diag(S)), details)
     mean = end.state + np.sum(terms, axis=0)
     return StationaryLaw(mean, V, "small_noise", True, "; ".join(messages), details=details)
+
+
+def _near_breakpoints(net: CTRNN, noise: Noise, a: FloatArray, s: FloatArray, details: dict[str, object]) -> list[str]:
+    """Return a message if a kink or another breakpoint of f is near, and add the shift by kinks to the details."""
+    f = net.activation
+    if (nearest := _nearest([kink.location for kink in f.kinks], a, s)) is not None:
+        details["kink_shift"] = shift = kink_shift(net, noise, a)
+        return [
+            f"a* is {nearest[1]:.2g} standard deviations from the kink at {nearest[0]:g}, where the expansion fails;"
+            f" the kink block gives a shift of {_numbers(shift)}"
+        ]
+    if (nearest := _nearest(f.breakpoints, a, s)) is not None:
+        return [
+            f"a* is {nearest[1]:.2g} standard deviations from the breakpoint at {nearest[0]:g}, where a derivative of f"
+            " jumps, which the expansion leaves out"
+        ]
+    return []
 
 
 def _refuse_breakpoints(net: CTRNN, noise: Noise, a: FloatArray) -> None:
     """Raise NotApplicable if one of the pre-activations a* (N,) lies on a breakpoint of f."""
     f = net.activation
-    on = [k for k in f.breakpoints if np.any(np.abs(a - k) <= 1e-10 * (1.0 + abs(k)))]
+    on = [k for k in f.breakpoints if np.any(np.abs(a - k) <= ON * (1.0 + abs(k)))]
     if not on:
         return
     reason = f"f'' does not exist at the fixed point, where a* lies on the breakpoint of f at {on[0]:g}"
@@ -127,8 +137,8 @@ def _refuse_breakpoints(net: CTRNN, noise: Noise, a: FloatArray) -> None:
 def _one_neuron(
     net: CTRNN, noise: Noise, a: FloatArray, order: int, leading: FloatArray
 ) -> tuple[FloatArray, FloatArray, bool]:
-    """Terms of the bias (order/2, 1), covariance (1, 1), and whether that had to be the `leading` one."""
-    from ctrnn_theory.derive.hierarchy import numbers  # SymPy's derivations are not needed for order 2
+    """Return the terms of the bias (order/2, 1), the covariance (1, 1), and whether that is the `leading` one."""
+    from ctrnn_theory.derive.hierarchy import numbers  # which imports SymPy, and is not needed for order 2
 
     derivatives = [float(net.activation.derivative(a, k)[0]) for k in range(1, order + 1)]
     inside, outside = (float(noise.std(site, 1)[0]) for site in SITES)
@@ -139,7 +149,7 @@ def _one_neuron(
 
 
 def _ratio(terms: FloatArray) -> float:
-    """Size of the last term over that of the sum; 0 if all vanish."""
+    """Return the size of the last term over that of the sum; 0 if all vanish."""
     last, total = float(np.max(np.abs(terms[-1]))), float(np.max(np.abs(np.sum(terms, axis=0))))
     return last / total if total > 0.0 else (math.inf if last > 0.0 else 0.0)
 
@@ -149,7 +159,7 @@ def _raised(order: int) -> str:
 
 
 def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
-    """Leading shift (N,) of the mean due to the jumps of f and f' near the pre-activations a* (N,).
+    """Return the leading shift (N,) of the mean by the jumps of f and f' near the pre-activations a* (N,).
 
     e = Σ_k Δ_k s [ψ(ζ) - ζ₊] + J_k [Φ(ζ) - θ(ζ)], ζ = (a* - k)/s, ψ(ζ) = φ(ζ) + ζ Φ(ζ), with s the standard deviation
     of the pre-activation (the noise inside and the recurrent fluctuations), then δ = (I - D̄ W)⁻¹ e.
@@ -168,9 +178,10 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
 
 
 def preactivation_std(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
-    """Standard deviation (N,) of the pre-activation about a* (N,): noise inside, and linear recurrent fluctuations.
+    """Return the standard deviation (N,) of the pre-activation about a* (N,).
 
-    S = Σ_in + W V Wᵀ, with V from the slopes F'(a*; σ_in); of the noise inside alone where that is not stable.
+    It is √diag S, S = Σ_in + W V Wᵀ, with V the linear response at the slopes F'(a*; σ_in), or S = Σ_in where that is
+    not stable.
     """
     n = net.n
     sigma_in = noise.covariance("inside", n)
@@ -181,7 +192,7 @@ def preactivation_std(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
 
 
 def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[float, float] | None:
-    """Of some points the nearest to any neuron, and its distance in units of s, if that is below `NEAR`."""
+    """Return the point that is nearest to any neuron, and its distance in units of s, if that is below `NEAR`."""
     pairs = [
         (abs(x - location) / scale, location)
         for x, scale in zip(a, s, strict=True)
@@ -196,3 +207,17 @@ def _nearest(locations: Sequence[float], a: FloatArray, s: FloatArray) -> tuple[
 
 def _numbers(values: FloatArray) -> str:
     return row_of(values, FEW, ".4g")
+
+
+def solve_neurons(neurons: Neurons) -> NeuronLaws:
+    """Solve the expansion to order 2 for many single neurons, about the fixed points that they settle to from zero."""
+    ends = settle_neurons(neurons)
+    w, f, a = neurons.w, neurons.f, neurons.w * np.nan_to_num(ends.state) + neurons.b
+    d, bend = f.derivative(a), f.derivative(a, 2)
+    known = ends.settled.copy()
+    for k in f.breakpoints:
+        known &= np.abs(a - k) > NEAR_BREAK * (1.0 + abs(k))
+    A = np.where(known, neurons.response(d), 0.0)
+    variance = neurons.gamma**2 * ((d * neurons.inside) ** 2 + neurons.outside**2) / (1.0 - A**2)
+    shift = 0.5 * bend * (neurons.inside**2 + w**2 * variance) / np.where(known, 1.0 - d * w, 1.0)
+    return NeuronLaws(ends.state + shift, variance, known, ends.growing)

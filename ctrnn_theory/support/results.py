@@ -1,4 +1,4 @@
-"""What results have in common: how they print, and the plain objects and labelled arrays that they turn into."""
+"""The forms that all results share: text, HTML, plain objects for JSON, labelled arrays and pictures."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Readable(ReadOnly):
 
     def __repr__(self) -> str:
         title = f"{type(self).__name__}: {self._headline()}"
-        lines = _text([title, *self._parts(FEW)]).splitlines()
+        lines = _lines([title, *self._parts(FEW)])
         if len(lines) > LINES:
-            lines = _text([title, *self._parts(1)]).splitlines()
+            lines = _lines([title, *self._parts(1)])
         if len(lines) > LINES:
             lines = [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines"]
         return "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in lines)
@@ -74,7 +74,7 @@ class Readable(ReadOnly):
 
 @guarded
 class Result(Readable):
-    """What a public function returns: it also lays itself out as a table, and as arrays over named axes.
+    """Gives the result of a public function a table and a dataset over named axes too.
 
     A subclass names its arrays in :meth:`_arrays`.
     """
@@ -108,7 +108,7 @@ class Result(Readable):
 
 @guarded
 class Drawn(Result):
-    """A result of which :mod:`ctrnn_theory.plotting` has a picture; a subclass names the function that draws it."""
+    """Gives a result a picture too; a subclass names the function of :mod:`ctrnn_theory.plotting` that draws it."""
 
     _picture: ClassVar[str]
 
@@ -250,6 +250,11 @@ def _numbers(array: Any) -> Any:
     if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
         return [_numbers(part) for part in array] if array.ndim else None
     return array.tolist()
+
+
+def _lines(parts: Iterable[str | Table]) -> list[str]:
+    """Return the lines of some parts that are not empty."""
+    return [line for line in _text(parts).splitlines() if line]
 
 
 def _text(parts: Iterable[str | Table]) -> str:

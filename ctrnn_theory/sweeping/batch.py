@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.dynamics.neurons import settle_neurons
 from ctrnn_theory.dynamics.settle import settle
-from ctrnn_theory.stationary.registry import predict
+from ctrnn_theory.stationary.method import Method
+from ctrnn_theory.stationary.registry import METHODS, know, predict
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.types import FloatArray, IntArray
 from ctrnn_theory.sweeping import vectorised
-from ctrnn_theory.sweeping.spec import BY_NEURON, Spec, options_of
+from ctrnn_theory.sweeping.spec import BY_NEURON, Spec
 
 Rows = NDArray[np.void]
 UNIT = 1024
@@ -58,13 +61,14 @@ def unit(spec: Spec, method: str) -> int:
     return UNIT if vectorised.takes(spec, method) else 1
 
 
-def evaluate(spec: Spec, task: Task) -> Batch:
+def evaluate(spec: Spec, task: Task, own: Iterable[Method] = ()) -> Batch:
     """Compute the points of a task, as many whole units as its time allows; what fails is told in the rows.
 
     Points of which one takes much longer than those that the length of tasks was estimated from are thus kept soon.
     BLAS is held to one thread whatever the size: it is points that are spread over cores, and last bits may depend on
-    the number of threads.
+    the number of threads. `own`: methods that the user registered, of which this process may not know.
     """
+    know(own)
     method, count = spec.methods[task.method], task.points.size
     found = _Found(
         np.full((count, spec.neurons), np.nan),
@@ -162,7 +166,7 @@ def _together(spec: Spec, method: str, points: IntArray, block: NDArray[np.intp]
 def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
     """Take one point by the method itself."""
     point, options = spec.point(number), dict(spec.options.get(method, {}))
-    own = options_of(method)
+    own = METHODS[method].options.names
     if "rng" in own:
         options["rng"] = spec.stream(point)
     if "workers" in own:
@@ -189,10 +193,11 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
     states = np.full((points.size, spec.neurons), np.nan)
     left = np.ones(points.size, bool)
     for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
-        ends = vectorised.noise_free(neurons)
-        states[places, 0], left[places] = ends.state, ~ends.settled & ~ends.runaway
-        for i in places[ends.runaway].tolist():
-            reasons.setdefault(i, vectorised.PASSED)
+        ends = settle_neurons(neurons)
+        states[places, 0], left[places] = ends.state, ~ends.settled
+        left[places[list(ends.growing)]] = False
+        for i, reason in ends.growing.items():
+            reasons.setdefault(int(places[i]), reason)
     for i in np.flatnonzero(left).tolist():
         try:
             net, _, u = spec.model(spec.point(int(points[i])))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory import __version__
+from ctrnn_theory.stationary.registry import own_methods
 from ctrnn_theory.support.types import IntArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.sweeping import processes
@@ -107,7 +108,7 @@ def _round(
             yield task
 
     if count:
-        yield from _spread(partial(evaluate, spec), dealt(), count, workers, client)
+        yield from _spread(partial(evaluate, spec, own=own_methods()), dealt(), count, workers, client)
 
 
 def _tasks(method: int, units: list[IntArray], order: NDArray[np.int64], length: int) -> Iterator[Task]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import inspect
 import json
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from importlib import import_module
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.arguments import integer, shown
 from ctrnn_theory.support.files import read_file, reason
+from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import IntArray
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
 
@@ -231,8 +230,8 @@ def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
     return {name: parameter for name, parameter in known.items() if name not in left_out}
 
 
-def _names(part: str, found: Any, known: tuple[str, ...]) -> tuple[str, ...]:
-    names = (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list | tuple) else ()
+def _names(part: str, found: Any, known: Collection[str]) -> tuple[str, ...]:
+    names = (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list | tuple | Registry) else ()
     wrong = [name for i, name in enumerate(names) if name not in known or name in names[:i]]
     if wrong or not names:
         raise ValueError(
@@ -244,8 +243,10 @@ def _names(part: str, found: Any, known: tuple[str, ...]) -> tuple[str, ...]:
 def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     _check_names("options", found, methods)
     for method, options in found.items():
-        known = [name for name in options_of(method) if name not in OURS]
-        _check_names(f"options of {method}", _table(f"options of {method}", options), known or ["(none)"])
+        known = [name for name in METHODS[method].options.names if name not in OURS]
+        table = _table(f"options of {method}", options)
+        if not METHODS[method].options.any:
+            _check_names(f"options of {method}", table, known or ["(none)"])
     return {
         method: {name: _option(f"{name} of {method}", value) for name, value in options.items()}
         for method, options in found.items()
@@ -260,10 +261,3 @@ def _option(name: str, value: Any) -> Any:
     if not isinstance(plain, bool | int | float | str | list):
         raise ValueError(f"options must be numbers, text or lists; {name} is {shown(value)}")
     return plain
-
-
-@lru_cache
-def options_of(method: str) -> tuple[str, ...]:
-    """Names of the options of a method."""
-    solve = import_module(f"ctrnn_theory.stationary.{method}").solve
-    return tuple(inspect.signature(solve).parameters)[4:]

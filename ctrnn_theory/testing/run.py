@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw

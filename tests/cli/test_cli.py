@@ -133,7 +133,7 @@ BAD = {
         "--sigma-in must be a standard deviation, at least 0; got -1",
     ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
-    "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be out of"),
+    "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be among"),
     "unknown option": (["bias", "relu", "--colour", "red"], "No such option"),
     "unknown command": (["bais"], "No such command"),
     "seed": (["bias", "relu", "--seed", -1], "--seed must be at least 0; got -1"),
@@ -199,7 +199,7 @@ def command(*arguments, text=True, **environment):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "methods"], ["Expansion in sigma: smooth", "Fokker", "Planck equation"]),
+        (["list", "methods"], ["expansion of mean and covariance in powers of sigma;", "Fokker", "Planck equation"]),
         (["derive", "--order", 2, "--site", "outside"], ["+ O(sigma^4)", "1 - gamma (1 - w f1)"]),
     ],
 )

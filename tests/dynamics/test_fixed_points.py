@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Divergence, Noise, activation, fixed_points, predict
 from ctrnn_theory.dynamics.fixed_points import _multistart, fixed_point_at
+from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
-from ctrnn_theory.dynamics.settle import jacobian
 
 weights = st.floats(-3, 3)
 

@@ -202,3 +202,29 @@ def test_damaged_files_are_refused_and_left_as_they_were(tmp_path):
         assert path.read_bytes() == content, kind
     with pytest.raises(ValueError, match="No such file"):
         CTRNN.load(tmp_path / "missing.npz")
+
+
+def test_the_repr_of_a_large_network_computes_no_eigenvalues():
+    n = 300
+    net = CTRNN(np.eye(n), 0.0, W_in=np.ones((n, 2)), W_out=np.ones((1, n)))
+    assert repr(net).splitlines() == [
+        "CTRNN: relu, 300 neurons, gamma = 0.1",
+        "W: root mean square 0.05774",
+        "b: 0 to 0",
+        "W_in: 2 inputs",
+        "W_out: 1 output",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("noise", "text"),
+    [
+        (Noise(), "none"),
+        (Noise(0.5, 0.25), "inside 0.5 and outside 0.25"),
+        (Noise(outside=[0.5, 0.5]), "outside 0.5"),
+        (Noise(outside=np.linspace(0.1, 0.9, 9)), "outside 0.1 to 0.9, by neuron"),
+        (Noise(inside=[[1.0], [1.0]]), "inside by a factor of shape (2, 1)"),
+    ],
+)
+def test_the_repr_of_a_noise_says_where_it_enters(noise, text):
+    assert repr(noise) == f"Noise: {text}"

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import ctrnn_theory as ct
 from ctrnn_theory.cli.main import cli
 from paper_figs import FIGURES, cache, networks
-from paper_figs.make import make, summary
+from paper_figs.make import figure_module, make
 
 SOURCE = '''
 """A figure."""
@@ -154,8 +154,9 @@ def test_bad_names_and_places_are_refused(tmp_path):
 
 
 def test_every_figure_says_what_it_shows():
-    for name in FIGURES:
-        assert summary(name).endswith(".")
+    for name, figure in FIGURES.items():
+        assert figure_module(name).__doc__
+        assert figure.summary
 
 
 def test_a_cache_that_cannot_be_is_refused(tmp_path, monkeypatch):

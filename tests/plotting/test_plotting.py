@@ -54,7 +54,7 @@ def test_picture_of_one_neuron_has_every_method_and_the_network():
     net = ct.CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2)
     ax = ct.bias(net, ct.Noise(inside=1.0)).plot()
     labels = {text.get_text() for text in ax.get_legend().get_texts()}
-    assert labels == {"mean field", "small noise", "gaussian closure", "exact", "simulation", "this network"}
+    assert labels == {"mean field", "small noise", "Gaussian closure", "exact", "simulation", "this network"}
 
 
 def test_picture_of_a_network_has_a_point_for_each_neuron():
@@ -65,7 +65,7 @@ def test_picture_of_a_network_has_a_point_for_each_neuron():
     for name, container in zip(("mean_field", "gaussian_closure"), ax.containers, strict=True):
         drawn = np.sort(container.lines[0].get_ydata())
         np.testing.assert_array_equal(drawn, np.sort(report.bias[name]))
-    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"mean field", "gaussian closure"}
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"mean field", "Gaussian closure"}
 
 
 def test_no_noise_no_distance():
@@ -201,7 +201,7 @@ def test_picture_in_time_has_a_band_for_a_prediction_and_points_for_a_simulation
     simulated = ct.evolve(net, ct.Noise(inside=0.5), u, steps=60, method="simulation", rng=0)
     simulated.plot(ax)
     labels = {text.get_text() for text in ax.get_legend().get_texts()}
-    assert labels == {f"$h_{{{i}}}$, {name}" for i in (1, 2) for name in ("gaussian closure", "simulation")}
+    assert labels == {f"$h_{{{i}}}$, {name}" for i in (1, 2) for name in ("Gaussian closure", "simulation")}
 
 
 def test_picture_of_a_maze_has_its_walls_and_a_colour_for_success():

@@ -79,11 +79,11 @@ def test_it_is_a_fixed_point_of_the_map(net, data):
     np.testing.assert_allclose(third, np.transpose(third, (1, 2, 0)), atol=1e-12 * (1.0 + np.max(np.abs(third))))
     assert np.linalg.eigvalsh(V)[0] >= -1e-15 * np.trace(V)
     if not law.converged:
-        assert "Gaussian closure is given" in law.message
+        assert "Gaussian closure is returned" in law.message
         assert np.array_equal(law.mean, gaussian_closure.solve(net, noise).mean)
         return
     state = Cumulants(law.mean, V, third)
-    assert change(state, CumulantClosure(net, noise, None).step(state)) <= 1e-9
+    assert change(state[None], CumulantClosure.of(net, noise).step(state[None]))[0] <= 1e-9
 
 
 @pytest.mark.parametrize("seed", [1, 2, 4])
@@ -162,7 +162,7 @@ def test_where_it_fails_the_gaussian_closure_is_given():
     net, noise = CTRNN.single(-1.86, 0.62, "tanh", 1.0), Noise(inside=0.5)
     law, gaussian = solve(net, noise), gaussian_closure.solve(net, noise)
     assert not law.converged
-    assert "the Gaussian closure is given" in law.message
+    assert "the law of the Gaussian closure is returned" in law.message
     assert np.array_equal(law.covariance, gaussian.covariance)
     cycle = solve(CTRNN([[2.0, -3.0], [3.0, 2.0]], 0.0, "tanh", 0.3), Noise(inside=0.1), start=[0.5, 0.0])
     assert not cycle.converged

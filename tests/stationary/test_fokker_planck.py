@@ -108,7 +108,7 @@ def test_wells_that_are_never_left_are_not_claimed():
     pair = CTRNN([[1.5, 0.0], [0.0, 0.3]], [0.01, 0.1], "tanh", 0.05)
     law = solve(pair, Noise(outside=0.15), cells=64)
     assert not law.converged
-    assert law.message.startswith("estimated error of the mean ")
+    assert law.message.startswith("the estimated error of the mean is ")
 
 
 @pytest.mark.parametrize("w", [0.5, 0.9, -2.0])
@@ -317,7 +317,7 @@ def test_details():
     assert finer.details["cells"] > details["cells"]
     poor = solve(linear_net(2), Noise(outside=0.3), tolerance=1e-4, cells=32)
     assert not poor.converged
-    assert poor.message.startswith("estimated error of the mean ")
+    assert poor.message.startswith("the estimated error of the mean is ")
 
 
 def test_a_domain_that_never_is_wide_enough_says_so(monkeypatch):

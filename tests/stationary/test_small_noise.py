@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Divergence, Noise, NotApplicable, predict
 from ctrnn_theory.derive.hierarchy import numbers
-from ctrnn_theory.dynamics.settle import jacobian
+from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.stationary.small_noise import kink_shift
 
 NEURONS = {"softplus": (-1.0, 0.2, 0.2), "tanh": (0.8, 0.5, 0.1), "sigmoid": (-2.0, 0.6, 0.3)}

@@ -20,7 +20,7 @@ class Clock:
     def __call__(self):
         return self.now
 
-    def evaluate(self, spec, task):
+    def evaluate(self, spec, task, own=()):
         self.tasks.append(task)
         self.now += self.cost * task.points.size + (5.0 if len(self.tasks) == 1 else 0.0)  # the first compiles
         rows = np.zeros(task.points.size, row_type(spec))

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import predict
 from ctrnn_theory.activations import activation
+from ctrnn_theory.dynamics.neurons import settle_neurons, slopes
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.sweeping import vectorised
 from ctrnn_theory.sweeping.batch import UNIT, Task, evaluate
-from ctrnn_theory.sweeping.neurons import slopes
 from ctrnn_theory.sweeping.spec import Spec
 
 ALL = {"methods": list(vectorised.VECTORISED), "quantities": ["mean", "variance", "bias", "loss", "converged"]}
@@ -107,12 +107,12 @@ def test_noise_free_states_do_not_depend_on_the_batch(text):
     axes = {"w": {"linspace": [-0.9, 0.9, 61]}, "b": {"linspace": [-1.0, 1.0, 7]}}
     spec = Spec.of({"fixed": {"activation": text, "sigma": 0.1}, "axes": axes})
     ((_, neurons),) = vectorised.groups(spec, np.arange(spec.size))
-    whole = vectorised.noise_free(neurons).state
+    whole = settle_neurons(neurons).state
     order = np.random.default_rng(0).permutation(spec.size)
     for size in (1, 5, 64):
         for first in range(0, spec.size, 7 * size):
             some = order[first : first + size]
-            assert np.array_equal(vectorised.noise_free(neurons[some]).state, whole[some])
+            assert np.array_equal(settle_neurons(neurons[some]).state, whole[some])
 
 
 def test_slopes_bound_those_of_the_smoothing():

@@ -358,7 +358,7 @@ def test_task_of_ones_own_needs_a_name_to_be_kept(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="task must be in TASKS by its name to be kept in a folder"):
         train(Own(), **SMALL, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    monkeypatch.setitem(TASKS, "own", Own)
+    monkeypatch.setitem(TASKS._entries, "own", Own)
     monkeypatch.setattr(Own, "name", "own")
     train(Own(), **SMALL, out=tmp_path / "run")
     assert isinstance(Training.load(tmp_path / "run").task, Own)

@@ -69,7 +69,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_an_episode_that_does_not_fit_is_refused(name, loss, tmp_path, monkeypatch):
     episode, message = BAD[name]
-    monkeypatch.setitem(TASKS, "own", Own)
+    monkeypatch.setitem(TASKS._entries, "own", Own)
     with pytest.raises(ValueError, match=message) as error:
         ct.train(Own(episode), loss=loss, out=tmp_path / "run", **SETTINGS)
     assert "\n" not in str(error.value)

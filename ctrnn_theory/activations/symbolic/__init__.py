@@ -20,8 +20,8 @@ extended_range, extended_range_numbers
     Evaluation in numbers of unbounded exponent, and their arithmetic.
 precision_check
     Whether double precision evaluates an expression right.
-compiled
-    Expressions as compiled functions of a block of lanes.
+compiled, lane_functions
+    Expressions as compiled functions of a block of lanes, and the functions of one lane that they call.
 
 All of it is private to the package.
 """

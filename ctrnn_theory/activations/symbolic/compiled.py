@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,31 +11,11 @@ from numpy.typing import NDArray
 from ctrnn_theory.activations.symbolic.evaluate import source
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_source
 from ctrnn_theory.activations.symbolic.extended_range_numbers import for_lanes
-from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
+from ctrnn_theory.activations.symbolic.lane_functions import NAMES
 from ctrnn_theory.support.jit import jit
 
 BlockFunction = Callable[[NDArray[np.float64]], None]
 SIGNATURE = "void(float64[::1])"
-NAMES: dict[str, Any] = {
-    "sqrt": math.sqrt,
-    "sin": math.sin,
-    "cos": math.cos,
-    "tan": math.tan,
-    "atan": math.atan,
-    "asinh": math.asinh,
-    "Abs": abs,
-    "log": logarithms.log,
-    "log1p": logarithms.log1p,
-    "erf": error_function.erf,
-    "complement": error_function.complement,
-    "Heaviside": primitives.heaviside,
-} | {
-    name: getattr(primitives, name)
-    for name in (
-        *("exp", "expm1", "sinh", "cosh", "tangent", "logistic", "softplus"),
-        *("sign", "maximum", "minimum", "select"),
-    )
-}
 
 
 def block_source(

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import cell_counts
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, real_array
@@ -138,11 +139,11 @@ def _path_box(
         if isinstance(law, Gaussian | Density)
         else Moments(law, np.zeros((net.n,) * 2))
     )
-    closure, path = Closure(net, noise, None), [state]
+    closure, path = GaussianClosure.of(net, noise), [state]
     for u, length in zip(inputs, np.diff(times), strict=True):
-        closure.drive = net.drive(u)
+        closure = closure.driven_by(net.drive(u)[None])
         for _ in range(round(length / net.gamma)):
-            state = closure.step(state)
+            state = closure.step(state[None])[0]
             if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
                 raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
             path.append(state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -17,18 +16,24 @@ from ctrnn_theory.integrators.trajectory import drive_rows
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, semidefinite
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw, symmetric
+from ctrnn_theory.stationary.method import Method, Options, loaded
 from ctrnn_theory.stationary.overflow import growth
-from ctrnn_theory.support.arguments import choice, positive_integer, real_array
+from ctrnn_theory.stationary.registry import METHODS
+from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import FloatArray
 
 COARSE = 0.2
 """Difference between the means on two grids, in standard deviations, above which a density is reported as not
 converged. The extrapolation from both leaves a smaller error than this difference."""
+ARGUMENTS = 6
+"""Number of arguments (net, noise, u, steps, every, start) that a method takes by position."""
 CHUNK = 2**22
 """Numbers of a simulation that are held in memory at a time, 32 MB; at least one recorded time is held."""
 
@@ -108,14 +113,10 @@ def evolve(
     >>> print(law.time, law.mean[:, 0].round(4))       # from zero to the biased state; the fixed point is 0.2
     [ 0.  5. 10.] [0.     0.3639 0.3766]
     """
-    choice("method", method, METHODS)
+    follow = loaded(_evolving().choose(method).evolution)
     check_model(net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
-    follow = METHODS[method]
-    known = list(inspect.signature(follow).parameters)[6:]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"option of {method} must be one of {', '.join(known) or '(none)'}; got {name!r}")
+    Options.of(follow, ARGUMENTS).check(method, options)
     begin, state = perf_counter(), start_moments(net, start)
     with growth(net, noise, None, state.mean):
         course = follow(net, noise, u, steps, every, start, **options)
@@ -130,6 +131,11 @@ def evolve(
     )
 
 
+def _evolving() -> Registry[Method]:
+    """Return the methods that follow the law in time."""
+    return Registry("method", [one for one in METHODS.values() if one.evolution is not None])
+
+
 def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moments:
     """Return mean and covariance at time 0."""
     if not isinstance(start, StationaryLaw):
@@ -141,7 +147,7 @@ def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moment
 def _gaussian_closure(
     net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
 ) -> Course:
-    return _iterate(Closure(net, noise, None), start_moments(net, start), drive_rows(net, u, steps), steps, every)
+    return _iterate(GaussianClosure.of(net, noise), start_moments(net, start), drive_rows(net, u, steps), steps, every)
 
 
 def _cumulant_closure(
@@ -150,15 +156,14 @@ def _cumulant_closure(
     state = start_moments(net, start)
     if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
         state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])
-    return _iterate(CumulantClosure(net, noise, None), state, drive_rows(net, u, steps), steps, every)
+    return _iterate(CumulantClosure.of(net, noise), state, drive_rows(net, u, steps), steps, every)
 
 
-def _iterate(closure: Closure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
+def _iterate(closure: GaussianClosure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
     rows = np.broadcast_to(drive, (steps, drive.shape[-1]))
     recorded = [state]
     for k in range(steps // every * every):
-        closure.drive = rows[k]
-        state = closure.step(state)
+        state = closure.driven_by(rows[k, None]).step(state[None])[0]
         if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} within {k + 1} steps")
         if (k + 1) % every == 0:
@@ -173,6 +178,7 @@ def _simulation(
     steps: int,
     every: int,
     start: ArrayLike | StationaryLaw | None,
+    *,
     trajectories: int = 4096,
     rng: Any = 0,
     workers: int | Callable[..., Any] | None = None,
@@ -219,6 +225,7 @@ def _fokker_planck(
     steps: int,
     every: int,
     start: ArrayLike | StationaryLaw | None,
+    *,
     cells: int | Sequence[int] | None = None,
     tolerance: float = 1e-4,
 ) -> Course:
@@ -233,11 +240,3 @@ def _fokker_planck(
     elif path.error[0] > COARSE * width:
         message = f"estimated error of the mean by the grid {path.error[0]:.1e}: raise cells"
     return Course(path.mean, path.covariance, None, not message, message, details)
-
-
-METHODS: dict[str, Callable[..., Course]] = {
-    "gaussian_closure": _gaussian_closure,
-    "cumulant_closure": _cumulant_closure,
-    "simulation": _simulation,
-    "fokker_planck": _fokker_planck,
-}

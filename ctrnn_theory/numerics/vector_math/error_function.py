@@ -11,7 +11,7 @@ from typing import Any
 from ctrnn_theory.numerics.vector_math.primitives import exp, inlined
 
 ROUNDER = 6442450944.0  # 1.5 * 2**32: adding it rounds to a multiple of 2**-20
-LARGEST = 27.0  # argument to which larger ones are reduced: erfc is below the normal numbers from 26.55 on
+TAIL_END = 27.0  # argument to which larger ones are reduced: erfc is below the normal numbers from 26.55 on
 
 
 @inlined
@@ -41,7 +41,7 @@ def tail(v: float) -> Any:
 def complement(u: float) -> Any:
     """Return erfc(u)."""
     v = abs(u)
-    v = LARGEST if v > LARGEST else v
+    v = TAIL_END if v > TAIL_END else v
     value = tail(v)
     return 2.0 - value if u < 0.0 else value
 
@@ -50,7 +50,7 @@ def complement(u: float) -> Any:
 def erf(u: float) -> Any:
     """Return erf(u), for |u| < 1/2 as u p(u²), p interpolated at Chebyshev nodes to 2e-17, and else from erfc(|u|)."""
     v = abs(u)
-    v = LARGEST if v > LARGEST else v
+    v = TAIL_END if v > TAIL_END else v
     z = v * v
     z2 = z * z
     z4 = z2 * z2

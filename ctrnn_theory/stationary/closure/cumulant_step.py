@@ -1,4 +1,4 @@
-"""One step of the closure at the third cumulant: mean, covariance and skewness of the state.
+"""One step of the closure at the third cumulant, for a batch of networks: mean, covariance and skewness of the state.
 
 A law with third cumulants κ is taken as a Gaussian one with the first term of its Edgeworth series: for any g,
 
@@ -12,68 +12,73 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
+from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
-from ctrnn_theory.dynamics.settle import jacobian, spectral_radius
-from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments, distance, semidefinite
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.support.errors import NotApplicable
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 MOST = 64  # neurons: there are N³ cumulants, and a step takes some N⁴ products
 CLIPPED = 0.01  # part of the covariance that a negative eigenvalue may be: less than what a closure leaves out
-VANISHED = 1e-9  # a power of A whose square adds less than rounding
+VANISHED = 1e-9  # size of a power of A whose square adds less than rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Cumulants(Moments):
-    """Mean, covariance and third cumulants of a state."""
+    """Mean, covariance and third cumulants of the states of B networks."""
 
     third: FloatArray
-    """κ (N, N, N), symmetric: E δ_i δ_j δ_l."""
+    """κ (B, N, N, N), symmetric: E δ_i δ_j δ_l."""
+
+    @classmethod
+    def gaussian(cls, state: Moments) -> Cumulants:
+        """Make the cumulants of Gaussian states, of which the third are zero."""
+        return cls(state.mean, state.covariance, np.zeros((*state.covariance.shape, state.mean.shape[-1])))
 
     @property
     def skewness(self) -> FloatArray:
-        """κ_iii / V_ii^(3/2), (N,); 0 where there is no variance."""
-        own, spread = np.einsum("iii->i", self.third), np.diag(self.covariance) ** 1.5
-        skewness: FloatArray = np.divide(own, spread, out=np.zeros_like(own), where=spread > 0.0)
+        """Return κ_iii / V_ii^(3/2), (B, N); 0 where there is no variance."""
+        own, cube = np.einsum("...iii->...i", self.third), np.einsum("...ii->...i", self.covariance) ** 1.5
+        skewness: FloatArray = np.divide(own, cube, out=np.zeros_like(own), where=cube > 0.0)
         return skewness
 
 
 @dataclass(frozen=True, eq=False)
 class Kick:
-    """Third cumulants that have f in them at a Gaussian pre-activation x, Z = f(x) - F."""
+    """Third cumulants that have f in them at a Gaussian pre-activation x, with Z = f(x) - F."""
 
     slope: FloatArray
-    """P_jk = E Z_k f'(x_j) (N, N)."""
+    """P_jk = E Z_k f'(x_j) (B, N, N)."""
     third: FloatArray
-    """T = E Z_i Z_j Z_k (N, N, N)."""
+    """T = E Z_i Z_j Z_k (B, N, N, N)."""
 
 
-class CumulantClosure(Closure):
-    """The map of the third cumulants' closure for a network, its noise and an input; see :class:`Closure`."""
+@dataclass(frozen=True, eq=False)
+class CumulantClosure(GaussianClosure):
+    """The map of the closure at the third cumulant for B networks; see :class:`GaussianClosure`."""
 
-    def __init__(self, net: CTRNN, noise: Noise, u: ArrayLike | None) -> None:
-        if net.n > MOST:
-            raise NotApplicable(f"the third cumulants are for {MOST} neurons at most; the network has {net.n}")
-        super().__init__(net, noise, u)
+    def __post_init__(self) -> None:
+        """Raise NotApplicable for networks that are too large."""
+        if self.W.shape[-1] > MOST:
+            raise NotApplicable(
+                f"the third cumulants are for {MOST} neurons at most; the network has {self.W.shape[-1]}"
+            )
 
     def derivatives(self, state: Moments, orders: int) -> list[FloatArray]:
-        """F and its derivatives below `orders`, (N,) each."""
+        """Return F and its derivatives below `orders`, (B, N) each."""
         a, S = self.preactivation(state)
-        s, rough = np.sqrt(np.diag(S)), np.diag(S) > 0.0
+        s = np.sqrt(np.diagonal(S, axis1=1, axis2=2))
         found = [np.zeros_like(a) for _ in range(orders)]
-        for n, values in enumerate(found):  # at s = 0 there is no law of x to speak of beyond its first two terms
-            which = rough if n > 1 else slice(None)
+        for n, values in enumerate(found):  # at s = 0 the law of x has no more than its first two terms
+            which = s > 0.0 if n > 1 else slice(None)
             values[which] = self.f.smoothed(a[which], s[which], n)
         return found
 
     def step(self, state: Moments) -> Cumulants:
-        """Mean, covariance and third cumulants after one step, to first order in those before; a Gaussian has none.
+        """Return mean, covariance and third cumulants after one step, to first order in the third ones before.
 
         ::
 
@@ -83,101 +88,138 @@ class CumulantClosure(Closure):
 
         with X = Cov(δ, f(x)), C = Cov f(x), Z = f(x) - E f(x), K_k the third cumulant of x_k, and the sum over the
         places that δ can take. Terms in γ take all that κ adds to first order; those in γ² and γ³, where it matters
-        less, what it adds through F' and F'' alone.
+        less, what it adds through F' and F'' alone. States without third cumulants are taken as Gaussian.
         """
-        g, W = self.gamma, self.W
-        k = state.third if isinstance(state, Cumulants) else np.zeros(W.shape + W.shape[:1])
+        k = state.third if isinstance(state, Cumulants) else Cumulants.gaussian(state).third
+        g, F, W = self.gamma[:, None], self.derivatives(state, 6), self.W
         a, S = self.preactivation(state)
-        F = self.derivatives(state, 6)
-        once = k @ W.T  # Σ κ_ijl W_kl: δ, δ, x
-        twice = np.einsum("ilm,kl->ikm", once, W)  # δ, x, x
-        all_x = np.einsum("ikm,li->lkm", twice, W)
-        own, K = np.einsum("ikk->ik", twice), np.einsum("kkk->k", all_x)
-        B = state.covariance @ W.T
-        X = B * (F[1] + F[4] * K / 6.0) + 0.5 * own * F[2]
-        bend = 0.5 * F[2][:, None] * np.einsum("kkl->kl", all_x) * F[1]
-        C = covariance_matrix(self.f, a, S) + bend + bend.T
-        V = (1.0 - g) ** 2 * state.covariance + g * (1.0 - g) * (X + X.T) + g**2 * (C + self.outside)
-        BB, mixed = B[:, None, :] * B[None, :, :], own[:, None, :] * B[None, :, :]
-        Y = F[1] * once + F[2] * BB + 0.5 * F[3] * (mixed + mixed.transpose(1, 0, 2)) + F[5] * K / 6.0 * BB
-        kick = self.kick(a, S, F)
-        BP = B[:, :, None] * kick.slope
-        U = BP + BP.transpose(0, 2, 1) + F[1][:, None] * F[1] * twice
-        third = (1.0 - g) ** 3 * k + g * (1.0 - g) ** 2 * (Y + Y.transpose(0, 2, 1) + Y.transpose(2, 1, 0))
-        third += g**2 * (1.0 - g) * (U + U.transpose(1, 0, 2) + U.transpose(2, 1, 0))
-        third += g**3 * (kick.third + F[1][:, None, None] * F[1][:, None] * F[1] * all_x)
+        B = state.covariance @ np.swapaxes(W, 1, 2)
+        mixed = _Mixed.of(k, W)
+        own, K = np.einsum("bikk->bik", mixed.twice), np.einsum("bkkk->bk", mixed.thrice)
+        X = B * (F[1] + F[4] * K / 6.0)[:, None] + 0.5 * own * F[2][:, None]
+        bend = 0.5 * F[2][:, :, None] * np.einsum("bkkl->bkl", mixed.thrice) * F[1][:, None]
+        C = covariance_matrices(self.f, a, S) + bend + np.swapaxes(bend, 1, 2)
+        V = power(1.0 - g, 2)[..., None] * state.covariance + (g * (1.0 - g))[..., None] * (X + np.swapaxes(X, 1, 2))
+        V = V + power(g, 2)[..., None] * (C + self.outside)
         mean = (1.0 - g) * state.mean + g * (F[0] + F[3] * K / 6.0)
-        return Cumulants(mean, semidefinite(V), third)
+        return Cumulants(mean, semidefinite(V), self._third(k, mixed, B, F, self.kick(a, S, F)))
+
+    def _third(self, k: FloatArray, mixed: _Mixed, B: FloatArray, F: list[FloatArray], kick: Kick) -> FloatArray:
+        """Return the third cumulants after one step, see :meth:`step`; B is Cov(δ, x)."""
+        g = self.gamma[:, None, None, None]
+        own, K = np.einsum("bikk->bik", mixed.twice), np.einsum("bkkk->bk", mixed.thrice)
+        one, two, three, five = (x[:, None, None] for x in (F[1], F[2], F[3], F[5] * K / 6.0))
+        BB, skew = B[:, :, None, :] * B[:, None, :, :], own[:, :, None, :] * B[:, None, :, :]
+        Y = one * mixed.once + two * BB + 0.5 * three * (skew + skew.transpose(0, 2, 1, 3)) + five * BB
+        BP = B[..., None] * kick.slope[:, None]
+        U = BP + BP.transpose(0, 1, 3, 2) + F[1][:, None, :, None] * one * mixed.twice
+        Y = Y + Y.transpose(0, 1, 3, 2) + Y.transpose(0, 3, 2, 1)
+        U = U + U.transpose(0, 2, 1, 3) + U.transpose(0, 3, 2, 1)
+        third = power(1.0 - g, 3) * k + g * power(1.0 - g, 2) * Y + power(g, 2) * (1.0 - g) * U
+        tree = F[1][:, :, None, None] * F[1][:, None, :, None] * one * mixed.thrice
+        return np.asarray(third + power(g, 3) * (kick.third + tree))
 
     def kick(self, a: FloatArray, S: FloatArray, F: list[FloatArray]) -> Kick:
-        """Third cumulants with f in them: of one neuron exact, of several to second order in their correlations."""
-        s, one, two, d = np.sqrt(np.diag(S)), F[1], F[2], np.arange(len(S))
-        own = np.zeros((3, len(S)))
-        own[:, s > 0.0] = own_cumulants(self.f, a[s > 0.0], s[s > 0.0])
-        slope = two[:, None] * S * one + 0.5 * F[3][:, None] * S**2 * two
-        slope[d, d] = own[0]
-        tree = np.einsum("i,j,k,ik,jk->ijk", one, one, two, S, S)
-        third = tree + tree.transpose(0, 2, 1) + tree.transpose(2, 1, 0)
-        pair = 2.0 * own[0][:, None] * S * one + 0.5 * own[1][:, None] * S**2 * two  # E Z_i² Z_k
-        third[d, d], third[d, :, d], third[:, d, d] = pair, pair, pair.T
-        third[d, d, d] = own[2]
+        """Return the third cumulants with f: exact for one neuron, to second order in the correlations of several."""
+        s, one, two = np.sqrt(np.diagonal(S, axis1=1, axis2=2)), F[1], F[2]
+        d, noisy = np.arange(S.shape[-1]), s > 0.0
+        own = np.zeros((3, *s.shape))
+        own[:, noisy] = own_cumulants(self.f, a[noisy], s[noisy])
+        slope = two[:, :, None] * S * one[:, None] + 0.5 * F[3][:, :, None] * S**2 * two[:, None]
+        slope[:, d, d] = own[0]
+        tree = np.einsum("bi,bj,bk,bik,bjk->bijk", one, one, two, S, S)
+        third = tree + tree.transpose(0, 1, 3, 2) + tree.transpose(0, 3, 2, 1)
+        pair = 2.0 * own[0][:, :, None] * S * one[:, None] + 0.5 * own[1][:, :, None] * S**2 * two[:, None]
+        for i in d:
+            third[:, i, i], third[:, i, :, i], third[:, :, i, i] = (pair[:, i],) * 3  # E Z_i² Z_k
+            third[:, i, i, i] = own[2][:, i]
         return Kick(slope, third)
 
-    def relax(self, state: Cumulants) -> Cumulants | None:
-        """Where the map would go if its linear response stayed as it is; None if that is unstable, or V not positive.
+    def relax(self, state: Cumulants) -> tuple[Cumulants, BoolArray]:
+        """Return where the map would go if its linear response stayed as it is, and whether that is a state, (B,).
 
-        V and κ solve V = A V Aᵀ + (V' - A V₀ Aᵀ) and the same with three A, and the mean a Newton step at them.
+        It is none if the response is unstable, or if V is not positive. V and κ solve V = A V Aᵀ + (V' - A V₀ Aᵀ)
+        and the same with three A, and the mean follows from a Newton step at them.
         """
         W, after = self.W, self.step(state)
         F = self.derivatives(state, 4)
-        A = jacobian(W, F[1], self.gamma)
-        if spectral_radius(A) >= 1.0:
-            return None
+        good = self.radius(F[1]) < 1.0
+        A = np.where(good[:, None, None], self.response(F[1]), 0.0)
         V = linear_response(A, after.covariance, state.covariance)
-        if np.linalg.eigvalsh(V)[0] < -CLIPPED * np.max(np.abs(V)):
-            return None
+        good &= ~(np.linalg.eigvalsh(V)[:, 0] < -CLIPPED * np.max(np.abs(V), axis=(1, 2)))
         third = linear_response(A, after.third, state.third)
-        widening = 0.5 * F[2] * np.einsum("ij,jk,ik->i", W, V - state.covariance, W)
-        skewing = F[3] / 6.0 * np.einsum("kkk->k", spread(W, third - state.third))
-        speed = (after.mean - state.mean) / self.gamma + widening + skewing
-        V = semidefinite(V)  # and symmetric: the rounding in what is not would grow from iteration to iteration
-        return Cumulants(state.mean + np.linalg.solve(np.eye(len(W)) - F[1][:, None] * W, speed), V, third)
+        widening = 0.5 * F[2] * np.einsum("bij,bjk,bik->bi", W, V - state.covariance, W)
+        skewing = F[3] / 6.0 * np.einsum("bkkk->bk", transform_axes(W, third - state.third))
+        speed = (after.mean - state.mean) / self.gamma[:, None] + widening + skewing
+        V = semidefinite(V)  # a part that is not symmetric would grow from iteration to iteration
+        J = np.where(good[:, None, None], np.eye(W.shape[-1]) - F[1][:, :, None] * W, np.eye(W.shape[-1]))
+        return Cumulants(state.mean + np.linalg.solve(J, speed[..., None])[..., 0], V, third), good
 
 
-def change(old: Cumulants, new: Cumulants) -> float:
-    """Relative distance of two states: of the means, the covariances and the third cumulants."""
-    std = np.sqrt(np.max(np.diag(new.covariance)))
-    third = np.max(np.abs(new.third - old.third)) / std**3 if std > 0.0 else 0.0
-    return distance(old, new) + float(third)
+@dataclass(frozen=True, eq=False)
+class _Mixed:
+    """The third cumulants of the state δ and of what it adds to the pre-activations, x = W δ."""
+
+    once: FloatArray
+    """Of δ, δ and x, (B, N, N, N)."""
+    twice: FloatArray
+    """Of δ, x and x, (B, N, N, N)."""
+    thrice: FloatArray
+    """Of x, x and x, (B, N, N, N)."""
+
+    @classmethod
+    def of(cls, k: FloatArray, W: FloatArray) -> _Mixed:
+        """Make them from the third cumulants of δ and the weights."""
+        once = k @ np.swapaxes(W, 1, 2)[:, None]
+        twice = np.einsum("bilm,bkl->bikm", once, W)
+        return cls(once, twice, np.einsum("bikm,bli->blkm", twice, W))
+
+
+def change(old: Cumulants, new: Cumulants) -> FloatArray:
+    """Return the relative distance (B,) of states: of the means, the covariances and the third cumulants."""
+    std = np.sqrt(np.max(np.diagonal(new.covariance, axis1=1, axis2=2), axis=1))
+    scale = np.max(np.abs(new.mean), axis=1) + std
+    distance = np.zeros(len(std))
+    for a, b, size in (
+        (old.mean, new.mean, scale),
+        (old.covariance, new.covariance, power(std, 2)),
+        (old.third, new.third, power(std, 3)),
+    ):
+        most = np.max(np.abs(b - a), axis=tuple(range(1, a.ndim)))
+        distance += np.divide(most, size, out=np.zeros_like(most), where=size > 0.0)
+    return distance
 
 
 def mix(old: Cumulants, new: Cumulants, weight: float) -> Cumulants:
-    """Go a part of the way from one state to another."""
-    mean, V, third = (
-        getattr(old, name) + weight * (getattr(new, name) - getattr(old, name))
-        for name in ("mean", "covariance", "third")
+    """Return the states a part of the way from old ones to new ones."""
+    return Cumulants(
+        *(
+            getattr(old, name) + weight * (getattr(new, name) - getattr(old, name))
+            for name in ("mean", "covariance", "third")
+        )
     )
-    return Cumulants(mean, V, third)
 
 
-def spread(A: FloatArray, cumulant: FloatArray) -> FloatArray:
-    """Apply A (N, N) to each axis of a cumulant, (N, N) or (N, N, N)."""
-    for _ in range(cumulant.ndim):
-        cumulant = np.moveaxis(cumulant @ A.T, -1, 0)
+def transform_axes(A: FloatArray, cumulant: FloatArray) -> FloatArray:
+    """Apply A (B, N, N) to each axis of cumulants, (B, N, N) or (B, N, N, N)."""
+    axes = cumulant.ndim - 1
+    At = np.swapaxes(A, 1, 2).reshape(len(A), *(1,) * (axes - 2), *A.shape[1:])
+    for _ in range(axes):
+        cumulant = np.moveaxis(cumulant @ At, -1, 1)
     return cumulant
 
 
 def linear_response(A: FloatArray, after: FloatArray, before: FloatArray) -> FloatArray:
-    """Solve X = A·X + (after - A·before), A on each axis, its spectral radius below 1, by doubling."""
-    X = after - spread(A, before)
+    """Solve X = A·X + (after - A·before), A on each axis and of spectral radius below 1, by doubling."""
+    X = after - transform_axes(A, before)
     while np.max(np.abs(A)) > VANISHED:
-        X = X + spread(A, X)
+        X = X + transform_axes(A, X)
         A = A @ A
     return X
 
 
 def own_cumulants(f: Activation, a: FloatArray, s: FloatArray) -> FloatArray:
-    """E Z f', E (Z²)'' and E Z³ for Z = f - F at x ~ N(a, s²), s > 0, (3, N).
+    """Return E Z f', E (Z²)'' and E Z³ for Z = f - F at x ~ N(a, s²) with s > 0, (3, N).
 
     By Stein's identity the first two are E ξ Z² / (2s) and E (ξ² - 1) Z² / s², which need no derivative of f.
     """

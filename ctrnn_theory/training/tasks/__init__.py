@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
 from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
@@ -9,7 +10,7 @@ from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Regulator, Function, PathIntegration, Maze, Feedforward)}
+TASKS: Registry[type[Task]] = Registry("task", [Regulator, Function, PathIntegration, Maze, Feedforward])
 """Tasks by name."""
 
 __all__ = [

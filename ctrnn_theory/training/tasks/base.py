@@ -12,7 +12,7 @@ import numpy as np
 from numba import config
 from numba.core.dispatcher import Dispatcher
 
-from ctrnn_theory.dynamics.settle import BOUND
+from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import closure_step

@@ -10,11 +10,13 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.cumulant_step import (
     CumulantClosure,
     Cumulants,
+    Kick,
     linear_response,
     own_cumulants,
-    spread,
+    transform_axes,
 )
-from ctrnn_theory.stationary.closure.gaussian_step import Closure, Moments
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.support.errors import NotApplicable
 
 W, B = np.array([[0.5, -0.9], [0.7, 0.3]]), np.array([0.3, -0.2])
@@ -46,7 +48,7 @@ def test_one_step_of_a_parabola_from_a_gaussian_state_is_exact(gamma):
     h = MEAN + z[:, :2] @ ROOT.T
     f = net.activation(h @ W.T + B + z[:, 2:4] @ noise.factor("inside", 2).T)
     expected = cumulants(weight, (1.0 - gamma) * h + gamma * (f + z[:, 4:] @ noise.factor("outside", 2).T))
-    found = CumulantClosure(net, noise, None).step(Moments(MEAN, ROOT @ ROOT.T))
+    found = CumulantClosure.of(net, noise).step(Moments(MEAN, ROOT @ ROOT.T)[None])[0]
     for name in ("mean", "covariance", "third"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0.0, atol=1e-12)
 
@@ -63,7 +65,7 @@ def test_one_step_from_a_skewed_state_is_of_first_order(name):
         before = cumulants(weight, h)
         x = h @ W.T + B + z[:, 2:] @ noise.factor("inside", 2).T
         after = cumulants(weight, (1.0 - net.gamma) * h + net.gamma * net.activation(x))
-        found, plain = CumulantClosure(net, noise, None).step(before), Closure(net, noise, None).step(before)
+        found, plain = (kind.of(net, noise).step(before[None])[0] for kind in (CumulantClosure, GaussianClosure))
         names = ("mean", "covariance", "third")
         errors.append([np.max(np.abs(getattr(found, n) - getattr(after, n))) / net.gamma for n in names])
         gaussian.append([np.max(np.abs(getattr(plain, n) - getattr(after, n))) / net.gamma for n in names[:2]])
@@ -81,9 +83,10 @@ def test_kicks_are_of_second_order_in_the_correlations(name):
     for r in (0.2, 0.1):
         S = np.array([[1.0, r, -r], [r, 1.0, 0.5 * r], [-r, 0.5 * r, 1.0]]) * 0.64
         x = a + z @ np.linalg.cholesky(S).T
-        closure = CumulantClosure(net, Noise(), None)
+        closure = CumulantClosure.of(net, Noise())
         F = [net.activation.smoothed(a, 0.8, n) for n in range(4)]
-        Z, slope, found = net.activation(x) - F[0], net.activation.derivative(x), closure.kick(a, S, F)
+        kick = closure.kick(a[None], S[None], [value[None] for value in F])
+        Z, slope, found = net.activation(x) - F[0], net.activation.derivative(x), Kick(kick.slope[0], kick.third[0])
         P, T = np.einsum("q,qk,qj->jk", weight, Z, slope), np.einsum("q,qi,qj,qk->ijk", weight, Z, Z, Z)
         off, pairs = ~np.eye(3, dtype=bool), [(0, 0, 1), (0, 1, 0), (2, 1, 1), (2, 2, 0), (0, 1, 2), (2, 0, 1)]
         miss = [abs(found.third[index] - T[index]) for index in pairs]
@@ -94,9 +97,9 @@ def test_kicks_are_of_second_order_in_the_correlations(name):
 
 def test_linear_network_forgets_its_skewness_as_it_should():
     net, third = CTRNN(W, B, "identity", 0.3), np.einsum("ia,ja,ka->ijk", ROOT, ROOT, ROOT)
-    found = CumulantClosure(net, Noise(inside=0.5), None).step(Cumulants(MEAN, ROOT @ ROOT.T, third))
+    found = CumulantClosure.of(net, Noise(inside=0.5)).step(Cumulants(MEAN, ROOT @ ROOT.T, third)[None])[0]
     A = 0.7 * np.eye(2) + 0.3 * W
-    np.testing.assert_allclose(found.third, spread(A, third), rtol=0.0, atol=1e-15)
+    np.testing.assert_allclose(found.third, transform_axes(A[None], third[None])[0], rtol=0.0, atol=1e-15)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
@@ -106,12 +109,13 @@ def test_linear_response(dimensions):
     A *= 0.95 / np.max(np.abs(np.linalg.eigvals(A)))
     root = rng.normal(size=(2, 3, 3))
     before, after = (np.einsum("ai,bi,ci->abc" if dimensions == 3 else "ai,bi->ab", *[R] * dimensions) for R in root)
-    X = linear_response(A, after, before)
-    np.testing.assert_allclose(X - spread(A, X), after - spread(A, before), atol=1e-12 * np.max(np.abs(X)))
+    X = linear_response(A[None], after[None], before[None])[0]
+    moved, gone = (transform_axes(A[None], state[None])[0] for state in (X, before))
+    np.testing.assert_allclose(X - moved, after - gone, atol=1e-12 * np.max(np.abs(X)))
     index = "ai,bj,ck,ijk->abc" if dimensions == 3 else "ai,bj,ij->ab"
-    np.testing.assert_allclose(spread(A, X), np.einsum(index, *[A] * dimensions, X), atol=1e-13 * np.max(np.abs(X)))
-    jordan = np.array([[0.9, 1.0], [0.0, 0.9]])  # no eigenvectors to go by
-    X = linear_response(jordan, np.eye(2), np.zeros((2, 2)))
+    np.testing.assert_allclose(moved, np.einsum(index, *[A] * dimensions, X), atol=1e-13 * np.max(np.abs(X)))
+    jordan = np.array([[0.9, 1.0], [0.0, 0.9]])  # it has too few eigenvectors to be diagonalised
+    X = linear_response(jordan[None], np.eye(2)[None], np.zeros((1, 2, 2)))[0]
     np.testing.assert_allclose(X, np.eye(2) + jordan @ X @ jordan.T, rtol=1e-12)
 
 
@@ -152,4 +156,4 @@ def test_skewness():
 
 def test_large_networks_are_refused():
     with pytest.raises(NotApplicable, match="the third cumulants are for 64 neurons at most; the network has 65"):
-        CumulantClosure(CTRNN(np.eye(65), 0.0), Noise(), None)
+        CumulantClosure.of(CTRNN(np.eye(65), 0.0), Noise())

@@ -45,7 +45,7 @@ def test_a_feature_of_width_one_under_noise_of_thousands(f, sigma):
 
 
 @given(
-    f=st.sampled_from(BUILTIN),
+    f=st.sampled_from(list(BUILTIN)),
     b=st.floats(-1, 1).map(np.sign) | powers(-3, 6) | powers(-3, 6).map(lambda b: -b),
     gamma=st.just(1.0) | powers(-3, 0),
     inside=powers(-8, 6),

@@ -10,7 +10,8 @@ from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.dynamics.linear_response import linear_covariance
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, Closure, Moments
+from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure
+from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.markov.operator import Step
 from ctrnn_theory.stationary.markov.several.operator import NetworkStep
@@ -50,7 +51,7 @@ def first_box(
     settle. If several fixed points lie in it, it is that of small fluctuations about the stable ones. It need not be
     exact, since the solver widens it until no probability leaves it.
     """
-    state, widths = _settled(Closure(net, noise, None), step.drive, start)
+    state, widths = _settled(GaussianClosure.of(net, noise), step.drive, start)
     step = replace(step, reach=_reach(step, state.mean))
     low, high = _box(step, [state], widths)
     fixed = fixed_points(replace(net, b=step.drive))
@@ -106,15 +107,12 @@ def widen(
     return np.minimum(wide[0], low), np.maximum(wide[1], high)
 
 
-def _settled(closure: Closure, drive: FloatArray, start: FloatArray) -> tuple[Moments, float]:
+def _settled(closure: GaussianClosure, drive: FloatArray, start: FloatArray) -> tuple[Moments, float]:
     """Return the state that the closure settles to, or the average over the end of its path, and the box's widths."""
-    closure.drive = drive
-    begin = Moments(start[None], np.zeros((1, len(start), len(start))))
-    with np.errstate(all="ignore"):
-        end = settle(closure.alone(), begin, ROUNDING, MOST_STRIDES)
+    end = settle(closure.driven_by(drive[None]), Moments.point(start[None]), ROUNDING, MOST_STRIDES)
     if end.growing:
         raise Divergence(end.growing[0])
-    state = Moments(end.state.mean[0], end.state.covariance[0])
+    state = end.state[0]
     if not np.all(np.isfinite(state.mean)):
         raise NotApplicable(f"{closure.f.name} grows too fast: no range of the state is found from this start")
     return state, WIDTHS if end.settled[0] else PATH_WIDTHS

@@ -1,6 +1,6 @@
-"""Many single neurons at once: where the noise-free or noise-smoothed map takes each from rest.
+"""Many single neurons at once: their parameters as arrays, and where the noise-free or noise-smoothed map takes each.
 
-Every quantity is an array (P,) of one number for each neuron, and what is done with one does not depend on the others.
+Every quantity is an array (P,) with one number for each neuron, and no result depends on the other neurons.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.symbolic.bounds import bounds, slope_bounds
-from ctrnn_theory.dynamics.settle import BOUND, CLOSE, ROUNDING, SEGMENT
+from ctrnn_theory.dynamics.destination import CLOSE, SEGMENT
+from ctrnn_theory.dynamics.step import BOUND, PASSED, ROUNDING
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-FIRST, LONGEST = 16, 4096  # steps before Newton's method is first tried, then twice as many; and in all
+FIRST_TRY = 16  # steps of the march before Newton's method is first tried; each later try comes after twice as many
+MOST_STEPS = 4096  # of the march
 NEWTON_STEPS = 12
 RESIDUAL = 1e-12  # relative, of a root of a smoothed activation
-REGULAR = 1e-3  # 1 - w F' below which the method for one neuron finds the root to more digits
+REGULAR = 1e-3  # 1 - w F' below which the method for one network finds the root to more digits
 WRONG_WAY = 1e-9  # relative; a march that turns back by more has jumped over a root
 
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """Neurons of one activation function, each with noise of its own."""
+    """Unconnected neurons of one activation, each with a self-connection and noise of its own."""
 
     f: Activation
     """Activation."""
     w: FloatArray
     """Self-connection (P,)."""
     b: FloatArray
-    """Bias (P,)."""
+    """Bias vector of each, which has one entry, (P,)."""
     gamma: FloatArray
     """Δt/τ (P,)."""
     inside: FloatArray
@@ -41,34 +43,34 @@ class Neurons:
     """Standard deviation of the noise outside (P,)."""
 
     def __getitem__(self, which: NDArray[np.generic]) -> Neurons:
-        """Some of them."""
+        """Return the neurons of these numbers."""
         return Neurons(self.f, *(getattr(self, field.name)[which] for field in fields(self)[1:]))
 
     @property
     def size(self) -> int:
-        """P."""
+        """Return the number P of neurons."""
         return self.w.size
 
     def response(self, slope: FloatArray) -> FloatArray:
-        """A = 1 - γ + γ w F', the slope of the step, (P,)."""
+        """Return the slope A = 1 - γ + γ w F' of the step, (P,)."""
         return 1.0 - self.gamma + self.gamma * self.w * slope
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
-    """Where paths from rest end."""
+class NeuronEnds:
+    """The ends of the paths of many neurons."""
 
     state: FloatArray
     """Fixed point (P,); NaN where it is not surely the end of the path, or there is none."""
     settled: BoolArray
-    """Whether it is, and is linearly stable, (P,)."""
-    runaway: BoolArray
-    """Whether the state surely grows beyond 1e12, (P,)."""
+    """Whether it is surely the end, and linearly stable, (P,)."""
+    growing: dict[int, str]
+    """Neurons whose state surely grows beyond 1e12, and what to report of it."""
 
 
 @lru_cache(maxsize=256)
 def slopes(f: Activation) -> tuple[float, float]:
-    """Least and largest slope of f, and so of its Gaussian smoothing; infinite at a jump.
+    """Return the least and the largest slope of f, and so of its Gaussian smoothing; they are infinite at a jump.
 
     Where f is not piecewise linear they are bounds, and a little wider.
 
@@ -86,27 +88,23 @@ def slopes(f: Activation) -> tuple[float, float]:
     return (-np.inf if min(jumps, default=0.0) < 0.0 else low), (np.inf if max(jumps, default=0.0) > 0.0 else high)
 
 
-def settle(neurons: Neurons, std: FloatArray | None = None) -> Ends:
-    """Ends of the paths h' = (1-γ) h + γ F(w h + b; std) from rest, with std (P,), zero by default.
+def settle_neurons(neurons: Neurons, std: FloatArray | None = None) -> NeuronEnds:
+    """Follow h' = (1-γ) h + γ F(w h + b; std), with std (P,) or zero, from the zero state to its end for each neuron.
 
-    Where the step is monotone, 1 - γ + γ w F' ≥ 0, a path goes to the first fixed point in its way, and so does a march
-    h + g(h)/L with g = F - h, whose steps do not jump over a root: L = max(1, 1 - min w F') is at least -g'. It is as
-    fast at small γ as at γ = 1. Where the step contracts, |1 - γ + γ w F'| < 1, there is one fixed point that all paths
-    go to, and Newton's method may end the march at once. Where it is monotone it may once no other root lies on the
-    way. Other neurons are left alone, and so are those where 1 - w F' nearly vanishes.
+    Where the step is monotone, 1 - γ + γ w F' ≥ 0, a path goes to the first fixed point in its way. So does the march
+    h + g(h)/L with g = F - h, which does not jump over a root, since L = max(1, 1 - min w F') is at least -g'. It is as
+    fast at small γ as at γ = 1. Where the step contracts, |1 - γ + γ w F'| < 1, there is one fixed point, which all
+    paths go to, and Newton's method may end the march at once. Where the step is monotone, Newton's method may end it
+    once no other root lies on the way. All other neurons are left unsettled, and so are those for which 1 - w F' nearly
+    vanishes.
     """
     F = _Smoothed(neurons.f, std)
-    low, high = slopes(neurons.f)
-    with np.errstate(invalid="ignore"):
-        ends = np.nan_to_num(np.outer((low, high), neurons.w), nan=0.0, posinf=np.inf, neginf=-np.inf)
-    least, most = ends.min(axis=0), ends.max(axis=0)
-    L = np.maximum(1.0, 1.0 - least)
-    monotone, contracts = neurons.gamma * L <= 1.0, (most < 1.0) & (neurons.gamma * L < 2.0)
+    L, monotone, contracts = _rules(neurons)
     h, direction = np.zeros(neurons.size), np.zeros(neurons.size)
-    settled, runaway = np.zeros(neurons.size, bool), np.zeros(neurons.size, bool)
+    settled, growing = np.zeros(neurons.size, bool), np.zeros(neurons.size, bool)
     active = np.flatnonzero(monotone | contracts)
-    taken, chunk = 0, FIRST
-    while active.size and taken < LONGEST:
+    taken, chunk = 0, FIRST_TRY
+    while active.size and taken < MOST_STEPS:
         x, w, b, rate, way = h[active], neurons.w[active], neurons.b[active], 1.0 / L[active], direction[active]
         turned = np.zeros(active.size, bool)
         for _ in range(chunk):
@@ -117,7 +115,7 @@ def settle(neurons: Neurons, std: FloatArray | None = None) -> Ends:
         h[active], direction[active] = x, way
         taken, chunk = taken + chunk, taken + chunk
         away = np.abs(x) >= BOUND
-        runaway[active[away]] = monotone[active[away]] & ~turned[away]
+        growing[active[away]] = monotone[active[away]] & ~turned[away]
         active = active[~away & ~turned]
         root, good = _newton(neurons, F, active, h[active])
         good[good] = contracts[active[good]] | _nothing_between(neurons, F, active[good], h[active[good]], root[good])
@@ -126,12 +124,22 @@ def settle(neurons: Neurons, std: FloatArray | None = None) -> Ends:
         stable = (np.abs(neurons[found].response(slope)) < 1.0) & (1.0 - neurons.w[found] * slope > REGULAR)
         h[found[stable]], settled[found[stable]] = root[stable], True
         active = active[~settled[active]]
-    return Ends(np.where(settled, h, np.nan), settled, runaway)
+    passed = dict.fromkeys(np.flatnonzero(growing).tolist(), PASSED)
+    return NeuronEnds(np.where(settled, h, np.nan), settled, passed)
+
+
+def _rules(neurons: Neurons) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Return L (P,) of the march, whether the step is monotone everywhere (P,), and whether it contracts (P,)."""
+    with np.errstate(invalid="ignore"):
+        ends = np.nan_to_num(np.outer(slopes(neurons.f), neurons.w), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    least, most = ends.min(axis=0), ends.max(axis=0)
+    L = np.maximum(1.0, 1.0 - least)
+    return L, neurons.gamma * L <= 1.0, (most < 1.0) & (neurons.gamma * L < 2.0)
 
 
 @dataclass(frozen=True, eq=False)
 class _Smoothed:
-    """F(a; std) of the neurons of given numbers (Q,), at pre-activations (..., Q)."""
+    """The function F(a; std) of the neurons of given numbers (Q,), at pre-activations (..., Q)."""
 
     f: Activation
     std: FloatArray | None
@@ -146,9 +154,9 @@ class _Smoothed:
 
 
 def _nothing_between(neurons: Neurons, F: _Smoothed, which: IntArray, h: FloatArray, root: FloatArray) -> BoolArray:
-    """Whether F - h falls all the way from h (Q,) to a root (Q,), so that no other lies between.
+    """Return whether F - h falls all the way from h (Q,) to a root (Q,), so that no other root lies between.
 
-    By bounds of F', or at points on the way if that is short.
+    Bounds of F' show it, or its values at points on the way if that is short.
     """
     w, b = neurons.w[which], neurons.b[which]
     ends = np.sort([w * h + b, w * root + b], axis=0)
@@ -160,7 +168,7 @@ def _nothing_between(neurons: Neurons, F: _Smoothed, which: IntArray, h: FloatAr
 
 
 def _newton(neurons: Neurons, F: _Smoothed, active: IntArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Solve h = F(w h + b) from each start (Q,): roots (Q,), and whether they are good to rounding (Q,)."""
+    """Solve h = F(w h + b) from each start (Q,); return roots (Q,), and whether they are good to rounding (Q,)."""
     root, w, b = np.array(start), neurons.w[active], neurons.b[active]
     r = F(w * root + b, active) - root
     error = np.abs(r) / (1.0 + np.abs(root))
@@ -168,7 +176,7 @@ def _newton(neurons: Neurons, F: _Smoothed, active: IntArray, start: FloatArray)
     for _ in range(NEWTON_STEPS):
         with np.errstate(divide="ignore", invalid="ignore"):
             trial = root[left] + r[left] / (1.0 - w[left] * F.slope(w[left] * root[left] + b[left], active[left]))
-        left, trial = left[np.abs(trial) < BOUND], trial[np.abs(trial) < BOUND]  # no NaN either
+        left, trial = left[np.abs(trial) < BOUND], trial[np.abs(trial) < BOUND]  # a NaN fails this as well
         new = F(w[left] * trial + b[left], active[left]) - trial
         size = np.abs(new) / (1.0 + np.abs(trial))
         better = size < error[left]

@@ -1,0 +1,112 @@
+"""Where a path surely leads: to a fixed point that Newton's method finds, or beyond all bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ctrnn_theory.activations.symbolic.bounds import bounds
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.newton import newton
+from ctrnn_theory.dynamics.piecewise_linear import solve_in_region
+from ctrnn_theory.dynamics.step import BOUND, Step
+from ctrnn_theory.support.types import FloatArray
+
+RESIDUAL = 1e-12  # relative, of a fixed point of a smoothed activation, whose accuracy is limited
+FLAT = 9.0  # standard deviations from a kink beyond which smoothing leaves a straight line as it is, to rounding
+CLOSE = 1e-3  # relative distance to a stable fixed point within which Newton's method may take over
+SEGMENT = np.array([0.0, 0.09, 0.23, 0.38, 0.5, 0.66, 0.81, 0.93, 0.999])  # points on the way to a fixed point
+CUTS = np.union1d(np.linspace(0.0, 1.0, 33), np.concatenate([0.5 ** np.arange(6, 50), 1.0 - 0.5 ** np.arange(6, 50)]))
+"""Ends of the parts of the way to a fixed point on each of which slopes are bounded; they get denser at both ends."""
+GROWTH_CUTS = 200  # parts of the way to the bound, likewise
+
+
+def destination(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
+    """Return the fixed point (N,) that the path from h (N,) surely leads to, and whether it is stable; None if unsure.
+
+    A path that starts on an unstable fixed point stays there; every other path must lead to a stable one.
+    """
+    try:
+        roots, _ = newton(step.value, step.slope, step.W, step.drive, h[None])
+    except (ValueError, np.linalg.LinAlgError):  # a state is out of range
+        return None
+    root = _refined(step, roots[0])
+    error = np.abs(step.velocity(roots[0]))
+    if not np.all(error <= np.maximum(step.rounding(roots[0]), RESIDUAL * step.noisy * (1.0 + np.abs(roots[0])))):
+        return None
+    A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
+    stable = spectral_radius(A) < 1.0
+    if np.all(np.abs(roots[0] - h) == 0.0):
+        return root, stable
+    return (root, True) if stable and _leads_to(step, h, root, A) else None
+
+
+def grows(step: Step, h: FloatArray) -> bool:
+    """Return whether the state h (1,) of one neuron surely passes the bound, since the map is monotone from here on.
+
+    The velocity may fall on the way, but not to zero.
+    """
+    speed = step.velocity(h)
+    if len(h) > 1 or not abs(speed[0]) > 0.0:
+        return False
+    h_cuts = h + np.sign(speed) * np.concatenate([[0.0], np.geomspace(1e-3, 2.0 * BOUND, GROWTH_CUTS)])
+    cuts = np.sort(h_cuts * step.W[0, 0] + step.drive)
+    with np.errstate(over="ignore"):  # a slope that overflows is infinite
+        rise = step.W[0, 0] * np.array(bounds(step.f, cuts[:-1], cuts[1:], 1, step.std))
+    fall = np.minimum(rise.min(axis=0) - 1.0, 0.0) @ np.diff(cuts) / np.abs(step.W[0, 0])
+    return bool(np.all(1.0 - step.gamma + step.gamma * rise >= 0.0) and abs(speed[0]) + fall > 0.0)
+
+
+def _refined(step: Step, root: FloatArray) -> FloatArray:
+    """Solve the linear equations around a fixed point (N,) to rounding where F is a straight line there."""
+    found = solve_in_region(step.f, step.W, step.drive, step.preactivation(root), FLAT * step.std)
+    return root if found is None else found
+
+
+def _leads_to(step: Step, h: FloatArray, root: FloatArray, A: FloatArray) -> bool:
+    """Return whether the path from h (N,) surely leads to a stable fixed point (N,), where the Jacobian is A (N, N)."""
+    if len(h) == 1 and _contracts_between(step, h, root):
+        return True
+    return _contracts_around(step, h, root, A) or _nothing_between(step, h, root)
+
+
+def _contracts_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
+    """Return whether the map of one neuron is monotone and contracts everywhere between h and a fixed point."""
+    a, b = step.preactivation(h), step.preactivation(root)
+    cuts = np.sort(a + (b - a) * CUTS)
+    slopes = np.array(bounds(step.f, cuts[:-1], cuts[1:], 1, step.std))
+    response = 1.0 - step.gamma + step.gamma * step.W[0, 0] * slopes
+    return bool(np.all(response >= 0.0) and np.all(response < 1.0))
+
+
+def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray) -> bool:
+    """Return whether the map contracts on the ball around the root that holds h, in the norm of the eigenvectors of A.
+
+    The norm is that of the coefficients of a state in the eigenvectors.
+    """
+    values, V = np.linalg.eig(A)
+    try:
+        back = np.linalg.inv(V)
+    except np.linalg.LinAlgError:
+        return False
+    a, reach = step.preactivation(root), step.W @ V
+    radius = np.linalg.norm(back @ (h - root))
+    away = np.linalg.norm(reach, axis=1) * radius
+    low, high = bounds(step.f, a - away, a + away, 1, step.std)
+    slope = step.slope(a)
+    variation = np.maximum(high - slope, slope - low)
+    if not np.all(np.isfinite(variation)):
+        return False
+    change = np.linalg.norm(np.abs(back) @ (variation[:, None] * np.abs(reach)), 2)
+    return bool(np.max(np.abs(values)) + step.gamma * change < 1.0)
+
+
+def _nothing_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
+    """Return whether the root is near, the map is stable on the segment to it, and its equation regular there."""
+    if np.max(np.abs(root - h)) > CLOSE * (1.0 + np.max(np.abs(h))):
+        return False
+    slopes = step.slope((h + SEGMENT[:, None] * (root - h)) @ step.W.T + step.drive)
+    sign, size = np.linalg.slogdet(np.eye(len(h)) - slopes[:, :, None] * step.W)
+    turns = np.diff(size) * np.sign(size[-1] - size[0])
+    if np.any(sign != sign[0]) or not (np.ptp(size) < np.log(2.0) or np.all(turns >= 0.0)):
+        return False
+    return all(spectral_radius(jacobian(step.W, slope, step.gamma)) < 1.0 for slope in slopes[[0, 4, 8]])

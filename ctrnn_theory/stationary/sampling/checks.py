@@ -1,0 +1,54 @@
+"""The checks of a simulation: whether the state grows, still drifts, or remembers where its trajectory began."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.integrators.ensemble import Averages, standard_error
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.sampling.control_variates import ROUNDING, mean_slopes
+from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.types import FloatArray
+
+DRIFT = 5.0  # standard errors between two parts of a run beyond which they differ by a drift
+REMAINS = 1e-10  # drift that is accepted, relative to the mean or to its square
+UNSTABLE = 1.0 - 1e-9  # spectral radius of A from which nothing pulls the state back
+ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
+
+
+def check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
+    """Raise Divergence if the state has been growing and nothing pulls it back.
+
+    Exponential growth passes every bound by itself; this finds slower growth, such as that of a random walk.
+    """
+    if not any(net.activation.limit_slopes):
+        return
+    growth = late.squares(np.zeros(net.n)) - early.squares(np.zeros(net.n))
+    grown = np.any(growth.mean(axis=0) > DRIFT * standard_error(growth))
+    radius = spectral_radius(jacobian(net.W, mean_slopes(net, noise, drive, late), net.gamma))
+    if grown and radius > UNSTABLE:
+        raise Divergence(
+            "W must keep the state bounded; it grows steadily, and the step's slope does not pull it back"
+            f" (spectral radius {radius:.6g})"
+        )
+
+
+def drifts(M: FloatArray | None, early: Averages, late: Averages, mean: FloatArray) -> bool:
+    """Return whether both halves of the run differ by more than chance and rounding allow."""
+    pairs = (
+        (early.means(M), late.means(M), np.abs(mean)),
+        (early.squares(mean), late.squares(mean), mean**2),
+    )
+    return any(
+        bool(np.any(np.abs((b - a).mean(axis=0)) > DRIFT * standard_error(b - a) + REMAINS * scale))
+        for a, b, scale in pairs
+    )
+
+
+def remembers(early: FloatArray, late: FloatArray) -> bool:
+    """Return whether the means of each trajectory over both halves, (K, N) each, are correlated."""
+    a, b = early - early.mean(axis=0), late - late.mean(axis=0)
+    size = np.sqrt(np.mean(a**2, axis=0) * np.mean(b**2, axis=0))
+    return bool(np.any(np.mean(a * b, axis=0) > ALIKE * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))

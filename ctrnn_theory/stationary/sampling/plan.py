@@ -1,0 +1,81 @@
+"""The plan of a simulation: the start dies away, and a pilot run decides on the control variates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.sampling.control_variates import controls_covariance, mean_control, mean_slopes
+from ctrnn_theory.support.types import FloatArray
+
+PIECE = 2e8  # neuron-steps after which the table is checked, and the run can be interrupted
+DECAY = 30.0  # relaxation times of the burn-in: e^-30 is 1e-13
+PILOT = 10.0  # relaxation times of the pilot run
+PATIENCE = 2e8  # largest burn-in in neuron-steps, or
+LONGEST = 100.0  # in time constants, if those are longer
+SAMPLED = 0.5  # time constants between samples, since consecutive steps are nearly alike
+SLOWEST = 1e-12  # smallest relaxation rate per step that is assumed, so that times are finite
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The decisions before the run is measured."""
+
+    M: FloatArray | None
+    """Matrix of the control variate (N, N), or None."""
+    slopes: FloatArray | None
+    """Slopes (N,) for the control variate of the covariance, or None if it is not used."""
+    pilot: Averages
+    """Averages over the pilot run. They are no part of the result: M must be independent of its factor."""
+    every: int
+    """Steps between samples."""
+    pilot_steps: int
+    """Steps of the pilot run."""
+    quiet: bool
+    """Whether there is no noise at all, so that one trajectory is enough."""
+    controlled: bool
+    """Whether control variates are measured at all."""
+    relaxations: float
+    """Relaxation times of the linear response in the burn-in; infinite if that is not stable."""
+
+
+def plan_run(
+    net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool
+) -> Plan:
+    """Let the start die away, and decide how to measure."""
+    every = max(1, int(SAMPLED / net.gamma))
+    time = math.ceil(PILOT / net.gamma)
+    ensemble.advance(time)
+    first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
+    slopes = mean_slopes(net, noise, drive, first)
+    decay = 1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma))
+    rate = max(decay, SLOWEST)
+    longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
+    ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
+    relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
+    if control_variate:
+        separate = np.ndim(noise.inside) < 2  # the table has no covariances between neurons within a step
+        ensemble.tabulate(first.low, first.high, separate)
+    length = max(time, min(math.ceil(PILOT / rate), longest // 4))
+    pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
+    if not control_variate:
+        return Plan(None, None, pilot, every, length, quiet, False, relaxations)
+    slopes = mean_slopes(net, noise, drive, pilot)
+    kept = slopes if controls_covariance(net, slopes, pilot) else None
+    return Plan(mean_control(net, slopes, pilot), kept, pilot, every, length, quiet, True, relaxations)
+
+
+def measured(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
+    """Return averages over about `steps` steps, which are measured in pieces."""
+    left = max(1, round(steps / every))
+    piece = max(1, int(PIECE / (ensemble.h.size * every)))
+    averages = ensemble.measure(min(piece, left), every, centre, residual)
+    while (left := left - piece) > 0:
+        averages = averages + ensemble.measure(min(piece, left), every, centre, residual)
+    return averages
