@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.support.arguments import check_rng
 from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
 LANES = 64
 """Number of trajectories in a block, a compile-time constant, so that loops over lanes have a known length."""
@@ -206,7 +207,7 @@ def seed_words(rng: object = None) -> Words:
     return cast(Words, rng.generate_state(2, np.uint64))
 
 
-def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: int = 0) -> NDArray[np.float64]:
+def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: int = 0) -> FloatArray:
     """Return the variates (steps, rows, LANES) that the kernels use for a block in `steps` steps from `first` on.
 
     Parameters

@@ -104,7 +104,8 @@ def test_train_then_preference(capsys, tmp_path):
         capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--plot", tmp_path / "p.svg"
     )
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()[:4]] == ["level", "0", "0.5", "1"]
+    rows = [line.split()[0] for line in out.splitlines() if line]
+    assert rows[rows.index("level") :][:4] == ["level", "0", "0.5", "1"]
     assert (tmp_path / "p.svg").read_bytes()[:5] == b"<?xml"
     code, out, _ = run(capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--json")
     assert json.loads(out)["levels"] == [0.0, 0.5, 1.0]

@@ -18,7 +18,7 @@ from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.progress import Progress, reporter
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
@@ -250,7 +250,7 @@ def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
     return {"K": float(moved - nu / len(trained.cost)), "nu": nu}
 
 
-def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[np.bool_], key: Key) -> dict[str, Any]:
+def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: BoolArray, key: Key) -> dict[str, Any]:
     """Return the prediction of the Gaussian closure, or nothing if its state grows without bound."""
     episode = task.drawn(key)
     size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.kernels import f8_1, f8_2, i8, inline
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 from ctrnn_theory.support.jit import jit
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.training.tasks.base import ClosedLoop
 
 RAYS = 8
@@ -180,7 +179,7 @@ class Maze(ClosedLoop):
         first = [*self.goal, self.radius, self.speed, 1.0 / (self.steps * standing)]
         return sense, move, np.concatenate([first, baffles.ravel()])
 
-    def succeeded(self, states: FloatArray) -> NDArray[np.bool_]:
+    def succeeded(self, states: FloatArray) -> BoolArray:
         """Return whether trials came within the goal's radius at any time, (L,)."""
-        reached: NDArray[np.bool_] = np.any(np.linalg.norm(states - self.goal[:, None], axis=1) <= self.radius, axis=0)
+        reached: BoolArray = np.any(np.linalg.norm(states - self.goal[:, None], axis=1) <= self.radius, axis=0)
         return reached
