@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.sweeping import dataset, store
 from ctrnn_theory.sweeping.batch import Batch
@@ -23,17 +24,6 @@ MOST = 100_000
 """Largest number of points times methods that is computed without `yes`."""
 
 
-class Progress(NamedTuple):
-    """How far a sweep is, in points times methods."""
-
-    done: int
-    """Finished, in earlier runs too."""
-    total: int
-    """To do in all."""
-    failures: int
-    """Of those that are finished."""
-
-
 @guarded
 @limited
 def sweep(
@@ -44,7 +34,7 @@ def sweep(
     dask: Any = None,
     format: Format = "netcdf",
     yes: bool = False,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Progress | None = None,
 ) -> xarray.Dataset:
     """Compute methods over a grid of parameters, on all cores or a cluster, as a dataset with named axes.
 
@@ -81,7 +71,8 @@ def sweep(
     yes
         Whether to compute more than 100 000 points times methods.
     progress
-        Called with :class:`Progress` as points are finished.
+        Called with (done, total, text) as points are finished, in points times methods, those of earlier runs among
+        them; the text says how many have failed.
 
     Returns
     -------
@@ -101,7 +92,7 @@ def sweep(
     >>> found["bias"].sel(methods="gaussian_closure", site="inside").values.round(4)
     array([0.   , 0.177])
     """
-    spec = Spec.of(spec)
+    spec, report = Spec.of(spec), reporter(progress)
     if dask is not None and workers is not None:
         raise ValueError(f"workers must be None with dask; got {workers!r}")
     threads(workers)
@@ -118,8 +109,7 @@ def sweep(
             done, failed = done + batch.rows.size, failed + int((batch.rows["failure"] > 0).sum())
 
         def show() -> None:
-            if progress is not None:
-                progress(Progress(done, total, failed))
+            report(done, total, f"{failed} failed" if failed else "")
 
         for batch in batches:
             count(batch)
