@@ -12,11 +12,10 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.processes import tell
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Way = Callable[[int], Callable[[], FloatArray]]
 
 SIZE, DIFFUSION = 1.6, 0.02

@@ -20,12 +20,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.processes import Found, run_apart, tell, versions
+from ctrnn_theory.support.types import FloatArray
 from tests.reference_cases import REFERENCE_CASES, Case
 
-FloatArray = NDArray[np.float64]
 PEERS = ("numpy", "mkl_random", "numba", "torch", "jax", "diffrax", "torchsde")
 OURS = {"inside": "ours", "outside": "ours_outside"}
 ACTIVATIONS = ("relu", "tanh", "softplus")

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import ndtr, roots_hermite
 
 import ctrnn_theory as ct
 from benchmarks.processes import Found, tell
+from ctrnn_theory.support.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray], FloatArray]
 
 FUNCTIONS: dict[str, Function] = {

@@ -39,6 +39,7 @@ import ctrnn_theory as ct
 from benchmarks.__main__ import machine, wrong
 from benchmarks.processes import Found, cores, run_apart, tell
 from benchmarks.tables import table
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.spec import Spec
 from ctrnn_theory.sweeping.sweep import sweep
@@ -165,7 +166,7 @@ def kills(count: int) -> Found:
                 middle += process.poll() is None
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-            batches, length = store.read(folder, read) if folder.exists() else ([], 0)
+            batches, length, _ = store.read(Folder(folder, store.KIND), read) if folder.exists() else ([], 0, 0)
             now = (folder / store.POINTS).read_bytes()[:length] if length else b""
             lost += not now.startswith(seen)
             seen = now

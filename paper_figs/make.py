@@ -6,6 +6,7 @@ import importlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -13,7 +14,7 @@ from types import ModuleType
 from ctrnn_theory.support.files import atomically
 from paper_figs import FIGURES
 from paper_figs.cache import Data, computed, usable
-from paper_figs.networks import SAY
+from paper_figs.networks import PROGRESS
 
 FORMATS: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
 """Formats that are written, each with the metadata to leave out, so that equal figures are equal files."""
@@ -38,7 +39,7 @@ def make(
     quick: bool = False,
     out: Path = Path("figures"),
     fresh: bool = False,
-    say: Callable[[str], object] = lambda what: None,
+    progress: Callable[[int, int, str], object] = lambda done, total, text: None,
 ) -> Iterable[Made]:
     """Make figures one by one, and yield each when it is written.
 
@@ -52,8 +53,8 @@ def make(
         Folder for the files, which is made if it does not exist.
     fresh
         Whether to compute data again that are in the cache.
-    say
-        Function that is called with a line of text about the current work.
+    progress
+        Called with (done, total, text) as figures are made: how many are done, of how many, and the current work.
 
     Yields
     ------
@@ -69,21 +70,30 @@ def make(
     for name in chosen:
         FIGURES.choose(name)
     usable(out, "--out")
-    return _made(chosen, quick, out, fresh, say)
+    return _made(chosen, quick, out, fresh, progress)
 
 
-def _made(names: list[str], quick: bool, out: Path, fresh: bool, say: Callable[[str], object]) -> Iterable[Made]:
-    for at, name in enumerate(names, 1):
-        begin, where = perf_counter(), f"{name} ({at} of {len(names)})"
-        say(where)
-        token = SAY.set(lambda what, where=where: say(f"{where}: {what}"))
+def _made(
+    names: list[str], quick: bool, out: Path, fresh: bool, progress: Callable[[int, int, str], object]
+) -> Iterable[Made]:
+    for done, name in enumerate(names):
+        begin, report = perf_counter(), partial(_report, progress, done, len(names), name)
+        progress(done, len(names), name)
+        token = PROGRESS.set(report)
         try:
             module = figure_module(name)
             data = computed(module, quick, fresh)
         finally:
-            SAY.reset(token)
+            PROGRESS.reset(token)
         files = write(module, data, out)
         yield Made(name, files, perf_counter() - begin, module.headline(data))
+
+
+def _report(
+    progress: Callable[[int, int, str], object], made: int, names: int, name: str, done: int, total: int, text: str
+) -> None:
+    """Report progress within a figure."""
+    progress(made, names, f"{name}: {done} of {total} {text}")
 
 
 def figure_module(name: str) -> ModuleType:

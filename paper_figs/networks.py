@@ -15,8 +15,8 @@ from typing import NamedTuple
 import ctrnn_theory as ct
 from paper_figs.cache import KEPT, PLACE, folder
 
-SAY: ContextVar[Callable[[str], object]] = ContextVar("SAY", default=lambda what: None)
-"""Function that is called with a line of text about the progress of training."""
+PROGRESS: ContextVar[Callable[[int, int, str], object]] = ContextVar("PROGRESS", default=lambda done, total, text: None)
+"""Called with (done, total, text) as networks are trained."""
 SITES = ("inside", "outside")
 
 
@@ -94,7 +94,7 @@ def trained(runs: Iterable[Run], quick: bool) -> dict[Run, ct.CTRNN]:
     with Parallel(n_jobs=-1, return_as="generator") as parallel:
         for run, net in zip(runs, parallel(delayed(_train)(run) for run in runs), strict=True):
             found[run] = net
-            SAY.get()(f"trained {len(found)} of {len(runs)} networks")
+            PROGRESS.get()(len(found), len(runs), "networks trained")
     return found
 
 
@@ -112,7 +112,7 @@ def _train(run: Run) -> ct.CTRNN:
 def main() -> None:
     """Train the small set and write it to ``trained/``."""
     kept = {*one_of_each_task(), *regulators(True), *functions(True), *over_noise(True)}
-    SAY.set(print)
+    PROGRESS.set(print)
     made = trained(sorted(kept), quick=False)
     shutil.rmtree(KEPT, ignore_errors=True)
     os.mkdir(KEPT)

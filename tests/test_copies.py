@@ -18,7 +18,6 @@ import pytest
 import xarray
 
 import ctrnn_theory as ct
-from ctrnn_theory.sweeping.sweep import Progress
 from ctrnn_theory.training import tasks
 
 NET, NOISE = ct.CTRNN.single(0.5, 0.1, "tanh"), ct.Noise(inside=0.5)
@@ -82,7 +81,6 @@ RESULTS = {
     "convergence": lambda: ct.testing.Convergence(*np.arange(12.0).reshape(4, 3), 4.0),
     "identity": lambda: ct.testing.assert_stationary(ct.predict(NET, NOISE, method="exact"), NET, NOISE),
     "sweep": lambda: ct.sweep(SPEC, workers=1),
-    "progress": lambda: Progress(1, 2, 0),
     "tasks": lambda: [kind() for kind in tasks.TASKS.values()],
     "episode": lambda: trained().task.episode(np.random.default_rng(0)),
     "model": lambda: tasks.Model.of(PAIR, NOISE),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import ctrnn_theory as ct
-from ctrnn_theory.support.workers import spread
+from ctrnn_theory.support.workers import for_each
 from ctrnn_theory.sweeping import engine
 from tests import places
 
@@ -164,7 +164,7 @@ def late(function, items):
 def test_what_did_not_happen_here_is_refused(workers, reason):
     found = np.zeros(8)
     with pytest.raises(ValueError, match=f"workers must be .*: {reason}$"):
-        spread(lambda i: found.__setitem__(i, 1.0), range(8), workers)
+        for_each(lambda i: found.__setitem__(i, 1.0), range(8), workers)
 
 
 def test_errors_of_a_map_and_of_a_call_go_through(threads):
@@ -172,9 +172,9 @@ def test_errors_of_a_map_and_of_a_call_go_through(threads):
         raise RuntimeError("the map is broken")
 
     with pytest.raises(RuntimeError, match="the map is broken"):
-        spread(abs, range(3), broken)
+        for_each(abs, range(3), broken)
     with pytest.raises(ZeroDivisionError):
-        spread(lambda i: 1 // i, range(3), threads.map)
+        for_each(lambda i: 1 // i, range(3), threads.map)
 
 
 def test_a_retried_call_that_failed_is_done_no_second_time():
@@ -195,7 +195,7 @@ def test_a_retried_call_that_failed_is_done_no_second_time():
                     pass
 
     with pytest.raises(ValueError, match="it made a call twice"):
-        spread(fails_once, range(3), retrying)
+        for_each(fails_once, range(3), retrying)
 
 
 def test_a_call_that_comes_too_late_does_nothing():
@@ -205,7 +205,7 @@ def test_a_call_that_comes_too_late_does_nothing():
         kept.append(function)
 
     with pytest.raises(ValueError, match="0 of 2 calls"):
-        spread(done.append, range(2), keeping)
+        for_each(done.append, range(2), keeping)
     thread = Thread(target=kept[0], args=(0,))
     thread.start()
     thread.join()

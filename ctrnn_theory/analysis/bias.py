@@ -17,6 +17,7 @@ from ctrnn_theory.support.arguments import check_rng, positive_number, real_arra
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.workers import threads
 
 EXACT_METHODS = ("deterministic", "exact", "simulation")
@@ -36,7 +37,7 @@ def bias(
     *,
     start: ArrayLike | None = None,
     workers: int | Callable[..., Any] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> BiasReport:
     """Return the noise-induced bias δ = E[h] - h* of a network, by every method that applies.
 
@@ -55,7 +56,7 @@ def bias(
         Number of threads of the simulation, or a function like ``map`` that works in this process. The numbers do not
         depend on it.
     progress
-        Function that is called with the name of each method when the method begins.
+        Called with (done, total, text) as each method begins: how many methods are done, of how many, and its name.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen = tuple(METHODS) if methods is None else method_names(methods)
+    chosen, report = tuple(METHODS) if methods is None else method_names(methods), reporter(progress)
     check_rng(rng)
     threads(workers)
     if target_se is not None:
@@ -83,12 +84,12 @@ def bias(
     base = predict(net, noise, u, "deterministic", start)
     laws: dict[str, StationaryLaw] = {}
     refused: dict[str, str] = {}
-    for name in (m for m in METHODS if m in chosen):
+    names = [name for name in METHODS if name in chosen]
+    for done, name in enumerate(names):
         if methods is None and name == "exact" and net.n == SLOW:
             refused[name] = "it may take minutes for three neurons, and is left out unless methods name it"
             continue
-        if progress is not None:
-            progress(name)
+        report(done, len(names), name)
         options = METHODS[name].options.chosen({"rng": rng, "target_se": target_se, "workers": workers})
         try:
             laws[name] = base if name == "deterministic" else predict(net, noise, u, name, start, **options)
@@ -98,6 +99,7 @@ def bias(
             if name in EXACT_METHODS:
                 raise
             refused[name] = f"its own state, not the network's, grows without bound: {reason}"
+    report(len(names), len(names), "")
     notes = attractor_notes(net, u, base, laws)
     inputs = None if u is None else real_array("u", u)
     begin = None if start is None else net.start_state(start)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.integrators.normals import seed_words
@@ -22,7 +22,7 @@ from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Drawn, counted, plain
 from ctrnn_theory.support.tables import Table
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 
@@ -75,7 +75,7 @@ class OperatingPoints(Drawn, picture="operating_points"):
         middle = np.median(np.abs(self.distance[reached]), axis=0) if reached.any() else np.empty(0)
         return [int(i) for i in np.argsort(middle, kind="stable")]
 
-    def _reached(self) -> NDArray[np.bool_]:
+    def _reached(self) -> BoolArray:
         """Return which of the conditions (C,) have a law."""
         return ~np.isnan(self.distance[:, 0])
 

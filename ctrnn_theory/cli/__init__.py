@@ -1,1 +1,1 @@
-"""The command line: it parses, calls and prints."""
+"""The command line: it parses, calls and prints, and holds no mathematics."""

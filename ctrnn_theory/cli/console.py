@@ -1,4 +1,4 @@
-"""What the commands share: numbers and pictures from options, and progress on a terminal."""
+"""What the commands share: printing, checks of options, and pictures."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import codecs
 import io
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+from ctrnn_theory.cli.progress import progress_bar
 from ctrnn_theory.support.files import atomically, check_file
 
 SIGNS = dict(zip("–—−≤≥≈√∂·×±′", ("-", "-", "-", "<=", ">=", "~", "sqrt", "d", "*", "x", "+-", "'"), strict=True))
 SIGNS |= {"∞": "infinity", "→": "->", "Σ": "Sum", "∫": "integral", "∇": "grad", "ø": "o", "…": "..."}
-"""Signs that no other letters make up."""
+"""What is printed for signs that Unicode does not make up of others, where the encoding lacks them."""
 PLOT_FORMATS = (".pdf", ".png", ".svg")
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a text with a line's end; click's own way would write UTF-8 to a terminal that knows ASCII alone."""
+    """Print a text and the end of a line; click.echo without `file` would write UTF-8 even to an ASCII terminal."""
     stream = sys.stdout if stream is None else stream
     try:
         if stream is not None:  # it is None where a process was started without one
@@ -30,12 +31,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OSError(f"what is printed cannot be written: {error.strerror}") from error
+        raise OSError(f"the output cannot be written: {error.strerror}") from error
 
 
 @contextmanager
 def plain_text() -> Iterator[None]:
-    """Print a letter that the encoding of the standard streams lacks in letters that it has, σ as sigma."""
+    """Replace letters that the encoding of the standard streams lacks by letters that it has, such as σ by sigma."""
     codecs.register_error("ctrnn_theory.plain", _plain)
     streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
     before = [stream.errors for stream in streams]
@@ -56,7 +57,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def _letters(letter: str) -> str:
-    """A letter in ASCII: Greek ones by name, raised ones after ^, others by what they are made of, or by number."""
+    """Return a letter in ASCII: by its name if Greek, after ^ if raised, else by what makes it up, or by its number."""
     words, made_of = unicodedata.name(letter, "").split(), unicodedata.normalize("NFKD", letter)
     if words[:1] == ["GREEK"] and "LETTER" in words:
         name = words[words.index("LETTER") + 1].lower()
@@ -68,7 +69,7 @@ def _letters(letter: str) -> str:
 
 
 def numbers(name: str, text: str) -> list[float]:
-    """Numbers of an option, separated by commas."""
+    """Return the numbers of an option, which are separated by commas."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
@@ -76,75 +77,32 @@ def numbers(name: str, text: str) -> list[float]:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that is none."""
+    """Raise a ValueError if a seed is negative."""
     if seed < 0:
         raise ValueError(f"--seed must be at least 0; got {seed}")
 
 
 def check_sigma(**options: float | None) -> None:
-    """Refuse standard deviations below zero, given by their options' names."""
+    """Raise a ValueError if a standard deviation, given by the name of its option, is negative."""
     for name, value in options.items():
         if value is not None and not value >= 0.0:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 0, a standard deviation; got {value:g}")
+            raise ValueError(f"--{name.replace('_', '-')} must be a standard deviation, at least 0; got {value:g}")
 
 
 def check_plot(path: Path, option: str = "--plot") -> None:
-    """Refuse a picture that could not be written, before any work is done; `option` is where its name comes from."""
+    """Raise a ValueError if a picture cannot be written at `path`, which came from `option`; called before any work."""
     if path.suffix.lower() not in PLOT_FORMATS:
         raise ValueError(f"{option} must end in one of {', '.join(PLOT_FORMATS)}; got {path}")
     check_file(option, path)
 
 
 def write_plot(result: Any, path: Path) -> None:
-    """Draw a result that has `plot(ax)`, and write it whole or not at all."""
-    from matplotlib.figure import Figure  # which needs no backend, be there a screen or not
+    """Draw a result that has a method `plot(ax)`, and write the picture whole or not at all."""
+    from matplotlib.figure import Figure  # which needs no backend, whether there is a screen or not
 
-    figure = Figure(figsize=(6.0, 4.2), layout="constrained")
-    result.plot(figure.subplots())
-    with atomically(path) as temporary:
-        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Show on standard error what is being done, if it is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting", spinner="line") as status:
-        yield lambda what: status.update(what.replace("_", " "))
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int, float, int], None]]:
-    """Show generations, loss, evaluations a second and the time left on standard error, if it is a terminal.
-
-    What it gives is called with the generation, its loss, and the evaluations so far.
-    """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda generation, loss, evaluations: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("generation"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[found]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=total, found="")
-        first: list[int] = []
-
-        def show(generation: int, loss: float, evaluations: int) -> None:
-            first.append(evaluations)  # of a run that is resumed, the rate is that of the rest
-            elapsed = bar.tasks[0].elapsed or 0.0
-            rate = f"{(evaluations - first[0]) / elapsed:.0f}/s" if elapsed > 0.5 else ""
-            bar.update(task, completed=generation, found=f"loss {loss:.4g}  {rate}")
-            del first[1:]
-
-        yield show
+    with progress_bar("pictures") as show:
+        show(0, 1, "drawing")
+        figure = Figure(figsize=(6.0, 4.2), layout="constrained")
+        result.plot(figure.subplots())
+        with atomically(path) as temporary:
+            figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from ctrnn_theory.cli.console import progress, say
+from ctrnn_theory.cli.console import say
+from ctrnn_theory.cli.progress import progress_bar
 
 MISSING = (
     "the figures must be made inside a clone of the ctrnn-theory repository, whose folder paper_figs holds them; "
@@ -37,7 +38,7 @@ def figures_command(names: tuple[str, ...], quick: bool, out: Path, fresh: bool,
     """
     make = paper_figs().make
     found = {}
-    with progress() as show:
+    with progress_bar("figures") as show:
         for made in make(names, quick, out, fresh, show):
             files = [str(path) for path in made.files]
             found[made.name] = {"files": files, "seconds": made.seconds, "headline": made.headline}

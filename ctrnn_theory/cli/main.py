@@ -1,4 +1,4 @@
-"""The command line: it parses, calls and prints. It holds no mathematics, and imports nothing heavy early."""
+"""The command `ctrnn-theory`: its commands, its errors and its exit status. Commands import what is heavy late."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ctrnn_theory.support.files import Unwritten
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 def cli() -> None:
-    """Noise in recurrent neural networks: where does it move the network, and by how much?"""
+    """Compute where noise moves a recurrent neural network, and by how much."""
 
 
 for command in (
@@ -41,9 +41,9 @@ for command in (
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 2 bad input, 1 anything else; never with a traceback."""
+    """Run the command line and exit with status 0 (done), 2 (bad input) or 1 (anything else), without a traceback."""
     backend = os.environ.get("MPLBACKEND")
-    os.environ["MPLBACKEND"] = "agg"  # pictures are written, not shown; what a notebook has set may be out of reach
+    os.environ["MPLBACKEND"] = "agg"  # pictures are written, not shown; a notebook's backend may be out of reach
     try:
         with plain_text():
             code, message = _flushed(*_run(arguments))
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _flushed(code: int, message: str) -> tuple[int, str]:
-    """Write out what is printed, where a failure can still be reported, and not as Python ends."""
+    """Write out what was printed while a failure can still be reported, and not only as Python ends."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -82,7 +82,7 @@ def _run(arguments: list[str] | None) -> tuple[int, str]:
     except Unwritten as error:
         return 1, str(error)
     except Exception as error:
-        # UnicodeEncodeError, LinAlgError and others are ValueErrors too, and say nothing of what was given
+        # UnicodeEncodeError, LinAlgError and others are ValueErrors too, but are not about what the user gave
         kind = type(error)
         if kind is ValueError or (issubclass(kind, ValueError) and kind.__module__.partition(".")[0] == "ctrnn_theory"):
             return 2, str(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctrnn_theory.cli.console import check_plot, progress, say, write_plot
+from ctrnn_theory.cli.console import check_plot, say, write_plot
 
 if TYPE_CHECKING:
     import xarray
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 @click.command("plot")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--x", required=True, help="Axis along x.")
-@click.option("--y", help="Axis along y, for a map.  [default: none, for lines]")
-@click.option("--colour", help="Axis that tells lines apart.  [default: the method]")
-@click.option("--quantity", required=True, help="What to draw.")
-@click.option("--at", "chosen", multiple=True, metavar="NAME=VALUE", help="Value of another axis; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the picture here.  [default: RUN/QUANTITY.png]")
+@click.option("--x", required=True, help="Axis of the dataset to draw along x.")
+@click.option("--y", help="Axis to draw along y, for a map.  [default: none, for lines]")
+@click.option("--colour", help="Axis whose values are lines of different colours.  [default: methods]")
+@click.option("--quantity", required=True, help="Quantity of the dataset to draw.")
+@click.option(
+    "--at", "chosen", multiple=True, metavar="NAME=VALUE", help="Value to take of another axis; may be repeated."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the picture to this file.  [default: RUN/QUANTITY.png]"
+)
 def plot_command(
     run: Path, x: str, y: str | None, colour: str | None, quantity: str, chosen: tuple[str, ...], out: Path | None
 ) -> None:
-    """Draw a quantity of the finished sweep in RUN: as a map over two axes, or as lines over one.
+    """Draw a quantity of a finished sweep, as a map over two axes or as lines over one.
 
-    An axis that is neither drawn nor given by --at must have one value only.
+    RUN is the folder of the sweep. An axis that is neither drawn nor given by --at must have a single value.
     """
     from ctrnn_theory.sweeping.dataset import load
 
@@ -39,10 +43,8 @@ def plot_command(
         if name not in dataset.dims:
             raise ValueError(f"--at must name one of {', '.join(map(str, dataset.dims))}; got {name!r}")
     check_plot(picture, "--out")
-    with progress() as show:
-        show("picture")
-        write_plot(_Picture(dataset, x, y, colour or "methods", quantity, select), picture)
-    say(f"drawn in {picture}")
+    write_plot(_Picture(dataset, x, y, colour or "methods", quantity, select), picture)
+    say(f"The picture is in {picture}.")
 
 
 def _choice(text: str) -> tuple[str, float | str]:
@@ -56,7 +58,7 @@ def _choice(text: str) -> tuple[str, float | str]:
 
 
 class _Picture:
-    """What `write_plot` draws."""
+    """A picture of a dataset, which `write_plot` can draw."""
 
     def __init__(
         self, dataset: xarray.Dataset, x: str, y: str | None, colour: str, quantity: str, select: dict[str, Any]
@@ -64,7 +66,7 @@ class _Picture:
         self.dataset, self.x, self.y, self.colour, self.quantity, self.select = dataset, x, y, colour, quantity, select
 
     def plot(self, ax: Any) -> None:
-        """Draw on axes of matplotlib."""
+        """Draw the picture on axes of Matplotlib."""
         from ctrnn_theory.plotting import heatmap, lines
 
         if self.y is not None:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ctrnn_theory.cli.console import check_plot, check_seed, numbers, progress, say, write_plot
+from ctrnn_theory.cli.console import check_plot, check_seed, numbers, say, write_plot
+from ctrnn_theory.cli.progress import progress_bar
 
 
 @click.command("preference")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--levels", metavar="LIST", help="Test noise, as multiples of the training noise.  [default: 0 to 1.5]")
-@click.option("--repeats", type=int, default=256, show_default=True, help="Trials in each condition.")
+@click.option(
+    "--levels",
+    metavar="LIST",
+    help="Levels of the test noise, as multiples of the training noise.  [default: 0 to 1.5]",
+)
+@click.option("--repeats", type=int, default=256, show_default=True, help="Trials in each condition, at each level.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
-@click.option("--workers", type=int, help="Threads.  [default: one a core]")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the picture here (.pdf, .png or .svg).")
+@click.option("--workers", type=int, help="Number of threads.  [default: one for each core]")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture to this file (.pdf, .png or .svg).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def preference_command(
     run: Path, levels: str | None, repeats: int, seed: int, workers: int | None, plot: Path | None, as_json: bool
 ) -> None:
-    """Test the network of a training RUN under less noise and more: which level does it do best at?
+    """Test a trained network under less noise and under more, and find the level at which it does best.
 
-    The loss is split into squared bias and variance, and laid beside the prediction of the Gaussian closure.
+    RUN is the folder of the training. The loss is split into squared bias and variance, and compared with the
+    prediction of the Gaussian closure.
     """
     if plot is not None:
         check_plot(plot)
@@ -33,13 +40,9 @@ def preference_command(
 
     found = Training.load(run)
     chosen = None if levels is None else numbers("--levels", levels)
-    with progress() as show:
-        show("testing")
-        result = preference(
-            found.network, found.task, chosen, noise=found.noise, repeats=repeats, rng=seed, workers=workers
-        )
+    options: dict[str, Any] = {"noise": found.noise, "repeats": repeats, "rng": seed, "workers": workers}
+    with progress_bar("levels") as show:
+        result = preference(found.network, found.task, chosen, **options, progress=show)
     say(json.dumps(result.to_dict(), allow_nan=False) if as_json else result.table())
     if plot is not None:
-        with progress() as show:
-            show("picture")
-            write_plot(result, plot)
+        write_plot(result, plot)

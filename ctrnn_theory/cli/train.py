@@ -8,55 +8,58 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctrnn_theory.cli.console import check_seed, check_sigma, progress_bar, say
+from ctrnn_theory.cli.console import check_seed, check_sigma, say
+from ctrnn_theory.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from ctrnn_theory.training.settings import Settings
     from ctrnn_theory.training.trainer import Training
 
 DEFAULT_SIGMA = 1.0
+"""Noise inside the activation in training if none is given."""
 
 
 @click.command("train")
 @click.argument("task", required=False)
-@click.option("--neurons", type=int, help="Neurons of the network.  [default: 8; regulator: 1]")
-@click.option("--activation", help="A built-in or an expression in x.  [default: relu]")
+@click.option("--neurons", type=int, help="Number of neurons.  [default: 8; regulator: 1]")
+@click.option("--activation", help="Name of a built-in, or an expression in x.  [default: relu]")
 @click.option("--gamma", type=float, help="Step over time constant, in (0, 1].  [default: 0.1; feedforward: 1]")
-@click.option("--sigma-in", type=float, help="Noise inside the activation in training, per step.")
-@click.option("--sigma-out", type=float, help="Noise outside the activation in training, per step.")
-@click.option("--loss", help="simulation, closure or exact.  [default: the task's first]")
-@click.option("--evaluations", type=int, help="Networks to try, at most.  [default: 20000]")
-@click.option("--popsize", type=int, help="Networks of a generation.  [default: 4 + 3 log n]")
-@click.option("--step", type=float, help="First standard deviation of the weights.  [default: the task's]")
-@click.option("--seed", type=int, help="Seed.  [default: 0]")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the task; may be repeated.")
-@click.option("--workers", type=int, help="Threads.  [default: one a core]")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to keep the run in.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out where it was cut off.")
+@click.option("--sigma-in", type=float, help="Standard deviation per step of the noise inside the activation.")
+@click.option("--sigma-out", type=float, help="Standard deviation per step of the noise outside the activation.")
+@click.option("--loss", help="How the loss is computed: simulation, closure or exact.  [default: the task's first]")
+@click.option("--evaluations", type=int, help="Largest number of networks to try.  [default: 20000]")
+@click.option("--popsize", type=int, help="Number of networks in a generation.  [default: 4 + 3 log n]")
+@click.option(
+    "--step", type=float, help="Standard deviation of the weights at the start of the search.  [default: the task's]"
+)
+@click.option("--seed", type=int, help="Seed of everything that is random.  [default: 0]")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Setting of the task; may be repeated.")
+@click.option("--workers", type=int, help="Number of threads.  [default: one for each core]")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the run is kept in.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out from where it was cut off.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def train_command(out: Path, resume: bool, workers: int | None, as_json: bool, **options: Any) -> None:
-    """Train a network for TASK under noise, without gradients, by CMA-ES.
+    """Train a network for a task under noise, by CMA-ES, which needs no gradients.
 
-    See `ctrnn-theory list tasks`. If neither --sigma-in nor --sigma-out is given, the noise is inside, at 1. A run that
-    was cut off goes on with --resume, to the same network: by the same command, or by one with --out alone.
+    TASK is one of `ctrnn-theory list tasks`. If neither --sigma-in nor --sigma-out is given, the noise is inside the
+    activation, at 1. A run that was cut off goes on with --resume, and ends in the same network; the other options may
+    then be repeated, or left out but for --out.
     """
+    from ctrnn_theory.support.run_folder import Folder
     from ctrnn_theory.training import checkpoint, trainer
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if given.get("task") is None and not resume:
         raise ValueError("TASK must be given unless --resume is; see `ctrnn-theory list tasks`")
     if resume and not given:
-        settings = checkpoint.read_settings(out)
+        settings = checkpoint.read_settings(Folder(out, checkpoint.KIND))
     elif "task" not in given:
-        raise ValueError(f"TASK must be given with --{next(iter(given)).replace('_', '-')}; left out, it is the run's")
+        option = next(iter(given)).replace("_", "-")
+        raise ValueError(f"TASK must be given with --{option}; without TASK, all settings are those of the run")
     else:
         settings = _settings(**given)
-    with progress_bar(settings.generations) as show:
-
-        def callback(intermediate_result: Any) -> None:
-            show(intermediate_result.nit, intermediate_result.fun, intermediate_result.nfev)
-
-        found = trainer.run(settings, workers, out, resume, callback)
+    with progress_bar("generations") as show:
+        found = trainer.run(settings, workers, out, resume, progress=show)
     say(json.dumps(_as_dict(found, settings, out)) if as_json else _as_text(found, settings, out))
 
 
@@ -87,7 +90,7 @@ def _settings(
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Name and value of NAME=VALUE: a number where it reads as one, else text."""
+    """Return the name and the value of NAME=VALUE; the value is a number if it can be read as one, else text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set must be NAME=VALUE; got {text!r}")
@@ -119,10 +122,10 @@ def _as_text(found: Training, settings: Settings, out: Path) -> str:
     levels = [(site, np.asarray(getattr(settings.noise, site))) for site in ("inside", "outside")]
     noise = [f"{site} {level:g}" if level.ndim == 0 else f"{site}, by neuron" for site, level in levels if level.any()]
     n = settings.neurons
-    following = f"; next: ctrnn-theory preference {out}" if noise else ""
+    following = f"; `ctrnn-theory preference {out}` tests it under other noise" if noise else ""
     return (
         f"{settings.task.name}: {n} {settings.activation.name} neuron{'s' * (n > 1)}, gamma = {settings.gamma:g}; "
         f"noise {' and '.join(noise) or 'none'}\n"
         f"loss {found.loss:.4g} after {found.evaluations} evaluations in {found.seconds:.1f} s ({found.message})\n"
-        f"kept in {out}{following}"
+        f"The run is in {out}{following}."
     )

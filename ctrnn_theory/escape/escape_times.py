@@ -116,7 +116,7 @@ def escape_times(
     limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
     points = fixed_points(net, u)
     basins = tuple(point for point in points if point.stable)
-    quiet = not any(noise.std(site, net.n).any() for site in ("inside", "outside"))
+    quiet = noise.is_zero
     if len(basins) < 2 or quiet:
         found = _no_escape(net, basins, method, quiet)
     else:

@@ -1,95 +1,37 @@
-"""An ensemble of trajectories of the map, stepped block by block, and its streaming averages."""
+"""An ensemble of trajectories, which advances block by block, and averages over it that need no record."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.integrators import kernels, normals
+from ctrnn_theory.integrators.averages import Averages as Averages
+from ctrnn_theory.integrators.averages import standard_error as standard_error
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.integrators.observation import Sums
-from ctrnn_theory.integrators.table import tabulate
+from ctrnn_theory.integrators.smoothed_table import tabulate
+from ctrnn_theory.integrators.sums import Sums
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise, Site
 from ctrnn_theory.support.arguments import positive_integer
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
-from ctrnn_theory.support.workers import Workers, spread, threads
+from ctrnn_theory.support.workers import Workers, longest, threads
 
 BOUND = 1e12
-"""A state beyond this is taken to grow for ever."""
+"""Absolute value of a state beyond which it is taken to grow without bound."""
 WIDEN = 0.5
-"""By how much of its width a table reaches beyond what was seen, on either side."""
-
-
+"""Part of its width by which a table reaches beyond what was seen, on either side, so that few are made again."""
 WIDE = 512
-"""Neurons times trajectories of a group: enough to share what a loop costs to begin, little enough for the cache."""
+"""Neurons times trajectories of a group: enough to share what a loop costs to begin, few enough for the cache."""
 NO_RECORD = np.zeros((0, 0, 0))
+"""What a kernel that is to record nothing is given."""
 
 
 class Unbounded(ArithmeticError):
-    """A trajectory has left every bound."""
-
-
-@dataclass(frozen=True, eq=False)
-class Averages:
-    """Time averages over each of K trajectories (or pairs) of N neurons, and over each of their blocks; d = h - c."""
-
-    samples: int
-    """Times averaged over."""
-    centre: FloatArray
-    """Point c that moments are taken about, (N,)."""
-    first: FloatArray
-    """Average of d, (K, N)."""
-    second: FloatArray
-    """Average of d², (K, N)."""
-    cross: FloatArray
-    """Average of d dᵀ over a block, (blocks, N, N)."""
-    residual: FloatArray
-    """Average of r = F(W h + drive; σ_in) - h, (K, N): its stationary mean is zero. Empty if not asked for."""
-    ahead: FloatArray
-    """Average of E[d' d'ᵀ | h], d' a step later, (blocks, N, N): its stationary mean is that of `cross`. Likewise."""
-    low: FloatArray
-    """Smallest pre-activation without its noise, W h + drive, (N,). Likewise."""
-    high: FloatArray
-    """Largest one, (N,)."""
-
-    def __add__(self, other: Averages) -> Averages:
-        """Averages over both runs, of the same trajectories about the same centre."""
-        total = self.samples + other.samples
-        share = other.samples / total
-        names = ("first", "second", "cross", "residual", "ahead")
-        mixed = {name: (1.0 - share) * getattr(self, name) + share * getattr(other, name) for name in names}
-        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return Averages(samples=total, centre=self.centre, low=low, high=high, **mixed)
-
-    def means(self, M: FloatArray | None = None) -> FloatArray:
-        """Average of h over each trajectory, or of h + M r for a matrix M (N, N); shape (K, N)."""
-        plain: FloatArray = self.centre + self.first
-        return plain if M is None else plain + self.residual @ M.T
-
-    def squares(self, mean: FloatArray) -> FloatArray:
-        """Average of (h - mean)² over each trajectory, (K, N)."""
-        shift = mean - self.centre
-        squares: FloatArray = self.second - 2.0 * shift * self.first + shift**2
-        return squares
-
-    def covariance(self, mean: FloatArray) -> FloatArray:
-        """Average of (h - mean)(h - mean)ᵀ over all, (N, N): positive semi-definite whatever the mean."""
-        shift, first = mean - self.centre, self.first.mean(axis=0)
-        mixed = np.outer(shift, first)  # the sum with its transpose first: it is symmetric to the bit
-        covariance: FloatArray = self.cross.mean(axis=0) - (mixed + mixed.T) + np.outer(shift, shift)
-        return covariance
-
-
-def standard_error(values: FloatArray) -> FloatArray:
-    """Return the standard error (N,) of the mean over K independent trajectories, values (K, N)."""
-    error: FloatArray = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    return error
+    """A trajectory has grown beyond `BOUND`."""
 
 
 class _Site(NamedTuple):
@@ -108,26 +50,26 @@ def _site(noise: Noise, site: Site, n: int) -> _Site:
 
 
 class Ensemble:
-    """Trajectories of one network under one noise, in blocks of `LANES` that advance side by side.
+    """Trajectories of one network under one noise, in blocks of `LANES` that advance together.
 
     Parameters
     ----------
     net, noise
         The network, N neurons, and its noise.
     drive
-        W_in u + b, (N,), or (steps, N) where it varies in time.
+        W_in u + b, (N,), or (steps, N) if it varies in time.
     start
-        State (N,) of every trajectory, or None for rest.
+        Start state (N,) of every trajectory; None for zero.
     trajectories
-        At least this many: K, the next multiple of `LANES`.
+        Least number of trajectories; their number K is the next multiple of `LANES`.
     rng
         Seed, see :func:`~ctrnn_theory.integrators.normals.seed_words`.
     workers
-        Threads, None for one a core; or a function like ``map`` that works on them in this process, such as a thread
-        pool's. The numbers do not depend on it.
+        Number of threads, None for one for each core; or a function like ``map`` that makes its calls in this process,
+        such as that of a thread pool. The numbers do not depend on it.
     antithetic
-        Trajectories come in pairs that start alike, with the noise of opposite sign: the later half of the blocks
-        mirrors the first. K is then a multiple of 2 `LANES`, and averages are over the pairs.
+        Whether trajectories come in pairs that start alike and have noise of opposite sign: the second half of the
+        blocks mirrors the first. K is then a multiple of 2 `LANES`, and averages are over the pairs.
     """
 
     def __init__(
@@ -146,7 +88,7 @@ class Ensemble:
         self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
         self.noise = noise
-        self.model = kernels.Model(
+        self.dynamics = kernels.Dynamics(
             np.array(net.W),
             np.array(np.atleast_2d(drive)),
             net.gamma,
@@ -156,64 +98,64 @@ class Ensemble:
             normals.CONSTANTS,
             normals.BITS,
         )
-        self.mirror = self.model._replace(
-            **{name: -getattr(self.model, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
+        self.mirror = self.dynamics._replace(
+            **{name: -getattr(self.dynamics, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
         )
         self.h = np.empty((net.n, blocks * LANES))
         """States (N, K)."""
         self.h[:] = net.start_state(start)[:, None]
         self.streams = np.empty((blocks, 4 * normals.HALF), np.uint64)
         self.steps = 0
-        """Steps taken."""
+        """Number of steps taken."""
         self.width = max(1, min(WIDE // (LANES * net.n), -(-blocks // self.threads)))
-        """Blocks in a group."""
+        """Number of blocks in a group."""
         self.pace = Pace(net.n, self.width * LANES)
         self.table = tabulate(net.activation, np.zeros(net.n), np.zeros(net.n), np.zeros(net.n))
-        """Smoothed activation for the residuals; until `tabulate` is called, f itself."""
+        """Smoothed activation for the residuals; it is f itself until `tabulate` is called."""
 
     @property
     def distinct(self) -> int:
-        """Blocks that have variates of their own."""
+        """Number of blocks that have variates of their own."""
         return len(self.streams) // self.copies
 
     @property
     def states(self) -> FloatArray:
-        """Where the trajectories are, (K, N), a copy."""
+        """States of the trajectories (K, N), a copy."""
         return np.array(self.h.T, order="C")
 
     def place(self, states: FloatArray) -> None:
-        """Put the first M trajectories at states (M, N), and those beyond at the same ones again."""
+        """Set the first M trajectories to `states` (M, N), and the others to the same states in turn."""
         self.h[:] = states[np.arange(self.h.shape[1]) % len(states)].T
 
     def seek(self, step: int) -> None:
-        """Go on with the variates of a step, as if `step` steps had been taken."""
-        rows = sum(part.shape[-1] for part in self.model[3:7])
+        """Continue with the variates of a step, as if `step` steps had been taken."""
+        rows = sum(part.shape[-1] for part in self.dynamics[3:7])
         for block, stream in enumerate(self.streams):
-            normals.seek(self.model.key, block % self.distinct, step, rows, stream)
+            normals.seek(self.dynamics.key, block % self.distinct, step, rows, stream)
         self.steps = step
 
     def tabulate(self, low: FloatArray, high: FloatArray, variance: bool = False) -> None:
-        """Prepare F(a; σ_in) for residuals, for a in [low, high], (N,) each, and somewhat beyond; or v too."""
+        """Tabulate F(a; σ_in) for the residuals, and v if `variance`, for a somewhat beyond [low, high], (N,) each."""
         std = self.noise.std("inside", len(self.h))
         margin = WIDEN * (high - low) + std
         self.table = tabulate(self.activation, std, low - margin, high + margin, variance)
 
     def advance(self, steps: int) -> None:
-        """Take steps.
+        """Take so many steps.
 
         Raises
         ------
         Unbounded
-            If a state has passed `BOUND` at their end.
+            If a state is beyond `BOUND` at their end.
         """
         self._run(1, steps, self._sums(np.zeros(0), False), NO_RECORD)
         self.steps += steps
         self._check()
 
     def record(self, times: int, every: int, trajectories: int, out: FloatArray | None = None) -> FloatArray:
-        """Take times × every steps, and return the states of the first trajectories after each `every`.
+        """Take times × every steps, and return the states of the first trajectories after each `every` steps.
 
-        Shape (times, trajectories, N), written to `out` where it is given. States are not checked: they may be
+        The states (times, trajectories, N) are written to `out` if it is given. They are not checked, and may be
         infinite.
         """
         out = np.empty((times, trajectories, len(self.h))) if out is None else out
@@ -222,24 +164,23 @@ class Ensemble:
         return out
 
     def measure(self, samples: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
-        """Take samples × every steps and average over the states after each `every`.
+        """Take samples × every steps and average over the states after each `every` steps.
 
-        Where the table of F proves too narrow, it is widened and the steps are taken again with the same
-        variates.
+        If the table of F proves too narrow, it is widened, and the steps are taken again with the same variates.
 
         Parameters
         ----------
         samples, every
-            How many, and steps between them.
+            Number of samples, and number of steps between them.
         centre
-            Point that moments are taken about (N,).
+            Point (N,) about which moments are taken.
         residual
-            Whether what control variates need is averaged too; of second order if the table has v.
+            Whether to average what control variates need too; to second order if the table has v.
 
         Raises
         ------
         Unbounded
-            If a state has passed `BOUND` at their end.
+            If a state is beyond `BOUND` at the end.
         """
         saved = self.h.copy(), self.streams.copy()
         while True:
@@ -270,13 +211,13 @@ class Ensemble:
 
     def _averages(self, sums: Sums, samples: int) -> Averages:
         def each(values: FloatArray) -> FloatArray:
-            """Average over partners."""
+            """Average over the members of each pair."""
             average: FloatArray = values.reshape(self.copies, -1, *values.shape[1:]).mean(axis=0)
             return average
 
         cross, ahead = (each(np.tril(a) + np.tril(a, -1).transpose(0, 2, 1)) for a in (sums.cross, sums.ahead))
         if ahead.size:
-            ahead = ahead / (samples * LANES) + self.model.gamma**2 * self.noise.covariance("outside", len(self.h))
+            ahead = ahead / (samples * LANES) + self.dynamics.gamma**2 * self.noise.covariance("outside", len(self.h))
         return Averages(
             samples=samples,
             centre=sums.centre,
@@ -294,38 +235,34 @@ class Ensemble:
             raise Unbounded(f"a state has passed {BOUND:g} within {self.steps} steps")
 
     def _run(self, times: int, every: int, sums: Sums, out: FloatArray) -> None:
-        """Take times × every steps, in calls of the kernel that are short, and look at the states after each `every`.
+        """Take times × every steps in short calls of the kernel, and observe the states after each `every` steps.
 
-        A call takes whole times of `every` steps, or a part of one, after which there is nothing to look at.
+        A call takes whole times of `every` steps, or a part of one, after which nothing is observed.
         """
-        done, end, unseen = 0, times * every, self._sums(np.zeros(0), False)
+        done, end, nothing = 0, times * every, self._sums(np.zeros(0), False)
         while done < end:
             time, before = divmod(done, every)
             steps = min(self.pace.steps, end - done)
             if steps < every - before:
-                self._call(done, 1, steps, unseen, NO_RECORD)
+                self._call(done, 1, steps, nothing, NO_RECORD)
             elif before:
                 steps = every - before
                 self._call(done, 1, steps, sums, out[time : time + 1])
             else:
-                looks = steps // every
-                steps = looks * every
-                self._call(done, looks, every, sums, out[time : time + looks])
+                whole = steps // every
+                steps = whole * every
+                self._call(done, whole, every, sums, out[time : time + whole])
             done += steps
 
     def _call(self, done: int, times: int, every: int, sums: Sums, out: FloatArray) -> None:
-        """Run the kernel over groups of blocks, on threads."""
+        """Call the kernel for groups of blocks, on threads."""
         f, panels, distinct, first = self.activation.block, self.table.panels, self.distinct, self.steps + done
-        lasted = []
 
         def group(begin: tuple[int, int]) -> None:
             copy, block = begin
-            model, blocks = (self.mirror if copy else self.model), min(self.width, distinct - block)
+            dynamics, blocks = (self.mirror if copy else self.dynamics), min(self.width, distinct - block)
             at, shift = copy * distinct + block, copy * distinct
-            started = perf_counter()
-            kernels.run(f, model, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
-            lasted.append(perf_counter() - started)
+            kernels.run(f, dynamics, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
 
         groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, self.width)]
-        spread(group, groups, self.workers)
-        self.pace.lasted(times * every, max(lasted))
+        self.pace.lasted(times * every, longest(group, groups, self.workers))

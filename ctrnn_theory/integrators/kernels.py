@@ -1,11 +1,11 @@
-"""The stepping loops, compiled: a group of blocks of `LANES` trajectories at a time, lanes innermost.
+"""The compiled loops that step a group of blocks of `LANES` trajectories at a time, with lanes innermost.
 
     h' = (1-γ) h + γ (f(W h + drive + L_in ξ) + L_out η)
 
-Arrays of state are (N, lanes). The activation comes as a first-class function that works in place on a whole buffer,
-so that the kernel is compiled once, for every activation, and cached on disk. Each loop body is short and runs over the
-lanes: it vectorises. What a loop costs to begin is shared by the blocks of a group, of which small networks take
-several. Variates are drawn in the order (step, site, row).
+Arrays of states are (N, lanes). The activation is passed as a first-class function that works in place on a whole
+buffer, so that the kernel is compiled once for all activations and cached on disk. Each loop body is short and runs
+over the lanes, so that it vectorises. The blocks of a group share what it costs to begin a loop; for small networks a
+group has several blocks. Variates are drawn in the order (step, site, row).
 """
 
 from __future__ import annotations
@@ -17,50 +17,50 @@ from numba import types
 from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed
-from ctrnn_theory.integrators.observation import PANELS, SUMS, add_moments, add_residual
+from ctrnn_theory.integrators.sums import PANELS, SUMS, add_moments, add_residual
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray
 
 VARIATES = 8
-"""Rows of variates that are drawn at a time, where a step needs fewer."""
+"""Rows of variates that are drawn at a time if a step needs fewer: few enough to stay in the cache."""
 
 
-class Model(NamedTuple):
-    """What a step needs to know. Noise at a site is diagonal (sigma) or a factor; the other one is empty."""
+class Dynamics(NamedTuple):
+    """What decides a step. The noise at a site is given by `sigma` if it is independent, else by `factor`."""
 
     W: FloatArray
-    """(N, N)."""
+    """Recurrent weights, (N, N)."""
     drive: FloatArray
-    """W_in u + b: (1, N), or (steps, N) where it varies in time; the last row holds on."""
+    """W_in u + b, (1, N), or (steps, N) if it varies in time; after its last row it stays as it is."""
     gamma: float
-    """Δt/τ."""
+    """Step over time constant, Δt/τ."""
     sigma_in: FloatArray
-    """(N,) or (0,)."""
+    """Standard deviations of the noise inside, (N,) or (0,)."""
     factor_in: FloatArray
-    """(N, R) or (N, 0)."""
+    """Factor of the noise inside, (N, R) or (N, 0)."""
     sigma_out: FloatArray
-    """(N,) or (0,)."""
+    """Standard deviations of the noise outside, (N,) or (0,)."""
     factor_out: FloatArray
-    """(N, R) or (N, 0)."""
+    """Factor of the noise outside, (N, R) or (N, 0)."""
     key: NDArray[np.uint64]
-    """Of the variates (2,)."""
+    """Two words that key the variates, (2,)."""
     constants: FloatArray
-    """Of the variates."""
+    """Constants of the variates, see :mod:`ctrnn_theory.integrators.normals`."""
     bits: NDArray[np.uint64]
-    """Of the variates."""
+    """Bit masks of the variates, likewise."""
 
 
 f8, f8_1, f8_2, f8_3 = types.float64, types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 i8, u8_1, u8_2 = types.int64, types.uint64[::1], types.uint64[:, ::1]
 FUNCTION = types.FunctionType(types.void(f8_1))
-MODEL = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Model)
+DYNAMICS = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Dynamics)
 
 inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
 
 
 @inline
 def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
-    """Add whole fours of rows of A x to out, and return how many: a state is loaded once for four rows."""
+    """Add A x to out in groups of four whole rows, and return their number; a state is loaded once for four rows."""
     rows, columns, lanes = A.shape[0] - A.shape[0] % 4, A.shape[1], x.shape[1]
     whole = columns - columns % 4
     for i in range(0, rows, 4):
@@ -88,9 +88,9 @@ def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
 
 @inline
 def add_product(A, first, x, at, out):  # type: ignore[no-untyped-def]
-    """Add A x to out, rows from `first` on; x from row `at` on.
+    """Add A x to out, for the rows of A from `first` on and those of x from `at` on.
 
-    Four columns at a time: a sum is loaded and stored once for four products.
+    Columns are taken four at a time, so that a sum is loaded and stored once for four products.
     """
     columns, lanes = A.shape[1], x.shape[1]
     whole = columns - columns % 4
@@ -108,9 +108,9 @@ def add_product(A, first, x, at, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def preactivation(model, step, h, sigma, z, at, a):  # type: ignore[no-untyped-def]
-    """Set a = W h + drive + sigma z, z from row `at` on; no noise where sigma is empty."""
-    W, drive, lanes = model.W, model.drive, h.shape[1]
+def preactivation(dynamics, step, h, sigma, z, at, a):  # type: ignore[no-untyped-def]
+    """Set a = W h + drive + sigma z, with z from row `at` on, or without noise if sigma is empty."""
+    W, drive, lanes = dynamics.W, dynamics.drive, h.shape[1]
     row = min(step, drive.shape[0] - 1)
     for i in range(W.shape[0]):
         constant = drive[row, i]
@@ -121,47 +121,60 @@ def preactivation(model, step, h, sigma, z, at, a):  # type: ignore[no-untyped-d
         else:
             for k in range(lanes):
                 a[i, k] = constant
-    add_product(W, add_tiles(W, h, a), h, np.int64(0), a)  # typed: a literal would compile the callee once more
+    add_recurrent(W, h, a)
 
 
 @inline
-def advance(f, model, step, z, at, h, a):  # type: ignore[no-untyped-def]
-    """One step of h, with variates z from row `at` on; a: room of h's shape."""
-    gamma, sigma, lanes = model.gamma, model.sigma_out, h.shape[1]
-    preactivation(model, step, h, model.sigma_in, z, at, a)
-    add_product(model.factor_in, np.int64(0), z, at, a)
+def add_recurrent(W, h, a):  # type: ignore[no-untyped-def]
+    """Add W h to a."""
+    add_product(W, add_tiles(W, h, a), h, np.int64(0), a)  # typed, since a literal would compile the callee once more
+
+
+@inline
+def relax(gamma, f, h):  # type: ignore[no-untyped-def]
+    """Add γ (f - h) to h."""
+    for i in range(h.shape[0]):
+        for k in range(h.shape[1]):
+            h[i, k] += gamma * (f[i, k] - h[i, k])
+
+
+@inline
+def advance(f, dynamics, step, z, at, h, a):  # type: ignore[no-untyped-def]
+    """Take one step of h with variates z from row `at` on; `a` is a work array of h's shape."""
+    sigma, lanes = dynamics.sigma_out, h.shape[1]
+    preactivation(dynamics, step, h, dynamics.sigma_in, z, at, a)
+    add_product(dynamics.factor_in, np.int64(0), z, at, a)
     f(a.reshape(a.size))
-    at += model.sigma_in.size + model.factor_in.shape[1]
+    at += dynamics.sigma_in.size + dynamics.factor_in.shape[1]
     for i in range(sigma.size):
         s = sigma[i]
         for k in range(lanes):
             a[i, k] += s * z[at + i, k]
-    add_product(model.factor_out, np.int64(0), z, at, a)
-    for i in range(h.shape[0]):
-        for k in range(lanes):
-            h[i, k] += gamma * (a[i, k] - h[i, k])
+    add_product(dynamics.factor_out, np.int64(0), z, at, a)
+    relax(dynamics.gamma, a, h)
 
 
 @inline
 def copy_lanes(source, at, lanes, target, to):  # type: ignore[no-untyped-def]
-    """Copy columns of an array to another one."""
+    """Copy so many lanes of an array, from `at` on, to another array, from `to` on."""
     for i in range(source.shape[0]):
         for k in range(lanes):
             target[i, to + k] = source[i, at + k]
 
 
 @jit(
-    types.void(FUNCTION, MODEL, PANELS, f8_2, u8_2, i8, i8, i8, i8, i8, i8, SUMS, f8_3),
+    types.void(FUNCTION, DYNAMICS, PANELS, f8_2, u8_2, i8, i8, i8, i8, i8, i8, SUMS, f8_3),
     cache=True,
     fastmath={"contract"},
 )
-def run(f, model, panels, states, streams, block, blocks, shift, first, times, every, sums, out):  # type: ignore[no-untyped-def]
-    """Advance blocks by times × every steps, the first one numbered `first`, and look at them after each `every`.
+def run(f, dynamics, panels, states, streams, block, blocks, shift, first, times, every, sums, out):  # type: ignore[no-untyped-def]
+    """Advance blocks by times × every steps, of which `first` is the first, and observe them after each `every` steps.
 
-    states: (N, K), of which this is about `blocks` from `block` on; streams: their generators (K / LANES, 4 HALF), at
-    step `first`. A block's variates are those of the block `shift` before it. If `sums` are not empty, add the states
-    to them; if `out` (times, M, N) is not, record the trajectories below M there. States and sums do not depend on how
-    a run is cut into calls. One kernel for all, since it is compiling that takes time.
+    The states (N, K) of `blocks` blocks from `block` on are advanced, and their generators in streams
+    (K / LANES, 4 HALF), which are at step `first`. A block has the variates of the block `shift` before it. The states
+    are added to `sums` if these are not empty; the trajectories below M are recorded in `out` (times, M, N) if that is
+    not empty. States and sums do not depend on how a run is cut into calls. One kernel does all of this, since it is
+    compiling that takes time.
     """
     n, lanes, lane = states.shape[0], blocks * LANES, block * LANES
     h, a, d = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))
@@ -169,13 +182,13 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
     measured, controlled = sums.centre.size > 0, sums.residual.size > 0
     totals = np.zeros((5, n if measured else 0, lanes))
     totals[3], totals[4] = np.inf, -np.inf
-    if measured:  # sums go on where the call before ended: the order of additions does not depend on the cut
+    if measured:  # sums go on from where the last call ended, so that the order of additions is that of one call
         copy_lanes(sums.first, lane, lanes, totals[0], np.int64(0))
         copy_lanes(sums.second, lane, lanes, totals[1], np.int64(0))
     if controlled:
         copy_lanes(sums.residual, lane, lanes, totals[2], np.int64(0))
     x, p = np.empty(lanes), np.empty(lanes, np.int64)
-    rows = model.sigma_in.size + model.factor_in.shape[1] + model.sigma_out.size + model.factor_out.shape[1]
+    rows = dynamics.sigma_in.size + dynamics.factor_in.shape[1] + dynamics.sigma_out.size + dynamics.factor_out.shape[1]
     together = max(1, VARIATES // max(rows, 1))
     z3 = np.empty((together * rows, blocks, LANES))
     z = z3.reshape(together * rows, lanes)
@@ -188,9 +201,9 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
             at, drawn = np.int64(0), rows * min(together, end - step, EPOCH - within)
             for i in range(blocks):
                 if within == 0:
-                    seed(model.key, block + i - shift, step // EPOCH, streams[block + i])
-                fill(streams[block + i], z3, drawn, i, model.constants, model.bits)
-        advance(f, model, step, z, at, h, a)
+                    seed(dynamics.key, block + i - shift, step // EPOCH, streams[block + i])
+                fill(streams[block + i], z3, drawn, i, dynamics.constants, dynamics.bits)
+        advance(f, dynamics, step, z, at, h, a)
         at += rows
         due -= 1
         if due == 0:
@@ -198,9 +211,9 @@ def run(f, model, panels, states, streams, block, blocks, shift, first, times, e
             if measured:
                 add_moments(h, sums.centre, d, totals[0], totals[1], sums.cross[block : block + blocks])
             if controlled:
-                preactivation(model, step + 1, h, model.sigma_in[:0], z, at, a)
+                preactivation(dynamics, step + 1, h, dynamics.sigma_in[:0], z, at, a)
                 ahead = sums.ahead[block : block + blocks]
-                add_residual(f, panels, model.gamma, h, a, d, x, p, totals[2], totals[3], totals[4], ahead)
+                add_residual(f, panels, dynamics.gamma, h, a, d, x, p, totals[2], totals[3], totals[4], ahead)
             for i in range(n):
                 for k in range(recorded):
                     out[time, lane + k, i] = h[i, k]

@@ -1,15 +1,16 @@
-"""Standard normal variates for the stepping loops: sfc64 and Box–Muller, in a form that LLVM vectorises.
+"""Standard normal variates for the compiled loops: sfc64 and Box–Muller, in a form that LLVM vectorises.
 
-A *block* is `LANES` trajectories. Each of its `LANES // 2` generators is an sfc64 (C. Doty-Humphrey, PractRand): 64-bit
-additions, shifts and exclusive ors only, a quarter of the time of a counter-based Philox. It gives one Box–Muller pair
-a row; a step takes some rows, one for each neuron and site.
+A *block* is `LANES` trajectories. Each of its `LANES // 2` generators is an sfc64 (C. Doty-Humphrey, PractRand), which
+needs only 64-bit additions, shifts and exclusive ors, and a quarter of the time of a counter-based Philox. It gives one
+Box–Muller pair for each row; a step takes some rows, one for each neuron and site.
 
-Variates are keyed by (seed, block, step): every `EPOCH` steps the generators start anew from (seed, block, epoch), so
-that any step is reached by drawing less than an epoch. The numbers depend neither on the number of threads, nor on the
-order of the blocks, nor on how a run is cut into pieces.
+Variates are keyed by (seed, block, step): every `EPOCH` steps the generators are seeded anew from (seed, block, epoch),
+so that any step is reached by drawing less than an epoch. The numbers depend neither on the number of threads, nor on
+the order of the blocks, nor on how a run is cut into calls.
 
-Box–Muller has no branches: the logarithm of a bit-cast mantissa by a polynomial, the angle within a quarter turn, the
-two signs from bits that the 52-bit fractions leave over. The error is below 1e-9, |variate| < 8.5.
+Box–Muller is computed without branches: a polynomial gives the logarithm of the mantissa, the angle is within a quarter
+turn, and the two signs come from bits that the 52-bit fractions leave over. The error is below 1e-9, and |variate| is
+below 8.5.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.support.arguments import check_rng
 from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
 LANES = 64
-"""Trajectories in a block: a compile-time constant, so that loops over lanes have a known length."""
+"""Number of trajectories in a block, a compile-time constant, so that loops over lanes have a known length."""
 HALF = LANES // 2
-"""Generators in a block."""
+"""Number of generators in a block."""
 EPOCH = 256
-"""Steps after which the generators of a block are seeded again."""
+"""Number of steps after which the generators of a block are seeded again."""
 WARM_UP = 16
-"""Rounds of sfc64 before the first variate; NumPy's SFC64 takes 12."""
+"""Number of rounds of sfc64 before the first variate; NumPy's SFC64 takes 12."""
 BLOCKS, EPOCHS = 2**32 // HALF, 2**32
-"""How many there may be: number and epoch of a generator are 32 bits each."""
+"""Largest numbers of blocks and of epochs: the number and the epoch of a generator have 32 bits each."""
 
 Words = NDArray[np.uint64]
 U = np.uint64
 
-# Constants come in arrays that are read before the loop: LLVM broadcasts a literal again at each use.
-# BITS: exponent of 1.0, exponent of 2^52, mask of the mantissa, bits of sqrt(1/2), first minus fourth.
+# Constants are read from arrays before the loop, since LLVM broadcasts a literal again at each use.
+# BITS holds the exponent of 1.0, that of 2^52, the mask of the mantissa, the bits of sqrt(1/2), and first minus fourth.
 BITS = np.array(
     [
         0x3FF0000000000000,
@@ -81,7 +83,7 @@ inline = jit(
 
 @inline
 def to_float(x):  # type: ignore[no-untyped-def]
-    """Read the bits `x` as a float64."""
+    """Return the float64 whose bits are `x`."""
     return np.uint64(x).view(np.float64)
 
 
@@ -93,7 +95,7 @@ def to_bits(x):  # type: ignore[no-untyped-def]
 
 @inline
 def next_words(a, b, c, d):  # type: ignore[no-untyped-def]
-    """Two draws of sfc64, and its state after them."""
+    """Return two draws of sfc64, and its state after them."""
     first = a + b + d
     d += U(1)
     a = b ^ (b >> U(11))
@@ -109,15 +111,15 @@ def next_words(a, b, c, d):  # type: ignore[no-untyped-def]
 
 @inline
 def polynomial5(y, c0, c1, c2, c3, c4):  # type: ignore[no-untyped-def]
-    """Sum of c_k y^k, as a short dependency chain."""
+    """Return the sum of c_k y^k, computed with a short chain of dependencies."""
     return (c0 + y * c1) + (y * y) * ((c2 + y * c3) + (y * y) * c4)
 
 
 @inline
 def seed(key, block, epoch, state):  # type: ignore[no-untyped-def]
-    """Set a block's generators (4 HALF,) for an epoch: two key words, number of the generator and epoch, counter.
+    """Seed a block's generators (4 HALF,) for an epoch: two key words, number of the generator and epoch, counter.
 
-    The states of two generators differ and carry the same counter. sfc64 permutes its states, so they never meet; that
+    The states of two generators differ and have the same counter. As sfc64 permutes its states, they never meet; that
     one is a later part of the other is as likely as a collision of 192-bit numbers.
     """
     for i in range(HALF):
@@ -129,7 +131,7 @@ def seed(key, block, epoch, state):  # type: ignore[no-untyped-def]
 
 @inline
 def fill(state, out, rows, at, c, k):  # type: ignore[no-untyped-def]
-    """Set out[:rows, at] (LANES,) to R cos θ and R sin θ: R = sqrt(-2 ln u), θ = π/4 + π w/2, and signs."""
+    """Set out[:rows, at] (LANES,) to R cos θ and R sin θ with R = sqrt(-2 ln u), θ = π/4 + π w/2, and random signs."""
     k0, k1, k2, k3, k4 = k[0], k[1], k[2], k[3], k[4]
     l0, l1, l2, l3, l4, l5, l6 = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
     l7, l8, l9, l10, l11, l12 = c[7], c[8], c[9], c[10], c[11], c[12]
@@ -161,7 +163,7 @@ def fill(state, out, rows, at, c, k):  # type: ignore[no-untyped-def]
 
 @jit(cache=True)
 def seek(key, block, step, rows, state):  # type: ignore[no-untyped-def]
-    """Set a block's generators to what they are before a step, of so many rows each."""
+    """Set a block's generators to their state before a step, if each step takes so many rows."""
     seed(key, block, step // EPOCH, state)
     for _ in range(step % EPOCH * rows):
         for i in range(HALF):
@@ -182,18 +184,18 @@ def draw(key, block, first, out, c, k):  # type: ignore[no-untyped-def]
 
 
 def seed_words(rng: object = None) -> Words:
-    """Two 64-bit words that key every stream of a run, from what SciPy's SPEC 7 allows as `rng`.
+    """Return two 64-bit words that key every stream of a run, from what SciPy's SPEC 7 allows as `rng`.
 
     Parameters
     ----------
     rng
-        An int or a SeedSequence (the same one gives the same words), a Generator or BitGenerator (which moves
-        on), or None for fresh entropy.
+        An int or a SeedSequence (the same one gives the same words), a Generator or BitGenerator (which is advanced),
+        or None for fresh entropy.
 
     Raises
     ------
     ValueError
-        For anything else.
+        If `rng` is anything else.
     """
     check_rng(rng)
     if isinstance(rng, np.random.BitGenerator):
@@ -205,24 +207,24 @@ def seed_words(rng: object = None) -> Words:
     return cast(Words, rng.generate_state(2, np.uint64))
 
 
-def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: int = 0) -> NDArray[np.float64]:
-    """Variates of a block that the kernels see in `steps` steps from step `first` on, (steps, rows, LANES).
+def standard_normals(key: Words, block: int, steps: int, rows: int = 1, first: int = 0) -> FloatArray:
+    """Return the variates (steps, rows, LANES) that the kernels use for a block in `steps` steps from `first` on.
 
     Parameters
     ----------
     key
         Two words, see :func:`seed_words`.
     block
-        Number of the block, from 0.
+        Number of the block, counted from 0.
     steps, first
-        How many steps, and the number of the first one.
+        Number of steps, and the first of them.
     rows
-        Rows of variates that a step takes.
+        Number of rows of variates that a step takes.
 
     Raises
     ------
     ValueError
-        For a block or steps beyond what has generators of its own: 2^27 blocks, 2^40 steps.
+        If the block or the steps are beyond the 2^27 blocks and 2^40 steps that have generators of their own.
 
     Examples
     --------

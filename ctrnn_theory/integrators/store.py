@@ -1,19 +1,17 @@
-"""A recorded run in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
+"""A recorded path in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
 
-Rows are kept every second or so, see :mod:`ctrnn_theory.support.run_folder`; a row that takes longer is kept by the
-states that have been reached within it, in `within.npz`.
+Rows are kept about every second, see :mod:`ctrnn_theory.support.run_folder`. While a row takes longer than that, the
+states that have been reached since the last row are kept in `within.npz`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +19,8 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.support.files import atomically, open_file, reason
-from ctrnn_theory.support.npz import read_arrays
-from ctrnn_theory.support.run_folder import Kind, Log, RunFolder, read_record, verify
+from ctrnn_theory.support.files import open_file
+from ctrnn_theory.support.run_folder import Folder, Kind, Log
 from ctrnn_theory.support.types import FloatArray
 
 Mapped = np.memmap[Any, np.dtype[np.float64]]
@@ -34,26 +31,28 @@ KIND = Kind(
     (".run.*.json", ".net.*.npz", ".within.*.npz"),
     "what is kept is whole, and simulate goes on with it by resume=True",
 )
-TOLD = ("steps", "record_every", "trajectories", "gamma", "activation")
-"""Settings whose values a message can show."""
+HIDDEN = ("W", "b or u", "readout", "noise", "start", "rng")
+"""Settings of which hashes are kept, which say nothing to a reader."""
+HEADERS = 1 << 16
+"""Bytes that the headers of two arrays may have, more than NumPy writes."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What `run.json` says."""
+    """Content of `run.json`."""
 
     shape: tuple[int, int, int]
     """(T, M, N) of the whole run."""
     settings: dict[str, Any]
-    """Everything that decides the numbers, see :func:`settings`."""
+    """Everything that decides the numbers; see :func:`settings`."""
     rows: int
     """Recorded times that are kept."""
     kept: tuple[int, int] | None = None
-    """Bytes of `h.npy` that are kept, and their checksum; None where a version without checksums wrote it."""
+    """Bytes of `h.npy` that are kept, and their checksum; None if a version without checksums wrote the folder."""
 
     @property
     def key(self) -> NDArray[np.uint64]:
-        """Key words of the variates (2,)."""
+        """Two words that key the variates, (2,)."""
         return np.array(self.settings["rng"], np.uint64).reshape(2)
 
     @property
@@ -63,30 +62,34 @@ class Record:
 
 
 class Within(NamedTuple):
-    """Two states between recorded times: the earlier one, and the later one that it leads to."""
+    """Two states between recorded times: an earlier one, and the later one that it leads to."""
 
     steps: tuple[int, int]
-    """Steps taken."""
+    """Steps taken to reach each of them."""
     h: FloatArray
-    """(2, M, N)."""
+    """The states, (2, M, N)."""
 
 
 def settings(net: CTRNN, ensemble: Ensemble, steps: int, every: int, trajectories: int) -> dict[str, Any]:
-    """Everything that decides the numbers of a run that is about to begin, by the argument it comes from."""
-    model = ensemble.model
+    """Return everything that decides the numbers of a run that is about to begin, by the argument it comes from."""
+    dynamics = ensemble.dynamics
     return {
         "steps": steps,
         "record_every": every,
         "trajectories": trajectories,
         "gamma": net.gamma,
         "activation": net.activation.text,
-        "W": _digest(model.W),
-        "b or u": _digest(model.drive),
-        "readout": _digest(*(array for array in (net.W_out, net.b_out) if array is not None)),
-        "noise": _digest(*model[3:7]),
+        "W": _digest(dynamics.W),
+        "b or u": _digest(dynamics.drive),
+        "readout": _digest(*_readout(net)),
+        "noise": _digest(*dynamics[3:7]),
         "start": _digest(ensemble.states[:trajectories]),
-        "rng": [int(word) for word in model.key],
+        "rng": [int(word) for word in dynamics.key],
     }
+
+
+def _readout(net: CTRNN) -> list[FloatArray]:
+    return [array for array in (net.W_out, net.b_out) if array is not None]
 
 
 def _digest(*arrays: FloatArray) -> str:
@@ -97,30 +100,26 @@ def _digest(*arrays: FloatArray) -> str:
     return found.hexdigest()
 
 
-def read(folder: Path) -> Record | None:
-    """What `run.json` says, or None if there is none.
+def read(folder: Folder) -> Record | None:
+    """Return what `run.json` says, or None if there is no such file.
 
     Raises
     ------
     ValueError
-        If it cannot be read as that of a run.
+        If the file is not the record of a recorded path.
     """
-    found = read_record(folder, KIND)
+    found = folder.record
     if found is None:
         return None
-    try:
+    with folder.reading(KIND.record):
         times, trajectories, n = (int(length) for length in found["shape"])
-        kept = found["kept"].get(STATES)
-        record = Record((times, trajectories, n), dict(found["settings"]), int(found["rows"]), kept and tuple(kept))
+        rows, kept = int(found["rows"]), folder.kept(STATES)
+        record = Record((times, trajectories, n), dict(found["settings"]), rows, kept)
         if not 0 <= record.rows <= times or min(record.shape) < 1 or record.every < 1:
             raise ValueError(f"it has {record.rows} of {times} rows")
         if record.kept and record.rows and record.kept[0] != _offset(record) + _size(record, record.rows):
             raise ValueError(f"it has {record.rows} rows of {record.kept[0]} bytes")
         _ = record.key
-    except KeyError as error:
-        raise KIND.damaged(folder, KIND.record, f"it lacks {error}") from error
-    except (ValueError, TypeError, OverflowError) as error:
-        raise KIND.damaged(folder, KIND.record, reason(error)) from error
     return record
 
 
@@ -140,30 +139,22 @@ def _size(record: Record, rows: int) -> int:
     return 8 * rows * record.shape[1] * record.shape[2]
 
 
-def check_network(place: Path, record: Record, net: CTRNN) -> None:
+def check_network(folder: Folder, record: Record, net: CTRNN) -> None:
     """Raise a ValueError unless a network is the one that was simulated."""
-    readout = _digest(*(array for array in (net.W_out, net.b_out) if array is not None))
-    found = {"gamma": net.gamma, "activation": net.activation.text, "W": _digest(net.W), "readout": readout}
+    found = {
+        "gamma": net.gamma,
+        "activation": net.activation.text,
+        "W": _digest(net.W),
+        "readout": _digest(*_readout(net)),
+    }
     if any(record.settings.get(name) != value for name, value in found.items()):
-        raise KIND.damaged(place, NET, "it is not the network that was simulated")
-
-
-def check_settings(folder: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
-    """Raise a ValueError that names the settings of a kept run that differ from those of this one."""
-    differ = [
-        f"{name} ({there.get(name)} there, {here[name]} here)" if name in TOLD else name
-        for name in here
-        if there.get(name) != here[name]
-    ]
-    if differ:
-        rule = "out must hold a run of the same settings to resume it"
-        raise ValueError(f"{rule}; {folder} differs in {', '.join(differ)}")
+        raise folder.damaged(NET, "it is not the network that was simulated")
 
 
 class Writer:
-    """Adds rows to the folder of a run."""
+    """Adds rows to the folder of a recorded path."""
 
-    def __init__(self, folder: RunFolder, record: Record, log: Log) -> None:
+    def __init__(self, folder: Folder, record: Record, log: Log) -> None:
         self.folder, self.record, self.log = folder, record, log
 
     def add(self, rows: FloatArray) -> None:
@@ -173,17 +164,16 @@ class Writer:
         self.folder.keep(_content(self.record), self.log)
 
     def hold(self, before: FloatArray, taken: int, ensemble: Ensemble) -> None:
-        """Keep the states that an ensemble has reached between recorded times, and those so many steps before."""
-        path, h = self.folder.place / WITHIN, np.stack([before, ensemble.states[: len(before)]])
-        with self.folder.writing(WITHIN), atomically(path) as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, steps=np.array([ensemble.steps - taken, ensemble.steps]), h=h)
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Keep the states that an ensemble has reached between recorded times, and those `taken` steps before."""
+        steps, h = (
+            np.array([ensemble.steps - taken, ensemble.steps]),
+            np.stack([before, ensemble.states[: len(before)]]),
+        )
+        self.folder.write_arrays(WITHIN, {"steps": steps, "h": h})
 
     def finish(self) -> None:
-        """Remove what only a run that is to go on needs."""
-        with self.folder.writing(WITHIN):
-            (self.folder.place / WITHIN).unlink(missing_ok=True)
+        """Remove what is needed only to go on with the run."""
+        self.folder.remove(WITHIN)
 
 
 def _content(record: Record) -> dict[str, Any]:
@@ -191,69 +181,60 @@ def _content(record: Record) -> dict[str, Any]:
 
 
 @contextmanager
-def writer(folder: RunFolder, net: CTRNN, record: Record) -> Iterator[Writer]:
-    """Give what adds rows to a run that has begun, whose rows are verified, or that begins.
+def writer(folder: Folder, net: CTRNN, record: Record) -> Iterator[Writer]:
+    """Give a writer for a run that begins, or for one that goes on and whose rows are verified.
 
-    `run.json` comes first: from then on the folder is known to be ours.
+    `run.json` is written first: it makes the folder that of a run.
     """
     header = _header(record.shape)
-    room = len(header) + _size(record, record.shape[0])
+    whole = len(header) + _size(record, record.shape[0])
     if record.rows == 0:
         folder.keep(_content(record))
         with folder.writing(NET):
             net.save(folder.place / NET)
-        with folder.log(STATES, 0, 0, room) as log:
+        with folder.log(STATES, 0, 0, whole) as log:
             log.add(header)
             yield Writer(folder, record, log)
         return
-    size, check = record.kept or _counted(folder.place, record)
-    with folder.log(STATES, size, check, room) as log:
+    size, check = record.kept or _count(folder, record)
+    with folder.log(STATES, size, check, whole) as log:
         yield Writer(folder, record, log)
 
 
-def _counted(place: Path, record: Record) -> tuple[int, int]:
-    """Bytes and checksum of the rows that a version without checksums kept."""
-    check, rows = zlib.crc32(_header(record.shape)), states(place, record)[: record.rows]
+def _count(folder: Folder, record: Record) -> tuple[int, int]:
+    """Return the bytes and the checksum of the rows that a version without checksums kept."""
+    check, rows = zlib.crc32(_header(record.shape)), states(folder, record)[: record.rows]
     for row in rows:
         check = zlib.crc32(np.ascontiguousarray(row).data, check)
     return _offset(record) + _size(record, record.rows), check
 
 
-def within(place: Path, record: Record) -> Within | None:
-    """States that are kept between recorded times, if there are any.
+def within(folder: Folder, record: Record) -> Within | None:
+    """Return the states that are kept between recorded times, or None if there are none.
 
     Raises
     ------
     ValueError
-        If they are damaged.
+        If their file is damaged.
     """
-    shape = (2, *record.shape[1:])
-    try:
-        found = read_arrays(place / WITHIN, 16 * _size(record, 1) + (1 << 16))
+    shape, remedy = (2, *record.shape[1:]), "remove it, and the run goes on from the last recorded time"
+    found = folder.arrays(WITHIN, 16 * _size(record, 1) + HEADERS, remedy)
+    if found is None:
+        return None
+    with folder.reading(WITHIN, remedy):
         steps, h = found["steps"], found["h"]
         if steps.shape != (2,) or steps.dtype != np.int64 or h.shape != shape or h.dtype != np.float64:
             raise ValueError("it does not hold the states of this run")
-    except FileNotFoundError:
-        return None
-    except (OSError, KeyError, ValueError) as error:
-        remedy = "remove it, and the run goes on from the last recorded time"
-        raise KIND.damaged(place, WITHIN, reason(error), remedy) from error
     return Within((int(steps[0]), int(steps[1])), h)
 
 
-def verified(place: Path, record: Record) -> None:
-    """Compare the rows that are kept with their checksum.
-
-    Raises
-    ------
-    ValueError
-        If they are damaged.
-    """
+def verify(folder: Folder, record: Record) -> None:
+    """Raise a ValueError if the rows that are kept differ from their checksum."""
     if record.kept is not None:
-        verify(place, STATES, KIND, record.kept)
+        folder.verify(STATES, record.kept)
 
 
-def states(place: Path, record: Record) -> Mapped:
+def states(folder: Folder, record: Record) -> Mapped:
     """Map the states (T, M, N) of a run that has begun.
 
     Raises
@@ -261,10 +242,7 @@ def states(place: Path, record: Record) -> Mapped:
     ValueError
         If the file is not what `run.json` says.
     """
-    try:
-        with open_file(place / STATES) as file:
-            if file.read(_offset(record)) != _header(record.shape):
-                raise ValueError(f"it does not begin as an array of float64 {record.shape}")
-            return np.memmap(file, np.float64, "r", _offset(record), record.shape)
-    except (ValueError, OSError, OverflowError) as error:
-        raise KIND.damaged(place, STATES, reason(error)) from error
+    with folder.reading(STATES), open_file(folder.place / STATES) as file:
+        if file.read(_offset(record)) != _header(record.shape):
+            raise ValueError(f"it does not begin as an array of float64 {record.shape}")
+        return np.memmap(file, np.float64, "r", _offset(record), record.shape)

@@ -1,9 +1,8 @@
-"""Recorded paths of the map."""
+"""Simulating trajectories of a network and recording their paths."""
 
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,27 +19,31 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
-from ctrnn_theory.support.run_folder import RunFolder, claimed
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 CHUNK_BYTES, SECONDS = 1 << 26, 1.0
-"""Recorded bytes, and time, after which a run is kept: what one that is cut off loses."""
-WORK, FASTER = 1e7, 10
-"""Operations of the first chunk, which take less than that time; by how much a chunk may be longer than the last."""
+"""Recorded bytes, and seconds, after which a run is kept: what is lost if it is cut off."""
+WORK = 1e7
+"""Number of operations in the first chunk, which take less than these seconds."""
+FASTER = 10
+"""Largest factor between the steps of a chunk and those of the one before."""
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class Path(Drawn, picture="path"):
-    """What :func:`simulate` returns: T recorded times of M trajectories of N neurons."""
+    """Result of :func:`simulate`: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray
-    """Times (T,) in units of τ: γ for each step; the first is 0."""
+    """Times (T,) in units of τ; a step lasts γ, and the first time is 0."""
     h: FloatArray
-    """States (T, M, N); the first is where the trajectories start. From a folder: mapped, read-only."""
+    """States (T, M, N); the first are the start states. Those from a folder are mapped and read-only."""
     network: CTRNN
     """The network."""
 
@@ -48,27 +51,27 @@ class Path(Drawn, picture="path"):
     def load(cls, folder: str | os.PathLike[str]) -> Path:
         """Open the folder of a run that :func:`simulate` recorded.
 
-        Of a run that was cut off, or is still going on, it gives the times that are kept so far. All states are read
-        once, and compared with their checksum.
+        If the run was cut off, or is still going on, the path has the times that are kept so far. All states are read
+        once and compared with their checksum.
 
         Raises
         ------
         ValueError
-            If it holds no such run, or a damaged one.
+            If the folder holds no such run, or a damaged one.
         """
-        place = pathlib.Path(folder)
-        record = store.read(place)
+        found = Folder(folder, store.KIND)
+        record = store.read(found)
         if record is None or record.rows == 0:
             lacks = store.KIND.record if record is None else "states yet"
-            raise ValueError(f"folder must hold a run with its start; {place} has no {lacks}")
-        net = CTRNN.load(place / store.NET, sys.maxsize)
-        store.check_network(place, record, net)
-        store.verified(place, record)
-        return _from_folder(place, record, net)
+            raise ValueError(f"folder must hold a run with its start; {found.place} has no {lacks}")
+        net = CTRNN.load(found.place / store.NET, sys.maxsize)
+        store.check_network(found, record, net)
+        store.verify(found, record)
+        return _from_folder(found, record, net)
 
     @property
     def output(self) -> FloatArray:
-        """Output z = W_out h + b_out, (T, M, P).
+        """Outputs z = W_out h + b_out, (T, M, P).
 
         Raises
         ------
@@ -106,54 +109,55 @@ def simulate(
     workers: int | Callable[..., Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    callback: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
-    """Simulate trajectories of the map and record them.
+    """Simulate trajectories of a network and record them.
 
-    ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, ξ, η standard normal, independent between
-    steps and between trajectories. A state that grows without bound is recorded as it is: beyond the range of
-    numbers it is NaN.
+    A step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, with ξ and η standard normal, independent
+    between steps and between trajectories. A state that grows without bound is recorded as it is; beyond the range of
+    floating-point numbers it is NaN.
 
     Parameters
     ----------
     net, noise
-        The network, N neurons, and its noise; σ is per step.
+        The network, N neurons, and its noise; σ is the standard deviation per step.
     u
-        Input: None, (K,) constant, or (steps, K), a row for each step.
+        Input: None, (K,) if it is constant, or (steps, K), a row for each step.
     steps
-        Euler–Maruyama steps to take.
+        Number of Euler–Maruyama steps.
     trajectories
-        M. Their numbers do not depend on how many there are.
+        Number M of trajectories. The numbers of one trajectory do not depend on M.
     record_every
-        Steps between recorded states.
+        Number of steps between recorded states.
     start
-        State (N,) where every trajectory starts, or (M, N), one for each; None for rest (zero).
+        Start state (N,) of every trajectory, or (M, N), one for each; None for zero.
     rng
         int, SeedSequence, Generator, or None for fresh entropy. The same int gives the same numbers.
     workers
-        Threads, None for one a core; or a function like ``map``, of this process. The numbers do not depend on it.
+        Number of threads, None for one for each core; or a function like ``map`` that makes its calls in this process.
+        The numbers do not depend on it.
     out
-        Folder to record to instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
-        what decides them, `net.npz` the network. :meth:`Path.load` opens it again.
+        Folder to record to, instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
+        what decides them, and `net.npz` the network. :meth:`Path.load` opens it again.
     resume
-        Go on with the run in `out` where it was cut off, after the last rows that were kept: the numbers are those
-        of a run that was not. A finished run is returned as it is; where there is none, it begins. With ``rng=None``
-        the variates are those of the run.
-    callback
-        Called with the recorded times so far, and with their number T, after each chunk of them.
+        Whether to go on with the run in `out` from where it was cut off, after the last rows that were kept; the
+        numbers are those of a run without a cut. A finished run is returned as it is, and a run begins if there is
+        none. With ``rng=None`` the variates are those of the run in `out`.
+    progress
+        Called with (done, total, text) after each chunk of recorded times: their number so far, T, and no text.
 
     Returns
     -------
     Path
-        T = steps // record_every + 1 recorded times, the start among them.
+        The path has T = steps // record_every + 1 recorded times, including the start.
 
     Raises
     ------
     ValueError
-        For counts that are not positive integers, or inputs whose shape does not fit. If `out` holds something and
+        If a count is no positive integer, or if an input has a shape that does not fit. If `out` holds something and
         is not to be resumed, or a run of other settings, which are named, or if another process writes to it.
     OSError
-        If there is no room for `out`.
+        If the disk of `out` is full.
 
     Examples
     --------
@@ -165,6 +169,7 @@ def simulate(
     True
     """
     check_model(net, noise)
+    report = reporter(progress)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     trajectories = positive_integer("trajectories", trajectories)
     begin = None if start is None else real_array("start", start)
@@ -175,40 +180,42 @@ def simulate(
     shape = (steps // every + 1, trajectories, net.n)
     if out is not None:
         with claimed(out, store.KIND, resume) as folder:
-            found = store.read(folder.place)
+            found = store.read(folder)
             if found is not None and rng is None:
-                ensemble.model = ensemble.model._replace(key=found.key)
+                ensemble.dynamics = ensemble.dynamics._replace(key=found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
-                store.check_settings(folder.place, found.settings, settings)
-                store.verified(folder.place, found)
-            return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), callback)
+                folder.check_same(found.settings, settings, store.HIDDEN)
+                store.verify(folder, found)
+            return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), report)
     if resume:
         raise ValueError("resume must come with out; got resume alone")
     h = np.empty(shape)
     h[0] = ensemble.states[:trajectories]
     for chunk in _chunks(ensemble, shape, every, h):
-        if callback is not None and len(chunk.rows):
-            callback(ensemble.steps // every + 1, len(h))
+        if len(chunk.rows):
+            report(ensemble.steps // every + 1, len(h), "")
     return Path(_times(len(h), every, net), h, net)
 
 
 class _Chunk(NamedTuple):
+    """A part of a run, after which what was recorded is kept."""
+
     steps: int
-    """Steps of it."""
+    """Number of steps in the chunk."""
     rows: FloatArray
-    """Recorded states (times, M, N); none if it ends between recorded times."""
+    """Recorded states (times, M, N); without rows if the chunk ends between recorded times."""
     before: FloatArray | None = None
-    """States (M, N) before it, if it ends between recorded times."""
+    """States (M, N) before the chunk, if it ends between recorded times."""
 
 
 def _chunks(
     ensemble: Ensemble, shape: tuple[int, int, int], every: int, out: FloatArray | None = None
 ) -> Iterator[_Chunk]:
-    """Record what is missing of a run of some shape (T, M, N), and give what was recorded after each chunk of it.
+    """Record the missing part of a run of shape (T, M, N), and give what was recorded after each chunk.
 
-    A chunk takes about as long as is to be lost by a cut, whole rows or a part of one. With `out` (T, M, N) rows are
-    written there.
+    A chunk is as long as may be lost if the run is cut off, and holds whole rows or a part of one. Rows are written to
+    `out` (T, M, N) if it is given.
     """
     total, trajectories, n = shape
     least = max(1, int(WORK / (max(trajectories, LANES) * n * (n + 16))))
@@ -228,18 +235,18 @@ def _chunks(
 
 
 def _record_to(
-    folder: RunFolder,
+    folder: Folder,
     net: CTRNN,
     ensemble: Ensemble,
     record: store.Record,
-    callback: Callable[[int, int], object] | None,
+    report: Progress,
 ) -> Path:
-    """Record the rows of a run that its folder lacks."""
+    """Record the rows that the folder of a run lacks."""
     total, trajectories, _ = record.shape
     if record.rows < total:
         with store.writer(folder, net, record) as writer:
             if record.rows:
-                _go_on(ensemble, folder.place, record)
+                _go_on(ensemble, folder, record)
             else:
                 writer.add(ensemble.states[None, :trajectories])
             for chunk in _chunks(ensemble, record.shape, record.every):
@@ -247,17 +254,16 @@ def _record_to(
                     writer.hold(chunk.before, chunk.steps, ensemble)
                     continue
                 writer.add(chunk.rows)
-                if callback is not None:
-                    callback(writer.record.rows, total)
+                report(writer.record.rows, total, "")
             writer.finish()
             record = writer.record
-    return _from_folder(folder.place, record, net)
+    return _from_folder(folder, record, net)
 
 
-def _go_on(ensemble: Ensemble, place: pathlib.Path, record: store.Record) -> None:
-    """Put an ensemble where what is kept ends, and make sure that its last state comes out again."""
-    last, kept = (record.rows - 1) * record.every, store.within(place, record)
-    h = store.states(place, record)
+def _go_on(ensemble: Ensemble, folder: Folder, record: store.Record) -> None:
+    """Set an ensemble to where the kept part of a run ends, and check that it reproduces the last state."""
+    last, kept = (record.rows - 1) * record.every, store.within(folder, record)
+    h = store.states(folder, record)
     if kept is not None and last < kept.steps[1]:
         (first, last), before, after = kept.steps, *kept.h
     elif kept is not None and last - record.every <= kept.steps[1]:
@@ -269,12 +275,11 @@ def _go_on(ensemble: Ensemble, place: pathlib.Path, record: store.Record) -> Non
     ensemble.seek(first)
     again = ensemble.record(1, last - first, record.shape[1])[0] if last > first else before
     if not np.array_equal(again, after, equal_nan=True):
-        raise ValueError(
-            f"out must hold a run that this machine and version repeat bit for bit; the last state in {place} differs"
-        )
+        rule = "out must hold a run that this machine and version repeat bit for bit"
+        raise ValueError(f"{rule}; the last state in {folder.place} differs")
 
 
-def _from_folder(folder: pathlib.Path, record: store.Record, net: CTRNN) -> Path:
+def _from_folder(folder: Folder, record: store.Record, net: CTRNN) -> Path:
     times = _times(record.rows, record.every, net)
     return Path(times, store.states(folder, record)[: record.rows], net)
 
@@ -284,7 +289,7 @@ def _times(rows: int, every: int, net: CTRNN) -> FloatArray:
 
 
 def drive_rows(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:
-    """W_in u + b for an input u, None or (K,): shape (N,); (steps, K): shape (steps, N)."""
+    """Return W_in u + b: (N,) for an input u that is None or (K,), and (steps, N) for one of (steps, K)."""
     if u is None or net.W_in is None:
         return net.drive(u)
     inputs = real_array("u", u)

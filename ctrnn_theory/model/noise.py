@@ -98,6 +98,17 @@ class Noise(Readable):
         return cls(**{name: s / root})
 
     @property
+    def is_zero(self) -> bool:
+        """Whether there is no noise at all: every variance is zero, in double precision.
+
+        Examples
+        --------
+        >>> Noise().is_zero, Noise(outside=[0.0, 0.1]).is_zero
+        (True, False)
+        """
+        return not any(np.square(getattr(self, site)).any() for site in SITES)
+
+    @property
     def title(self) -> str:
         """One line on site and strength of the noise; "none" if there is no noise."""
         sites = ((site, np.asarray(getattr(self, site))) for site in SITES)

@@ -114,7 +114,7 @@ def solve(
         raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
     tolerance = positive_number("tolerance", _tolerance(net, noise) if tolerance is None else tolerance)
     origin = net.start_state(start)
-    if not np.any(noise.std("inside", net.n)) and not np.any(noise.std("outside", net.n)):
+    if noise.is_zero:
         return _point(net, u, origin, 0.0)
     if net.n > 1:
         return law_of_several(net, noise, u, origin, tolerance)

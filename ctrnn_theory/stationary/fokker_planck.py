@@ -112,7 +112,7 @@ def solve(
     tolerance = positive_number("tolerance", TOLERANCES[net.n] if tolerance is None else tolerance)
     if cells is not None:
         cell_counts(cells, net.n)
-    if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
+    if noise.is_zero:
         law = deterministic(net, noise, u, start)
         return StationaryLaw(law.mean, law.covariance, "fokker_planck", law.converged, law.message)
     if net.n == 1:

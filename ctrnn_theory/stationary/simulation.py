@@ -158,7 +158,7 @@ def solve(
     fixed = None if steps is None else positive_integer("steps", steps)
     count = positive_integer("trajectories", trajectories)
     drive = net.drive(u)
-    quiet = not (noise.std("inside", net.n).any() or noise.std("outside", net.n).any())
+    quiet = noise.is_zero
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
     try:
         plan = plan_run(net, noise, drive, ensemble, control_variate and not quiet, quiet)

@@ -1,1 +1,1 @@
-"""What every room leans on: errors, types, arguments, files, run folders, threads and compiled kernels."""
+"""What all other packages use: errors, types, checks of arguments, files, run folders, progress, threads, kernels."""

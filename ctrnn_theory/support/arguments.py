@@ -1,7 +1,7 @@
-"""Checks of what a caller gives: arrays and numbers, or one sentence that says what is wrong.
+"""Checks of arguments: each returns the argument as arrays and numbers, or raises one sentence that says what is wrong.
 
-Every public argument that is a number or an array of numbers passes through here. What loses more than the rounding to
-double precision is refused: imaginary parts, masked entries, dates and times, text, booleans, objects.
+Every public argument that is a number or an array of numbers is checked here. Values are refused if they would lose
+more than the rounding to double precision: imaginary parts, masked entries, dates and times, text, booleans, objects.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from ctrnn_theory.support.types import FloatArray
 
 LARGEST = 1e9
-"""Largest size of a number."""
+"""Largest absolute value of a number, so that a state beyond 1e12 is one that grows without bound."""
 MOST = 2**63 - 1
-"""Largest count."""
+"""Largest count: that of a signed integer of 64 bits."""
 SHOWN = 80
-"""Characters of a value that a message shows."""
+"""Number of characters of a value that a message shows."""
 KINDS = {
     "b": "booleans",
     "S": "text",
@@ -30,33 +30,33 @@ KINDS = {
     "V": "records",
     "O": "objects",
 }
-"""What NumPy calls the kinds of entries that are no numbers."""
+"""What a message calls the entries that are no numbers, by NumPy's code of their kind."""
 
 
 def float_array(name: str, value: ArrayLike) -> FloatArray:
-    """Return `value` as a float64 array of any shape, or raise a ValueError naming it. NaN and infinities may be in it.
+    """Return `value` as a float64 array of any shape, which may hold NaN and infinities, or raise a ValueError.
 
     Parameters
     ----------
     name
-        What to call the argument in the message.
+        What the message calls the argument.
     value
-        Anything that NumPy can make an array of real numbers of: nested sequences, arrays of other libraries.
+        Anything that NumPy can convert to an array of real numbers: nested sequences, arrays of other libraries.
     """
     if type(value) is np.ndarray and value.dtype == np.float64:
         return value
-    with np.errstate(all="ignore"):  # a number of higher precision may be out of range, and is then infinite or zero
+    with np.errstate(all="ignore"):  # a number of higher precision that is out of range becomes infinite or zero
         return np.asarray(number_array(name, value), dtype=np.float64)
 
 
 def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return `value` as an array of integers or floats of whatever precision it has, not copied if it is one."""
+    """Return `value` as an array of integers or floats of its own precision, without a copy if it is one already."""
     try:
         hidden = _hidden(value)
         array = np.empty(0) if hidden else np.asarray(value)
     except MemoryError:
         raise
-    except Exception as error:  # whatever an object of another library raises when it is asked for its numbers
+    except Exception as error:  # an object of another library may raise anything when it is asked for its numbers
         reason = str(error).rstrip(".").replace(". ", "; ") or type(error).__name__
         raise ValueError(f"{name} must be an array of real numbers; got {shown(value)}: {reason}") from error
     if array.dtype.kind == "O" and is_number(value):
@@ -74,24 +74,24 @@ def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def function_values(name: str, values: ArrayLike) -> FloatArray:
-    """Return what a caller's function has returned as a float64 array; a condition, True or False, counts as 1 or 0."""
+    """Return the values of a caller's function as a float64 array, where True and False count as 1 and 0."""
     condition = getattr(getattr(values, "dtype", None), "kind", "") == "b" or isinstance(values, bool)
     return np.asarray(values, dtype=np.float64) if condition else float_array(f"values of {name}", values)
 
 
 def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> FloatArray:
-    """Return `value` as a C-contiguous, read-only float64 array, or raise a ValueError naming it.
+    """Return `value` as a C-contiguous, read-only float64 array, or raise a ValueError.
 
-    Numbers must be finite and at most 1e9 in size, so that a state that passes 1e12 is one that grows without bound.
+    Numbers must be finite and at most 1e9 in absolute value.
 
     Parameters
     ----------
     name
-        What to call the argument in the message.
+        What the message calls the argument.
     value
-        Anything that NumPy can make an array of real numbers of.
+        Anything that NumPy can convert to an array of real numbers.
     shape
-        The required shape; None in a place stands for any length.
+        The required shape, in which None stands for any length.
     """
     array = np.array(float_array(name, value), order="C")
     if shape is not None and (
@@ -109,9 +109,9 @@ def real_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None
 
 
 def real_number(name: str, value: Any, rule: str = "be a number") -> float:
-    """Return `value` as a float, or raise a ValueError with the rule if it is not one real number.
+    """Return `value` as a float, or raise a ValueError that states the rule if it is not a single real number.
 
-    Infinities and NaN are left to the caller, whose comparisons refuse them.
+    Infinities and NaN pass; the comparisons of the caller refuse them.
     """
     try:
         array = float_array(name, value)
@@ -123,7 +123,7 @@ def real_number(name: str, value: Any, rule: str = "be a number") -> float:
 
 
 def finite_number(name: str, value: Any) -> float:
-    """Return `value` as a float, or raise a ValueError if it is not one number of at most 1e9 in size."""
+    """Return `value` as a float, or raise a ValueError unless it is a number of at most 1e9 in absolute value."""
     number = real_number(name, value)
     if not abs(number) <= LARGEST:
         raise ValueError(f"{name} must be finite, and at most {LARGEST:g} in size; got {shown(value)}")
@@ -131,7 +131,7 @@ def finite_number(name: str, value: Any) -> float:
 
 
 def positive_number(name: str, value: Any) -> float:
-    """Return `value` as a float, or raise a ValueError if it is not a number above 0, and finite."""
+    """Return `value` as a float, or raise a ValueError unless it is a finite number above 0."""
     number = real_number(name, value, "be a positive number")
     if not 0.0 < number < np.inf:
         raise ValueError(f"{name} must be a positive number; got {shown(value)}")
@@ -139,7 +139,7 @@ def positive_number(name: str, value: Any) -> float:
 
 
 def nonnegative(name: str, value: Any) -> float:
-    """Return `value` as a float, or raise a ValueError if it is not a number of at least 0, and finite."""
+    """Return `value` as a float, or raise a ValueError unless it is a finite number of at least 0."""
     number = real_number(name, value, "be a number of at least 0")
     if not 0.0 <= number < np.inf:
         raise ValueError(f"{name} must be a number of at least 0; got {shown(value)}")
@@ -155,19 +155,19 @@ def probability(name: str, value: Any) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a real number of Python, of NumPy, or of a library that says so, such as SymPy."""
-    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)  # which NumPy counts as integers
+    """Return whether a value is a real number, of Python, NumPy or a library such as SymPy."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)  # NumPy counts these as integers
 
 
 def integer(name: str, value: Any, least: int = 0) -> int:
-    """Return `value` as an int, or raise a ValueError if it is not an integer of at least `least`."""
+    """Return `value` as an int, or raise a ValueError unless it is an integer of at least `least`."""
     if not isinstance(value, int | np.integer) or not is_number(value) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {shown(value)}")
     return int(value)
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """Return `value`, a count, as an int, or raise a ValueError if it is not an integer of at least 1."""
+    """Return a count as an int, or raise a ValueError unless it is an integer of at least 1."""
     count = integer(name, value, 1)
     if count > MOST:
         raise ValueError(f"{name} must be at most {MOST}; got {shown(value)}")
@@ -175,14 +175,14 @@ def positive_integer(name: str, value: Any) -> int:
 
 
 def even_order(order: Any) -> int:
-    """Return the order of an expansion in σ, or raise a ValueError if it is not an even integer of at least 2."""
+    """Return the order of an expansion in σ, or raise a ValueError unless it is an even integer of at least 2."""
     if not isinstance(order, int | np.integer) or not is_number(order) or order < 2 or order % 2:
         raise ValueError(f"order must be even and at least 2; got {shown(order)}")
     return int(order)
 
 
 def check_rng(rng: Any) -> None:
-    """Raise a ValueError unless random numbers can be drawn from `rng`, which is not touched."""
+    """Raise a ValueError unless random numbers can be drawn from `rng`; nothing is drawn from it."""
     if rng is None or isinstance(rng, np.random.SeedSequence | np.random.Generator | np.random.BitGenerator):
         return
     if not isinstance(rng, int | np.integer) or not is_number(rng) or rng < 0:
@@ -197,7 +197,7 @@ def choice(name: str, value: Any, known: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Text of a value for a message: one line, cut to a readable length."""
+    """Return the text of a value for a message: one line, cut to a readable length."""
     text = " ".join(repr(value).split())
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
@@ -211,7 +211,7 @@ def _as_float(value: Any) -> float:
 
 
 def _hidden(value: Any) -> str:
-    """What is in a value that NumPy would turn into numbers without a word: masked entries, booleans in a list."""
+    """Name what a value holds that NumPy would convert to numbers silently: masked entries, booleans in a list."""
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         return "masked entries"
     if getattr(getattr(value, "dtype", None), "kind", "") == "b" or isinstance(value, bool):

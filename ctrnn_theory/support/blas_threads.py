@@ -1,9 +1,9 @@
-"""One thread for linear algebra while the package computes: the only place that limits BLAS.
+"""Holding linear algebra to one thread while the package computes; no other module limits BLAS.
 
-Threads of OpenBLAS wait for each other by spinning. For matrices of a few hundred rows they gain little where the
-machine is free, and where another process wants a core they take a hundred times as long. What is more, the last bits
-of a product depend on how many threads make it. So a public function holds BLAS to one thread while it runs, unless its
-network is so large that threads pay. The limit is one of the whole process: other threads of the user's see it too.
+Threads of OpenBLAS wait for each other in busy loops. For matrices of a few hundred rows they gain little on an idle
+machine, and take a hundred times as long if another process needs a core. Moreover, the last bits of a product depend
+on the number of threads. A public function therefore holds BLAS to one thread while it runs, unless its network is so
+large that threads pay off. The limit holds for the whole process, so that other threads of the user see it too.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from threadpoolctl import ThreadpoolController
 P = ParamSpec("P")
 R = TypeVar("R")
 LARGE = 1000
-"""Rows of a matrix from which BLAS keeps the threads that it has."""
+"""Number of rows of a matrix from which BLAS keeps its threads, since they then pay off."""
 
 _lock = Lock()
 _holders: set[tuple[int, object]] = set()
-"""Who needs the limit now: threads, each as often as it has asked."""
+"""The blocks that need the limit now, each with its thread."""
 _before: list[tuple[Any, int]] = []
-"""Libraries, and the threads that they had before the first of the holders came."""
+"""Libraries, and the numbers of threads that they had before the first of these blocks began."""
 
 
 @lru_cache
 def _libraries() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The BLAS libraries of this process, found once: those with one limit for all, and with one for each thread.
+    """Return the BLAS libraries of this process: those with one limit for all threads, and those with one for each.
 
-    NumPy and SciPy may each have one of their own. With OpenMP, each thread has its own limit.
+    NumPy and SciPy may each have a library of their own. With OpenMP, each thread has its own limit.
     """
     import numpy  # noqa: F401
     import scipy.linalg  # noqa: F401
@@ -45,16 +45,16 @@ def _libraries() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def _set(library: Any, threads: int) -> None:
-    """Set the threads of a library from whatever thread: threadpoolctl lets only the first thread that asks."""
+    """Set the number of threads of a library from any thread; threadpoolctl allows it only to the first that asks."""
     getattr(library, "_real_set_num_threads", library.set_num_threads)(threads)
 
 
 @contextmanager
 def one_thread(size: int = 0) -> Iterator[None]:
-    """Hold BLAS to one thread while the block runs, unless it works on matrices of `LARGE` rows or more.
+    """Hold BLAS to one thread while the block runs, unless it works on matrices of `size` >= `LARGE` rows.
 
-    Blocks may be nested, and may overlap in several threads: the first to come limits, and the last to go restores what
-    was there before.
+    Blocks may be nested, and may overlap in several threads: the first one sets the limit, and the last one to end
+    restores what was there before.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def limited(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _after_fork() -> None:
-    """Forget the holders that a new process does not have: of the threads, only the one that forked goes on."""
+    """Forget the blocks of threads that a new process does not have: only the thread that forked goes on in it."""
     global _lock
     _lock = Lock()
     _holders.difference_update([holder for holder in _holders if holder[0] != get_ident()])

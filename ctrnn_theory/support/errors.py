@@ -1,10 +1,10 @@
-"""What a method raises when it has no stationary law to return."""
+"""Errors that a method raises if it has no stationary law to return."""
 
 from __future__ import annotations
 
 
 class NotApplicable(ValueError):
-    """The method cannot treat this network or noise; the message gives the reason."""
+    """The method cannot be applied to this network or noise; the message gives the reason."""
 
 
 class Divergence(ValueError):

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and reading one that is a file and no larger than it says."""
+"""Writing files whole or not at all, and reading regular files of a limited size."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-"""What a path can lead to besides a file."""
+"""What a path can lead to besides a file, with the test for each."""
 MOST_TEXT = 1 << 26
-"""Bytes that a file of settings may have."""
+"""Bytes that a file of settings may have, more than any is written with."""
 LINKS = 40
-"""Links that are followed from one to the next, as Linux does."""
+"""Number of links that are followed from one to the next, as in Linux."""
 
 
 class Unwritten(OSError):
-    """A file that could not be written; says which, why, and what can be done, in one sentence."""
+    """A file could not be written; the message says which, why, and what can be done, in one sentence."""
 
     remedy = ""
-    """What follows the reason."""
+    """What can be done, as the end of the sentence."""
 
     def __str__(self) -> str:
         return f"{self.filename} cannot be written: {self.strerror}{self.remedy}"
@@ -39,7 +39,7 @@ class Unwritten(OSError):
 
 @contextmanager
 def writing(path: AnyPath, remedy: str = "") -> Iterator[None]:
-    """Raise what fails in writing `path` as :class:`Unwritten`."""
+    """Raise an :class:`Unwritten` for an OSError within the block, which writes `path`."""
     try:
         yield
     except BrokenPipeError:
@@ -67,10 +67,10 @@ def _names_the_file(
 @_names_the_file
 @contextmanager
 def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file beside `path`, which takes its place when the block ends without an error.
+    """Give a temporary file beside `path`, which replaces it when the block ends without an error.
 
-    A failure leaves a file that was there before as it was. The mode of such a file is kept, links are followed. What
-    is no file, such as a pipe or a device, stays where it is, and what was written is copied into it.
+    After an error, a file that was there before is as it was. The mode of such a file is kept, and links are followed.
+    A pipe or a device is not replaced; what was written is copied into it.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     Unwritten
         If the file cannot be written.
     """
-    suffix = Path(path).suffix  # of the name that was given: a link's target may have none
+    suffix = Path(path).suffix  # from the name that was given, since the target of a link may have none
     if _stays(Path(path)):
         with tempfile.TemporaryDirectory() as folder:
             yield (whole := Path(folder) / f"written{suffix}")
@@ -115,7 +115,7 @@ def check_file(name: str, path: Path) -> None:
 
 
 def _stays(path: Path) -> bool:
-    """Whether it is a pipe, a device or what a process has open, which no new file may replace."""
+    """Return whether a path is a pipe, a device or an open file of a process, which no new file may replace."""
     for _ in range(LINKS):
         if path.parent.resolve().is_relative_to("/proc"):  # as behind /dev/stdout
             return True
@@ -126,25 +126,25 @@ def _stays(path: Path) -> bool:
 
 
 def _umask() -> int:
-    mask = os.umask(0)  # the only way to read it is to set it
+    mask = os.umask(0)  # it can be read only by setting it
     os.umask(mask)
     return mask
 
 
 def open_file(path: AnyPath) -> BinaryIO:
-    """Open a file for reading. A pipe or a device, which might never end, is refused without a wait.
+    """Open a regular file for reading; a pipe or a device, which might never end, is refused at once.
 
     Raises
     ------
     ValueError
-        If it is no regular file.
+        If `path` is no regular file.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     _check_kind(os.stat(path))
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        _check_kind(os.fstat(handle))  # again, since another may have taken its place
+        _check_kind(os.fstat(handle))  # again, since another file may have replaced it
         return open(handle, "rb")
     except BaseException:
         os.close(handle)
@@ -158,14 +158,14 @@ def _check_kind(status: os.stat_result) -> None:
 
 
 def read_file(path: AnyPath, most: int = MOST_TEXT) -> bytes:
-    """Return the content of a file of at most so many bytes.
+    """Return the content of a file of at most `most` bytes.
 
     Raises
     ------
     ValueError
-        If it is no regular file, or larger.
+        If `path` is no regular file, or if the file is larger.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -175,6 +175,6 @@ def read_file(path: AnyPath, most: int = MOST_TEXT) -> bytes:
 
 
 def reason(error: BaseException) -> str:
-    """Return why a file could not be read, as part of a sentence."""
+    """Return why a file could not be read, as a part of a sentence on one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

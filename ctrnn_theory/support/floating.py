@@ -1,4 +1,4 @@
-"""Floating-point errors: the package computes under NumPy's default settings, whatever the caller's are."""
+"""Computing under NumPy's default settings for floating-point errors, whatever those of the caller are."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPECIAL = ("__init__", "__post_init__", "__call__", "__repr__")
 
 
 def guarded(thing: Thing) -> Thing:
-    """Decorate a public function, or a class with public methods, so that ``np.seterr`` does not reach inside.
+    """Decorate a public function, or a class with public methods, so that ``np.seterr`` has no effect inside.
 
-    Densities and tails underflow to zero as they should; a caller who has asked NumPy to raise for that would get an
-    exception out of the middle of a computation. The caller's settings are as before on return.
+    Densities and tails underflow to zero on purpose; if the caller has set NumPy to raise for that, an exception would
+    end the computation. The settings of the caller are restored on return.
 
     Examples
     --------

@@ -1,17 +1,17 @@
-"""The one jit decorator of the house: every compiled function takes its options from here.
+"""The jit decorator of the package, which sets the options of every compiled function.
 
-* ``error_model="numpy"``: a division by zero gives inf or NaN, as in NumPy, and not an exception. The check
-  that Python's model needs at each division is a branch, and a branch keeps LLVM from vectorising the loop.
+* ``error_model="numpy"``: a division by zero gives inf or NaN, as in NumPy, and no exception. The check that
+  Python's model needs at each division is a branch, and a branch keeps LLVM from vectorising the loop.
 * No fastmath: it lets the compiler assume that NaN never occurs, which removes checks for it, and reassociate
   sums, which undoes compensated arithmetic and rounding by magic numbers. A kernel that needs ``contract``
-  (fused multiply-add), or ``reassoc`` for a reduction, asks for it by name where it is harmless:
+  (fused multiply-add), or ``reassoc`` for a reduction, names it where it is harmless:
   ``jit(fastmath={"contract"})``.
-* ``nogil=True``: kernels touch no Python objects, so threads may run them side by side.
-* No cache on disk by default, since functions made from text have no file to be cached beside; kernels that
-  live in a file pass ``cache=True``, see :mod:`ctrnn_theory.support.kernel_cache`.
-* ``forceinline=True`` for every function that a kernel calls: otherwise a kernel that has just been compiled calls the
-  function as it was compiled by itself, and one that comes from the disk calls the copy that was compiled with it. The
-  two may fuse other products and add in another order, and the last bits depend on which process was the first.
+* ``nogil=True``: kernels use no Python objects, so that threads may run them at the same time.
+* No cache on disk by default, since functions made from text have no file beside which they could be cached;
+  kernels that are in a file pass ``cache=True``, see :mod:`ctrnn_theory.support.kernel_cache`.
+* ``forceinline=True`` for every function that a kernel calls. Without it, a kernel that has just been compiled calls
+  the function as it was compiled by itself, and a kernel from the disk calls the copy that was compiled with it. The
+  two may fuse other products and add in another order, so that the last bits would depend on which process was first.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ctrnn_theory.support import kernel_cache
 
 
 def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
-    """Compile a function with the options of the house.
+    """Compile a function with the options of the package.
 
-    Used bare (``@jit``), with options (``@jit(cache=True)``), or with an explicit signature
+    It is used bare (``@jit``), with options (``@jit(cache=True)``), or with an explicit signature
     (``@jit("float64(float64)")``), which compiles at once.
 
     Parameters
@@ -35,7 +35,7 @@ def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
     signature
         A Numba signature or list of signatures; None compiles on the first call, for its types.
     options
-        Numba's options, which override those of the house. ``cache`` keeps the compiled function on disk.
+        Numba's options, which override those of the package. ``cache`` keeps the compiled function on disk.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def jit(signature: Any = None, **options: Any) -> Callable[..., Any]:
     >>> inverse(0.0)
     inf
     """
-    if callable(signature):  # used as @jit: what came is the function itself
+    if callable(signature):  # used as @jit, so that the argument is the function itself
         return jit()(signature)
     settings = {"error_model": "numpy", "nogil": True, **options}
     cache = settings.pop("cache", False)

@@ -1,9 +1,9 @@
-"""Where compiled kernels are kept between processes, and when they are compiled anew.
+"""Keeping compiled kernels on disk between processes, and compiling them anew when their source changes.
 
-Numba keeps a function beside its file, or in a cache of the user's, and compiles it anew when that file changes. Two
-things are added. A kernel is also compiled anew when a module changes that its own module imports, directly or not,
-since Numba compiles what a function calls into it. And where no folder can be written, as in many containers, there is
-a private one for temporary files, or none, which costs time but no result.
+Numba keeps a function beside its file, or in the user's cache, and compiles it anew when that file changes. This module
+adds two things. A kernel is also compiled anew when a module changes that its own module imports, directly or not,
+since Numba compiles into a function what it calls. And if no such folder can be written, as in many containers, kernels
+are kept in a private folder for temporary files, or not at all, which costs time but changes no result.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).parents[1]
 IMPORT = re.compile(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+(\([^)]*\)|[^#\n]*))?", re.MULTILINE)
-NOWHERE = "No folder can be written in which compiled kernels could be kept, so that each process compiles them anew"
+NOWHERE = "No folder for compiled kernels can be written, so that each process compiles them anew"
 IN_TEMPORARY = (
-    "Compiled kernels are kept in {}, since neither the folder of the package nor the user's cache is writable"
+    "Compiled kernels are kept in {}, since neither the folder of the package nor the user's cache can be written"
 )
-REMEDY = ". The environment variable NUMBA_CACHE_DIR names a folder to keep them in."
+REMEDY = ". Set the environment variable NUMBA_CACHE_DIR to a folder to keep them in."
 
 
 def keep(dispatcher: Any) -> None:
-    """Have a compiled function kept on disk, and taken from there, where there is a folder for it."""
+    """Let a compiled function be kept on disk and read from there, if there is a folder for it."""
     if folder(os.path.dirname(os.path.abspath(dispatcher.py_func.__code__.co_filename))) is not None:
         dispatcher._cache = _Cache(dispatcher.py_func)
 
 
 @lru_cache
 def folder(source: str) -> str | None:
-    """First folder that can be written for the kernels of a folder of sources, made if need be."""
+    """Return the first folder that can be written for the kernels of a folder of sources, and make it if need be."""
     name = f"{os.path.basename(source)}_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
     for place in _places(source, name):
         if _usable(place):
@@ -56,13 +56,13 @@ def folder(source: str) -> str | None:
 
 
 def _places(source: str, name: str) -> Iterator[Path]:
-    """Folders to try: one that the user asks for, that of the package, one of the user's."""
+    """Give the folders to try: the one that the user has set, that of the package, and the user's cache."""
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR, name)
     if os.path.isdir(source):  # not within a zip file
         yield Path(source, "__pycache__")
     users = user_cache_path(PACKAGE.name)
-    if users.is_absolute():  # it is not for a user without a home
+    if users.is_absolute():  # which it is not for a user without a home
         yield users / "kernels" / name
 
 
@@ -77,10 +77,10 @@ def _usable(place: Path) -> bool:
 
 @lru_cache
 def temporary() -> Path | None:
-    """Folder for temporary files that nobody else can write to, or None.
+    """Return a folder for temporary files that nobody else can write to, or None if there cannot be one.
 
-    What is kept is executed when it is loaded: the folder must be the user's alone, and not a link. Others cannot
-    replace it where its parent has the sticky bit, as that of all users has, or is not theirs to write.
+    What it holds is executed when it is loaded, so that it must belong to the user alone and must not be a link. Others
+    cannot replace it if its parent has the sticky bit, as the one for all users has, or if they cannot write to that.
     """
     if not hasattr(os, "geteuid"):  # Windows, where each user has a folder for temporary files
         return Path(tempfile.gettempdir()) / PACKAGE.name
@@ -98,13 +98,13 @@ def temporary() -> Path | None:
 
 @lru_cache
 def _report(message: str) -> None:
-    """Say so once: logging writes it to standard error unless the user decides otherwise, and never raises."""
+    """Log a warning once; it goes to standard error unless the user decides otherwise, and logging never raises."""
     logging.getLogger(PACKAGE.name).warning(message + REMEDY)
 
 
 @lru_cache
 def stamp(path: str) -> str:
-    """Hash of the source of a module and of all modules of the package that it imports, directly or not."""
+    """Return a hash of the source of a module and of all modules of the package that it imports, directly or not."""
     if not os.path.isfile(path):  # within a zip file, which is a whole
         archive = next((above for above in Path(path).parents if above.is_file()), None)
         return str(archive and (archive.stat().st_mtime_ns, archive.stat().st_size))
@@ -115,7 +115,7 @@ def stamp(path: str) -> str:
 
 
 def sources(file: Path) -> set[Path]:
-    """Files of a module and of all modules of the package that it imports, directly or not."""
+    """Return the files of a module and of all modules of the package that it imports, directly or not."""
     found, left = {file}, [file]
     while left:
         new = set(_imported(left.pop())) - found
@@ -131,7 +131,7 @@ def _text(file: Path) -> str:
 
 @lru_cache
 def _imported(file: Path) -> tuple[Path, ...]:
-    """Files of the modules of the package that a file imports."""
+    """Return the files of the modules of the package that a file imports."""
     names = set()
     for module, what in IMPORT.findall(_text(file)):
         if module.partition(".")[0] == PACKAGE.name:
@@ -142,7 +142,7 @@ def _imported(file: Path) -> tuple[Path, ...]:
 
 
 class _Locator(_CacheLocator):
-    """Folder, stamp and name of a kernel, for Numba."""
+    """What Numba asks for to find a kernel: its folder, its stamp and its name."""
 
     def __init__(self, path: str) -> None:
         self._py_file = path
@@ -154,7 +154,7 @@ class _Locator(_CacheLocator):
         return stamp(self._py_file)
 
     def get_disambiguator(self) -> str:
-        return "kernel"  # and not its line: a kernel that moves takes the place of what was kept before
+        return "kernel"  # not its line, so that a kernel that has moved in its file replaces the one that was kept
 
 
 class _Impl(CompileResultCacheImpl):
@@ -167,7 +167,7 @@ class _Impl(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """A cache that is never in the way: what cannot be read is compiled, what cannot be written is not kept."""
+    """A cache without errors: what cannot be read is compiled, and what cannot be written is not kept."""
 
     _impl_class = _Impl
 
@@ -176,7 +176,7 @@ class _Cache(FunctionCache):
             found = super().load_overload(sig, target_context)
             if found is None or tuple(found.signature.args) == tuple(sigutils.normalize_signature(sig)[0]):
                 return found  # two processes that keep two signatures at once may take the same name
-        except Exception:  # whatever damaged bytes may cause
+        except Exception:  # damaged bytes may cause anything
             pass
         with suppress(OSError):
             self.flush()

@@ -1,15 +1,16 @@
-"""How much memory there is to plan with."""
+"""The memory that is free."""
 
 from __future__ import annotations
 
 import math
 import os
 
-SHARE = 0.8  # of the free memory that a computation may plan with
+SHARE = 0.8
+"""Share of the free memory that a computation may plan to use."""
 
 
 def free_memory() -> float:
-    """Bytes of memory that are free, or could be freed; of the whole machine where that is not told."""
+    """Return the bytes of memory that are free or can be freed; all of the machine's where the system does not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             return 1024.0 * next(float(line.split()[1]) for line in file if line.startswith("MemAvailable:"))

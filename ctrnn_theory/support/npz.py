@@ -1,4 +1,4 @@
-"""Reading an .npz file of unknown origin: nothing is unpickled, and no more is allocated than the file holds."""
+"""Reading .npz files of unknown origin: nothing is unpickled, and no more is allocated than the file holds."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from numpy.typing import NDArray
 from ctrnn_theory.support.files import AnyPath, open_file
 
 MOST_ARRAYS = 1024
-"""Arrays that a file may have."""
+"""Number of arrays that a file may have."""
 MOST_DIRECTORY = 1 << 18
-"""Bytes that their list may have."""
+"""Bytes that the list of them may have."""
 RATIO = 1040
-"""Bytes that one compressed byte can become: DEFLATE's limit is 1032."""
+"""Number of bytes that one compressed byte can become, at most; the limit of DEFLATE is 1032."""
 END, END_64, LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
-"""The last parts of a zip file, of which the last two are there only where it is large."""
+"""The records at the end of a zip file; the last two are there only if it is large."""
 
 
 def read_arrays(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
-    """Return all arrays of a file, each compared with its checksum.
+    """Return all arrays of a file, by name, after comparing each with its checksum.
 
     Parameters
     ----------
     path
         The file.
     max_bytes
-        Bytes that the arrays may have in all.
+        Bytes that all arrays together may have.
 
     Raises
     ------
     ValueError
-        If it is no regular file, no whole .npz file, holds objects, or more than `max_bytes`.
+        If the file is no regular file, is no whole .npz file, or holds objects or more than `max_bytes`.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     with open_file(path) as stream:
         try:
@@ -53,7 +53,7 @@ def read_arrays(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
 
 
 def _count(stream: BinaryIO) -> int:
-    """How many arrays the end of a zip file says there are; refuses one whose list would be long to read."""
+    """Return how many arrays a zip file declares at its end; refuse a file whose list would take long to read."""
     size = stream.seek(0, os.SEEK_END)
     last = size - END.size
     if last < 0 or (end := _unpack(stream, END, last))[0] != b"PK\5\6" or end[-1]:
@@ -74,7 +74,7 @@ def _unpack(stream: BinaryIO, what: struct.Struct, where: int) -> tuple[Any, ...
 
 
 def _check(members: list[zipfile.ZipInfo], count: int, size: int, max_bytes: int) -> None:
-    """Compare what the list declares with the size of the file, and with the bytes that are allowed."""
+    """Raise a ValueError if the list contradicts the size of the file, or declares more bytes than are allowed."""
     names = [info.filename for info in members]
     if len(names) != count or len(set(names)) != count or not all(name.endswith(".npy") for name in names):
         raise ValueError("its list of arrays is not that of an .npz archive")

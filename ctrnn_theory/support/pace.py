@@ -1,26 +1,26 @@
-"""Calls of kernels that end soon: Python hears an interrupt, such as Ctrl-C, only between them."""
+"""Keeping calls of kernels short, since Python notices an interrupt, such as Ctrl-C, only between them."""
 
 from __future__ import annotations
 
 SECONDS = 0.1
-"""How long a call is to last."""
+"""Seconds that a call should last: short for a user, long beside what a call costs to begin."""
 FIRST = 3e7
-"""Operations in the first call: well below `SECONDS`, and below one second for an activation that takes 1 µs."""
+"""Operations in the first call; it lasts well below `SECONDS`, or below 1 s if the activation takes 1 µs."""
 OVERHEAD = 30
-"""Operations that a neuron-step takes besides its products: its variates and its activation."""
+"""Operations of a step of one neuron besides its products: drawing its variates, evaluating its activation."""
 GROWTH = 4.0
-"""Factor by which calls become longer at most, since later steps may take more time than earlier ones."""
+"""Largest factor between the steps of two calls, since later steps may take more time than earlier ones."""
 
 
 class Pace:
-    """How many steps a call of a kernel takes, learned from how long the calls before it lasted.
+    """The number of steps that a call of a kernel takes, adapted to how long the calls before it lasted.
 
     Parameters
     ----------
     neurons
-        N of a network.
+        Number N of neurons of a network.
     lanes
-        Trajectories that one call advances, of all its networks.
+        Number of trajectories that one call advances, of all its networks.
 
     Examples
     --------
@@ -36,6 +36,6 @@ class Pace:
         self.steps = max(1, int(FIRST / (lanes * neurons * (neurons + OVERHEAD))))
 
     def lasted(self, steps: int, seconds: float) -> None:
-        """Learn that a call of so many steps lasted so long; one of few steps says little about a long one."""
+        """Adapt to a call that took so many steps and seconds; a short one says little about a long one."""
         if seconds > SECONDS or 2 * steps >= self.steps:
             self.steps = max(1, int(steps * min(GROWTH, SECONDS / max(seconds, 1e-9))))

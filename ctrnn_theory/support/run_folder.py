@@ -1,9 +1,9 @@
 """The folder of a run that can be cut off at any moment: one writer, a record, and checksums of what is kept.
 
-A run is known by its record, a file of JSON with what decides its numbers. For each file that grows during the run the
-record says how many bytes of it are kept, and their checksum. They are on the disk before the record is replaced by
-one that counts them, so that what it counts is there whatever happens. The record has a checksum of its own. Nothing is
-changed before all of them have been compared with what is there.
+A run is known by its record, a JSON file with everything that decides its numbers. For each file that grows during the
+run, the record says how many bytes of the file are kept, and their checksum. These bytes are on the disk before the
+record that counts them replaces the one before, so that what a record counts is there whatever happens. The record has
+a checksum of its own. Nothing is changed before all checksums have been compared with what is there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,18 +18,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ctrnn_theory.support.files import Unwritten, atomically, open_file, read_file, reason, writing
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from ctrnn_theory.support.arguments import shown
+from ctrnn_theory.support.checksums import CHECK, measure_start, read_json, write_json
+from ctrnn_theory.support.files import Unwritten, atomically, reason, writing
+from ctrnn_theory.support.npz import read_arrays
 
 LOCK = ".lock"
+"""Name of the file that the writing process holds locked."""
 FORMAT = 2
-"""Of a folder; raised when older readers would misread it. The first has no checksums."""
-PIECE = 1 << 20
-"""Bytes that are read at a time."""
+"""Version of the format; raised when older readers would misread a folder. Version 1 had no checksums."""
+KEPT = "kept"
+"""Name under which a record lists (bytes, checksum) of each file that it counts."""
+UNREADABLE = (OSError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""Errors besides KeyError that reading damaged bytes can raise."""
+
+
+class Damaged(ValueError):
+    """A file in the folder of a run is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -38,143 +45,110 @@ class Kind:
     """A kind of run."""
 
     name: str
-    """What a message calls it."""
+    """What messages call it."""
     record: str
     """Name of the file by which a run is known."""
     unfinished: tuple[str, ...]
-    """Patterns of the names of temporary files, which a kill may leave."""
+    """Patterns of the names of temporary files, which a killed process may leave behind."""
     go_on: str
-    """How a run goes on that could not be written any further."""
+    """What messages say about going on with a run that could not be written any further."""
     folders: tuple[str, ...] = ()
-    """Names of what is written as a folder of files."""
+    """Names under which not a file but a folder of files is written."""
 
-    def damaged(self, place: Path, name: str, why: str, remedy: str = "") -> ValueError:
-        """Make the error for a file that is not what was written."""
+
+class Folder:
+    """The folder of a run, which anyone may read, and one process may write.
+
+    That process has it from :func:`ctrnn_theory.support.claim.claimed`.
+
+    Parameters
+    ----------
+    place
+        The folder.
+    kind
+        Kind of the run.
+    lock
+        The locked file, for the process that writes.
+
+    Raises
+    ------
+    ValueError
+        If the record is damaged, or was written by a later version.
+    """
+
+    def __init__(self, place: str | os.PathLike[str], kind: Kind, lock: BinaryIO | None = None) -> None:
+        self.place, self.kind = Path(place), kind
+        self.record = self._read_record()
+        """Content of the record, with (bytes, checksum) by file under "kept"; None where there is no record."""
+        self._watched = {} if lock is None else {self.place / LOCK: os.fstat(lock.fileno())}
+        """Files that must stay the same while the run goes on."""
+        if lock is not None and self.record is not None:
+            self._watch(self.kind.record)
+
+    def damaged(self, name: str, why: str, remedy: str = "") -> Damaged:
+        """Return the error for a file that is not what was written."""
         remedy = remedy or "restore it from a copy, or begin again in another folder"
-        return ValueError(f"{place} must be the folder of {self.name}: {name}: {why}; {remedy}")
+        return Damaged(f"{self.place} must be the folder of {self.kind.name}: {name}: {why}; {remedy}")
 
+    @contextmanager
+    def reading(self, name: str, remedy: str = "") -> Iterator[None]:
+        """Report whatever fails within the block as damage to a file."""
+        try:
+            yield
+        except Damaged:
+            raise
+        except KeyError as error:
+            raise self.damaged(name, f"it lacks {error}", remedy) from error
+        except UNREADABLE as error:
+            raise self.damaged(name, reason(error), remedy) from error
 
-def checksum(content: Mapping[str, Any]) -> int:
-    """Checksum of an object of JSON, apart from the checksum that it holds."""
-    bare = {name: value for name, value in content.items() if name != "check"}
-    return zlib.crc32(json.dumps(bare, sort_keys=True).encode())
+    def json(self, name: str) -> dict[str, Any] | None:
+        """Return the JSON object in a file, or None if there is no such file; raise a ValueError if it is damaged."""
+        with self.reading(name):
+            try:
+                return read_json(self.place / name)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
+    def arrays(self, name: str, max_bytes: int, remedy: str = "") -> dict[str, NDArray[Any]] | None:
+        """Return the arrays in a file, or None if there is no such file; raise a ValueError if it is damaged."""
+        with self.reading(name, remedy):
+            try:
+                return read_arrays(self.place / name, max_bytes)
+            except FileNotFoundError:
+                return None
 
-def read_json(place: Path, name: str, kind: Kind) -> dict[str, Any] | None:
-    """Object in a file of the folder, compared with its checksum if it has one; None if there is no such file.
+    def kept(self, name: str) -> tuple[int, int] | None:
+        """Return how many bytes of a file the record counts, and their checksum; None if it does not count them."""
+        found = (self.record or {}).get(KEPT, {}).get(name)
+        return None if found is None else (found[0], found[1])
 
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
-    try:
-        found = json.loads(read_file(place / name))
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds {type(found).__name__} and no object")
-        if "check" in found and found["check"] != checksum(found):
-            raise ValueError("it is not what was written")
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError, RecursionError) as error:
-        raise kind.damaged(place, name, reason(error)) from error
-    return found
+    def verify(self, name: str, counted: tuple[int, int], remedy: str = "") -> None:
+        """Raise a ValueError unless a file begins with as many bytes as were counted, of the same checksum."""
+        size, check = counted
+        with self.reading(name, remedy):
+            there, found = measure_start(self.place / name, size)
+            if there < size:
+                raise ValueError(f"it has {there} bytes of the {size} that were written")
+            if found != check:
+                raise ValueError("its content is not what was written")
 
+    def check_same(self, there: Mapping[str, Any], here: Mapping[str, Any], hidden: tuple[str, ...] = ()) -> None:
+        """Raise a ValueError that names what differs between the settings of the kept run and those of this run.
 
-def read_record(place: Path, kind: Kind) -> dict[str, Any] | None:
-    """Return what the record of a folder says, or None if there is none; under "kept" (bytes, checksum) by file.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged, or of a later format.
-    """
-    found = read_json(place, kind.record, kind)
-    if found is None:
-        return None
-    number = found.get("format")
-    if type(number) is not int or number < 1 or (number > 1 and "check" not in found):
-        raise kind.damaged(place, kind.record, "it lacks its format or its checksum")
-    if number > FORMAT:
-        raise kind.damaged(place, kind.record, f"it has format {number}, this version reads up to {FORMAT}")
-    kept = found.get("kept") if number > 1 else {}
-    if not isinstance(kept, dict) or not all(_counts(entry) for entry in kept.values()):
-        raise kind.damaged(place, kind.record, "it lacks what is kept")
-    return {**found, "kept": kept}
-
-
-def _counts(entry: Any) -> bool:
-    return isinstance(entry, list) and [type(number) for number in entry] == [int, int] and min(entry) >= 0
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object with its checksum, whole or not at all, to the disk."""
-    with atomically(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump({**content, "check": checksum(content)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def verify(place: Path, name: str, kind: Kind, kept: Any, remedy: str = "") -> None:
-    """Compare the first bytes of a file with what was kept, (bytes, checksum).
-
-    Raises
-    ------
-    ValueError
-        If they differ, or some are missing.
-    """
-    size, wanted = kept
-    found, left = 0, size
-    try:
-        with open_file(place / name) as file:
-            while left and (piece := file.read(min(left, PIECE))):
-                found, left = zlib.crc32(piece, found), left - len(piece)
-    except (OSError, ValueError) as error:
-        raise kind.damaged(place, name, reason(error), remedy) from error
-    if left:
-        raise kind.damaged(place, name, f"it has {size - left} bytes of the {size} that were written", remedy)
-    if found != wanted:
-        raise kind.damaged(place, name, "its content is not what was written", remedy)
-
-
-def measure(path: Path) -> tuple[int, int]:
-    """Bytes and checksum of a file, or of all files in a folder and their names.
-
-    Raises
-    ------
-    ValueError
-        If something in it is neither.
-    OSError
-        If it cannot be read.
-    """
-    size = check = 0
-    for found in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if path != found:
-            check = zlib.crc32(found.relative_to(path).as_posix().encode(), check)
-        if found.is_dir():
-            continue
-        with open_file(found) as file:
-            while piece := file.read(PIECE):
-                size, check = size + len(piece), zlib.crc32(piece, check)
-    return size, check
-
-
-class RunFolder:
-    """The folder of a run, for the one process that writes to it."""
-
-    def __init__(self, place: Path, kind: Kind, lock: BinaryIO) -> None:
-        self.place, self.kind = place, kind
-        self.record = read_record(place, kind)
-        """What the record says, None while there is none."""
-        self.watched = {place / LOCK: os.fstat(lock.fileno())}
-        if self.record is not None:
-            self.watched[place / kind.record] = os.stat(place / kind.record)
+        Values are compared as JSON, where 1 is not 1.0; those of the names in `hidden` are not shown.
+        """
+        names = [name for name in here if not _same(there.get(name), here[name])]
+        if names:
+            texts = [name if name in hidden else _difference(name, there.get(name), here[name]) for name in names]
+            rule = "out must hold a run of the same settings to resume it"
+            raise ValueError(f"{rule}; {self.place} differs in {', '.join(texts)}")
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:
-        """See that the folder is still there, and say what can be done where a file of it cannot be written."""
+        """Check that the folder is still in its place, and report what fails within the block with a remedy."""
         with writing(self.place / name, f"; {self.kind.go_on}"):
-            for path, status in self.watched.items():
+            for path, status in self._watched.items():
                 try:
                     same = os.path.samestat(os.stat(path), status)
                 except (FileNotFoundError, NotADirectoryError):
@@ -182,69 +156,101 @@ class RunFolder:
                 if not same:
                     why = "it was removed, moved or replaced while the run wrote to it"
                     raise Unwritten(errno.ENOENT, why, str(self.place if path.name == LOCK else path))
-            self._check_kind(name)
+            path = self.place / name
+            if path.exists() and not path.is_file() and name not in self.kind.folders:  # a device stays where it is
+                raise self.damaged(name, "it is not a file")
             yield
 
-    def _check_kind(self, name: str) -> None:
-        """Refuse to write to what is neither a file nor a link to one: a device is not to be replaced."""
-        path = self.place / name
-        if path.exists() and not path.is_file() and path.name not in self.kind.folders:
-            raise self.kind.damaged(self.place, name, "it is not a file")
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON object and its checksum to a file on the disk, whole or not at all."""
+        with self.writing(name):
+            write_json(self.place / name, content)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, ArrayLike]) -> None:
+        """Write arrays to a file on the disk, whole or not at all."""
+        with self.writing(name), atomically(self.place / name) as path, open(path, "wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        with self.writing(name):
+            (self.place / name).unlink(missing_ok=True)
 
     def keep(self, content: Mapping[str, Any], *logs: Log, **others: tuple[int, int]) -> None:
-        """Have what was added to logs written to the disk, then replace the record by one that counts it.
+        """Write what was added to logs to the disk, then replace the record by one that counts it.
 
-        The names of other files come with their bytes and checksum.
+        `others` gives the bytes and the checksum of other files, by name.
         """
-        kept = dict((self.record or {}).get("kept", {})) | {name: list(count) for name, count in others.items()}
+        counts = dict((self.record or {}).get(KEPT, {})) | {name: list(count) for name, count in others.items()}
         for log in logs:
             log.flush()
-            kept[log.name] = [log.size, log.check]
-        found = {**content, "format": FORMAT, "kept": kept}
+            counts[log.name] = [log.size, log.check]
+        found = {**content, "format": FORMAT, KEPT: counts}
         with self.writing(self.kind.record):
             write_json(self.place / self.kind.record, found)
-            self.watched[self.place / self.kind.record] = os.stat(self.place / self.kind.record)
+            self._watch(self.kind.record)
         self.record = found
 
     @contextmanager
-    def log(self, name: str, size: int, check: int, room: int | None = None) -> Iterator[Log]:
-        """Give a file that grows, of which so many bytes are kept; what is beyond is dropped.
+    def log(self, name: str, size: int, check: int, reserve: int | None = None) -> Iterator[Log]:
+        """Open a file that grows, of which `size` bytes with the checksum `check` are kept; drop what is beyond them.
 
-        Its whole size can be reserved by `room`, so that a full disk is known of before the run.
+        With `reserve`, the disk space of the whole file is reserved, so that a full disk is noticed before the run.
         """
         with self.writing(name):
             handle = os.open(self.place / name, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         with open(handle, "r+b", buffering=0) as file:
             with self.writing(name):
-                if os.fstat(handle).st_size != (size if room is None else room):
-                    os.ftruncate(handle, size if room is None else room)
-                if room is not None:
-                    _reserve(handle, room)
+                whole = size if reserve is None else reserve
+                if os.fstat(handle).st_size != whole:
+                    os.ftruncate(handle, whole)
+                if reserve is not None:
+                    _reserve(handle, reserve)
                 file.seek(size)
-            self.watched[self.place / name] = os.fstat(handle)
+            self._watched[self.place / name] = os.fstat(handle)
             try:
                 yield Log(self, name, file, size, check)
             finally:
-                del self.watched[self.place / name]
+                del self._watched[self.place / name]
+
+    def _watch(self, name: str) -> None:
+        self._watched[self.place / name] = os.stat(self.place / name)
+
+    def _read_record(self) -> dict[str, Any] | None:
+        name = self.kind.record
+        found = self.json(name)
+        if found is None:
+            return None
+        number = found.get("format")
+        if type(number) is not int or number < 1 or (number > 1 and CHECK not in found):
+            raise self.damaged(name, "it lacks its format or its checksum")
+        if number > FORMAT:
+            raise self.damaged(name, f"it has format {number}, this version reads up to {FORMAT}")
+        counts = found.get(KEPT) if number > 1 else {}
+        if not isinstance(counts, dict) or not all(map(_is_count, counts.values())):
+            raise self.damaged(name, "it lacks what is kept")
+        return {**found, KEPT: counts}
 
 
 @dataclass
 class Log:
     """A file that grows during a run."""
 
-    folder: RunFolder
-    """Where it is."""
+    folder: Folder
+    """Folder that holds it."""
     name: str
     """Its name."""
     file: Any
-    """Open without a buffer, so that what fails to be written is not tried again later."""
+    """The file, open without a buffer, so that what fails to be written is not tried again later."""
     size: int
     """Bytes that were added."""
     check: int
-    """Their checksum."""
+    """Checksum of these bytes."""
 
     def add(self, content: bytes | memoryview) -> None:
-        """Add to its end."""
+        """Add bytes to the end."""
         left = memoryview(content).cast("B")
         with self.folder.writing(self.name):
             self.file.seek(self.size)
@@ -253,9 +259,29 @@ class Log:
         self.size, self.check = self.size + memoryview(content).nbytes, zlib.crc32(content, self.check)
 
     def flush(self) -> None:
-        """Have what was added written to the disk."""
+        """Write what was added to the disk."""
         with self.folder.writing(self.name):
             os.fsync(self.file.fileno())
+
+
+def _is_count(entry: Any) -> bool:
+    return isinstance(entry, list) and [type(number) for number in entry] == [int, int] and min(entry) >= 0
+
+
+def _same(there: Any, here: Any) -> bool:
+    return json.dumps(there, sort_keys=True) == json.dumps(here, sort_keys=True)
+
+
+def _difference(name: str, there: Any, here: Any) -> str:
+    """Name the innermost entry in which two values differ, and both values of it."""
+    while isinstance(there, dict) and isinstance(here, dict):
+        inner = next(key for key in {**there, **here} if not _same(there.get(key), here.get(key)))
+        name, there, here = f"{name}.{inner}", there.get(inner), here.get(inner)
+    return f"{name} ({_text(there)} there, {_text(here)} here)"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _reserve(handle: int, size: int) -> None:
@@ -263,83 +289,5 @@ def _reserve(handle: int, size: int) -> None:
         try:
             os.posix_fallocate(handle, 0, size)
         except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # of a file system that cannot
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # which mean that the file system cannot do it
                 raise
-
-
-@contextmanager
-def claimed(out: str | os.PathLike[str], kind: Kind, resume: bool) -> Iterator[RunFolder]:
-    """Give the folder of a run, made if there is none, which no other process writes to meanwhile.
-
-    The lock ends with the process. What a kill has left of files that were being replaced is removed.
-
-    Parameters
-    ----------
-    out
-        The folder.
-    kind
-        Of the run.
-    resume
-        Whether it may hold a run.
-
-    Raises
-    ------
-    ValueError
-        If it holds something, other than a run where `resume` is set; if its record is damaged; if another process
-        writes to it; or if it cannot be written.
-    Unwritten
-        If the disk is full.
-    """
-    folder = Path(out).absolute()
-    if not folder.parent.is_dir() or (folder.exists() and not folder.is_dir()):
-        raise ValueError(f"out must be a folder, in one that exists; got {os.fspath(out)}")
-    with _writable(folder):
-        folder.mkdir(exist_ok=True)
-    _check_place(folder, kind, resume)  # before the lock, which is a file
-    with _writable(folder):
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
-    with open(handle, "r+b", buffering=0) as file:
-        _lock(file, folder)
-        _check_place(folder, kind, resume)  # again, since another process may have begun
-        found = RunFolder(folder, kind, file)
-        with _writable(folder):
-            for pattern in kind.unfinished:
-                for path in folder.glob(pattern):
-                    path.unlink()
-        yield found
-
-
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        with writing(folder):
-            yield
-            if folder.exists() and not os.access(folder, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except Unwritten as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        raise ValueError(f"out must be a folder that can be written; got {folder}: {error.strerror}") from error
-
-
-def _lock(file: BinaryIO, folder: Path) -> None:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise ValueError(f"out must not be written to by another process; {folder} is") from error
-    except OSError as error:
-        raise ValueError(f"out must be on a file system with locks; {folder}: {reason(error)}") from error
-
-
-def _check_place(folder: Path, kind: Kind, resume: bool) -> None:
-    if resume and os.path.lexists(folder / kind.record):
-        return
-    ours = {folder / LOCK}.union(*(folder.glob(pattern) for pattern in kind.unfinished))
-    if held := sorted(path.name for path in folder.iterdir() if path not in ours):
-        rule, none = "be empty, or a run that is to be resumed", ""
-        if resume:
-            rule, none = "be empty or hold a run", f" and no {kind.record}"
-        raise ValueError(f"out must {rule}; {folder} holds {held[0]}{none}")

@@ -1,4 +1,4 @@
-"""Types of the arrays that functions take and return."""
+"""Types of arrays, for annotations."""
 
 from __future__ import annotations
 

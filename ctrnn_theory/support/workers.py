@@ -1,4 +1,4 @@
-"""Work spread over threads: what `workers=` means where kernels run without Python's lock."""
+"""Running kernels on several threads: what `workers=` means for functions that run without Python's lock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
+from time import perf_counter
 from typing import Any, NoReturn, TypeVar
 
 from ctrnn_theory.support.arguments import positive_integer
@@ -15,34 +16,34 @@ Workers = int | Callable[..., Any] | None
 
 
 def threads(workers: Workers) -> int:
-    """How many threads `workers` stands for: a number, or for None and a function like ``map`` one a core.
+    """Return the number of threads that `workers` stands for; None and a function like ``map`` mean one for each core.
 
     Raises
     ------
     ValueError
-        For a number that is not an integer of at least 1.
+        If `workers` is a number, but no integer of at least 1.
     """
     if workers is not None and not callable(workers):
         return positive_integer("workers", workers)
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS or Windows
+    affinity = getattr(os, "sched_getaffinity", None)  # which macOS and Windows lack
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def spread(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
-    """Call a function, which writes its results into arrays of its own, once for each item.
+def for_each(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> None:
+    """Call a function once for each item, on threads; it writes its results into arrays of its own.
 
     Raises
     ------
     ValueError
-        If `workers` is a function that does not do this in the memory of this process.
+        If `workers` is a function that does not make each call once, in the memory of this process.
     """
     if callable(workers):
         _Calls(function, items).through(workers)
         return
-    rest, stopped = iter(items), Event()
+    left, stopped = iter(items), Event()
 
     def drain() -> None:
-        for item in rest:  # an iterator of a sequence gives each item once, whoever asks
+        for item in left:  # which gives each item once, to whichever thread asks
             if stopped.is_set():
                 return
             function(item)
@@ -51,41 +52,54 @@ def spread(function: Callable[[Item], object], items: Sequence[Item], workers: W
     if others <= 0:
         drain()
         return
-    with ThreadPoolExecutor(others) as pool:  # which waits for its threads in the end
+    with ThreadPoolExecutor(others) as pool:  # which waits for its threads at the end
         try:
             futures = [pool.submit(drain) for _ in range(others)]
-            drain()  # the caller works too: waking up one thread less
+            drain()  # the caller works too, so that one thread less has to be woken
             for future in futures:
                 future.result()
-        except BaseException:  # an interrupt too: what others have begun is finished, and nothing else is begun
+        except BaseException:  # also an interrupt: calls that have begun are finished, and no others begin
             stopped.set()
             raise
 
 
-class _Calls:
-    """One call of a function for each item, made by a map that is not ours, and counted where the results must be.
+def longest(function: Callable[[Item], object], items: Sequence[Item], workers: Workers) -> float:
+    """Call a function once for each item, as :func:`for_each` does, and return the seconds of the longest call."""
+    lasted: list[float] = []
 
-    A process that is not this one would write into a copy of the arrays: such calls are not counted here, and what is
-    not counted has not been done. Pickling is refused first, so that nothing is computed in vain.
+    def timed(item: Item) -> None:
+        begin = perf_counter()
+        function(item)
+        lasted.append(perf_counter() - begin)
+
+    for_each(timed, items, workers)
+    return max(lasted)
+
+
+class _Calls:
+    """One call of a function for each item, made by a map of the caller, and counted in this process.
+
+    Another process would write into a copy of the arrays; its calls are not counted here, so that they are noticed as
+    missing. Pickling is refused at once, so that nothing is computed in vain.
     """
 
     def __init__(self, function: Callable[[Item], object], items: Sequence[Item]) -> None:
         self.function, self.items, self.lock = function, items, Lock()
         self.begun, self.done = [0] * len(items), 0
         self.reason: str | None = None
-        """What a map has done that it must not do."""
+        """What the map has done wrong, if anything."""
 
     def through(self, map_like: Callable[..., Any]) -> None:
-        """Have a map make the calls."""
+        """Let a map make the calls."""
         try:
             returned = map_like(self, range(len(self.items)))
-            for _ in returned if returned is not None else ():  # a lazy map calls as it is asked
+            for _ in returned if returned is not None else ():  # a lazy map makes its calls as its results are read
                 pass
         except Exception as error:
             if self.reason is not None:
                 raise self._wrong(map_like) from error
             raise
-        except BaseException:  # an interrupt: what has not begun is not begun
+        except BaseException:  # an interrupt: no further call begins
             self.reason = "it was interrupted"
             raise
         with self.lock:
@@ -99,7 +113,7 @@ class _Calls:
             self.begun[number] += 1
             if self.begun[number] > 1:
                 self.reason = "it made a call twice"
-            if self.reason is not None:  # the arrays are of no use any more, or belong to others
+            if self.reason is not None:  # the arrays are no longer used, or are those of another call
                 return
         self.function(self.items[number])
         with self.lock:

@@ -16,7 +16,7 @@ from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.stationary.method import Method
 from ctrnn_theory.stationary.registry import METHODS, know, predict
 from ctrnn_theory.support.blas_threads import one_thread
-from ctrnn_theory.support.types import FloatArray, IntArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 from ctrnn_theory.sweeping import vectorised
 from ctrnn_theory.sweeping.spec import BY_NEURON, Spec
 
@@ -111,7 +111,7 @@ class _Found:
     """Sum of the variances of the readout, or else of the state, (P,)."""
     seconds: FloatArray
     """Time of the computation in seconds (P,)."""
-    converged: NDArray[np.bool_]
+    converged: BoolArray
     """Whether the method reached its tolerance (P,)."""
     reasons: dict[int, str] = field(default_factory=dict)
     """Why points failed, by their place in the task."""
@@ -147,7 +147,7 @@ def _batch(spec: Spec, task: Task, found: _Found, fixed_points: Any) -> Batch:
     return Batch(rows, texts)
 
 
-def _together(spec: Spec, method: str, points: IntArray, block: NDArray[np.intp], found: _Found) -> NDArray[np.intp]:
+def _together(spec: Spec, method: str, points: IntArray, block: IntArray, found: _Found) -> IntArray:
     """Compute a unit at once; return the places of points that must be computed one by one."""
     begin = perf_counter()
     try:

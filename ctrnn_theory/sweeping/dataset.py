@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ctrnn_theory import __version__
+from ctrnn_theory.support.checksums import measure
 from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.memory import SHARE, free_memory
-from ctrnn_theory.support.run_folder import measure, read_record
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping.batch import Batch, row_type
 from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
 from ctrnn_theory.sweeping.spec import QUANTITIES, Spec
-from ctrnn_theory.sweeping.store import KIND, POINTS, Folder
+from ctrnn_theory.sweeping.store import KIND, POINTS, Writer
 
 if TYPE_CHECKING:
     import xarray
@@ -101,23 +102,23 @@ def failures(dataset: xarray.Dataset) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def save(dataset: xarray.Dataset, folder: Folder, form: Format) -> Path:
+def save(dataset: xarray.Dataset, writer: Writer, form: Format) -> Path:
     """Write a dataset into the folder of a sweep, whole or not at all, after its checksum.
 
     NetCDF is written by netCDF4, whose wheels contain HDF5, and which writes all kinds of numbers and text.
     """
-    name = FILES[form]
+    name, folder = FILES[form], writer.folder
     target = folder.place / name
     if form == "netcdf":
-        with folder.run.writing(name), atomically(target) as temporary:
+        with folder.writing(name), atomically(target) as temporary:
             _to_netcdf(dataset, temporary)
-            folder.count(**{name: measure(temporary)})
+            writer.count(**{name: measure(temporary)})
         return target
-    with folder.run.writing(name):
+    with folder.writing(name):
         temporary = folder.place / ".sweep.zarr"
         shutil.rmtree(temporary, ignore_errors=True)
         dataset.to_zarr(temporary, zarr_format=2)  # the third format has no text of fixed length
-        folder.count(**{name: measure(temporary)})
+        writer.count(**{name: measure(temporary)})
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     return target
@@ -143,7 +144,8 @@ def load(place: Path) -> xarray.Dataset:
     """
     import xarray
 
-    record = read_record(place, KIND)
+    folder = Folder(place, KIND)
+    record = folder.record
     form = next((form for form, name in FILES.items() if (place / name).exists()), None)
     if record is None or form is None:
         lacks = KIND.record if record is None else " or ".join(FILES.values())
@@ -164,7 +166,7 @@ def load(place: Path) -> xarray.Dataset:
         TypeError,
         AttributeError,
     ) as error:
-        raise KIND.damaged(place, name, reason(error), REMEDY) from error
+        raise folder.damaged(name, reason(error), REMEDY) from error
 
 
 def check_format(form: Any) -> None:

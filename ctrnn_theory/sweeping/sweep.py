@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.sweeping import dataset, store
 from ctrnn_theory.sweeping.batch import Batch
@@ -23,17 +24,6 @@ MOST = 100_000
 """Largest number of points times methods that is computed without `yes`."""
 
 
-class Progress(NamedTuple):
-    """How far a sweep is, in points times methods."""
-
-    done: int
-    """Finished, in earlier runs too."""
-    total: int
-    """To do in all."""
-    failures: int
-    """Of those that are finished."""
-
-
 @guarded
 @limited
 def sweep(
@@ -44,7 +34,7 @@ def sweep(
     dask: Any = None,
     format: Format = "netcdf",
     yes: bool = False,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Progress | None = None,
 ) -> xarray.Dataset:
     """Compute methods over a grid of parameters, on all cores or a cluster, as a dataset with named axes.
 
@@ -81,7 +71,8 @@ def sweep(
     yes
         Whether to compute more than 100 000 points times methods.
     progress
-        Called with :class:`Progress` as points are finished.
+        Called with (done, total, text) as points are finished, in points times methods, those of earlier runs among
+        them; the text says how many have failed.
 
     Returns
     -------
@@ -101,17 +92,14 @@ def sweep(
     >>> found["bias"].sel(methods="gaussian_closure", site="inside").values.round(4)
     array([0.   , 0.177])
     """
-    spec = Spec.of(spec)
+    spec, report = Spec.of(spec), reporter(progress)
     if dask is not None and workers is not None:
         raise ValueError(f"workers must be None with dask; got {workers!r}")
     threads(workers)
     dataset.check_format(format)
     total = spec.size * len(spec.methods)
-    if total > MOST and not yes:
-        raise ValueError(
-            f"grid must have at most {MOST} points, times methods, unless yes is given; got {spec.size} points by"
-            f" {len(spec.methods)} method{'s' * (len(spec.methods) > 1)}, {duration(estimate(spec))} of one core"
-        )
+    if not yes:
+        _check_size(spec)
     with connected(dask) as client, nullcontext() if out is None else store.opened(out, spec) as folder:
         batches = [] if folder is None else folder.batches
         done = failed = 0
@@ -121,8 +109,7 @@ def sweep(
             done, failed = done + batch.rows.size, failed + int((batch.rows["failure"] > 0).sum())
 
         def show() -> None:
-            if progress is not None:
-                progress(Progress(done, total, failed))
+            report(done, total, f"{failed} failed" if failed else "")
 
         for batch in batches:
             count(batch)
@@ -139,6 +126,15 @@ def sweep(
         if folder is not None:
             dataset.save(found, folder, format)
     return found
+
+
+def _check_size(spec: Spec) -> None:
+    """Raise a ValueError with the estimated time if a sweep is large."""
+    if spec.size * len(spec.methods) > MOST:
+        raise ValueError(
+            f"grid must have at most {MOST} points, times methods, unless yes is given; got {spec.size} points by"
+            f" {len(spec.methods)} method{'s' * (len(spec.methods) > 1)}, {duration(estimate(spec))} of one core"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.activations.gaussian.smoothing import quick
@@ -26,7 +25,7 @@ def takes(spec: Spec, method: str) -> bool:
     return method not in SMOOTHED or all(quick(activation(text)) for text in used)
 
 
-def groups(spec: Spec, points: IntArray) -> list[tuple[NDArray[np.intp], Neurons]]:
+def groups(spec: Spec, points: IntArray) -> list[tuple[IntArray, Neurons]]:
     """Return the neurons at some points of a grid, by activation, and their places among these points."""
     columns = {name: np.broadcast_to(column, points.shape) for name, column in spec.columns(points).items()}
     names = columns.pop("activation")

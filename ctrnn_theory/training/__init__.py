@@ -1,4 +1,4 @@
-"""Training without gradients: tasks, their losses, and CMA-ES as a method of SciPy."""
+"""Training networks without gradients: tasks, their losses, and CMA-ES as a method of SciPy."""
 
 from ctrnn_theory.training import tasks
 from ctrnn_theory.training.cma_es import cma_es

@@ -1,9 +1,9 @@
 """A training run in a folder that can be cut off at any moment, see :mod:`ctrnn_theory.support.run_folder`.
 
 `run.json` holds the settings, `generations.jsonl` a line for each generation, with its losses and their checksum,
-`network.npz` the latest network, `search.npz` the latest state of the search, and `result.json` comes last. Lines are
-added at once. Every two seconds the network and the state are replaced: a run goes on from the state, and repeats only
-the generations since, whose losses are known, without evaluating them.
+`network.npz` the latest network, and `search.npz` the latest state of the search; `result.json` is written last. Lines
+are added at once. The network and the state are replaced every two seconds: a run goes on from the state, and repeats
+only the generations since, whose losses are known, without evaluating them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.support.files import atomically, open_file, reason
-from ctrnn_theory.support.npz import read_arrays
-from ctrnn_theory.support.run_folder import Kind, Log, RunFolder, claimed, read_json, read_record, verify, write_json
+from ctrnn_theory.support.checksums import CHECK
+from ctrnn_theory.support.claim import claimed
+from ctrnn_theory.support.files import open_file
+from ctrnn_theory.support.run_folder import Folder, Kind, Log
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.cma_es import GENERATIONS
 from ctrnn_theory.training.settings import Settings
@@ -39,25 +39,24 @@ KIND = Kind(
     "what is kept is whole, and training goes on with it by --resume (resume=True)",
 )
 FINISHED = "finished"
-"""Under this name the record says whether there is a result."""
+"""Name under which the record says whether there is a result."""
 AGAIN = "resume the run, which finds it again"
 REPEAT = "remove it, and the run goes on by repeating its search, without evaluations"
+"""Remedies for damage to what can be computed again."""
+LINE, NUMBER = 128, 32
+"""Bytes that a line of the log may have, and those that each loss may add: more than are ever written."""
 
 
-class Folder:
-    """The folder of a run, for the one process that writes to it."""
+class Writer:
+    """Writes a training run to its folder."""
 
-    def __init__(self, run: RunFolder, settings: Settings, history: list[FloatArray], log: Log) -> None:
-        self.run, self.settings, self.history, self.log = run, settings, history, log
-        """`history`: losses of the generations that are kept."""
-
-    @property
-    def place(self) -> Path:
-        """Where it is."""
-        return self.run.place
+    def __init__(self, folder: Folder, settings: Settings, history: list[FloatArray], log: Log) -> None:
+        self.folder, self.settings, self.log = folder, settings, log
+        self.history = history
+        """Losses of the generations that are kept."""
 
     def add(self, fitness: FloatArray) -> None:
-        """Keep a generation; a kill of this process does not lose it."""
+        """Keep a generation; it survives a kill of this process."""
         self.log.add(_line(len(self.history), fitness))
         self.history.append(fitness)
 
@@ -66,194 +65,174 @@ class Folder:
         return state | {"log": np.array([self.log.size, self.log.check]), "version": np.array(version("cma"))}
 
     def keep(self, net: CTRNN, state: State | None = None) -> None:
-        """Replace the latest network and state of the search, on the disk, and count the generations."""
+        """Replace the latest network and the state of the search, on the disk, and count the generations."""
         self.log.flush()
-        with self.run.writing(NET):
-            net.save(self.place / NET)
+        with self.folder.writing(NET):
+            net.save(self.folder.place / NET)
         if state is not None:
-            with self.run.writing(SEARCH), atomically(self.place / SEARCH) as path, open(path, "wb") as stream:
-                np.savez(stream, **state)  # type: ignore[arg-type]  # no array is called allow_pickle
-                stream.flush()
-                os.fsync(stream.fileno())
-        self.run.keep(self.settings.to_dict() | {FINISHED: False}, self.log)
+            self.folder.write_arrays(SEARCH, state)
+        self.folder.keep(self.settings.to_dict() | {FINISHED: False}, self.log)
 
     def finished(self) -> bool:
-        """Whether the run has ended, and what it ended in can be read; else it is found again from the log."""
+        """Return whether the run has ended and its result can be read; else the result is found again from the log."""
         try:
-            CTRNN.load(self.place / NET, sys.maxsize)
-            return read_result(self.place) is not None
+            CTRNN.load(self.folder.place / NET, sys.maxsize)
+            return read_result(self.folder) is not None
         except ValueError:
             return False
 
     def finish(self, net: CTRNN, result: dict[str, Any]) -> None:
-        """Keep what the run ended in; the result comes after the network, since it says that this is the last one."""
+        """Keep the result of the run; it is written after the network, since it says that this network is the last."""
         self.keep(net)
-        with self.run.writing(RESULT):
-            write_json(self.place / RESULT, result)
-        self.run.keep(self.settings.to_dict() | {FINISHED: True}, self.log)
+        self.folder.write_json(RESULT, result)
+        self.folder.keep(self.settings.to_dict() | {FINISHED: True}, self.log)
 
     def state(self) -> State | None:
-        """State of the search before the last generation that is kept, or earlier; None if there is none of use.
+        """Return a state of the search from before the last generation that is kept, or None if there is none of use.
 
         Raises
         ------
         ValueError
-            If it is damaged.
+            If the file of the state is damaged.
         """
-        try:
-            found = read_arrays(self.place / SEARCH, sys.maxsize)
-            count, log = int(found[GENERATIONS]), [int(number) for number in found["log"]]
-            usable = str(found["version"]) == version("cma") and count < len(self.history) and log[0] <= self.log.size
-        except FileNotFoundError:
+        found = self.folder.arrays(SEARCH, sys.maxsize, REPEAT)
+        if found is None:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise KIND.damaged(self.place, SEARCH, reason(error), REPEAT) from error
+        with self.folder.reading(SEARCH, REPEAT):
+            count, (size, check) = int(found[GENERATIONS]), (int(number) for number in found["log"])
+            usable = str(found["version"]) == version("cma") and count < len(self.history) and size <= self.log.size
         if not usable:
             return None
-        verify(self.place, LOG, KIND, log)
+        self.folder.verify(LOG, (size, check))
         return found
 
 
 @contextmanager
-def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Iterator[Folder]:
-    """Give the folder of a run, new or to be resumed, which no other process writes to meanwhile.
+def opened(out: str | os.PathLike[str], settings: Settings, resume: bool) -> Iterator[Writer]:
+    """Give a writer for the folder of a run, new or to be resumed, which no other process writes to meanwhile.
 
     Raises
     ------
     ValueError
-        If it holds something, other than a run of these settings where `resume` is set; if what it holds is damaged; or
-        if another process writes to it.
+        If the folder holds something, other than a run of these settings where `resume` is set; if what it holds is
+        damaged; or if another process writes to it.
     Unwritten
-        If it cannot be written.
+        If the folder cannot be written.
     """
-    with claimed(out, KIND, resume) as run:
+    with claimed(out, KIND, resume) as folder:
         history: list[FloatArray] = []
         size = check = 0
-        if run.record is not None:
-            kept = read_settings(run.place)
-            check_settings(run.place, kept, settings)
-            history, size, check = read_log(run.place, kept)
-            if kept.evaluations < settings.evaluations:
-                with run.writing(RESULT):
-                    (run.place / RESULT).unlink(missing_ok=True)  # it would be taken for that of the longer run
-        if run.record is None or kept.evaluations < settings.evaluations:
-            run.keep(settings.to_dict() | {FINISHED: False})
-        with run.log(LOG, size, check) as log:
-            yield Folder(run, settings, history, log)
+        longer = True
+        if folder.record is not None:
+            kept = read_settings(folder)
+            longer = kept.evaluations < settings.evaluations
+            folder.check_same(
+                kept.to_dict() | ({"evaluations": settings.evaluations} if longer else {}), settings.to_dict()
+            )
+            history, size, check = read_log(folder, kept)
+            if longer:
+                folder.remove(RESULT)  # it would be taken for that of the longer run
+        if longer:
+            folder.keep(settings.to_dict() | {FINISHED: False})
+        with folder.log(LOG, size, check) as log:
+            yield Writer(folder, settings, history, log)
 
 
-def read_settings(place: Path) -> Settings:
-    """What `run.json` says.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or it is damaged.
-    """
-    found = read_record(place, KIND)
-    if found is None:
-        raise ValueError(f"out must be the folder of a training run; {place} has no {RUN}")
-    try:
-        return Settings.from_dict(found)
-    except KeyError as error:
-        raise KIND.damaged(place, RUN, f"it lacks {error}") from error
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
-        raise KIND.damaged(place, RUN, reason(error)) from error
-
-
-def check_settings(place: Path, there: Settings, here: Settings) -> None:
-    """Raise a ValueError that names a setting of a kept run that differs from that of this one, which may be longer."""
-    kept, given = there.to_dict(), here.to_dict()
-    if kept["evaluations"] < given["evaluations"]:
-        kept["evaluations"] = given["evaluations"]
-    differ = [f"{name} ({kept[name]} there, {given[name]} here)" for name in given if kept[name] != given[name]]
-    if differ:
-        raise ValueError(f"out must hold a run of the same settings to resume it; {place} differs in {differ[0]}")
-
-
-def read_log(place: Path, settings: Settings) -> tuple[list[FloatArray], int, int]:
-    """Losses of the generations that are kept, the length of their lines in bytes, and the checksum of these.
-
-    What a kill has cut short comes last, and is left out.
+def read_settings(folder: Folder) -> Settings:
+    """Return the settings that `run.json` holds.
 
     Raises
     ------
     ValueError
-        If a whole line is damaged, or lines that were counted are missing.
+        If there is no such file, or if it is damaged.
     """
-    kept = (read_record(place, KIND) or {"kept": {}})["kept"].get(LOG)
+    if folder.record is None:
+        raise ValueError(f"out must be the folder of a training run; {folder.place} has no {RUN}")
+    with folder.reading(RUN):
+        return Settings.from_dict(folder.record)
+
+
+def read_log(folder: Folder, settings: Settings) -> tuple[list[FloatArray], int, int]:
+    """Return the losses of the generations that are kept, the length of their lines in bytes, and its checksum.
+
+    The last line is left out if a kill has cut it short.
+
+    Raises
+    ------
+    ValueError
+        If a whole line is damaged, or if lines that were counted are missing.
+    """
     history: list[FloatArray] = []
     size = check = 0
-    try:
-        with open_file(place / LOG) as file:
-            limit = 128 + 32 * settings.popsize  # bytes of a line, more than there can be
+    limit = LINE + NUMBER * settings.popsize
+    kept = folder.kept(LOG)
+    needed = kept is not None and kept[0] > 0
+    with folder.reading(LOG):
+        if not needed and not os.path.exists(folder.place / LOG):
+            return history, size, check
+        with open_file(folder.place / LOG) as file:
             for line in iter(partial(file.readline, limit), b""):
                 if not line.endswith(b"\n") and (len(line) < limit or not line.strip(b"\0")):
-                    break  # by a kill, or of a machine that went down
-                history.append(_losses(line, len(history), settings))
+                    break  # cut short by a kill, or by a machine that went down
+                history.append(_losses(folder, line, len(history), settings))
                 size, check = size + len(line), zlib.crc32(line, check)
-    except FileNotFoundError as error:
-        if kept and kept[0]:
-            raise KIND.damaged(place, LOG, reason(error)) from error
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        if isinstance(error, OSError):
-            raise KIND.damaged(place, LOG, reason(error)) from error
-        raise KIND.damaged(place, f"line {len(history) + 1} of {LOG}", "it is not what was written") from error
-    if kept and kept[0]:
-        verify(place, LOG, KIND, kept)
+    if kept is not None and needed:
+        folder.verify(LOG, kept)
     return history, size, check
 
 
-def _losses(line: bytes, number: int, settings: Settings) -> FloatArray:
-    fitness = np.array(json.loads(line)["losses"], dtype=np.float64)
-    if fitness.shape != (settings.popsize,) or _line(number, fitness) != line:
-        raise ValueError
+def _losses(folder: Folder, line: bytes, number: int, settings: Settings) -> FloatArray:
+    try:
+        fitness = np.array(json.loads(line)["losses"], dtype=np.float64)
+        whole = fitness.shape == (settings.popsize,) and _line(number, fitness) == line
+    except (ValueError, TypeError, KeyError, RecursionError):
+        whole = False
+    if not whole:
+        raise folder.damaged(f"line {number + 1} of {LOG}", "it is not what was written")
     return fitness
 
 
 def _line(generation: int, fitness: FloatArray) -> bytes:
-    """A generation as one line of JSON. NaN, of which there is one in JSON, and Infinity are as Python writes them."""
+    """Return a generation as one line of JSON, NaN and Infinity as Python writes them; all NaN are made the same."""
     fitness = np.where(np.isnan(fitness), np.nan, fitness)
     check = zlib.crc32(np.int64(generation).tobytes() + fitness.tobytes())
     text = json.dumps({"generation": generation, "losses": fitness.tolist(), "check": check})
     return text.encode() + b"\n"
 
 
-def read_result(place: Path) -> dict[str, Any] | None:
-    """What the run ended in, or None if it has not ended.
+def read_result(folder: Folder) -> dict[str, Any] | None:
+    """Return the result of the run, or None if it has not ended.
 
     Raises
     ------
     ValueError
-        If it is damaged.
+        If the result is damaged or missing.
     """
-    found = read_json(place, RESULT, KIND)
+    found = folder.json(RESULT)
     if found is None:
-        if (read_record(place, KIND) or {}).get(FINISHED):
-            raise KIND.damaged(place, RESULT, "it is missing", AGAIN)
+        if (folder.record or {}).get(FINISHED):
+            raise folder.damaged(RESULT, "it is missing", AGAIN)
         return None
-    found.pop("check", None)
+    found.pop(CHECK, None)
     kinds = {"loss": float, "seconds": float, "message": str}
     if {name: type(value) for name, value in found.items()} != kinds:
-        raise KIND.damaged(place, RESULT, "it does not hold a result", AGAIN)
+        raise folder.damaged(RESULT, "it does not hold a result", AGAIN)
     return found
 
 
-def read_network(place: Path, settings: Settings) -> CTRNN:
-    """Latest network.
+def read_network(folder: Folder, settings: Settings) -> CTRNN:
+    """Return the latest network.
 
     Raises
     ------
     ValueError
-        If there is none, or another one.
+        If there is no network, or if it is not one of this run.
     """
-    if not (place / NET).exists():
-        raise KIND.damaged(place, NET, "there is none yet", "resume the run")
-    net = CTRNN.load(place / NET, sys.maxsize)
-    try:
+    if not (folder.place / NET).exists():
+        raise folder.damaged(NET, "there is none yet", "resume the run")
+    net = CTRNN.load(folder.place / NET, sys.maxsize)
+    with folder.reading(NET, AGAIN):
         settings.layout.vector(net)
-    except ValueError as error:
-        raise KIND.damaged(place, NET, reason(error), AGAIN) from error
     if (net.activation, net.gamma) != (settings.activation, settings.gamma):
-        raise KIND.damaged(place, NET, "it is not the network of this run", AGAIN)
+        raise folder.damaged(NET, "it is not the network of this run", AGAIN)
     return net

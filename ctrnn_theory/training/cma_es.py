@@ -1,30 +1,30 @@
 """CMA-ES as a method of ``scipy.optimize.minimize``, around pycma, the reference implementation.
 
-N. Hansen, *The CMA evolution strategy: a tutorial*, arXiv:1604.00772. What is added is SciPy's protocol, its generators
-(SPEC 7; pycma would seed and use NumPy's global one), common random numbers, and going on from a log.
+The method is that of N. Hansen, *The CMA evolution strategy: a tutorial*, arXiv:1604.00772. This module adds SciPy's
+protocol, its generators (SPEC 7; pycma would seed and use NumPy's global one), common random numbers, and going on from
+a log.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from multiprocessing import current_process
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, OptimizeResult
 
-from ctrnn_theory.support.arguments import check_rng, float_array, function_values, positive_integer, positive_number
+from ctrnn_theory.support.arguments import check_rng, float_array, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training import search_state
+from ctrnn_theory.training.evaluation import evaluate, mapped
 from ctrnn_theory.training.space import Space
 
 GENERATIONS = "generations"
-"""Name of the array of a state that says after how many generations it was taken."""
+"""Name of the array in a state that holds the number of generations after which it was taken."""
 
 
 def cma_es(
@@ -59,52 +59,52 @@ def cma_es(
     fun
         The function, fun(x, *args) of x (n,). NaN counts as the worst value.
     x0
-        First mean of the search distribution (n,).
+        Initial mean of the search distribution, (n,).
     args
-        Passed on to `fun`.
+        Further arguments of `fun`.
     bounds
-        Pairs (least, greatest), None for none, or a ``scipy.optimize.Bounds``; where both are equal, the coordinate
-        stays as it is.
+        Pairs (least, greatest), in which None means no bound, or a ``scipy.optimize.Bounds``; a coordinate whose bounds
+        are equal is fixed.
     callback
-        Called after each generation, as SciPy's callbacks are: with the keyword `intermediate_result` if that is its
-        one parameter, else with x. The OptimizeResult has x, fun, nit, nfev, `fitness` (popsize,), `sigma`, the
-        step size, `stds` (n,), `history` and `state`, a function that returns arrays from which the search can go on;
-        with `resample`, fun is the median of the generation. It is not called
-        for generations of an earlier search. A StopIteration ends the search.
+        Called after each generation, like SciPy's callbacks: with the keyword `intermediate_result` if that is its
+        only parameter, else with x. The OptimizeResult has x, fun, nit, nfev, `fitness` (popsize,), `sigma`, the step
+        size, `stds` (n,), `history`, and `state`, a function that returns arrays from which the search can go on; with
+        `resample`, fun is the median of the generation. It is not called for generations of an earlier search. A
+        StopIteration ends the search.
     sigma0
-        First standard deviation, a number or (n,); 0.3 by default, or a quarter of the distance of the bounds.
+        Initial standard deviation, a number or (n,); 0.3 by default, or a quarter of the distance of the bounds.
     popsize
-        Candidates of a generation, at least 2; 4 + 3 log n by default.
+        Number of candidates in a generation, at least 2; 4 + 3 log n by default.
     maxiter, maxfev
-        Most generations; most evaluations. pycma's default, which grows with n².
+        Largest numbers of generations and of evaluations; the defaults are pycma's, which grow with n².
     tol, tolfun, tolx
         The search ends when fun changes by less than `tolfun` between generations and within one, or all of x by less
-        than `tolx`; both are `tol` by default, and pycma's 1e-11 without it. None of them goes with `resample`.
+        than `tolx`; both are `tol` by default, or pycma's 1e-11 without it. They cannot be combined with `resample`.
     rng
         int, SeedSequence, Generator, or None (SPEC 7). NumPy's global generator is neither used nor seeded.
     workers
-        Processes that evaluate the candidates of a generation, -1 for one a core, as in SciPy; or a function like
-        ``map``, such as that of a pool of threads for a `fun` that runs without Python's lock.
+        Number of processes that evaluate the candidates of a generation, -1 for one for each core, as in SciPy; or a
+        function like ``map``, such as that of a pool of threads for a `fun` that runs without Python's lock.
     vectorized
         Whether `fun` takes a whole generation, x (n, popsize), and returns (popsize,).
     resample
-        For a function that samples: it is called with the keyword `generation`, 0, 1, ..., from which it is to derive
-        its random numbers, so that candidates of a generation are compared on the same ones and no two generations use
-        the same. The result is then the mean of the distribution and not the best sample, which had luck, and `fun`
-        its value at a generation that is not used otherwise.
+        Whether `fun` samples. It is then called with the keyword `generation`, 0, 1, ..., from which it must derive its
+        random numbers, so that the candidates of a generation are compared on the same numbers, and no two generations
+        use the same. The result is then the mean of the distribution and not the best sample, which was partly luck;
+        `fun` is its value at a generation that is not used otherwise.
     history
-        Values (popsize,) of the first generations, from an earlier search of the same settings: it goes on from there,
-        bit for bit, and does not evaluate them again.
+        Values (popsize,) of the first generations of an earlier search with the same settings. The search goes on from
+        there, bit for bit, and does not evaluate them again.
     state
-        What `state()` returned after some of these generations: they are then not repeated, so that going on takes no
-        time. Of a search of the same settings and version of pycma.
+        What `state()` returned after some of these generations, in a search with the same settings and version of
+        pycma. These generations are then not repeated, so that going on takes no time.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        x, fun, nfev, nit, success, status, message; `sigma`, the last step size, `stds` (n,), the last standard
-        deviations, and `history`, the values of all generations. status: 0 a tolerance is reached, 1 a limit,
-        2 something else that pycma stops for (named), 99 the callback.
+        The fields are x, fun, nfev, nit, success, status, message; `sigma`, the last step size, `stds` (n,), the last
+        standard deviations, and `history`, the values of all generations. The status is 0 if a tolerance was reached,
+        1 for a limit, 2 for another reason of pycma, which the message names, and 99 if the callback ended the search.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def cma_es(
         if value is not None:
             raise ValueError(f"{name} must not be given to cma_es, which uses no derivatives; got {value!r}")
     if constraints is not None and np.size(constraints):
-        raise ValueError(f"constraints must not be given to cma_es, which knows bounds alone; got {constraints!r}")
+        raise ValueError(f"constraints must not be given to cma_es, which supports only bounds; got {constraints!r}")
     check_rng(rng)
     if not callable(workers) and not (type(workers) is int and workers == -1):
         positive_integer("workers", workers)
@@ -131,15 +131,15 @@ def cma_es(
     space = Space.of(x0, bounds, sigma0)
     options = _options(popsize, maxiter, maxfev, resample)
     options |= _tolerances(resample, tol=tol, tolfun=tolfun, tolx=tolx)
-    with _mapper(workers) as mapper:
-        evaluate = partial(_evaluate, fun, args, mapper, vectorized, resample)
+    with mapped(workers) as mapper:
+        values_at = partial(evaluate, fun, args, mapper, vectorized, resample)
         if space.free.size == 0:
-            return _fixed(evaluate, space)
-        return _Search(evaluate, space, rng, options, resample).run(history, callback, state)
+            return _fixed(values_at, space)
+        return _Search(values_at, space, rng, options, resample).run(history, callback, state)
 
 
 def _options(popsize: int | None, maxiter: int | None, maxfev: int | None, resample: bool) -> dict[str, Any]:
-    """Pycma's names for the limits."""
+    """Return the limits under pycma's names."""
     options: dict[str, Any] = {}
     for name, option, limit in (
         ("popsize", "popsize", popsize),
@@ -150,13 +150,13 @@ def _options(popsize: int | None, maxiter: int | None, maxfev: int | None, resam
             options[option] = positive_integer(name, limit)
     if popsize == 1:
         raise ValueError("popsize must be at least 2; got 1")
-    if resample:  # what is left after sampling is noise, and no sign of an end
+    if resample:  # differences that remain are noise of the samples, and no sign of convergence
         options |= {"tolfun": 0, "tolfunhist": 0, "tolx": 0, "tolstagnation": np.inf, "tolflatfitness": np.inf}
     return options
 
 
 def _tolerances(resample: bool, **given: float | None) -> dict[str, float]:
-    """Pycma's names for the tolerances that are given."""
+    """Return the tolerances that are given under pycma's names."""
     size = {name: positive_number(name, value) for name, value in given.items() if value is not None}
     if resample and size:
         name, value = next(iter(size.items()))
@@ -169,14 +169,14 @@ def _tolerances(resample: bool, **given: float | None) -> dict[str, float]:
 
 
 def _fixed(evaluate: Callable[[FloatArray, int], FloatArray], space: Space) -> OptimizeResult:
-    """The result where the bounds leave no choice."""
+    """Return the result if the bounds fix all coordinates."""
     value, none = float(evaluate(space.base[:, None], 0)[0]), np.zeros(space.base.size)
     ended = {"success": True, "status": 0, "message": "all coordinates are fixed by their bounds"}
     return OptimizeResult(x=space.base.copy(), fun=value, nfev=1, nit=0, sigma=0.0, stds=none, history=[], **ended)
 
 
 class _Search:
-    """One search: pycma's strategy, and the log of what it was told."""
+    """One search: pycma's strategy, and the values of the generations that it has seen."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class _Search:
         self.best, self.nfev = np.inf, 0
         self.rng = np.random.default_rng(rng)
         self.es = space.strategy(self.rng, options)
-        self.most = options.get("maxfevals", np.inf) - resample  # the mean's own value is one of them
+        self.most = options.get("maxfevals", np.inf) - resample  # the value of the mean takes one evaluation
         if self.most < self.es.popsize:
             least = self.es.popsize + resample
             raise ValueError(f"maxfev must be at least {least}, for one generation; got {options['maxfevals']}")
@@ -202,14 +202,14 @@ class _Search:
         callback: Callable[..., Any] | None,
         state: Mapping[str, NDArray[Any]] | None,
     ) -> OptimizeResult:
-        told, status, message = [float_array("history", values) for values in history], -1, ""
+        known, status, message = [float_array("history", values) for values in history], -1, ""
         if state is not None:
-            self._restore(state, told)
+            self._restore(state, known)
         while not self.es.stop() and self.nfev + self.es.popsize <= self.most:
             with one_thread(self.space.base.size):
                 asked = self.es.ask()
-            if len(self.history) < len(told):
-                fitness, replayed = told[len(self.history)], True
+            if len(self.history) < len(known):
+                fitness, replayed = known[len(self.history)], True
                 if fitness.shape != (len(asked),):
                     raise ValueError(f"history must hold {len(asked)} values a generation; got shape {fitness.shape}")
             else:
@@ -223,7 +223,7 @@ class _Search:
                 try:
                     self._call(callback, fitness)
                 except StopIteration:
-                    status, message = 99, "the callback asked for an end"
+                    status, message = 99, "the callback ended the search"
                     break
         if status < 0:
             status, message = self._end()
@@ -242,22 +242,22 @@ class _Search:
             "nit": len(self.history),
             "nfev": self.nfev,
             "sigma": float(self.es.sigma),
-            "stds": self.space.spread(es.stds),
+            "stds": self.space.deviations(es.stds),
             "history": list(self.history),
         }
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Arrays from which the search can go on."""
+        """Return arrays from which the search can go on."""
         counts = {GENERATIONS: np.array(len(self.history)), "nfev": np.array(self.nfev), "best": np.array(self.best)}
         return counts | search_state.snapshot(self.es, self.rng)
 
-    def _restore(self, state: Mapping[str, NDArray[Any]], told: list[FloatArray]) -> None:
+    def _restore(self, state: Mapping[str, NDArray[Any]], known: list[FloatArray]) -> None:
         count = int(state[GENERATIONS])
-        if count > len(told):
-            raise ValueError(f"history must hold the generations of state, {count}; got {len(told)}")
+        if count > len(known):
+            raise ValueError(f"history must hold the generations of state, {count}; got {len(known)}")
         with one_thread(self.space.base.size):
             search_state.restore(self.es, self.rng, state)
-        self.history, self.nfev, self.best = told[:count], int(state["nfev"]), float(state["best"])
+        self.history, self.nfev, self.best = known[:count], int(state["nfev"]), float(state["best"])
 
     def _call(self, callback: Callable[..., Any], fitness: FloatArray) -> None:
         state = self._state() | {"state": self.snapshot}
@@ -271,46 +271,7 @@ class _Search:
     def _end(self) -> tuple[int, str]:
         reasons = dict(self.es.stop())
         if not reasons or {"maxiter", "maxfevals"} & set(reasons):
-            return 1, "the most generations or evaluations are reached"
+            return 1, "the largest number of generations or evaluations is reached"
         if {"tolfun", "tolfunhist", "tolx"} & set(reasons):
             return 0, "converged: " + ", ".join(sorted(reasons))
         return 2, "pycma stopped: " + ", ".join(sorted(reasons))
-
-
-@contextmanager
-def _mapper(workers: int | Callable[..., Iterable[Any]]) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A function like ``map`` for `workers`, while the block lasts."""
-    if callable(workers):
-        yield workers
-    elif workers == 1 or current_process().daemon:  # a daemonic process may have no children
-        yield map
-    else:
-        from joblib import Parallel, delayed
-
-        with Parallel(workers) as pool:
-            yield lambda function, items: pool(delayed(function)(item) for item in items)
-
-
-def _evaluate(
-    fun: Callable[..., Any],
-    args: tuple[Any, ...],
-    mapper: Callable[..., Iterable[Any]],
-    vectorized: bool,
-    resample: bool,
-    x: FloatArray,
-    generation: int,
-) -> FloatArray:
-    """Values (S,) at x (n, S)."""
-    one = partial(_value, fun, args, {"generation": generation} if resample else {})
-    found = one(x) if vectorized else list(mapper(one, list(np.ascontiguousarray(x.T))))
-    if not vectorized and len(found) != x.shape[1]:
-        raise ValueError(f"workers must give one result for each of {x.shape[1]} points; got {len(found)}")
-    values = np.array(function_values("fun", found))
-    if values.shape != (x.shape[1],):
-        wanted = f"{x.shape[1]} numbers for x of shape {x.shape}" if vectorized else "a number"
-        raise ValueError(f"fun must return {wanted}; got shape {values.shape[0 if vectorized else 1 :]}")
-    return values
-
-
-def _value(fun: Callable[..., Any], args: tuple[Any, ...], more: dict[str, int], x: FloatArray) -> Any:
-    return fun(x, *args, **more)

@@ -1,10 +1,10 @@
-"""Many networks on many trials, compiled: the same step, trials as lanes, and the same noise for every network.
+"""The compiled loops that run many networks on many trials, which are the lanes, with the same noise for each network.
 
     h' = (1-γ) h + γ (f(W h + W_in u + b + e_in) + e_out),   z = W_out h' + b_out
 
-A block is `LANES` trials. A call takes some steps of it: it draws their noise once, and each network then runs through
-them with it. That is what common random numbers are, and it makes the variates nearly free. Costs and states do not
-depend on how the steps are cut into calls.
+A block is `LANES` trials. A call takes some steps of a block: it draws their noise once, and then runs each network
+through these steps with it. The networks thus have common random numbers, and drawing them costs next to nothing. Costs
+and states do not depend on how the steps are cut into calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ctrnn_theory.integrators.kernels import FUNCTION, add_product, add_tiles, f8, f8_1, f8_2, f8_3, i8, inline
+from ctrnn_theory.integrators.kernels import (
+    FUNCTION,
+    add_product,
+    add_recurrent,
+    copy_lanes,
+    f8,
+    f8_1,
+    f8_2,
+    f8_3,
+    i8,
+    inline,
+    relax,
+)
 from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed, seek
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray
@@ -25,36 +37,41 @@ class Weights(NamedTuple):
     """Parameters of S networks."""
 
     W: FloatArray
-    """(S, N, N)."""
+    """Recurrent weights, (S, N, N)."""
     b: FloatArray
-    """(S, N)."""
+    """Bias vectors, (S, N)."""
     W_in: FloatArray
-    """(S, N, K)."""
+    """Input weights, (S, N, K)."""
     W_out: FloatArray
-    """(S, P, N)."""
+    """Readout weights, (S, P, N)."""
     b_out: FloatArray
-    """(S, P)."""
+    """Constants of the readouts, (S, P)."""
 
 
 class Sources(NamedTuple):
-    """The noise: factors (N, R), or (N, 0) for none, and what the variates need."""
+    """The noise."""
 
     inside: FloatArray
+    """Factor of the noise inside, (N, R), or (N, 0) for none."""
     outside: FloatArray
+    """Factor of the noise outside, likewise."""
     key: NDArray[np.uint64]
+    """Two words that key the variates, (2,)."""
     constants: FloatArray
+    """Constants of the variates, see :mod:`ctrnn_theory.integrators.normals`."""
     bits: NDArray[np.uint64]
+    """Bit masks of the variates, likewise."""
 
 
 class Given(NamedTuple):
-    """An open-loop task on L trials: input, target, and the weight of each step in the loss."""
+    """An open-loop task on L trials."""
 
     u: FloatArray
-    """(T, K, L), or (1, K, L) where it is constant."""
+    """Inputs, (T, K, L), or (1, K, L) if they are constant."""
     y: FloatArray
-    """(T, P, L), or (1, P, L)."""
+    """Targets, (T, P, L), or (1, P, L) if they are constant."""
     w: FloatArray
-    """(T,)."""
+    """Weight of each step in the loss, (T,)."""
 
 
 WEIGHTS = types.NamedTuple([f8_3, f8_2, f8_3, f8_3, f8_2], Weights)
@@ -67,7 +84,7 @@ MOVE = types.FunctionType(types.void(i8, f8_2, f8_2, f8_1, f8_1))
 
 @inline
 def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
-    """Set e_in, e_out (T, N or 0, LANES) to a block's noise from step `first` on: factors times variates."""
+    """Set e_in and e_out (T, N or 0, LANES) to the noise of a block from step `first` on: factors times variates."""
     rows_in = sources.inside.shape[1]
     rows = rows_in + sources.outside.shape[1]
     z3 = np.empty((rows, 1, LANES))
@@ -85,17 +102,17 @@ def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def set_drive(b, W_in, u, drive):  # type: ignore[no-untyped-def]
-    """Set drive = b + W_in u."""
-    for i in range(drive.shape[0]):
+def affine(A, x, constant, out):  # type: ignore[no-untyped-def]
+    """Set out = A x + constant."""
+    for i in range(out.shape[0]):
         for k in range(LANES):
-            drive[i, k] = b[i]
-    add_product(W_in, np.int64(0), u, np.int64(0), drive)
+            out[i, k] = constant[i]
+    add_product(A, np.int64(0), x, np.int64(0), out)
 
 
 @inline
 def step(f, W, gamma, drive, e_in, e_out, t, h, a):  # type: ignore[no-untyped-def]
-    """One step of h; a: room of its shape."""
+    """Take one step of h; `a` is a work array of its shape."""
     n = h.shape[0]
     if e_in.shape[1] > 0:
         for i in range(n):
@@ -105,40 +122,13 @@ def step(f, W, gamma, drive, e_in, e_out, t, h, a):  # type: ignore[no-untyped-d
         for i in range(n):
             for k in range(LANES):
                 a[i, k] = drive[i, k]
-    add_product(W, add_tiles(W, h, a), h, np.int64(0), a)
+    add_recurrent(W, h, a)
     f(a.reshape(a.size))
     if e_out.shape[1] > 0:
         for i in range(n):
             for k in range(LANES):
                 a[i, k] += e_out[t, i, k]
-    for i in range(n):
-        for k in range(LANES):
-            h[i, k] += gamma * (a[i, k] - h[i, k])
-
-
-@inline
-def read_out(W_out, b_out, h, z):  # type: ignore[no-untyped-def]
-    """Set z = W_out h + b_out."""
-    for p in range(z.shape[0]):
-        for k in range(LANES):
-            z[p, k] = b_out[p]
-    add_product(W_out, np.int64(0), h, np.int64(0), z)
-
-
-@inline
-def copy_rows(source, at, target):  # type: ignore[no-untyped-def]
-    """Set target (rows, LANES) to the columns of source from `at` on."""
-    for i in range(target.shape[0]):
-        for k in range(LANES):
-            target[i, k] = source[i, at + k]
-
-
-@inline
-def keep_rows(source, target, at):  # type: ignore[no-untyped-def]
-    """Set the columns of target from `at` on to source (rows, LANES)."""
-    for i in range(source.shape[0]):
-        for k in range(LANES):
-            target[i, at + k] = source[i, k]
+    relax(gamma, a, h)
 
 
 @jit(
@@ -149,7 +139,7 @@ def keep_rows(source, target, at):  # type: ignore[no-untyped-def]
 def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last, states, cost, out):  # type: ignore[no-untyped-def]
     """Add Σ_t w_t |z_t - y_t|² over steps first..last to cost (S, L), for networks begin..end on a block of trials.
 
-    states (S, N, L): where the networks are. If `out` (S', T, P, L) is not empty, record the outputs there.
+    The states (S, N, L) of the networks are advanced. Outputs are recorded in `out` (S', T, P, L) if it is not empty.
     """
     n, (outputs, lane) = weights.W.shape[1], (weights.W_out.shape[1], block * LANES)
     e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
@@ -159,26 +149,26 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last,
     u, y, z = np.empty((given.u.shape[1], LANES)), np.empty((outputs, LANES)), np.empty((outputs, LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
-        copy_rows(states[s], lane, h)
+        copy_lanes(states[s], lane, np.int64(LANES), h, np.int64(0))
         for k in range(LANES):
             total[k] = cost[s, lane + k]
         for t in range(first, last):
             if t == first or t < given.u.shape[0]:
-                copy_rows(given.u[min(t, given.u.shape[0] - 1)], lane, u)
-                set_drive(weights.b[s], weights.W_in[s], u, drive)
+                copy_lanes(given.u[min(t, given.u.shape[0] - 1)], lane, np.int64(LANES), u, np.int64(0))
+                affine(weights.W_in[s], u, weights.b[s], drive)
             step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
             w, recorded = given.w[t], s < out.shape[0]
             if w == 0.0 and not recorded:
                 continue
-            read_out(weights.W_out[s], weights.b_out[s], h, z)
-            copy_rows(given.y[min(t, given.y.shape[0] - 1)], lane, y)
+            affine(weights.W_out[s], h, weights.b_out[s], z)
+            copy_lanes(given.y[min(t, given.y.shape[0] - 1)], lane, np.int64(LANES), y, np.int64(0))
             for p in range(outputs):
                 for k in range(LANES):
                     total[k] += w * (z[p, k] - y[p, k]) ** 2
                 if recorded:
                     for k in range(LANES):
                         out[s, t, p, lane + k] = z[p, k]
-        keep_rows(h, states[s], lane)
+        copy_lanes(h, np.int64(0), np.int64(LANES), states[s], lane)
         for k in range(LANES):
             cost[s, lane + k] = total[k]
 
@@ -191,11 +181,11 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last,
 def closed_loop(  # type: ignore[no-untyped-def]
     f, sense, move, constants, weights, gamma, sources, block, begin, end, first, last, states, worlds, cost, out
 ):
-    """Add to cost (S, L) what `move` adds in steps first..last, of networks begin..end on a block of trials.
+    """Add to cost (S, L) what `move` adds in steps first..last, for networks begin..end on a block of trials.
 
-    states (S, N, L), worlds (S, D, L): where the networks are, and their worlds. Each step: sense(world, u, constants)
-    sets the input, the network takes a step, and move(t, z, world, cost, constants) lets the world take one. If `out`
-    (S', T + 1, D, L) is not empty, record the worlds after each step there.
+    The states (S, N, L) of the networks and those of their worlds (S, D, L) are advanced. In each step
+    sense(world, u, constants) sets the input, the network takes a step, and move(t, z, world, cost, constants) lets the
+    world take one. The worlds after each step are recorded in `out` (S', T + 1, D, L) if it is not empty.
     """
     n, (outputs, lane), inputs = weights.W.shape[1], (weights.W_out.shape[1], block * LANES), weights.W_in.shape[2]
     e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
@@ -205,21 +195,21 @@ def closed_loop(  # type: ignore[no-untyped-def]
     u, z, world = np.empty((inputs, LANES)), np.empty((outputs, LANES)), np.empty((worlds.shape[1], LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
-        copy_rows(states[s], lane, h)
-        copy_rows(worlds[s], lane, world)
+        copy_lanes(states[s], lane, np.int64(LANES), h, np.int64(0))
+        copy_lanes(worlds[s], lane, np.int64(LANES), world, np.int64(0))
         for k in range(LANES):
             total[k] = cost[s, lane + k]
         for t in range(first, last):
             sense(world, u, constants)
-            set_drive(weights.b[s], weights.W_in[s], u, drive)
+            affine(weights.W_in[s], u, weights.b[s], drive)
             step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
-            read_out(weights.W_out[s], weights.b_out[s], h, z)
+            affine(weights.W_out[s], h, weights.b_out[s], z)
             move(t, z, world, total, constants)
             if s < out.shape[0]:
                 for d in range(world.shape[0]):
                     for k in range(LANES):
                         out[s, t + 1, d, lane + k] = world[d, k]
-        keep_rows(h, states[s], lane)
-        keep_rows(world, worlds[s], lane)
+        copy_lanes(h, np.int64(0), np.int64(LANES), states[s], lane)
+        copy_lanes(world, np.int64(0), np.int64(LANES), worlds[s], lane)
         for k in range(LANES):
             cost[s, lane + k] = total[k]

@@ -1,4 +1,4 @@
-"""Parameters as one vector: which numbers of a network are trained, and where they are."""
+"""The parameters of a network as one vector: which of its arrays are trained, and where they are."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ctrnn_theory.training.kernels import Weights
 
 @dataclass(frozen=True)
 class Layout:
-    """Where W, b, W_in, W_out and b_out lie in a vector of n parameters; arrays that are not trained are zero."""
+    """Places of W, b, W_in, W_out and b_out in a vector of n parameters; arrays that are not trained are zero."""
 
     neurons: int
-    """N."""
+    """Number N of neurons."""
     inputs: int
-    """K."""
+    """Number K of inputs."""
     outputs: int
-    """P."""
+    """Number P of outputs."""
     recurrent: bool = True
     """Whether W is trained."""
 
@@ -32,16 +32,16 @@ class Layout:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Names of the arrays whose numbers are in the vector, in order."""
+        """Names of the arrays that are in the vector, in order."""
         return ARRAYS if self.recurrent else ARRAYS[1:]
 
     @property
     def size(self) -> int:
-        """Number of parameters n."""
+        """Number n of parameters."""
         return sum(int(np.prod(self.shapes[name])) for name in self.trained)
 
     def weights(self, x: FloatArray) -> Weights:
-        """Arrays of S networks from parameters x (n, S).
+        """Return the arrays of S networks with the parameters x (n, S).
 
         Examples
         --------
@@ -59,17 +59,17 @@ class Layout:
         return Weights(**arrays)
 
     def network(self, x: FloatArray, activation: object, gamma: float) -> CTRNN:
-        """Build the network of parameters x (n,)."""
+        """Return the network with the parameters x (n,)."""
         arrays = {name: array[0] for name, array in self.weights(x[:, None])._asdict().items()}
         return CTRNN(activation=activation, gamma=gamma, **arrays)  # type: ignore[arg-type]
 
     def vector(self, net: CTRNN) -> FloatArray:
-        """Parameters (n,) of a network.
+        """Return the parameters (n,) of a network.
 
         Raises
         ------
         ValueError
-            If the network has another size, or lacks one of the arrays.
+            If the network has another size or lacks one of the arrays.
         """
         for name, shape in self.shapes.items():
             found = None if getattr(net, name) is None else getattr(net, name).shape
@@ -80,7 +80,7 @@ class Layout:
 
 
 def weights_of(net: CTRNN) -> Weights:
-    """Arrays of one network, S = 1; without a readout the outputs are the states."""
+    """Return the arrays of one network, S = 1; the outputs of a network without a readout are its states."""
     n = net.n
     W_in = np.zeros((n, 0)) if net.W_in is None else net.W_in
     W_out = np.eye(n) if net.W_out is None else net.W_out

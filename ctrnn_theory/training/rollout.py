@@ -1,11 +1,9 @@
-"""Runs of many networks on many trials: from arrays to the kernels, on all cores."""
+"""Running many networks on many trials, on all cores."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,14 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
-from ctrnn_theory.support.workers import Workers, spread, threads
+from ctrnn_theory.support.workers import Workers, longest, threads
 from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
 
 Key = NDArray[np.uint64]
 
 
 def sources(noise: Noise, n: int, key: Key) -> Sources:
-    """Noise as the kernels take it."""
+    """Return the noise as the kernels take it."""
     factors = [noise.factor("inside", n), noise.factor("outside", n)]
     inside, outside = (np.array(factor if factor.any() else factor[:, :0], order="C") for factor in factors)
     return Sources(inside, outside, key, normals.CONSTANTS, normals.BITS)
@@ -40,9 +38,10 @@ def run_open(
     workers: Workers = None,
     record: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cost (S, L) of each trial, infinite for one that has run away, and the outputs (S, T, P, L) if recorded.
+    """Run an open-loop task, and return the cost (S, L) of each trial and, if `record`, the outputs (S, T, P, L).
 
-    L is a multiple of LANES. A trial's noise is keyed by `key` and its number alone: it is the same for each network.
+    L is a multiple of LANES. The cost of a trial whose state grows without bound is infinite. The noise of a trial is
+    keyed by `key` and its number alone, so that it is the same for each network.
     """
     (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
@@ -68,9 +67,9 @@ def run_closed(
     workers: Workers = None,
     record: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cost (S, L) of each trial, and the states of the world (S, T + 1, D, L) if they are to be recorded.
+    """Run a closed-loop task, and return the cost (S, L) of each trial and, if `record`, the worlds (S, T + 1, D, L).
 
-    `world` is (sense, move, constants), start (D, L); see :func:`ctrnn_theory.training.kernels.closed_loop`.
+    `world` is (sense, move, constants) and `start` is (D, L), see :func:`ctrnn_theory.training.kernels.closed_loop`.
     """
     (S, N), (D, L) = weights.b.shape, start.shape
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
@@ -87,9 +86,10 @@ def run_closed(
 
 
 def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, workers: Workers) -> None:
-    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps, in this order.
+    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps.
 
-    There are as many ranges of networks as threads need, and of steps as make a call short; shape is (S, N, L).
+    There are as many ranges of networks as threads need, and as many ranges of steps as make a call short. The shape of
+    the states is (S, N, L).
     """
     networks, n, blocks = *shape[:2], shape[2] // LANES
     ranges = min(-(-threads(workers) // blocks), networks)
@@ -98,25 +98,13 @@ def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, worker
     pace, first = Pace(n, LANES * -(-networks // ranges)), 0
     while first < steps:
         last = min(first + pace.steps, steps)
-        pace.lasted(last - first, _longest(partial(part, first=first, last=last), items, workers))
+        calls = [(*item, first, last) for item in items]
+        pace.lasted(last - first, longest(lambda call: part(*call), calls, workers))
         first = last
 
 
-def _longest(part: Callable[..., None], items: list[tuple[int, int, int]], workers: Workers) -> float:
-    """Call part(block, begin, end) for all items, on threads, and return the seconds that the longest call takes."""
-    lasted = []
-
-    def timed(item: tuple[int, int, int]) -> None:
-        started = perf_counter()
-        part(*item)
-        lasted.append(perf_counter() - started)
-
-    spread(timed, items, workers)
-    return max(lasted)
-
-
 def whole_blocks(trials: int) -> int:
-    """Trials, made up to whole blocks.
+    """Return a number of trials rounded up to whole blocks.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What pycma's strategy knows, as arrays and JSON, so that a search can go on without repeating what it did.
+"""The state of pycma's strategy as arrays and JSON, so that a search can go on without repeating what it did.
 
-Nothing is pickled. The strategy is a graph of objects, of which the numbers and arrays change during a search. They are
-written down by the place where they stand, and put into a new strategy of the same settings at the same places.
+Nothing is pickled. The strategy is a graph of objects whose numbers and arrays change during a search. They are written
+by their place in the graph, and put into a new strategy of the same settings at the same places.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Any
 import numpy as np
 
 TREE = "tree"
-"""Name of the array that holds the graph as JSON; the others are named by their number."""
+"""Name of the array that holds the graph as JSON; the other arrays are named by their number."""
 LEFT = {"opts", "inopts", "inputargs", "logger", "_stopdict"}
-"""Attributes that a new strategy sets by itself: options, of which the limits may be others now, and output."""
+"""Attributes that a new strategy sets by itself: options, whose limits may differ, and output."""
 
 
 def snapshot(strategy: Any, rng: np.random.Generator) -> dict[str, np.ndarray[Any, Any]]:
-    """Arrays that hold the state of a strategy and of its generator."""
+    """Return arrays that hold the state of a strategy and of its generator."""
     writer = _Writer()
     tree = {"strategy": writer.encode(strategy), "rng": writer.encode(rng.bit_generator.state)}
     return {TREE: np.array(json.dumps(tree)), **{str(number): array for number, array in enumerate(writer.arrays)}}
 
 
 def restore(strategy: Any, rng: np.random.Generator, state: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Put the state that :func:`snapshot` gave into a new strategy of the same settings, and into its generator.
+    """Put a state from :func:`snapshot` into a new strategy of the same settings, and into its generator.
 
     Raises
     ------
     ValueError
-        If the state is not that of such a strategy, as where another version of pycma wrote it.
+        If the state is not that of such a strategy, such as one of another version of pycma.
     """
     try:
         tree, reader = json.loads(str(state[TREE])), _Reader(state)
-        strategy.tell(strategy.ask(), np.zeros(strategy.popsize).tolist())  # makes what there is after a generation
+        strategy.tell(strategy.ask(), np.zeros(strategy.popsize).tolist())  # creates all that exists after a generation
         reader.decode(tree["strategy"], strategy)
         rng.bit_generator.state = reader.decode(tree["rng"], None)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
@@ -48,16 +48,16 @@ def _is_object(value: Any) -> bool:
 
 
 class _Writer:
-    """Nodes of the graph as JSON; what is met again is named by the number under which it was met first."""
+    """Writes the graph as JSON; an object that is met again is named by the number under which it was met first."""
 
     def __init__(self) -> None:
         self.arrays: list[np.ndarray[Any, Any]] = []
         self.numbers: dict[int, int] = {}
         self.met: list[Any] = []
-        """Keeps what was met alive, so that its `id` stays its own."""
+        """Objects that were met, kept alive so that their `id` is not used again."""
 
     def encode(self, value: Any) -> Any:
-        """Describe a value as JSON."""
+        """Return a description of a value as JSON."""
         if value is None or isinstance(value, bool | int | str) or type(value) is float:
             return value
         if isinstance(value, np.generic):
@@ -83,18 +83,20 @@ class _Writer:
     def _array(self, array: np.ndarray[Any, Any]) -> int:
         if array.dtype.hasobject:
             raise ValueError("the search holds an array of objects")
-        self.arrays.append(np.array(array, order="K"))  # in the same order of memory, which BLAS may tell by last bits
+        self.arrays.append(
+            np.array(array, order="K")
+        )  # in the same order in memory, on which the last bits of BLAS may depend
         return len(self.arrays) - 1
 
 
 class _Reader:
-    """The inverse; `new` is what the new strategy has in a place."""
+    """Reads a graph that :class:`_Writer` has written; `new` is the value of the new strategy at a place."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         self.arrays, self.met = arrays, list[Any]()
 
     def decode(self, node: Any, new: Any) -> Any:
-        """Return the value that a node describes; objects are those of the new strategy, filled anew."""
+        """Return the value that a node describes; objects are those of the new strategy, with their old contents."""
         if not isinstance(node, dict):
             return node
         if "own" in node:

@@ -1,4 +1,4 @@
-"""Everything that decides what a training run ends in, as one value that goes to JSON and back."""
+"""The settings of a training run, which decide its result, and their form as JSON."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from ctrnn_theory.training.tasks import TASKS, Task
 
 @dataclass(frozen=True)
 class Settings:
-    """A training run before it has begun."""
+    """Everything that decides the result of a training run."""
 
     task: Task
-    """What is learned."""
+    """Task that is learned."""
     neurons: int
-    """N."""
+    """Number N of neurons."""
     activation: Activation
-    """f."""
+    """Activation f."""
     gamma: float
-    """Δt/τ."""
+    """Step over time constant, Δt/τ."""
     noise: Noise
-    """During training."""
+    """Noise during training."""
     loss: str
     """How the loss is computed: one of the task's ways."""
     evaluations: int
-    """Networks that are tried, at most."""
+    """Largest number of networks that are tried."""
     popsize: int
-    """Networks of a generation."""
+    """Number of networks in a generation."""
     step: float
-    """First standard deviation of the parameters."""
+    """Initial standard deviation of the parameters."""
     seed: tuple[int, int]
-    """Two 64-bit words that everything random derives from."""
+    """Two 64-bit words from which everything random derives."""
 
     def __post_init__(self) -> None:
         task = self.task
@@ -73,7 +73,7 @@ class Settings:
         step: float | None,
         rng: Any,
     ) -> Settings:
-        """Fill in what is left to its default."""
+        """Return settings in which None is replaced by the default."""
         chosen = find_task(task)
         layout = chosen.layout(chosen.neurons if neurons is None else neurons)
         if gamma is None:
@@ -94,20 +94,20 @@ class Settings:
 
     @property
     def layout(self) -> Layout:
-        """Where the parameters are."""
+        """Places of the parameters in a vector."""
         return self.task.layout(self.neurons)
 
     @property
     def generations(self) -> int:
-        """Generations that the evaluations allow."""
+        """Number of generations that the evaluations allow."""
         return self.evaluations // self.popsize
 
     def stream(self, *number: int) -> NDArray[np.uint64]:
-        """Two key words for a purpose of its own."""
+        """Return the two key words of a random stream of its own."""
         return seed_words(np.random.SeedSequence(self.seed, spawn_key=number))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return the settings as plain JSON."""
         whole = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return whole | {
             "task": self.task.name,
@@ -119,12 +119,12 @@ class Settings:
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> Settings:
-        """The settings that :meth:`to_dict` wrote.
+        """Return the settings from what :meth:`to_dict` returned.
 
         Raises
         ------
         ValueError, KeyError, TypeError
-            If it did not.
+            If `found` is something else.
         """
         named = {field.name: found[field.name] for field in dataclasses.fields(cls)}
         return cls(
@@ -139,12 +139,12 @@ class Settings:
 
 
 def find_task(task: Task | str, **settings: Any) -> Task:
-    """Return a task, or make it from its name and settings.
+    """Return a task, which may be given by its name and settings.
 
     Raises
     ------
     ValueError
-        For another name, or a setting that the task does not have or that is of another kind.
+        If the name is unknown, or if the task does not have a setting or has it with another type.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The coordinates that CMA-ES searches: those that bounds do not fix, and their translation for pycma."""
+"""The coordinates that CMA-ES searches, which are those that bounds do not fix, in the form that pycma takes."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import Bounds
 
 from ctrnn_theory.support.arguments import float_array, positive_number, real_array, shown
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import FloatArray, IntArray
 
 STEP, SHARE = 0.3, 0.25
-"""First standard deviation of a coordinate: this, or this share of the distance of its bounds."""
+"""Initial standard deviation of a coordinate without bounds, and as a share of the distance of its bounds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Coordinates that are searched, among all of them."""
+    """The free coordinates among all coordinates of a search."""
 
     base: FloatArray
-    """x0 (n,)."""
-    free: NDArray[np.intp]
-    """Indices of those that are not fixed."""
+    """Initial values x0 of all coordinates, (n,)."""
+    free: IntArray
+    """Indices of the coordinates that are not fixed."""
     bounds: list[list[float]] | None
-    """Of the free ones, for pycma."""
+    """Bounds of the free coordinates, for pycma."""
     sigma0: float | FloatArray
-    """First standard deviation of the free ones."""
+    """Initial standard deviation of the free coordinates."""
 
     @classmethod
     def of(cls, x0: ArrayLike, bounds: Any, sigma0: ArrayLike | None) -> Space:
-        """Make sure of them."""
+        """Return the space of a search, after checking its arguments."""
         base = real_array("x0", np.atleast_1d(float_array("x0", x0)), (None,))
         low, high = _limits(bounds, base.size)
         if np.any(low > high):
@@ -56,9 +56,9 @@ class Space:
         return cls(base, free, limits, sigma)
 
     def strategy(self, rng: np.random.Generator, options: dict[str, Any]) -> Any:
-        """Pycma's strategy for the free coordinates; a single one gets an idle companion, since it wants two."""
+        """Return pycma's strategy for the free coordinates; an idle one is added to a single one."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its optional dependencies
+            warnings.simplefilter("ignore")  # about its optional dependencies
             import cma
         start, limits, sigma = self.base[self.free], self.bounds, self.sigma0
         if self.free.size == 1:
@@ -75,13 +75,13 @@ class Space:
             return cma.CMAEvolutionStrategy(start.tolist(), 1.0 if np.ndim(sigma) else sigma, options)
 
     def points(self, asked: Sequence[ArrayLike]) -> FloatArray:
-        """Whole vectors (n, S) from S of pycma's."""
+        """Return the vectors of all coordinates, (n, S), from S of pycma's vectors."""
         x = np.repeat(self.base[:, None], len(asked), axis=1)
         x[self.free] = np.asarray(asked, dtype=np.float64)[:, : self.free.size].T
         return x
 
-    def spread(self, stds: ArrayLike) -> FloatArray:
-        """Standard deviations (n,)."""
+    def deviations(self, stds: ArrayLike) -> FloatArray:
+        """Return the standard deviations of all coordinates, (n,), from pycma's."""
         whole = np.zeros(self.base.size)
         whole[self.free] = np.asarray(stds)[: self.free.size]
         return whole

@@ -48,6 +48,10 @@ def test_network_file_with_input(capsys, tmp_path):
     assert (code, err) == (0, "")
     assert json.loads(out)["input"] == [0.3]
     assert run(capsys, "bias", "tanh", "--network", path, "--methods", "mean_field")[0] == 0
+    code, _, err = run(capsys, "bias", "--network", path, "--max-bytes", 100)
+    assert code == 2
+    assert "more than max_bytes, which is 100" in err
+    assert run(capsys, "bias", "--network", path, "--max-bytes", 10_000, "--methods", "mean_field")[0] == 0
 
 
 def test_plot_is_written(capsys, tmp_path):
@@ -62,7 +66,10 @@ def test_derive(capsys):
     assert (code, err) == (0, "")
     assert out.startswith("delta = f2*gamma*sigma**2*w**2/(2*L**2*P2) + O(σ⁴)")
     assert "h* is stable" in out
-    assert run(capsys, "derive", "--order", 2, "--site", "out") == (0, out, "")
+    assert run(capsys, "derive", "--order", 2, "--site", "out")[1] == out
+    inside = run(capsys, "derive", "--order", 2)[1]
+    assert inside != out
+    assert run(capsys, "derive", "--order", 2, "--site", "in")[1] == inside
     _, latex, _ = run(capsys, "derive", "tanh", "--order", 2, "--latex")
     assert r"\tanh" in latex
     assert run(capsys, "derive", "relu", "--formula", "smoothing")[1].startswith("F = ")
@@ -97,7 +104,8 @@ def test_train_then_preference(capsys, tmp_path):
         capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--plot", tmp_path / "p.svg"
     )
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()[:4]] == ["level", "0", "0.5", "1"]
+    rows = [line.split()[0] for line in out.splitlines() if line]
+    assert rows[rows.index("level") :][:4] == ["level", "0", "0.5", "1"]
     assert (tmp_path / "p.svg").read_bytes()[:5] == b"<?xml"
     code, out, _ = run(capsys, "preference", place, "--levels", "0,0.5,1", "--repeats", 50, "--json")
     assert json.loads(out)["levels"] == [0.0, 0.5, 1.0]
@@ -123,7 +131,7 @@ BAD = {
     "infinite bias": (["bias", "relu", "--b", "inf"], "b must be finite; it holds inf"),
     "negative noise": (
         ["bias", "relu", "--sigma-in", -1],
-        "--sigma-in must be at least 0, a standard deviation; got -1",
+        "--sigma-in must be a standard deviation, at least 0; got -1",
     ),
     "not a number": (["bias", "relu", "--w", "abc"], "Invalid value for '--w'"),
     "unknown method": (["bias", "relu", "--methods", "magic"], "methods must be among"),
@@ -140,6 +148,7 @@ BAD = {
         ["bias", "--network", "missing.npz", "--w", 1],
         "--w must be left out with --network",
     ),
+    "bytes without a file": (["bias", "relu", "--max-bytes", 9], "--max-bytes must be left out without --network"),
     "diverges": (["bias", "relu", "--w", 2, "--b", 1], "W must"),
     "order": (["derive", "--order", 3], "order must be even and at least 2; got 3"),
     "site": (["derive", "--site", "left"], 'site must be "inside" or "outside"; got'),
@@ -157,7 +166,7 @@ BAD = {
     "kind": (["train", "function", "--set", "steps=x", "--out", "x"], "steps of function must be of type int; got 'x'"),
     "target code": (["train", "function", "--set", "target=open('x')", "--out", "x"], "activation"),
     "loss": (["train", "maze", "--loss", "closure", "--out", "x"], "loss must be one of simulation for maze"),
-    "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be at least 0"),
+    "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be a standard deviation"),
     "nothing to resume": (["train", "--resume", "--out", "missing"], "missing has no run.json"),
     "option without task": (["train", "--resume", "--neurons", 3, "--out", "x"], "TASK must be given with --neurons"),
     "no run": (["preference", "missing"], "missing has no run.json"),
@@ -247,7 +256,7 @@ def test_only_own_errors_are_bad_input(capsys, monkeypatch):
         ("| true", 1, ""),
         (">&-", 0, ""),
         ("2>&-", 0, ""),
-        ("> /dev/full", 1, "ctrnn-theory: OSError: what is printed cannot be written: No space left on device\n"),
+        ("> /dev/full", 1, "ctrnn-theory: OSError: the output cannot be written: No space left on device\n"),
     ],
 )
 def test_a_stream_that_is_closed_or_full(redirection, status, error):

@@ -96,16 +96,6 @@ def test_large_grids_need_a_yes(spec, tmp_path):
 
 
 def test_help_is_quick():
-    code = "import sys; from ctrnn_theory import cli_sweep; print(*sys.modules)"
+    code = "import sys; from ctrnn_theory.cli import sweep; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "xarray", "joblib", "distributed", "matplotlib"} & set(loaded)
-
-
-def test_progress_on_a_terminal(monkeypatch, capsys):
-    from ctrnn_theory.sweeping.sweep import Progress
-
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with sweep._bar(10) as show:
-        show(Progress(3, 10, 0))
-        show(Progress(10, 10, 2))
-    assert "10/10" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_standard_error_is_that_of_independent_values():
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu2", "identity"])
-def test_unbounded_states_are_told(activation):
+def test_unbounded_states_are_reported(activation):
     net = CTRNN.single(w=3.0, b=1.0, activation=activation, gamma=0.5)
     with pytest.raises(Unbounded, match=re.escape(f"passed {BOUND:g} within")):
         Ensemble(net, NOISE_1, net.drive()).advance(500)

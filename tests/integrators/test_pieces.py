@@ -162,11 +162,11 @@ def test_an_interrupted_run_goes_on(tmp_path):
     """What was kept is not lost."""
     options = {"steps": 400_000, "trajectories": 10, "record_every": 100, "rng": 1, "out": tmp_path / "run"}
 
-    def press(rows, total):
+    def press(done, total, text):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ct.simulate(network(3), NOISE, callback=press, **options)
+        ct.simulate(network(3), NOISE, progress=press, **options)
     kept = ct.Path.load(tmp_path / "run").h.copy()
     assert len(kept) > 1
     whole = ct.simulate(network(3), NOISE, resume=True, **options)

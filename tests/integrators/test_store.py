@@ -17,7 +17,8 @@ from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.files import Unwritten
-from ctrnn_theory.support.run_folder import write_json
+from ctrnn_theory.support.run_folder import Folder
+from tests.run_folders import rewritten
 
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])
@@ -34,7 +35,7 @@ def recorded(out, resume=True, **options):
 def cut(out, **options):
     """Leave a run after its first chunk."""
     with pytest.raises(ZeroDivisionError):
-        recorded(out, callback=lambda done, total: 1 / 0, **options)
+        recorded(out, progress=lambda done, total, text: 1 / 0, **options)
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +67,16 @@ def test_a_folder_holds_what_memory_would(tmp_path, whole, small_chunks):
 def test_a_run_cut_after_every_chunk_goes_on(tmp_path, whole, small_chunks):
     seen = []
 
-    def stop(done, total):
+    def stop(done, total, text):
         seen.append((done, total))
         raise KeyboardInterrupt
 
     for _ in range(6):
         with pytest.raises(KeyboardInterrupt):
-            recorded(tmp_path / "run", callback=stop)
+            recorded(tmp_path / "run", progress=stop)
         assert np.array_equal(Path.load(tmp_path / "run").h, whole.h[: seen[-1][0]])
     assert seen == [(min(1 + 40 * k, 234), 234) for k in range(1, 7)]
-    assert equal(recorded(tmp_path / "run", callback=stop), whole)  # finished: it is not called
+    assert equal(recorded(tmp_path / "run", progress=stop), whole)  # finished: it is not called
 
 
 CALLS = {
@@ -142,7 +143,7 @@ def child(folder):
     """Record a row at a time, which takes longer than it lives."""
     trajectory.CHUNK_BYTES = 1
     print("ready", flush=True)
-    recorded(folder, callback=lambda done, total: print(done, flush=True), **LONG)
+    recorded(folder, progress=lambda done, total, text: print(done, flush=True), **LONG)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
@@ -157,7 +158,7 @@ def test_a_killed_run_goes_on(tmp_path):
         process.kill()
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
-        found = store.read(folder)
+        found = store.read(Folder(folder, store.KIND))
         rows.append(found.rows if found else 0)
     assert rows[1:] == sorted(set(rows[1:]))  # all but the first were cut while they recorded
     assert rows[-1] < 20_001
@@ -167,14 +168,14 @@ def test_a_killed_run_goes_on(tmp_path):
 def test_a_second_run_is_refused_while_one_writes(tmp_path, whole, small_chunks):
     refused = 0
 
-    def second(done, total):
+    def second(done, total, text):
         nonlocal refused
         with pytest.raises(ValueError, match=r"^out must not be written to by another process"):
             recorded(tmp_path / "run")
         refused += 1
         assert len(Path.load(tmp_path / "run").h) == done  # but it may be read
 
-    assert equal(recorded(tmp_path / "run", callback=second), whole)
+    assert equal(recorded(tmp_path / "run", progress=second), whole)
     assert refused == 6
 
 
@@ -240,7 +241,7 @@ def test_without_a_seed_the_run_keeps_its_own(tmp_path, small_chunks):
     path = recorded(tmp_path, rng=None)
     key = np.array(json.loads((tmp_path / "run.json").read_text())["settings"]["rng"], np.uint64)
     again = Ensemble(NET, NOISE, U @ NET.W_in.T + NET.b, trajectories=TRAJECTORIES, workers=1)
-    again.model = again.model._replace(key=key)
+    again.dynamics = again.dynamics._replace(key=key)
     again.place(START)
     assert np.array_equal(path.h[1:], again.record(233, 3, TRAJECTORIES))
     with pytest.raises(ValueError, match="differs in rng"):
@@ -286,19 +287,8 @@ OTHERS = {
 }
 
 
-def rewritten(change):
-    """A record that is whole, and of other content."""
-
-    def act(run):
-        content = json.loads((run / "run.json").read_bytes())
-        change(content)
-        write_json(run / "run.json", content)
-
-    return act
-
-
 @pytest.mark.parametrize("message", DAMAGE | OTHERS)
-def test_damage_is_told(tmp_path, message):
+def test_damage_is_reported(tmp_path, message):
     recorded(tmp_path)
     if message in OTHERS:
         rewritten(OTHERS[message])(tmp_path)

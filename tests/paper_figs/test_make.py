@@ -125,10 +125,10 @@ def test_the_small_set_of_networks_is_whole_small_and_of_its_tasks():
 def test_networks_are_trained_once_and_kept():
     run = networks.Run("regulator", "inside", 0.3, neurons=1, evaluations=16)
     said = []
-    token = networks.SAY.set(said.append)
+    token = networks.PROGRESS.set(lambda *report: said.append(report))
     first = networks.trained([run], quick=False)[run]
-    networks.SAY.reset(token)
-    assert said == ["trained 1 of 1 networks"]
+    networks.PROGRESS.reset(token)
+    assert said == [(1, 1, "networks trained")]
     (kept,) = cache.folder("networks").iterdir()
     before = (kept / "network.npz").stat().st_mtime_ns
     assert networks.trained([run], quick=False)[run].W == first.W

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrnn_theory.integrators import kernels, normals, observation
+from ctrnn_theory.integrators import kernels, normals, sums
 from ctrnn_theory.numerics.vector_math import primitives
 from ctrnn_theory.support import kernel_cache
 from ctrnn_theory.training import kernels as training
@@ -28,9 +28,9 @@ MODULES = {
 SCRIPT = """
 import sys
 from pathlib import Path
-from ctrnn_theory import kernel_cache
-from ctrnn_theory.activations import primitives
-from ctrnn_theory.integrators import kernels, normals, observation
+from ctrnn_theory.support import kernel_cache
+from ctrnn_theory.numerics.vector_math import primitives
+from ctrnn_theory.integrators import kernels, normals, sums
 from ctrnn_theory.training import kernels as training
 kernel_cache.PACKAGE = Path(sys.argv[1])
 from pack.kernel import kernel
@@ -125,8 +125,8 @@ def test_modules_of_a_kernel():
     """Those that it imports, directly or not, and no others."""
     found = kernel_cache.sources(REAL / "integrators" / "kernels.py")
     names = {str(path.relative_to(REAL)) for path in found}
-    assert names >= {"jit.py", *(f"integrators/{name}.py" for name in ("kernels", "normals", "observation"))}
-    assert "network.py" not in names
+    assert names >= {"support/jit.py", *(f"integrators/{name}.py" for name in ("kernels", "normals", "sums"))}
+    assert "model/network.py" not in names
 
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
@@ -190,7 +190,7 @@ class TestNowhereToWrite:
             private.symlink_to(private.with_name("elsewhere")) if trap == "a link" else private.touch()
         assert run() == COMPILED
         (line,) = caplog.messages
-        assert line.startswith("No folder can be written")
+        assert line.startswith("No folder for compiled kernels can be written")
 
     def test_one_line_on_standard_error(self, place, private):
         *found, (line,) = result(process(place))
@@ -219,7 +219,7 @@ def test_what_kernels_call_is_inlined():
     """Otherwise a kernel from the disk has other last bits than one that has just been compiled."""
     called = [
         function
-        for module in (primitives, kernels, normals, observation, training)
+        for module in (primitives, kernels, normals, sums, training)
         for function in vars(module).values()
         if hasattr(function, "targetoptions") and not own(function)
     ]

@@ -18,7 +18,9 @@ from ctrnn_theory.integrators import Path, simulate, trajectory
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support import files, run_folder
+from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.files import Unwritten
+from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.dataset import load
 from ctrnn_theory.sweeping.sweep import sweep
 from ctrnn_theory.training import trainer
@@ -40,7 +42,7 @@ class Cut(Exception):
 
 
 def simulated(out, callback=None):
-    return simulate(NET, Noise(0.4), steps=60, trajectories=3, out=out, resume=True, workers=1, callback=callback)
+    return simulate(NET, Noise(0.4), steps=60, trajectories=3, out=out, resume=True, workers=1, progress=callback)
 
 
 def trained(out, callback=None):
@@ -52,7 +54,7 @@ def swept(out, callback=None):
 
 
 def same_path(found, whole):
-    return found.h.size and np.array_equal(found.h, whole.h[: len(found.h)]) and np.array_equal(found.net.W, NET.W)
+    return found.h.size and np.array_equal(found.h, whole.h[: len(found.h)]) and np.array_equal(found.network.W, NET.W)
 
 
 def same_training(found, whole, ended=True):
@@ -94,12 +96,14 @@ class Kind:
     """What reads a folder and returns what the run returns, or None."""
     same: Callable
     """Whether that is right, or the beginning of it."""
+    record: str
+    """Name of the record."""
 
 
 KINDS = {
-    "simulate": Kind(simulated, (Path.load,), same_path),
-    "train": Kind(trained, (Training.load, preferred), same_training),
-    "sweep": Kind(swept, (load, drawn), same_dataset),
+    "simulate": Kind(simulated, (Path.load,), same_path, "run.json"),
+    "train": Kind(trained, (Training.load, preferred), same_training, "run.json"),
+    "sweep": Kind(swept, (load, drawn), same_dataset, "sweep.json"),
 }
 
 
@@ -136,6 +140,31 @@ def made(tmp_path_factory):
                 kind.run(place / f"{name}-cut", end_at({"simulate": 2, "train": 5, "sweep": 3}[name]))
             found[name] = whole
         return place, found
+
+
+OLD = Place(__file__).with_name("old_folders")
+
+
+class OtherBits(Exception):
+    """The machine that wrote a folder rounded the last bits in another way."""
+
+
+def resumed(kind, run):
+    try:
+        return kind.run(run)
+    except ValueError as error:
+        raise OtherBits if "repeat bit for bit" in str(error) else error from error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folders_of_the_version_before_go_on(made, tmp_path, often, kind, monkeypatch):
+    """They were written by version 0.4.1 of the package, in format 2, and cut off."""
+    shutil.copytree(OLD / f"{kind}-cut", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / KINDS[kind].record).read_text())
+    assert record["format"] == 2
+    monkeypatch.setattr(store, "__version__", record.get("version", ""))  # sweeps go on by the same version alone
+    with contextlib.suppress(OtherBits):
+        assert KINDS[kind].same(resumed(KINDS[kind], tmp_path / "run"), made[1][kind])
 
 
 def damages(good, name):
@@ -332,7 +361,7 @@ def test_a_full_disk_and_one_that_cannot_be_written(made, tmp_path, often, kind)
 
 def test_a_disk_that_fills_up_while_a_log_grows(tmp_path):
     kind = run_folder.Kind("a test", "record.json", (), "go on")
-    with run_folder.claimed(tmp_path / "run", kind, resume=True) as folder:
+    with claimed(tmp_path / "run", kind, resume=True) as folder:
         folder.keep({})
         with folder.log("log", 0, 0) as log:
             log.add(b"abc")
@@ -352,9 +381,8 @@ def test_a_disk_that_fills_up_while_a_log_grows(tmp_path):
             log.add(b"de")
             folder.keep({}, log)
     assert (tmp_path / "run" / "log").read_bytes() == b"abcde"
-    run_folder.verify(
-        tmp_path / "run", "log", kind, json.loads((tmp_path / "run" / "record.json").read_text())["kept"]["log"]
-    )
+    found = run_folder.Folder(tmp_path / "run", kind)
+    found.verify("log", found.kept("log"))
 
 
 def test_only_files_are_read(tmp_path):
@@ -371,3 +399,35 @@ def test_only_files_are_read(tmp_path):
         file.truncate(1 << 40)
     with pytest.raises(ValueError, match=r"^it has 1099511627776 bytes, and at most 67108864 are read$"):
         files.read_file(tmp_path / "large")
+
+
+def test_what_differs_is_named(tmp_path):
+    folder = run_folder.Folder(tmp_path, run_folder.Kind("a test", "record.json", (), "go on"))
+    here = {"a": {"b": 1, "c": 2}, "d": "x", "e": "12ab", "f": [1, 2]}
+    folder.check_same(here, here)
+    with pytest.raises(
+        ValueError, match=r"differs in a\.b \(1\.0 there, 1 here\), e, f \(None there, \[1, 2\] here\)$"
+    ):
+        folder.check_same({"a": {"b": 1.0, "c": 2}, "d": "x", "e": "34cd"}, here, hidden=("e",))
+
+
+def test_files_of_the_folder(tmp_path):
+    kind = run_folder.Kind("a test", "record.json", (), "go on")
+    with claimed(tmp_path / "run", kind, resume=False) as folder:
+        folder.keep({"x": 1})
+        folder.write_arrays("a.npz", {"y": np.arange(3)})
+        folder.write_json("b.json", {"z": 2})
+        folder.remove("none")
+    found = run_folder.Folder(tmp_path / "run", kind)
+    assert (found.record["x"], found.kept("log"), found.json("none"), found.arrays("none", 99)) == (1, None, None, None)
+    assert found.arrays("a.npz", 999)["y"].tolist() == [0, 1, 2]
+    assert found.json("b.json")["z"] == 2
+    with pytest.raises(
+        run_folder.Damaged, match=r"a test: a\.npz: its arrays have .* more than max_bytes.*; remove it$"
+    ):
+        found.arrays("a.npz", 9, "remove it")
+    with (
+        pytest.raises(run_folder.Damaged, match=r"a test: c: it lacks 'y'; restore it from a copy"),
+        found.reading("c"),
+    ):
+        {}["y"]

@@ -59,9 +59,9 @@ def test_worker_that_is_killed_loses_nothing(cluster, monkeypatch, tmp_path):
     monkeypatch.setattr(engine, "WINDOW", 7)
     done = []
 
-    def progress(now):
-        done.append(now.done)
-        if now.done > now.total // 2 and workers[0].poll() is None:
+    def progress(points, total, text):
+        done.append(points)
+        if points > total // 2 and workers[0].poll() is None:
             workers[0].send_signal(signal.SIGKILL)
             workers[0].wait()
 

@@ -12,6 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.batch import Task, evaluate
 from ctrnn_theory.sweeping.dataset import load
@@ -68,12 +69,12 @@ def test_any_cut_leaves_whole_batches(tmp_path):
     spec = filled(tmp_path / "run", 3)
     without_checksums(tmp_path / "run")
     whole = content(tmp_path / "run")
-    batches, length, _ = store.read(tmp_path / "run", spec)
+    batches, length, _ = store.read(Folder(tmp_path / "run", store.KIND), spec)
     assert length == len(whole)
     ends = []
     for cut in range(len(whole) + 1):
         (tmp_path / "run" / store.POINTS).write_bytes(whole[:cut])
-        found, end, _ = store.read(tmp_path / "run", spec)
+        found, end, _ = store.read(Folder(tmp_path / "run", store.KIND), spec)
         assert end <= cut
         ends.append((len(found), end))
     assert [i for i, _ in sorted(set(ends))] == [0, 1, 2, 3]
@@ -142,7 +143,7 @@ def test_a_damaged_count_does_not_hide_what_follows(tmp_path):
     assert content(tmp_path / "run") == bad
 
 
-def test_damage_is_told(tmp_path, whole):
+def test_damage_is_reported(tmp_path, whole):
     spec = filled(tmp_path / "run")
     without_checksums(tmp_path / "run")
     good = content(tmp_path / "run")
@@ -153,7 +154,7 @@ def test_damage_is_told(tmp_path, whole):
         with pytest.raises(ValueError, match=r"batch \d of points.bin: it is not what was written"):
             sweep(SPEC, 1, tmp_path / "run")
     (tmp_path / "run" / store.POINTS).write_bytes(good[:-1] + bytes([good[-1] ^ 1]))  # written, but not to the disk
-    assert len(store.read(tmp_path / "run", spec)[0]) == 3
+    assert len(store.read(Folder(tmp_path / "run", store.KIND), spec)[0]) == 3
     assert sweep(SPEC, 1, tmp_path / "run").identical(whole)
     (tmp_path / "run" / "sweep.json").write_text("[]")
     with pytest.raises(ValueError, match=r"must be the folder of a sweep: sweep\.json"):
@@ -187,7 +188,7 @@ def test_foreign_folder_is_refused(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
-def test_second_process_is_told(tmp_path):
+def test_second_process_is_refused(tmp_path):
     with store.opened(tmp_path / "run", Spec.of(SPEC)):
         code = f"from ctrnn_theory.sweeping.sweep import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -209,7 +210,7 @@ PROGRAM = """
     from ctrnn_theory.sweeping.sweep import sweep
 
     engine.LENGTH, engine.SAMPLED = 0.03, 1
-    sweep({spec!r}, {workers}, {out!r}, progress=lambda now: print(now.done, flush=True))
+    sweep({spec!r}, {workers}, {out!r}, progress=lambda done, total, text: print(done, flush=True))
     print("finished", flush=True)
 """
 
@@ -240,7 +241,7 @@ def kill_often(spec, place, kills, workers, longest):
                 process.kill()
             output = first + process.stdout.read() if deaths == kills else b""
             process.wait()
-        batches, length, _ = store.read(place, spec)
+        batches, length, _ = store.read(Folder(place, store.KIND), spec)
         now = content(place)[:length] if length else b""
         assert now.startswith(before)
         rows = np.concatenate([np.zeros(0, store.row_type(spec)), *(batch.rows for batch in batches)])

@@ -19,11 +19,12 @@ from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.support.run_folder import write_json
+from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.training import checkpoint, trainer
 from ctrnn_theory.training.settings import Settings, find_task
 from ctrnn_theory.training.tasks import TASKS, Feedforward, Function, Model
 from ctrnn_theory.training.trainer import Objective, Training, train
+from tests.run_folders import rewritten
 
 SMALL = {"neurons": 3, "noise": Noise(inside=0.4), "evaluations": 300, "rng": 5}
 TASK = Feedforward(repeats=4)
@@ -82,7 +83,8 @@ def test_line_cut_short_is_dropped(tmp_path, whole):
     for cut in (end, end + 1, len(content) - 1):
         log.write_bytes(content[:cut])
         history, length, _ = checkpoint.read_log(
-            tmp_path / "run", Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5)
+            Folder(tmp_path / "run", checkpoint.KIND),
+            Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, None, None, 5),
         )
         assert (len(history), length) == (5, end)
     assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
@@ -146,33 +148,22 @@ def damage(name, change):
     return act
 
 
-def other(change):
-    """A record that is whole, and of other content."""
-
-    def act(run):
-        content = json.loads((run / "run.json").read_bytes())
-        change(content)
-        write_json(run / "run.json", content)
-
-    return act
-
-
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "message"),
     [
         (damage("run.json", lambda b: b[: len(b) // 2]), "run.json: "),
         (damage("run.json", lambda b: b.replace(b'"feedforward"', b'"juggling"')), "run.json: it is not what was"),
         (damage("run.json", lambda b: b.replace(b'"format": 2', b'"format": 1')), "run.json: it is not what was"),
-        (other(lambda c: c.update(task="juggling")), "run.json: task must be a Task, or one of"),
-        (other(lambda c: c.update(format=9)), "run.json: it has format 9, this version reads up to 2"),
-        (other(lambda c: c.update(people=c.pop("neurons"))), "run.json: it lacks 'neurons'"),
-        (other(lambda c: c.pop("kept")), "run.json: it lacks what is kept"),
+        (rewritten(lambda c: c.update(task="juggling")), "run.json: task must be a Task, or one of"),
+        (rewritten(lambda c: c.update(format=9)), "run.json: it has format 9, this version reads up to 2"),
+        (rewritten(lambda c: c.update(people=c.pop("neurons"))), "run.json: it lacks 'neurons'"),
+        (rewritten(lambda c: c.pop("kept")), "run.json: it lacks what is kept"),
         (damage("generations.jsonl", lambda b: b.replace(b"[0.", b"[1.", 1)), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"\n".join(b.split(b"\n")[1:])), "line 1 of generations.jsonl"),
         (damage("generations.jsonl", lambda b: b"{}\n" + b), "line 1 of generations.jsonl"),
     ],
 )
-def test_damage_is_named(tmp_path, act, told):
+def test_damage_is_named(tmp_path, act, message):
     with pytest.raises(Killed):
         train(TASK, **SMALL, out=tmp_path / "run", callback=until(3))
     act(tmp_path / "run")
@@ -182,7 +173,7 @@ def test_damage_is_named(tmp_path, act, told):
     ):
         with pytest.raises(ValueError, match="must be the folder of a training run") as caught:
             read()
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_log_that_does_not_repeat_is_refused(tmp_path):
@@ -240,8 +231,8 @@ def test_resuming_repeats_what_came_after_the_state_alone(tmp_path, whole, monke
         cma.CMAEvolutionStrategy, "tell", lambda es, *given: (tells.append(es.countiter), tell(es, *given))
     )
     assert same(train(TASK, **SMALL, out=tmp_path / "run", resume=True), whole)
-    told = len(whole.losses) - generation
-    assert len(tells) <= told + 1 + 3  # one of a new search that takes on the state, and those since the state
+    kept = len(whole.losses) - generation
+    assert len(tells) <= kept + 1 + 3  # one of a new search that takes on the state, and those since the state
 
 
 def without_checksums(run):
@@ -325,7 +316,9 @@ def test_losses_that_are_no_numbers_are_kept(tmp_path):
     settings = Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, 3, None, 5)
     fitness = np.array([-np.nan, np.inf, 0.5])
     (tmp_path / checkpoint.LOG).write_bytes(checkpoint._line(0, fitness))
-    assert np.array_equal(checkpoint.read_log(tmp_path, settings)[0][0], fitness, equal_nan=True)
+    assert np.array_equal(
+        checkpoint.read_log(Folder(tmp_path, checkpoint.KIND), settings)[0][0], fitness, equal_nan=True
+    )
 
 
 def test_run_goes_on_to_more_evaluations(tmp_path, whole):
@@ -378,7 +371,7 @@ def test_what_is_refused_leaves_no_folder(tmp_path, bad):
     assert not (tmp_path / "run").exists()
 
 
-def test_network_that_runs_away_is_told():
+def test_network_that_runs_away_is_reported():
     task = Function(conditions=2, steps=60, repeats=2)
     with pytest.raises(Divergence, match="W must keep the state bounded; the loss after"):
         train(task, neurons=2, activation="x**2", noise=Noise(inside=9.0), evaluations=40, step=5.0)

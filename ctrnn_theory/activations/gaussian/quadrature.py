@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import hermite_e
-from numpy.typing import NDArray
 
 from ctrnn_theory.activations.gaussian.activation_panels import NODES, PRIMITIVE, WEIGHTS, evaluate, panels_of
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_derivative
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING
-from ctrnn_theory.support.types import FloatArray, IntArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 WIDTH = 3.0  # of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
 REACH = (9.0, 18.0, 36.0)  # ends in ξ that are tried in turn: Φ(-9) = 1e-19, but f may grow
@@ -166,7 +165,7 @@ def variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
     return value
 
 
-def beyond_known_kinks(act: Any, a: FloatArray, s: FloatArray) -> NDArray[np.bool_]:
+def beyond_known_kinks(act: Any, a: FloatArray, s: FloatArray) -> BoolArray:
     """Return where a Gaussian reaches endless kinks, as in Abs(sin(x)), beyond [-100, 100], where none are listed.
 
     There f itself is right, but what is built from its derivatives and jumps is not.
@@ -237,6 +236,6 @@ def _ends(panels: Panels, terms: FloatArray, count: int, reach: float) -> FloatA
     return np.asarray(np.bincount(panels.row[last], weights=ends, minlength=count), dtype=np.float64)
 
 
-def _require_none(bad: NDArray[np.bool_], act: Any, a: FloatArray, s: FloatArray, rule: str) -> None:
+def _require_none(bad: BoolArray, act: Any, a: FloatArray, s: FloatArray, rule: str) -> None:
     if bad.any():
         raise OutOfRange(f"activation must {rule}; got a = {a[bad][0]:g}, s = {s[bad][0]:g} for {act.text!r}")

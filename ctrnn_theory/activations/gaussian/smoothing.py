@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.gaussian import closed_forms, logistic_family, quadrature
 from ctrnn_theory.activations.gaussian.closed_forms import PiecewisePolynomial
 from ctrnn_theory.support.arguments import float_array, integer
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 WIDE = 100.0  # times the span of the breaks: for larger s, powers of s that cancel cost more than two digits
 
@@ -94,7 +94,7 @@ def quick(act: Any) -> bool:
     return act.text in logistic_family.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
 
 
-def cancels(act: Any, s: FloatArray) -> NDArray[np.bool_]:
+def cancels(act: Any, s: FloatArray) -> BoolArray:
     """Return where truncated powers at several breaks cancel, because s is large compared with the breaks' distance."""
     breaks = act.breakpoints
     return np.asarray(s > WIDE * (breaks[-1] - breaks[0]) if len(breaks) > 1 else np.zeros(s.shape, dtype=bool))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 from scipy import special
 
 from ctrnn_theory.activations.activation import Activation
@@ -21,7 +20,7 @@ from ctrnn_theory.activations.symbolic.evaluate import NUMPY_NAMES
 from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.activations.symbolic.pieces import Piece
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 Interval = tuple[FloatArray, FloatArray]
 """Lower and upper ends, of one shape."""
@@ -248,7 +247,7 @@ def _choice(expression: Any, at: Interval) -> Interval:
     return low, high
 
 
-def _condition(condition: Any, at: Interval) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _condition(condition: Any, at: Interval) -> tuple[BoolArray, BoolArray]:
     """Return whether a condition may hold somewhere in an interval, and whether it must hold everywhere."""
     shape = at[0].shape
     if condition in (sp.true, sp.false):

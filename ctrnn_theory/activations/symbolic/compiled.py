@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ctrnn_theory.activations.symbolic.evaluate import source
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_source
 from ctrnn_theory.activations.symbolic.extended_range_numbers import for_lanes
 from ctrnn_theory.activations.symbolic.lane_functions import NAMES
 from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.types import FloatArray
 
-BlockFunction = Callable[[NDArray[np.float64]], None]
+BlockFunction = Callable[[FloatArray], None]
 SIGNATURE = "void(float64[::1])"
 
 

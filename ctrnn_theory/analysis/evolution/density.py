@@ -85,7 +85,7 @@ def evolve(
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     require_few(net)
     tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
-    if not any(noise.std(site, net.n).any() for site in ("inside", "outside")):
+    if noise.is_zero:
         raise NotApplicable("Fokker–Planck is for a network with noise; without noise the density is a point")
     times, inputs = _schedule(net, u, steps, every)
     low, high = _path_box(net, noise, inputs, times, start)

@@ -17,7 +17,8 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.progress import Progress, reporter
+from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
@@ -44,6 +45,7 @@ def preference(
     workers: Workers = None,
     predict: bool = True,
     confidence: float = 0.95,
+    progress: Progress | None = None,
 ) -> Preference:
     """Return the loss of a trained network against test noise, simulated and predicted, and the level that it prefers.
 
@@ -80,6 +82,8 @@ def preference(
         relu, and a minute or more for an activation whose covariances have no closed form, such as tanh.
     confidence
         Confidence level of the interval, in (0, 1).
+    progress
+        Called with (done, total, text) as each level begins, and before the prediction.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def preference(
     check_model(net, noise)
     check_rng(rng)
     threads(workers)
-    if not any(noise.factor(site, net.n).any() for site in SITES):
+    if noise.is_zero:
         raise ValueError("noise must be above 0, since levels are multiples of it; got 0")
     task.layout(net.n).vector(net)  # raises if it does not fit
     levels = _levels(noise_levels)
@@ -115,7 +119,11 @@ def preference(
     if not positive_number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
     key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # the ratio needs level 0; K and ν need levels 0 and 1
-    runs = [_run(task, net, noise, s, repeats, key, workers) for s in every]
+    report, runs = reporter(progress), []
+    for done, level in enumerate(every):
+        report(done, len(every), f"simulating level {level:g}")
+        runs.append(_run(task, net, noise, level, repeats, key, workers))
+    report(len(every), len(every), "predicting" if predict and isinstance(task, OpenLoop) else "")
     shown = np.isin(every, levels)
     chosen = [run for run, show in zip(runs, shown, strict=True) if show]
     found = _measured(chosen) | _preferred(
@@ -242,7 +250,7 @@ def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
     return {"K": float(moved - nu / len(trained.cost)), "nu": nu}
 
 
-def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: NDArray[np.bool_], key: Key) -> dict[str, Any]:
+def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: BoolArray, key: Key) -> dict[str, Any]:
     """Return the prediction of the Gaussian closure, or nothing if its state grows without bound."""
     episode = task.drawn(key)
     size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))

@@ -35,7 +35,7 @@ class Spectrum(Drawn, picture="spectrum"):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
 
     eigenvalues: ComplexArray
-    """λ (count,), largest modulus first; the first is 1, with the constant function."""
+    """Eigenvalues λ (count,), largest modulus first; the first is 1, with the constant function."""
     errors: FloatArray
     """Estimated absolute errors of the eigenvalues (count,): their change when panels or grid were last refined."""
     functions: Callable[[ArrayLike], ComplexArray]
@@ -135,7 +135,7 @@ def spectrum(
         raise ValueError(f"count must be at least 2; got {count}")
     if net.n > 3:
         raise NotApplicable(f"the spectrum is for up to three neurons; the network has {net.n}")
-    if not np.any(noise.std("inside", net.n)) and not np.any(noise.std("outside", net.n)):
+    if noise.is_zero:
         raise NotApplicable("without noise the network has no stationary law but its fixed point")
     if net.n == 1:
         return _one(net, noise, u, net.start_state(start), count, tolerance)

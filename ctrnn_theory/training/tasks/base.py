@@ -1,4 +1,4 @@
-"""What a task is: inputs and targets, or a world to act in, and a loss for many networks at once."""
+"""The base classes of tasks: inputs and targets, or a world to act in, and a loss for many networks at once."""
 
 from __future__ import annotations
 
@@ -6,90 +6,60 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import config
 from numba.core.dispatcher import Dispatcher
-from numpy.typing import NDArray
 
-from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import closure_step
 from ctrnn_theory.support.arguments import float_array, integer, positive_integer, real_array, shown
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
-from ctrnn_theory.training.layout import Layout, weights_of
+from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
+from ctrnn_theory.training.tasks.trials import Model as Model
+from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
-
-
-class Model(NamedTuple):
-    """S networks of one kind, and their noise: what a loss is a function of."""
-
-    f: Activation
-    gamma: float
-    weights: Weights
-    noise: Noise
-
-    @classmethod
-    def of(cls, net: CTRNN, noise: Noise) -> Model:
-        """One network, S = 1."""
-        return cls(net.activation, net.gamma, weights_of(net), noise)
-
-
-@dataclass(frozen=True)
-class Trials:
-    """What one network does on L trials."""
-
-    cost: FloatArray
-    """Loss of each trial, (R, C): repeats, conditions."""
-    outputs: FloatArray | None = None
-    """Outputs (R, C, T, P) at the T steps that count, of an open-loop task."""
-    error: FloatArray | None = None
-    """Outputs less targets, likewise."""
-    w: FloatArray | None = None
-    """Weight of each of these steps, (T,)."""
-    success: NDArray[np.bool_] | None = None
-    """Whether each trial reached what it was to reach, (R, C), of a closed-loop task."""
 
 
 @guarded
 @dataclass(frozen=True)
 class Task(ABC):
-    """A task: how a network is coupled to it, and what it loses.
+    """A task: what a network gets as input, and what its loss is.
 
     To add one, subclass :class:`OpenLoop` or :class:`ClosedLoop` in a file of its own and name it in
     :data:`ctrnn_theory.training.tasks.TASKS`. Settings are fields of a frozen dataclass: numbers and text.
     """
 
     name: ClassVar[str]
-    """What it is called on the command line."""
+    """Name of the task, such as on the command line."""
     summary: ClassVar[str]
-    """One line on it."""
+    """Description in one line."""
     losses_by: ClassVar[tuple[str, ...]] = ("simulation",)
-    """Ways to compute its loss; the first is the default."""
+    """Ways to compute the loss; the first is the default."""
     inputs: ClassVar[int]
-    """K."""
+    """Number K of inputs."""
     outputs: ClassVar[int]
-    """P."""
+    """Number P of outputs."""
     recurrent: ClassVar[bool] = True
     """Whether W is trained; otherwise it is zero."""
     gamma: ClassVar[float | None] = None
-    """The γ that it demands, or None for any."""
+    """The γ that the task requires, or None for any."""
     neurons: ClassVar[int] = 8
-    """Of a network, by default."""
+    """Number of neurons of a network, by default."""
     step: ClassVar[float] = 0.3
-    """First standard deviation of the parameters in training, or of their share of the bounds."""
+    """Initial standard deviation of the parameters in training, or its share of the distance of their bounds."""
     closed: ClassVar[bool] = False
-    """Whether what the network does changes what it senses."""
+    """Whether the outputs of the network change its inputs."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "repeats", "conditions"):
@@ -97,7 +67,7 @@ class Task(ABC):
                 object.__setattr__(self, name, positive_integer(name, getattr(self, name)))
 
     def check(self, key: Key | int = 0) -> None:
-        """Raise a ValueError where what the task says of itself, and draws for a key, cannot be."""
+        """Raise a ValueError if the description of the task, or what it draws for a key, is not possible."""
         for name, least in (("inputs", 0), ("outputs", 1)):
             integer(f"{name} of the task", getattr(self, name, None), least)
         for name in ("name", "summary"):
@@ -105,17 +75,18 @@ class Task(ABC):
                 raise ValueError(f"{name} of the task must be text; got {shown(getattr(self, name, None))}")
 
     def layout(self, neurons: int) -> Layout:
-        """Parameters of a network of so many neurons for this task."""
+        """Return the places of the parameters of a network of so many neurons for this task."""
         return Layout(positive_integer("neurons", neurons), self.inputs, self.outputs, self.recurrent)
 
     def bounds(self, layout: Layout) -> tuple[FloatArray, FloatArray] | None:
-        """Least and largest value of each parameter, or None."""
+        """Return the least and the largest value of each parameter, or None if there are no bounds."""
         return None
 
     def guess(self, layout: Layout, rng: np.random.Generator) -> FloatArray:
-        """Parameters (n,) that training starts from: W_in and W_out of variance one over what goes in, the rest zero.
+        """Return the parameters (n,) from which training starts.
 
-        Recurrence is left to be learned: a random W of radius one is a worse start.
+        Entries of W_in and W_out have a variance of one over the number of their inputs; all others are zero. W is
+        zero since a random W of spectral radius one is a worse start.
         """
         scale = {"W_in": max(layout.inputs, 1), "W_out": layout.neurons}
         parts = []
@@ -126,19 +97,19 @@ class Task(ABC):
 
     @abstractmethod
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
-        """Loss (S,) by simulation, `repeats` of each condition; a network has the same noise as its neighbours."""
+        """Return the loss (S,) by simulation of `repeats` trials of each condition, all with the same noise."""
 
     @abstractmethod
     def trials(self, net: CTRNN, noise: Noise, repeats: int, key: Key, workers: Workers = None) -> Trials:
-        """Run one network, so many times in each condition."""
+        """Run one network `repeats` times in each condition."""
 
     def losses(self, model: Model, key: Key, by: str | None = None, workers: Workers = None) -> FloatArray:
-        """Loss (S,) by one of `losses_by`.
+        """Return the loss (S,), computed by one of `losses_by`.
 
         Raises
         ------
         ValueError
-            For another way.
+            If `by` is none of them.
         """
         by = self.losses_by[0] if by is None else by
         if not isinstance(by, str) or by not in self.losses_by:
@@ -146,13 +117,13 @@ class Task(ABC):
         ways = {"closure": "predicted", "exact": "exact"}
         if by == "simulation":
             return self.simulated(model, key, workers)
-        self.check(key)  # or what is wrong with the task would be taken for moments out of range
+        self.check(key)  # else an error of the task would be taken for moments out of range
         with np.errstate(over="ignore", invalid="ignore"):
             return _finite(getattr(self, ways[by]), model, key)
 
 
 def _finite(way: Callable[..., FloatArray], model: Model, key: Key) -> FloatArray:
-    """Losses (S,); infinite for networks whose moments are out of range."""
+    """Return the losses (S,), which are infinite for networks whose moments are out of range."""
     try:
         return way(model, key)
     except ValueError:
@@ -170,7 +141,7 @@ class OpenLoop(Task):
 
     @abstractmethod
     def episode(self, rng: np.random.Generator) -> Episode:
-        """Inputs and targets; `rng` is for those that are drawn anew for each generation."""
+        """Return inputs and targets; `rng` is for those that are drawn anew for each generation."""
 
     def check(self, key: Key | int = 0) -> None:
         super().check(key)
@@ -178,7 +149,7 @@ class OpenLoop(Task):
         self.drawn(key)
 
     def drawn(self, key: Key | int) -> Episode:
-        """Return the episode of a key, as float64 arrays that fit the task; raises a ValueError where they do not."""
+        """Return the episode of a key as float64 arrays, or raise a ValueError if these do not fit the task."""
         return checked(self.episode(np.random.default_rng(key)), self.inputs, self.outputs)
 
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
@@ -199,17 +170,17 @@ class OpenLoop(Task):
         return Trials(cost[0, :count].reshape(repeats, conditions), z, z - y, episode.w[used])
 
     def predicted(self, model: Model, key: Key) -> FloatArray:
-        """Expected loss (S,) by the Gaussian closure in time."""
+        """Return the expected loss (S,) by the Gaussian closure in time."""
         return np.sum(self.expected(model, self.drawn(key)), axis=0)
 
     def expected(self, model: Model, episode: Episode) -> FloatArray:
-        """Squared bias and variance of the output, (2, S), weighted over steps and averaged over conditions."""
+        """Return the squared bias and the variance of the output, (2, S), as they enter the expected loss."""
         return expected_loss(episode, *self.output_moments(model, episode))
 
     def output_moments(self, model: Model, episode: Episode, levels: FloatArray = ONE) -> tuple[FloatArray, FloatArray]:
-        """Mean (T, S, C, P) of the output, and its variance (T, S, C) in all, by the closure at steps that count.
+        """Return the mean (T, S, C, P) and the total variance (T, S, C) of the output by the Gaussian closure.
 
-        The variance of a state that grows without bound is infinite.
+        The T steps are those with a weight in the loss. The variance is infinite if the state grows without bound.
         """
         W_out, b_out = model.weights.W_out[:, None], model.weights.b_out[:, None]
         means, variances = [], []
@@ -223,10 +194,10 @@ class OpenLoop(Task):
     def course(
         self, model: Model, episode: Episode, levels: FloatArray = ONE
     ) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Mean (S, C, N) and covariance (S, C, N, N) of the state by the Gaussian closure in time, from rest on.
+        """Give the mean (S, C, N) and the covariance (S, C, N, N) of the state by the Gaussian closure, from zero on.
 
-        One network may be given with several levels (S,) that its noise is multiplied by. A mean that passes 1e12, or
-        whose standard deviation does, stays there.
+        The noise of one network may be multiplied by several levels (S,). A mean that passes 1e12, or whose standard
+        deviation does, stays at 1e12.
         """
         weights, n = model.weights, model.weights.W.shape[-1]
         S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
@@ -246,7 +217,7 @@ class OpenLoop(Task):
 
 
 def expected_loss(episode: Episode, mean: FloatArray, variance: FloatArray) -> FloatArray:
-    """Squared bias and variance (2, S) from those of the output at the steps that count, (T, S, C, P) and (T, S, C)."""
+    """Return the squared bias and the variance (2, S) in the loss from the moments of the output at weighted steps."""
     used = np.flatnonzero(episode.w)
     y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used][:, None]
     parts = np.array([np.sum((mean - y) ** 2, axis=-1), variance]).mean(axis=-1)
@@ -255,7 +226,7 @@ def expected_loss(episode: Episode, mean: FloatArray, variance: FloatArray) -> F
 
 
 def lanes(episode: Episode, trials: int) -> Given:
-    """Lay trials out as lanes, trial l in condition l mod C, in whole blocks."""
+    """Return trials as lanes in whole blocks, with trial l in condition l mod C."""
     at = np.arange(whole_blocks(trials)) % episode.u.shape[1]
     u, y = (np.ascontiguousarray(array[:, at].transpose(0, 2, 1)) for array in (episode.u, episode.y))
     return Given(u, y, np.array(episode.w))
@@ -266,7 +237,7 @@ def _compiled(function: Any) -> bool:
 
 
 class ClosedLoop(Task):
-    """A task in which the output moves a world, and the world is the input."""
+    """A task in which the output moves a world, and the input is what is sensed of the world."""
 
     closed = True
     steps: int
@@ -275,20 +246,20 @@ class ClosedLoop(Task):
     @property
     @abstractmethod
     def world(self) -> tuple[Callable[..., Any], Callable[..., Any], FloatArray]:
-        """Compiled sense(state, u, constants) and move(t, z, state, cost, constants), and the constants.
+        """Compiled functions sense(state, u, constants) and move(t, z, state, cost, constants), and the constants.
 
-        Lanes are trials: state is (D, LANES), u (K, LANES), z (P, LANES), cost (LANES,). What `move` adds to the cost
-        in all steps is the loss of a trial.
+        Lanes are trials: state is (D, LANES), u (K, LANES), z (P, LANES), cost (LANES,). The loss of a trial is the sum
+        of what `move` adds to the cost.
         """
 
     @property
     @abstractmethod
     def starts(self) -> FloatArray:
-        """States of the world that trials start from, (D, C)."""
+        """Start states of the world, (D, C)."""
 
     @abstractmethod
-    def succeeded(self, states: FloatArray) -> NDArray[np.bool_]:
-        """Whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
+    def succeeded(self, states: FloatArray) -> BoolArray:
+        """Return whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
     def check(self, key: Key | int = 0) -> None:
         super().check(key)
@@ -329,7 +300,7 @@ class ClosedLoop(Task):
     def paths(
         self, net: CTRNN, noise: Noise, trials: int, key: Key, workers: Workers = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Cost (L,) of trials, and the states of their worlds (T + 1, D, L)."""
+        """Return the cost (L,) of trials and the states (T + 1, D, L) of their worlds."""
         start = self._lanes(trials)
         world = self._checked_world()
         cost, out = run_closed(*Model.of(net, noise), world, start, self.steps, key, workers, record=True)

@@ -1,4 +1,4 @@
-"""Inputs and targets of a task, and what makes them fit it."""
+"""Inputs and targets of an open-loop task, and the check that they fit it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ctrnn_theory.support.arguments import real_array, shown
 from ctrnn_theory.support.types import FloatArray
 
 SUM = 1e-6
-"""How far the sum of the weights may be from one: what single precision leaves."""
+"""Largest distance of the sum of the weights from one: the rounding of single precision."""
 
 
 class Episode(NamedTuple):
     """Inputs and targets of C conditions in T steps."""
 
     u: FloatArray
-    """Inputs (T, C, K), or (1, C, K) where they are constant."""
+    """Inputs (T, C, K), or (1, C, K) if they are constant."""
     y: FloatArray
-    """Targets (T, C, P), or (1, C, P)."""
+    """Targets (T, C, P), or (1, C, P) if they are constant."""
     w: FloatArray
-    """Weight of each step in the loss (T,), none negative, of sum one."""
+    """Weight of each step in the loss, (T,); weights are at least 0, and their sum is one."""
 
 
 def checked(episode: Any, inputs: int, outputs: int) -> Episode:
-    """Return an episode as float64 arrays, or raise a ValueError where it does not fit a task with K inputs, P outputs.
+    """Return an episode as float64 arrays, or raise a ValueError if it does not fit the inputs and outputs of a task.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The same without recurrence: one hidden layer."""
+"""The function task for a network without recurrence, which is one hidden layer."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Feedforward(Function):
     gamma = 1.0
 
     steps: int = 1
-    """One: the state is forgotten in each step."""
+    """Steps of a trial; one is enough, since the state is forgotten in each step."""
     repeats: int = 32
     """Trials of each input in a loss by simulation."""

@@ -1,4 +1,4 @@
-"""A function of one constant input."""
+"""The task of computing a function of one constant input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 @dataclass(frozen=True)
 class Function(OpenLoop):
-    """The input is a constant u in [-1, 1], the target a function of it; the second half of a trial counts.
+    """The input is a constant u in [-1, 1], and the target a function of it, in the second half of a trial.
 
     Examples
     --------
@@ -26,11 +26,11 @@ class Function(OpenLoop):
     inputs = outputs = 1
 
     target: str = "sin(pi*x)"
-    """An expression in x, the input, as :func:`ctrnn_theory.activation` takes it: finite for all x."""
+    """Expression in the input x, as :func:`ctrnn_theory.activation` takes it; it must be finite for all x."""
     conditions: int = 16
-    """Inputs, equally spaced."""
+    """Number of inputs, which are equally spaced."""
     steps: int = 100
-    """Of a trial."""
+    """Steps of a trial."""
     repeats: int = 8
     """Trials of each input in a loss by simulation."""
 

@@ -1,4 +1,4 @@
-"""Keeping count of where one is."""
+"""The task of integrating a velocity to a position."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 @dataclass(frozen=True)
 class PathIntegration(OpenLoop):
-    """The input is a velocity in the plane, the target the position: the sum of the velocities so far.
+    """The input is a velocity in the plane, and the target is the position, which is the sum of the velocities so far.
 
-    Velocities are stationary autoregressive processes of correlation time `memory` steps, drawn anew for each
-    generation, of a strength that brings the position to a distance of about one in each coordinate.
+    Velocities are stationary autoregressive processes with a correlation time of `memory` steps, drawn anew for each
+    generation. Their strength is such that each coordinate of the last position has a standard deviation of one.
 
     Examples
     --------
@@ -29,9 +29,9 @@ class PathIntegration(OpenLoop):
     inputs = outputs = 2
 
     conditions: int = 32
-    """Paths in a generation."""
+    """Number of paths in a generation."""
     steps: int = 60
-    """Of a path."""
+    """Steps of a path."""
     memory: float = 10.0
     """Correlation time of the velocity, in steps."""
     repeats: int = 4
@@ -43,13 +43,13 @@ class PathIntegration(OpenLoop):
 
     @property
     def speed(self) -> float:
-        """Distance a step at unit input: makes the standard deviation of the last position one."""
+        """Distance in a step at unit input, which makes the standard deviation of the last position one."""
         lag = np.arange(1, self.steps)
         variance = self.steps + 2.0 * np.sum((self.steps - lag) * np.exp(-lag / self.memory))
         return float(1.0 / np.sqrt(variance))
 
     def episode(self, rng: np.random.Generator) -> Episode:
-        from scipy.signal import lfilter  # most of the time that an import of the tasks would take
+        from scipy.signal import lfilter  # here, since it would take most of the time of importing the tasks
 
         keep = np.exp(-1.0 / self.memory)
         noise = rng.standard_normal((self.steps, self.conditions, 2))

@@ -1,4 +1,4 @@
-"""One neuron that holds its output at a set-point, and its loss without sampling."""
+"""The task of holding an output at a set-point with one neuron; its loss is computed without sampling."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ctrnn_theory.training.tasks.base import Episode, Model, OpenLoop
 
 @dataclass(frozen=True)
 class Regulator(OpenLoop):
-    """One neuron holds z = r h + c at a set-point y: the loss is E(z - y)² under the stationary law.
+    """One neuron holds z = r h + c at a set-point y; the loss is E(z - y)² under the stationary law.
 
     Weights are bounded: |w| ≤ `weight`, |b| ≤ `drive`, 1 ≤ r ≤ `readout`, |c| ≤ `offset`. Without bounds there is no
-    best neuron: a large state read out by a small r beats any noise, and so does a silent one with c = y. With them the
-    neuron has to supply y - `offset` at least, and chooses where on f it does so.
+    best neuron: a large state with a small r has an output with as little noise as one likes, and so has a silent one
+    with c = y. With bounds the neuron has to supply at least y - `offset`, and can choose its place on f.
 
     Examples
     --------
@@ -41,18 +41,18 @@ class Regulator(OpenLoop):
     outputs = 1
 
     set_point: float = 1.0
-    """y."""
+    """Set-point y."""
     weight: float = 1.0
-    """Most that |w| may be."""
+    """Largest |w|."""
     drive: float = 3.0
-    """Most that |b| may be."""
+    """Largest |b|."""
     readout: float = 3.0
-    """Most that r may be; the least is 1."""
+    """Largest r; the least is 1."""
     offset: float = 0.5
-    """Most that |c| may be; less than y, or the neuron need not do anything."""
+    """Largest |c|; it must be below y, else the neuron has nothing to do."""
     steps: int = 400
-    """Of a trial by simulation, from rest; the second half counts. For γ below 0.05 take more: 20 time constants have
-    to pass before it."""
+    """Steps of a simulated trial from zero, of which the second half has a weight in the loss. For γ below 0.05 take
+    more, so that 20 time constants pass before it."""
     repeats: int = 256
     """Trials in a loss by simulation."""
 
@@ -83,11 +83,11 @@ class Regulator(OpenLoop):
         return Episode(np.zeros((1, 1, 0)), np.full((1, 1, 1), self.set_point), counted / counted.sum())
 
     def exact(self, model: Model, key: Key | None = None) -> FloatArray:
-        """Loss (S,) under the exact stationary law; infinite for a state that grows without bound."""
+        """Return the loss (S,) under the exact stationary law, which is infinite if the state grows without bound."""
         return self._stationary(model, "exact")
 
     def predicted(self, model: Model, key: Key | None = None) -> FloatArray:
-        """Loss (S,) under the stationary law of the Gaussian closure."""
+        """Return the loss (S,) under the stationary law of the Gaussian closure."""
         return self._stationary(model, "gaussian_closure")
 
     def _stationary(self, model: Model, method: str) -> FloatArray:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.integrators import observation
-from ctrnn_theory.integrators.table import TOLERANCE, VARIANCE_TOLERANCE, tabulate
+from ctrnn_theory.integrators import sums
+from ctrnn_theory.integrators.smoothed_table import TOLERANCE, VARIANCE_TOLERANCE, tabulate
 
 MARGIN = 10 * TOLERANCE  # the table's tolerance holds where it was checked; tenfold anywhere
 
@@ -15,9 +15,9 @@ MARGIN = 10 * TOLERANCE  # the table's tolerance holds where it was checked; ten
 def evaluate(table, neuron, places, variance=False):
     """Values from the compiled search."""
     x, panel, out = np.array(places), np.empty(len(places), np.int64), np.empty(len(places))
-    observation.find(table.panels, table.panels.which[neuron], x, panel)
+    sums.find(table.panels, table.panels.which[neuron], x, panel)
     coefficients, begin = (table.panels.variance, 0) if variance else (table.panels.pieces, 2)
-    observation.evaluate(coefficients, begin, x, panel, out)
+    sums.evaluate(coefficients, begin, x, panel, out)
     return out
 
 

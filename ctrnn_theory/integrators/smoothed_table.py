@@ -1,4 +1,4 @@
-"""The smoothed activation F(a; s) tabulated for the kernels: polynomials of degree 7 on adaptive panels."""
+"""Tables of the smoothed activation F(a; s) for the kernels: polynomials of degree 7 on adaptive panels."""
 
 from __future__ import annotations
 
@@ -11,66 +11,67 @@ from numpy.polynomial.polynomial import polyvander
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.integrators.observation import DEGREE, Panels
+from ctrnn_theory.integrators.sums import DEGREE, TablePanels
 from ctrnn_theory.support.types import FloatArray
 
 TOLERANCE = 1e-12
-"""Error of a panel, relative to the largest value in its table."""
+"""Largest error of a panel of F, relative to the largest value in its table."""
 VARIANCE_TOLERANCE = 1e-9
-"""Likewise, of the variance."""
+"""Largest error of a panel of the variance, likewise."""
 START_PANELS = 16
-"""Panels that a table starts with, before they are halved where they must."""
+"""Number of panels that a table starts with, before some are halved."""
 FINEST = 1 / 16
-"""Width in units of s at which a panel is accepted: F is a polynomial there, any error is its own."""
+"""Width in units of s at which a panel is accepted: F is a polynomial there, and any error is that of F itself."""
 NEAR, WIDEST = 4.0, 2.0
-"""Within `NEAR` s of a nonlinearity of f a panel is at most `WIDEST` s wide: what is narrower might slip through its
-nodes."""
+"""Within `NEAR` s of a nonlinearity of f, a panel is at most `WIDEST` s wide; its nodes might miss what is narrower."""
 MOST_UNIFORM = 2**11
-"""Panels up to which all of a table are made equally wide: then a division finds the panel."""
+"""Largest number of panels for which all panels of a table are made equally wide; a division then finds the panel."""
 MOST_CELLS = 2**14
-"""Cells of any other table, at most: the panel of a place is found from its cell by some comparisons."""
+"""Largest number of cells of any other table, in which a few comparisons after the cell find the panel."""
 
 NODES = chebyshev.chebpts1(DEGREE + 1)
-CHECKS = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))  # where the node polynomial peaks
+CHECKS = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))  # the extrema of the node polynomial
 TO_POWERS = np.linalg.inv(polyvander(NODES, DEGREE))
 TO_CHECKS = polyvander(CHECKS, DEGREE)
 HALVES = [np.linalg.solve(polyvander(NODES, DEGREE), polyvander(0.5 * (NODES + side), DEGREE)).T for side in (-1, 1)]
-"""Matrices that give the coefficients of a panel's left and right half from its own, to their right."""
+"""Matrices that turn the coefficients of a panel, to their left, into those of its left and of its right half."""
 
 
 @dataclass(frozen=True, eq=False)
 class SmoothedTable:
-    """F(a; s_i) for each neuron i, on the range where the simulation needs it."""
+    """The smoothed activation F(a; s_i) of each neuron i, on the range where the simulation needs it."""
 
-    panels: Panels
-    """What the kernels read."""
+    panels: TablePanels
+    """The tables as the kernels read them."""
     low: FloatArray
-    """Where each neuron's table begins, (N,); minus infinity without noise inside, where F = f."""
+    """Left end of each neuron's table, (N,); minus infinity without noise inside, where F = f."""
     high: FloatArray
-    """Where it ends, (N,)."""
+    """Right end of each neuron's table, (N,)."""
     error: float
-    """Largest error seen between the nodes, relative to the largest value."""
+    """Largest error between the nodes, relative to the largest value."""
     has_variance: bool
-    """Whether it holds v(a; s_i) besides."""
+    """Whether the table holds v(a; s_i) too."""
 
     def covers(self, low: FloatArray, high: FloatArray) -> bool:
-        """Whether each neuron's table holds all between low and high, (N,) each."""
+        """Return whether each neuron's table covers the range from low to high, (N,) each."""
         return bool(np.all((self.low <= low) & (high <= self.high)))
 
 
 class Fit(NamedTuple):
-    """One table: panels on [edges[0], edges[-1]]."""
+    """One table, on [edges[0], edges[-1]]."""
 
     edges: FloatArray
+    """Ends of the panels, (panels + 1,)."""
     coefficients: FloatArray
-    """Of F in powers of the distance to a panel's centre in half widths, (panels, DEGREE + 1)."""
+    """Coefficients of F in powers of the distance to a panel's centre in half widths, (panels, DEGREE + 1)."""
     variance: FloatArray
-    """Of v likewise, (0, DEGREE + 1) if not wanted."""
+    """Coefficients of v likewise; (0, DEGREE + 1) if v is not wanted."""
     error: float
+    """Largest error of F between the nodes, relative to the largest value."""
 
 
 def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> Fit:
-    """Fit F(·; s), and v(·; s), on [low, high], halving panels until each is good to its tolerance or to `FINEST`."""
+    """Fit F(·; s), and v(·; s), on [low, high]; halve panels until each reaches its tolerance or the width `FINEST`."""
     places = np.array([*act.breakpoints, *act.nonlinearities])
     edges = np.linspace(low, high, START_PANELS + 1)
     functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
@@ -103,12 +104,12 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> F
 
 
 def cells_of(edges: FloatArray) -> int:
-    """How many of the narrowest panel fill the range, a power of two: panels are halves of halves."""
+    """Return how many of the narrowest panels fill the range: a power of two, since panels are halves of halves."""
     return int(2 ** round(np.log2((edges[-1] - edges[0]) / np.diff(edges).min())))
 
 
 def equalise(edges: FloatArray, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Halve panels, coefficients (functions, panels, DEGREE + 1), until all are as narrow, if that makes few."""
+    """Halve panels until all are equally narrow, if these are few; coefficients (functions, panels, DEGREE + 1)."""
     cells = cells_of(edges)
     while cells <= MOST_UNIFORM and len(edges) <= cells:
         wide = np.diff(edges) > 1.5 * (edges[-1] - edges[0]) / cells
@@ -132,11 +133,11 @@ def tabulate(
     act
         The activation f.
     std
-        s (N,), standard deviation of the noise inside; 0 for no table, F = f.
+        Standard deviation s of the noise inside, (N,); for 0 there is no table, and F = f.
     low, high
-        Range of a (N,), low < high.
+        Ends of the range of a, (N,), low < high.
     variance
-        Whether v is tabulated besides.
+        Whether to tabulate v too.
     """
     levels = np.unique(std[std > 0.0])
     which = np.where(std > 0.0, np.searchsorted(levels, std), -1)
@@ -152,8 +153,8 @@ def tabulate(
     return SmoothedTable(_join(which, fits), reach_low, reach_high, error, variance)
 
 
-def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
-    """Lay the tables one after the other, each with its cells."""
+def _join(which: NDArray[np.int64], fits: list[Fit]) -> TablePanels:
+    """Join the tables, one after the other, each with its cells."""
     low, density, first, hops = [], [], [0], []
     panel, right, pieces = [np.empty(0)], [np.empty(0)], [np.empty((0, DEGREE + 3))]
     variance = [np.empty((0, DEGREE + 1)), *(one.variance for one in fits)]
@@ -162,7 +163,7 @@ def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
         a, b, widths = one.edges[0], one.edges[-1], np.diff(one.edges)
         cells = min(cells_of(one.edges), MOST_CELLS if widths.size < cells_of(one.edges) else MOST_UNIFORM)
         corners = a + (b - a) * np.arange(cells + 1) / cells
-        slack = 1e-6 * (b - a) / cells  # beyond what rounding does to an end; a panel reaches that much further
+        slack = 1e-6 * (b - a) / cells  # more than the rounding of an end; a panel may be used that far beyond its end
         left, end = (np.searchsorted(one.edges[1:-1], c) for c in (corners[:-1] + slack, corners[1:] - slack))
         hops.append(-1 if cells == widths.size else np.max(end - left))
         panel.append(before + left)
@@ -172,7 +173,7 @@ def _join(which: NDArray[np.int64], fits: list[Fit]) -> Panels:
         density.append(cells / (b - a))
         first.append(first[-1] + cells)
         before += widths.size
-    return Panels(
+    return TablePanels(
         which.astype(np.int64),
         np.array(low, np.float64),
         np.array(density, np.float64),

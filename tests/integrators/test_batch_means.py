@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from ctrnn_theory.integrators.batches import autocorrelation_time, batch_means
+from ctrnn_theory.integrators.batch_means import autocorrelation_time, batch_means
 
 PHI, ROWS, TRAJECTORIES, RUNS = 0.8, 5000, 4, 200
 TIME = (1 + PHI) / (1 - PHI)
@@ -108,7 +108,10 @@ def test_a_path_that_is_too_short_says_so():
     assert found.batches == 20
     found = batch_means(autoregressive(np.random.default_rng(4), 0.5, 2000), batches=200)
     assert found.message.startswith("batches of 10 rows are shorter than 10 autocorrelation times")
-    assert batch_means(np.random.default_rng(0).normal(size=100), batches=1).message == "a single batch has no spread"
+    assert (
+        batch_means(np.random.default_rng(0).normal(size=100), batches=1).message
+        == "a single batch has no standard deviation"
+    )
 
 
 def test_a_constant_has_no_error():

@@ -1,6 +1,6 @@
-"""What is added up about the states of a group of blocks, compiled: moments, and what control variates need.
+"""The compiled sums over the states of a group of blocks: moments, and what control variates need.
 
-Arrays of state are (N, lanes), see :mod:`~ctrnn_theory.integrators.kernels`.
+Arrays of states are (N, lanes), see :mod:`~ctrnn_theory.integrators.kernels`.
 """
 
 from __future__ import annotations
@@ -16,58 +16,58 @@ from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray
 
 DEGREE = 7
-"""Degree of the pieces that represent the smoothed activation."""
+"""Degree of the polynomials that represent the smoothed activation on panels."""
 
 
-class Panels(NamedTuple):
-    """Smoothed activation F(a; σ_in,i) in pieces: some tables, laid one after the other."""
+class TablePanels(NamedTuple):
+    """Smoothed activation F(a; σ_in,i) as polynomials on panels: several tables, one after the other."""
 
     which: NDArray[np.int64]
     """Table of each neuron (N,); -1 for F = f."""
     low: FloatArray
-    """Where each table begins."""
+    """Left end of each table."""
     density: FloatArray
-    """Uniform cells to a unit of each table; the search for a panel starts from a cell."""
+    """Number of uniform cells per unit of a, for each table; the search for a panel starts from a cell."""
     first: NDArray[np.int64]
-    """First cell of each table, and the end of the last."""
+    """First cell of each table, and the end of the last table."""
     panel: NDArray[np.int64]
     """Panel at the left end of each cell."""
     hops: NDArray[np.int64]
-    """Most panels that may end within a cell of each table; -1 where each cell is a panel."""
+    """Largest number of panels that end within a cell, for each table; -1 if each cell is a panel."""
     right: FloatArray
-    """Right end of each panel; infinite for the last one of a table."""
+    """Right end of each panel; infinite for the last panel of a table."""
     pieces: FloatArray
     """Centre, 1 / half width, and coefficients in powers of the distance to the centre in half widths."""
     variance: FloatArray
-    """Coefficients of the variance v(a; σ_in,i), likewise; no rows where it is not wanted."""
+    """Coefficients of the variance v(a; σ_in,i), likewise; without rows if it is not wanted."""
 
 
 class Sums(NamedTuple):
-    """What a measurement adds up; d = h - centre. By trajectory (N, K) where nothing else is said."""
+    """Sums of a measurement, with d = h - centre; for each trajectory, (N, K), unless another shape is given."""
 
     centre: FloatArray
-    """(N,), near the mean: small variances beside a large mean do not cancel. (0,): nothing is measured."""
+    """Point near the mean, (N,), so that small variances do not cancel beside a large mean; (0,) to measure nothing."""
     first: FloatArray
     """Σ d."""
     second: FloatArray
     """Σ d²."""
     cross: FloatArray
-    """Σ d_i d_j over the trajectories of each block too, (blocks, N, N), not above the diagonal."""
+    """Σ d_i d_j, also over the trajectories of each block, (blocks, N, N), up to the diagonal."""
     residual: FloatArray
-    """Σ r, r = F(W h + drive) - h; (N, 0): this and what follows is left out."""
+    """Σ r with r = F(W h + drive) - h; (N, 0) to leave out this and all that follows."""
     low: FloatArray
     """Smallest W h + drive of each block, (blocks, N)."""
     high: FloatArray
-    """Largest one, (blocks, N)."""
+    """Largest W h + drive of each block, (blocks, N)."""
     ahead: FloatArray
-    """Σ y_i y_j, y = d + γ r, and on the diagonal γ² v besides, like `cross`: of the step to come, given h. (0, N, N):
-    left out."""
+    """Σ y_i y_j with y = d + γ r, and γ² v on the diagonal besides: `cross` one step later, given h; (0, N, N) to leave
+    it out."""
 
 
 f8_1, f8_2, f8_3 = types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 i8_1 = types.int64[::1]
 SUMS = types.NamedTuple([f8_1, f8_2, f8_2, f8_3, f8_2, f8_2, f8_2, f8_3], Sums)
-PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2, f8_2], Panels)
+PANELS = types.NamedTuple([i8_1, f8_1, f8_1, i8_1, i8_1, i8_1, f8_1, f8_2, f8_2], TablePanels)
 
 inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
 reduction = jit(fastmath={"contract", "reassoc"}, forceinline=True)  # sums over lanes, in any order
@@ -75,9 +75,9 @@ reduction = jit(fastmath={"contract", "reassoc"}, forceinline=True)  # sums over
 
 @inline
 def find(panels, table, x, p):  # type: ignore[no-untyped-def]
-    """Replace x by its place in its panel, in half widths from the centre, and set p to the panel.
+    """Replace x (lanes,) by its distance to the centre of its panel in half widths, and set p (lanes,) to the panel.
 
-    x: (lanes,) of float64, p: of int64. No branches: a cell, then a few comparisons.
+    There are no branches: a cell is computed, and then a few comparisons find the panel.
     """
     low, density, first = panels.low[table], panels.density[table], panels.first[table]
     last = float(panels.first[table + 1] - first - 1)
@@ -105,7 +105,7 @@ def find(panels, table, x, p):  # type: ignore[no-untyped-def]
 
 @inline
 def evaluate(coefficients, begin, x, p, out):  # type: ignore[no-untyped-def]
-    """Set out to the polynomial of each panel p at x, whose coefficients begin in column `begin`."""
+    """Set out to the polynomials of the panels p at x; their coefficients begin in column `begin`."""
     for k in range(x.size):
         c, t = p[k], x[k]
         t2 = t * t
@@ -120,7 +120,7 @@ def evaluate(coefficients, begin, x, p, out):  # type: ignore[no-untyped-def]
 
 @reduction
 def add_cross(d, out):  # type: ignore[no-untyped-def]
-    """out[block, i, j] += Σ_lanes d_i d_j, in two by two, at least up to the diagonal; d: (N, blocks, LANES)."""
+    """Add Σ_lanes d_i d_j to out[block, i, j], in tiles of two by two up to the diagonal; d is (N, blocks, LANES)."""
     n = d.shape[0]
     even = n - n % 2
     for block in range(d.shape[1]):
@@ -147,7 +147,7 @@ def add_cross(d, out):  # type: ignore[no-untyped-def]
 
 @reduction
 def add_lanes(x, weight, i, out):  # type: ignore[no-untyped-def]
-    """out[block, i, i] += weight Σ_lanes x; x: (blocks, LANES)."""
+    """Add weight Σ_lanes x to out[block, i, i]; x is (blocks, LANES)."""
     for block in range(x.shape[0]):
         total = 0.0
         for k in range(LANES):
@@ -157,7 +157,7 @@ def add_lanes(x, weight, i, out):  # type: ignore[no-untyped-def]
 
 @inline
 def add_moments(h, centre, d, first, second, cross):  # type: ignore[no-untyped-def]
-    """Add a state to first, second, cross; set d = h - centre."""
+    """Set d = h - centre, and add the moments of d to first, second and cross."""
     n, lanes = h.shape
     for i in range(n):
         c = centre[i]
@@ -172,9 +172,9 @@ def add_moments(h, centre, d, first, second, cross):  # type: ignore[no-untyped-
 
 @inline
 def add_residual(f, panels, gamma, h, a, d, x, p, residual, low, high, ahead):  # type: ignore[no-untyped-def]
-    """Add F(a) - h to residual, and to `ahead` what it says; a = W h + drive, d = h - centre, both lost.
+    """Add F(a) - h to residual, and its terms to `ahead`; a = W h + drive and d = h - centre are overwritten.
 
-    x, p: (lanes,) of float64 and int64, to work in.
+    x and p are work arrays (lanes,) of float64 and int64.
     """
     n, lanes = h.shape
     for i in range(n):

@@ -1,4 +1,4 @@
-"""How well the mean of a recorded path is known: batch means, and the time over which the path forgets."""
+"""The standard error of the mean of a recorded path, by batch means, and its autocorrelation time."""
 
 from __future__ import annotations
 
@@ -16,28 +16,32 @@ from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
 WINDOW = 12.0
-"""Memories summed over; what is left out is of relative size exp(-12) where correlations decay as one exponential."""
-LENGTH, LEAST, MOST, ENOUGH = 10.0, 20, 100, 50.0
-"""Memories in a batch; fewest and most batches of all trajectories; memories a path should last."""
+"""Width of the window of the sums, in units of 1 + 2 Σ ρ²; the remainder is exp(-12) of them for one exponential."""
+LENGTH = 10.0
+"""Autocorrelation times in a batch, so that the means of batches are nearly independent."""
+LEAST, MOST = 20, 100
+"""Fewest and most batches of all trajectories: 20 leave an error of 16 % in the standard error, and 100 one of 7 %."""
+ENOUGH = 50.0
+"""Autocorrelation times that a path should last for its standard error to be trusted."""
 
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchMeans(Result):
-    """What :func:`batch_means` returns; arrays are (N,), or () for a path (T,)."""
+    """Result of :func:`batch_means`; arrays are (N,), or () for a path (T,)."""
 
     mean: FloatArray
     """Average over times and trajectories."""
     standard_error: FloatArray
-    """Of the mean; NaN where there is a single batch."""
+    """Standard error of the mean; NaN if there is a single batch."""
     autocorrelation_time: FloatArray
-    """Integrated, in rows: 1 + 2 Σ ρ(t), t from 1 on. A mean of T rows is worth T / τ independent ones."""
+    """Autocorrelation time τ = 1 + 2 Σ ρ(t), t from 1 on, in rows: T rows are worth T / τ independent ones."""
     batches: int
-    """Batches in each trajectory."""
+    """Number of batches in each trajectory."""
     converged: bool
     """Whether the path is long enough for the standard error to be trusted."""
     message: str
-    """What is wrong, if it is not."""
+    """Why it is not, or an empty text."""
 
     def _headline(self) -> str:
         end = "" if self.converged else ", not converged"
@@ -61,36 +65,37 @@ class BatchMeans(Result):
 
 @guarded
 def batch_means(h: ArrayLike, batches: int | None = None) -> BatchMeans:
-    """Mean of a stationary path, and its standard error by batch means.
+    """Compute the mean of a stationary path, and its standard error by batch means.
 
-    Each trajectory is cut into batches that are much longer than its memory, whose means are nearly independent: their
-    spread gives the standard error. It is too small by a part τ / (4 b) or so for batches of b rows.
+    Each trajectory is cut into batches that are much longer than its autocorrelation time τ. Their means are nearly
+    independent, and the standard deviation of these gives the standard error. It is too small by a relative error of
+    about τ / (4 b) for batches of b rows.
 
     Parameters
     ----------
     h
         Recorded path of a stationary process (T, M, N), or one trajectory (T, N), or one neuron of it (T,).
     batches
-        Batches in each trajectory. None for as many as leave 10 autocorrelation times of the slowest neuron to each
-        (or 10 of 1 + 2 Σ ρ², where correlations cancel and that is longer),
-        and make 100 in all; 20 in all at least, where there are so many rows.
+        Number of batches in each trajectory. None chooses it such that each batch lasts 10 autocorrelation times of the
+        slowest neuron (or 10 times 1 + 2 Σ ρ² if correlations cancel and that is longer) and that there are at most 100
+        in all, but at least 20 if there are so many rows.
 
     Returns
     -------
     BatchMeans
-        `converged` is False for paths of fewer than 50 autocorrelation times, or where batches do not last 10 of them.
+        `converged` is False for a path of fewer than 50 autocorrelation times, or if batches do not last 10 of them.
 
     Raises
     ------
     ValueError
-        For an array of other dimensions, one without rows or that is not finite, or more batches than rows.
+        If `h` has other dimensions, has no rows or is not finite, or if there are more batches than rows.
 
     Notes
     -----
-    The autocorrelation time is summed up to a window that is chosen self-consistently (A. Sokal, Monte Carlo methods
+    Autocorrelations are summed up to a window that is chosen self-consistently (A. Sokal, Monte Carlo methods
     in statistical mechanics, 1997, section 3; N. Madras and A. Sokal, J. Stat. Phys. 50, 109, 1988): 12 times
-    1 + 2 Σ ρ², which is 6 τ where correlations decay slowly as one exponential. Sokal compares with τ itself, which
-    closes the window at once where correlations alternate or oscillate.
+    1 + 2 Σ ρ², which is 6 τ if correlations decay slowly as one exponential. Sokal compares with τ itself, which
+    closes the window at once if correlations alternate or oscillate.
 
     Examples
     --------
@@ -119,7 +124,7 @@ def batch_means(h: ArrayLike, batches: int | None = None) -> BatchMeans:
     if rows < ENOUGH * slowest:
         message = f"{rows} rows are fewer than {ENOUGH:g} autocorrelation times of {slowest:.3g} rows"
     elif count * trajectories < 2:
-        message = "a single batch has no spread"
+        message = "a single batch has no standard deviation"
     elif rows // count < LENGTH * slowest:
         message = (
             f"batches of {rows // count} rows are shorter than {LENGTH:g} autocorrelation times of {slowest:.3g} rows"
@@ -128,7 +133,7 @@ def batch_means(h: ArrayLike, batches: int | None = None) -> BatchMeans:
 
 
 def _neuron(path: NDArray[np.generic], i: int) -> FloatArray:
-    """One neuron (T, M): a path that is mapped from disk need not fit into memory."""
+    """Return the path of one neuron (T, M), since a path that is mapped from disk need not fit into memory."""
     x = np.array(path[:, :, i], dtype=np.float64)
     if not np.all(np.isfinite(x)):
         raise ValueError(f"h must be finite; it holds {x[~np.isfinite(x)][0]}")
@@ -141,7 +146,7 @@ def _count(rows: int, trajectories: int, time: float) -> int:
 
 
 def _mean(x: FloatArray, batches: int) -> tuple[float, float]:
-    """Mean of x (T, M) and its standard error; the first rows that fill no batch count for the mean alone."""
+    """Return the mean of x (T, M) and its standard error; first rows that fill no batch count for the mean alone."""
     length = len(x) // batches
     means = x[len(x) - batches * length :].reshape(batches, length, -1).mean(axis=1)
     if means.size < 2:
@@ -151,9 +156,9 @@ def _mean(x: FloatArray, batches: int) -> tuple[float, float]:
 
 
 def autocorrelation_time(x: FloatArray) -> tuple[float, float]:
-    """Integrated autocorrelation time and memory 1 + 2 Σ ρ², in rows, of x (T, M) about its mean.
+    """Return the autocorrelation time 1 + 2 Σ ρ of x (T, M) about its mean, and 1 + 2 Σ ρ², both in rows.
 
-    If no window is wide enough, the largest partial sums.
+    If no window is wide enough, these are the largest partial sums.
     """
     rows = len(x)
     centre, size = x.mean(), fft.next_fast_len(2 * rows, real=True)
