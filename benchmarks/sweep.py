@@ -41,8 +41,8 @@ from benchmarks.processes import Found, cores, run_apart, tell
 from benchmarks.tables import table
 from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping import store
-from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
+from ctrnn_theory.sweeping.sweep import sweep
 
 ONE_BY_ONE = {"gaussian_closure": {"tolerance": 1e-12}}
 """The default tolerance; if it is given as an option, the method is not vectorised."""
@@ -145,7 +145,7 @@ def on_cluster(spec: Mapping[str, Any]) -> Any:
 
 PROGRAM = """
 import sys
-from ctrnn_theory.sweeping.grid import sweep
+from ctrnn_theory.sweeping.sweep import sweep
 import json
 sweep(json.loads(sys.argv[1]), None, sys.argv[2])
 print("finished")

@@ -37,7 +37,7 @@ from .stationary.markov.spectrum import Spectrum as Spectrum
 from .stationary.markov.spectrum import spectrum as spectrum
 from .support.errors import Divergence as Divergence
 from .support.errors import NotApplicable as NotApplicable
-from .sweeping.grid import sweep as sweep
+from .sweeping.sweep import sweep as sweep
 from .training.trainer import Training as Training
 from .training.trainer import train as train
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-# a shell has what it starts in the background ignore interrupts, which some tests send
+# a process that a shell starts in the background ignores interrupts, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# the same examples in every run, so that a failure is a change's and not the day's;
+# every run draws the same examples, so that a failure comes from a change;
 # `--hypothesis-profile=explore` draws new ones, and more
 settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
@@ -23,7 +23,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    """Close what a test has drawn: pyplot keeps figures, and warns of many."""
+    """Close the figures that a test has drawn, since pyplot keeps them, and warns if there are many."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

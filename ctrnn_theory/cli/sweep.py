@@ -33,8 +33,8 @@ def sweep_command(
     off. If points fail, the others are computed all the same; the reasons are printed, and the exit status is 1.
     """
     from ctrnn_theory.sweeping.dataset import FILES, failures
-    from ctrnn_theory.sweeping.grid import sweep
     from ctrnn_theory.sweeping.spec import Spec
+    from ctrnn_theory.sweeping.sweep import sweep
 
     read, begin = Spec.of(spec), perf_counter()
     total = read.size * len(read.methods)

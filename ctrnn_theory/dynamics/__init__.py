@@ -1,1 +1,1 @@
-"""The network without noise: where a state settles, its fixed points, its linear response."""
+"""The network without noise: where a state settles, its fixed points and its linear response."""

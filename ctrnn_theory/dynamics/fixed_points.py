@@ -22,11 +22,13 @@ from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table, 
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-STARTS = 256  # Newton starts for a network of several neurons: as many random ones, and as many corners
-FAR = 10.0  # pre-activation, times the drive's size, of a corner of the states
-RELAXED = 20  # half steps towards the attractors that a corner leads to
-RESIDUAL = 1e-9  # relative
+STARTS = 256  # random starts of Newton's method for a network of several neurons, and as many from corners
+CORNER = 10.0  # pre-activation of a corner of the states, in units of the drive's size
+RELAXATION_STEPS = 20  # half steps from a corner towards the attractor that it leads to
+RESIDUAL = 1e-9  # relative, of a root
 SAME = 1e-6  # relative distance below which two roots are one
+ON_KINK = 1e-12  # relative distance of a pre-activation to a kink within which it lies on it
+SIDE = 1e-9  # relative distance at which the slopes on both sides of a kink are taken
 
 
 @guarded
@@ -41,7 +43,7 @@ class FixedPoint(Result):
     eigenvalues: NDArray[np.complex128]
     """Eigenvalues (N,) of (1-γ) I + γ D W, D = diag f'(a*), complex, largest modulus first."""
     stable: bool
-    """Whether all of them lie inside the unit circle: at a kink for the slopes of both sides, at a jump never."""
+    """Whether all of them lie inside the unit circle, at a kink for the slopes of both sides; never at a jump."""
 
     def _headline(self) -> str:
         kind = "stable" if self.stable else "unstable"
@@ -55,7 +57,7 @@ class FixedPoint(Result):
 
 
 class FixedPoints(Result, tuple[FixedPoint, ...]):
-    """Fixed points of a network, a tuple, and whether they are all.
+    """The fixed points of a network, a tuple that knows whether it is complete.
 
     Examples
     --------
@@ -67,7 +69,7 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
     complete: bool
     """Whether these are surely all fixed points of the network."""
     message: str
-    """What may be missing; empty if they are all."""
+    """What may be missing; empty if nothing is."""
 
     def __new__(cls, points: Iterable[FixedPoint] = (), message: str = "") -> FixedPoints:
         """Make a tuple of points, complete if there is no message."""
@@ -76,7 +78,7 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
         return made
 
     def __getnewargs__(self) -> tuple[tuple[FixedPoint, ...], str]:
-        """What a copy or an unpickled tuple is made from."""
+        """Return the arguments from which a copy or an unpickled tuple is made."""
         return tuple(self), self.message
 
     def _headline(self) -> str:
@@ -111,15 +113,15 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
 @guarded
 @limited
 def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
-    """Fixed points of the noise-free network: every one for one neuron, and for a piecewise-linear activation.
+    """Find the fixed points of the noise-free network, all of them for one neuron and for a piecewise-linear f.
 
-    One neuron: every root of a - w f(a) - drive, isolated by interval arithmetic, see
-    :func:`~ctrnn_theory.dynamics.roots.one_neuron`. Several neurons with a piecewise-linear f, up to 14 of relu or 12
-    of hardtanh: every one, by :func:`~ctrnn_theory.dynamics.piecewise_linear.enumerate_states`. A continuum is given
-    by its ends.
-    Otherwise Newton's method from 512 seeded starts, half of them relaxed from corners of the states, duplicates
-    removed. Some may then be missed, unless the network contracts, so that it has one: of random networks of 8 neurons
-    and weights of standard deviation 3/√8 about one unstable point in fifteen.
+    For one neuron every root of a - w f(a) - drive is isolated by interval arithmetic, see
+    :func:`~ctrnn_theory.dynamics.roots.one_neuron`. For several neurons with a piecewise-linear f, up to 14 of relu or
+    12 of hardtanh, every point is found by :func:`~ctrnn_theory.dynamics.piecewise_linear.enumerate_states`. A
+    continuum of points is given by its ends. Otherwise Newton's method starts from 512 seeded states, of which half are
+    relaxed from corners of the states, and duplicates are removed. It may miss points, unless the network contracts and
+    so has one alone: of random networks of 8 neurons and weights of standard deviation 3/√8 it misses about one
+    unstable point in fifteen.
 
     Parameters
     ----------
@@ -131,9 +133,9 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     Returns
     -------
     FixedPoints
-        Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether they
-        are surely all, and ``message`` what may be missing: where the search is by Newton's method, where there is a
-        continuum, or where rounding hides how many roots lie together.
+        Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether these
+        are surely all, and ``message`` what may be missing: points that Newton's method missed, points of a continuum,
+        or roots that rounding does not tell apart.
 
     Examples
     --------
@@ -165,9 +167,9 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
     eigenvalues = np.linalg.eigvals(A).astype(np.complex128)
     stable = bool(np.all(np.abs(eigenvalues) < 1.0))
     kinks = np.array(net.activation.breakpoints)
-    nearby = np.abs(a[:, None] - kinks) <= 1e-12 * (1.0 + np.abs(a[:, None]))
+    nearby = np.abs(a[:, None] - kinks) <= ON_KINK * (1.0 + np.abs(a[:, None]))
     if nearby.any():
-        shift = 1e-9 * (1.0 + np.abs(a)) * nearby.any(axis=1)
+        shift = SIDE * (1.0 + np.abs(a)) * nearby.any(axis=1)
         jumps = [kink.location for kink in net.activation.kinks if kink.value_jump]
         stable = (
             stable
@@ -182,6 +184,7 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
 
 
 def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
+    """Return the different states (N,) that Newton's method reaches from random states and relaxed corners."""
     rng = np.random.default_rng(0)
     f, df = net.activation, net.activation.derivative
     scale = 1.0 + np.max(np.abs(drive))
@@ -193,19 +196,20 @@ def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
 
 
 def _relaxed_corners(net: CTRNN, drive: FloatArray, scale: float, rng: np.random.Generator) -> FloatArray:
-    """States (M, N) near attractors: where corners f(±far) lead, all 2^N of them or 256 drawn."""
+    """Return states (M, N) near attractors, to which corners f(±CORNER) lead: all 2^N of them, or 256 at random."""
     if 2**net.n <= STARTS:
         signs = 2.0 * (np.arange(2**net.n)[:, None] >> np.arange(net.n) & 1) - 1.0
     else:
         signs = rng.choice([-1.0, 1.0], size=(STARTS, net.n))
-    h: FloatArray = net.activation(FAR * scale * signs)
-    for _ in range(RELAXED):
+    h: FloatArray = net.activation(CORNER * scale * signs)
+    for _ in range(RELAXATION_STEPS):
         moved = 0.5 * (h + net.activation(h @ net.W.T + drive))
         h = np.where(np.max(np.abs(moved), axis=1, keepdims=True) < BOUND, moved, h)
     return h
 
 
 def _distinct(states: list[FloatArray]) -> list[FloatArray]:
+    """Return the states without those that equal an earlier one to `SAME`."""
     kept: list[FloatArray] = []
     for state in states:
         if all(np.max(np.abs(state - other)) > SAME * (1.0 + np.max(np.abs(other))) for other in kept):

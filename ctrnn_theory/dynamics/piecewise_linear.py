@@ -1,4 +1,4 @@
-"""Every fixed point of a network with a piecewise-linear activation: one linear system for each region of states."""
+"""Every fixed point of a network with a piecewise-linear activation, by a linear system for each region of states."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-MAX_REGIONS = 600_000  # 3^12: hardtanh, 12 neurons
-MAX_SLOPES = 20_000  # matrices to invert: 2^14
-CHUNK = 60_000  # regions looked at together
+MAX_REGIONS = 600_000  # which bounds the time; hardtanh has 3^12 with 12 neurons
+MAX_SLOPES = 20_000  # matrices to invert, which bounds the time; relu has 2^14 with 14 neurons
+CHUNK = 60_000  # regions that are examined together, which bounds the memory
 SINGULAR = 1e10  # condition number beyond which a region's solutions, if any, are taken for a continuum
-EDGE = 1e-8  # relative; how far outside its region rounding may put a solution
-JUMP = 1e-12  # relative distance from a jump that counts as on it
-RESIDUAL = 1e-9  # relative
+EDGE = 1e-8  # relative distance outside its region to which rounding may move a solution
+JUMP = 1e-12  # relative distance from a jump within which a pre-activation lies on it
+RESIDUAL = 1e-9  # relative, of a solution
 SAME = 1e-6  # relative distance below which two solutions on a border are one
 
 
 def enumerable(f: Activation, n: int) -> bool:
-    """Whether :func:`enumerate_states` can treat n neurons with this activation.
+    """Return whether :func:`enumerate_states` can treat n neurons with this activation.
 
-    f is piecewise linear, and the regions are at most 3^12 or so: 14 neurons of relu, 12 of hardtanh.
+    It can if f is piecewise linear and there are not too many regions: 14 neurons of relu, or 12 of hardtanh.
 
     Examples
     --------
@@ -40,8 +40,8 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[l
     A region has one piece of f, α + β a, for each neuron. In it the pre-activation solves
     ``(I - W diag β) a = W α + drive``; a solution counts if it lies in the region, borders included. A jump is a
     piece of its own, one point wide, where f takes the mean of its limits. Where the matrix is singular the region
-    holds no fixed point or a continuum of them: of that the list holds the ends, which lie in its neighbours too,
-    if it has any and those are not singular.
+    holds no fixed point or a continuum of them. Of a continuum the list holds the ends, which lie in neighbouring
+    regions too, unless these are singular as well.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[l
     Returns
     -------
     list of FloatArray, bool
-        States (N,), each once; and whether no region is singular, so that these are surely all.
+        The states (N,), each once; and whether no region is singular, so that these are surely all.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def solve_in_region(
 ) -> FloatArray | None:
     """Solve h = f(W h + drive) with each neuron on the straight piece of f that holds its pre-activation a (N,).
 
-    None if a neuron, or its solution, is not on such a piece, or is nearer than `margin` (N,) to its ends.
+    Returns None if a neuron, or its solution, is not on such a piece, or is nearer than `margin` (N,) to its ends.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def solve_in_region(
 
 
 def _table(f: Activation) -> FloatArray:
-    """Pieces of f as rows (lower end, upper end, α, β), jumps included, (P, 4)."""
+    """Return the pieces of f, jumps included, as rows (lower end, upper end, α, β), (P, 4)."""
     rows = []
     for piece in f.pieces:
         alpha, beta = (*(piece.polynomial or ()), 0.0)[:2]
@@ -150,7 +150,7 @@ def _inside(
 def _solutions(
     f: Activation, W: FloatArray, drive: FloatArray, table: FloatArray, pieces: IntArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Solutions (M, N) in regions found to hold one, and whether they lie on a border, where two may be the same."""
+    """Return the solutions (M, N) in regions that hold one, and whether they lie on a border, where two may be one."""
     lower, upper, alpha, beta = table[pieces].transpose(2, 0, 1)
     M = np.eye(len(W)) - W * beta[:, None, :]
     a = np.linalg.solve(M, (alpha @ W.T + drive)[:, :, None])[:, :, 0]

@@ -1,4 +1,4 @@
-"""Every fixed point of one neuron: roots of a - w f(a) - d, isolated by interval arithmetic."""
+"""Every fixed point of one neuron: the roots of a - w f(a) - d, isolated by interval arithmetic."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from ctrnn_theory.activations.symbolic.pieces import Piece
 from ctrnn_theory.support.types import FloatArray
 
 EPS = float(np.finfo(float).eps)
-NOISE = 32.0 * EPS  # relative, of the equation: more than its rounding errors
-MOST = 100_000  # cells looked at together
-LARGEST = 1e300  # pre-activation
-WIDE = 1e-2  # relative width of a cluster that holds no root in particular
+NOISE = 32.0 * EPS  # relative size of the equation that rounding errors stay below
+MOST = 100_000  # cells that are examined together, which bounds the memory
+LARGEST = 1e300  # pre-activation at the ends of the line
+WIDE = 1e-2  # relative width of a cluster above which no place in it can be given as a root
+PLACES = 33  # points of a cluster, of which the one with the smallest equation is given as its root
 POWERS = 2.0 ** np.concatenate([np.arange(-4.0, 11.0), np.arange(18.0, 997.0, 8.0)])
 CELLS = np.concatenate([[-LARGEST], -POWERS[::-1], [0.0], POWERS, [LARGEST]])
-"""Ends of the cells at first."""
+"""Ends of the first cells."""
 
 
 @dataclass
 class Roots:
-    """Pre-activations and states of the fixed points of one neuron."""
+    """The pre-activations and states of the fixed points of one neuron."""
 
     found: list[tuple[float, float]] = field(default_factory=list)
-    """Pairs (a, h) with a = w h + d, h = f(a)."""
+    """Pairs (a, h) with a = w h + d and h = f(a)."""
     remarks: list[str] = field(default_factory=list)
-    """What may be missing; none if these are all."""
+    """Sentences on what may be missing; none if these are all."""
 
     def add(self, a: float, h: float) -> None:
-        """Add a root, unless it is there."""
+        """Add a root, unless it is there already."""
         if (a, h) not in self.found:
             self.found.append((a, h))
 
 
 def one_neuron(f: Activation, w: float, d: float) -> Roots:
-    """Fixed points h = f(w h + d), at pre-activations up to 1e300 in size.
+    """Find the fixed points h = f(w h + d) with pre-activations up to 1e300 in size.
 
-    On a straight piece of f the equation is linear. On any other piece the line is cut into cells. A cell is done with
-    once interval arithmetic shows that r(a) = a - w f(a) - d is not 0 in it, or that r is monotone in it, so that its
-    signs at the ends decide; else it is halved. What is left where r is 0 to rounding is a cluster of roots that
-    double precision cannot tell apart: one is given for it. At a jump f has the mean of its limits.
+    On a straight piece of f the equation is linear. On any other piece the line is cut into cells. A cell is finished
+    once interval arithmetic shows that r(a) = a - w f(a) - d is not 0 in it, or that r is monotone in it, so that the
+    signs at its ends decide; otherwise it is halved. Cells in which r is 0 to rounding form clusters of roots that
+    double precision cannot tell apart, and one root is given for each. At a jump f has the mean of its limits.
 
     Examples
     --------
@@ -70,11 +71,12 @@ def one_neuron(f: Activation, w: float, d: float) -> Roots:
 
 
 def _straight(piece: Piece, w: float, d: float, roots: Roots) -> None:
+    """Add the root on a straight piece, or the ends of a continuum of them."""
     alpha, beta = (*(piece.polynomial or ()), 0.0)[:2]
-    rest, size = w * alpha + d, abs(w * alpha) + abs(d)
+    constant, size = w * alpha + d, abs(w * alpha) + abs(d)
     slope = 1.0 - w * beta
     if abs(slope) <= EPS:
-        if abs(rest) <= NOISE * size:
+        if abs(constant) <= NOISE * size:
             between = f"a = {piece.lower:g} and a = {piece.upper:g}"
             roots.remarks.append(
                 f"all states at pre-activations between {between} are fixed points; the ends are given"
@@ -85,19 +87,19 @@ def _straight(piece: Piece, w: float, d: float, roots: Roots) -> None:
             if np.isinf(piece.lower) and np.isinf(piece.upper):
                 roots.add(0.0, alpha)
         return
-    a = rest / slope
+    a = constant / slope
     if _within(piece, a, NOISE * size / abs(slope)):
         roots.add(a, alpha + beta * a)
 
 
 def _within(piece: Piece, a: float, error: float) -> bool:
-    """Whether a lies in the piece, and not on its ends, which are looked at by themselves."""
+    """Return whether a lies in the piece, and not on its ends, which are examined by themselves."""
     margins = [error + NOISE * abs(end) if np.isfinite(end) else 0.0 for end in (piece.lower, piece.upper)]
     return bool(piece.lower + margins[0] < a < piece.upper - margins[1])
 
 
 def _curved(piece: Piece, w: float, d: float, roots: Roots) -> None:
-    """Isolate the roots in a piece that is not straight."""
+    """Add the roots on a piece that is not straight."""
 
     def r(a: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -128,7 +130,7 @@ def _curved(piece: Piece, w: float, d: float, roots: Roots) -> None:
 def _judge(
     piece: Piece, w: float, d: float, left: FloatArray, right: FloatArray, r: Callable[[FloatArray], FloatArray]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Whether a cell has r monotone with a change of sign, has r = 0 to rounding all over, or is to be halved."""
+    """Return whether in a cell r is monotone with a change of sign, is 0 to rounding, or needs the cell halved."""
     with np.errstate(all="ignore"):
         values, slopes = (np.sort(w * np.array(piece_bounds(piece, left, right, k)), axis=0) for k in (0, 1))
         least, most = 1.0 - slopes[1], 1.0 - slopes[0]
@@ -148,7 +150,7 @@ def _judge(
 
 
 def _bisect(r: Callable[[FloatArray], FloatArray], brackets: FloatArray) -> FloatArray:
-    """Roots (M,) in brackets (2, M) with one change of sign each, to neighbouring numbers."""
+    """Return the roots (M,) in brackets (2, M) with one change of sign each, to neighbouring numbers."""
     low, high = brackets
     sign = np.sign(r(low))
     while True:
@@ -162,7 +164,7 @@ def _bisect(r: Callable[[FloatArray], FloatArray], brackets: FloatArray) -> Floa
 
 
 def _add_clusters(cells: FloatArray, piece: Piece, r: Callable[[FloatArray], FloatArray], roots: Roots) -> None:
-    """One root for each cluster: for cells (2, M) that touch each other, and are not at a root found already."""
+    """Add one root for each cluster of cells (2, M) that touch each other, unless it holds a root already."""
     left, right = cells[:, np.argsort(cells[0])]
     if not left.size:
         return
@@ -170,13 +172,13 @@ def _add_clusters(cells: FloatArray, piece: Piece, r: Callable[[FloatArray], Flo
     for low, high in zip(left[starts], np.maximum.reduceat(right, starts), strict=True):
         if any(low <= a <= high for a, _ in roots.found):
             continue
-        apart = low > 0.0 or high < 0.0  # from zero, where widths are relative to nothing
-        if apart and high - low > WIDE * min(abs(low), abs(high)):  # the equation is nothing but rounding errors there
+        apart = low > 0.0 or high < 0.0  # at zero there is nothing that a width is relative to
+        if apart and high - low > WIDE * min(abs(low), abs(high)):  # rounding errors are all that is left of r there
             roots.remarks.append(
                 f"whether there are fixed points between a = {low:.3g} and {high:.3g} is lost to rounding"
             )
             continue
-        places = np.linspace(low, high, 33)
+        places = np.linspace(low, high, PLACES)
         a = float(places[np.argmin(np.abs(r(places)))])
         if _within(piece, a, 0.0):
             roots.add(a, float(piece.value(a)))

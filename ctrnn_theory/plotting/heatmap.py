@@ -46,7 +46,7 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
     Examples
     --------
     >>> from matplotlib import pyplot as plt
-    >>> from ctrnn_theory.sweeping.grid import sweep
+    >>> from ctrnn_theory.sweeping.sweep import sweep
     >>> spec = {"fixed": {"w": 0.5}, "axes": {"sigma": [0.1, 0.2, 0.4], "gamma": {"logspace": [-2, 0, 3]}}}
     >>> ax = heatmap(sweep(spec, workers=1), x="sigma", y="gamma", quantity="bias")
     >>> ax.get_yscale()

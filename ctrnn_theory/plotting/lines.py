@@ -40,7 +40,7 @@ def lines(
     Examples
     --------
     >>> from matplotlib import pyplot as plt
-    >>> from ctrnn_theory.sweeping.grid import sweep
+    >>> from ctrnn_theory.sweeping.sweep import sweep
     >>> spec = {"fixed": {"w": 0.5}, "axes": {"sigma": [0.1, 0.2], "site": ["inside", "outside"]}}
     >>> ax = lines(sweep(spec, workers=1), x="sigma", quantity="bias", colour="site")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]

@@ -46,7 +46,7 @@ def solve(
     tolerance
         Largest relative change of mean, covariance and third cumulants in the last iteration.
     max_iterations
-        Most iterations.
+        Largest number of iterations.
 
     Returns
     -------
@@ -59,11 +59,11 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than 64 neurons.
+        If the network has more than 64 neurons.
     Divergence
         If the mean or the covariance grows without bound.
     ValueError
-        For a tolerance that is not positive, or fewer than one iteration.
+        If the tolerance is not positive, or fewer than one iteration is allowed.
 
     Examples
     --------

@@ -100,7 +100,7 @@ def solve(
     Divergence
         If the mean or the covariance grows without bound.
     ValueError
-        For a tolerance that is not positive, or fewer than one iteration.
+        If the tolerance is not positive, or fewer than one iteration is allowed.
 
     Examples
     --------

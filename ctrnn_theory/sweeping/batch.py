@@ -1,4 +1,4 @@
-"""A batch of points by one method: the rows of its results, and the reasons of those that failed."""
+"""A batch of points by one method: the rows of its results, and the reasons why points failed."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ UNIT = 1024
 
 @dataclass(frozen=True)
 class Task:
-    """Points to be computed by one method."""
+    """Points that one method is to compute."""
 
     method: int
-    """Its number among the methods of the sweep."""
+    """Number of the method among those of the sweep."""
     points: IntArray
-    """Numbers of the points, ascending; whole units."""
+    """Numbers of the points, ascending, in whole units."""
     longest: float = math.inf
-    """Seconds after which it ends with what it has, if that is anything."""
+    """Seconds after which the task ends with the units that it has finished, if there are any."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Points that are finished."""
+    """The results of points that are finished."""
 
     rows: Rows
     """Structured array of :func:`row_type`."""
     reasons: tuple[str, ...]
-    """Why points failed: the field "failure" counts from 1 into it, and is 0 for a point that did not."""
+    """Why points failed: the field "failure" counts from 1 into these, and is 0 for a point that did not fail."""
 
 
 def row_type(spec: Spec) -> np.dtype[np.void]:
-    """Layout of a row: method, point, failure, and the quantities that are asked for, (N,) where they are by neuron."""
+    """Return the layout of a row: method, failure, point, and the quantities, which are (N,) if by neuron."""
     kinds: list[Any] = [("method", "<i4"), ("failure", "<i4"), ("point", "<i8")]
     for name in spec.quantities:
         by_neuron = name in BY_NEURON and spec.network is not None
@@ -57,16 +57,17 @@ def row_type(spec: Spec) -> np.dtype[np.void]:
 
 
 def unit(spec: Spec, method: str) -> int:
-    """Points that are computed together whatever the batch: 1 but for the vectorised methods."""
+    """Return how many points are computed together whatever the batch, which is 1 but for the vectorised methods."""
     return UNIT if vectorised.takes(spec, method) else 1
 
 
 def evaluate(spec: Spec, task: Task, own: Iterable[Method] = ()) -> Batch:
-    """Compute the points of a task, as many whole units as its time allows; what fails is told in the rows.
+    """Compute the points of a task, as many whole units as its time allows; the rows say which points failed.
 
-    Points of which one takes much longer than those that the length of tasks was estimated from are thus kept soon.
-    BLAS is held to one thread whatever the size: it is points that are spread over cores, and last bits may depend on
-    the number of threads. `own`: methods that the user registered, of which this process may not know.
+    The limit on time returns results soon even where points take much longer than those that the length of tasks was
+    estimated from. BLAS uses one thread whatever the size, since points are what is distributed over cores, and since
+    the last bits of a result may depend on the number of threads. `own` holds the methods that the user registered,
+    which this process may not know.
     """
     know(own)
     method, count = spec.methods[task.method], task.points.size
@@ -92,47 +93,46 @@ def evaluate(spec: Spec, task: Task, own: Iterable[Method] = ()) -> Batch:
                 _one(spec, method, int(task.points[i]), i, found)
         task, found = Task(task.method, task.points[:done]), found.first(done)
         wanted = {"bias", "loss"} & set(spec.quantities)
-        rest = _noise_free(spec, task.points, found.reasons) if wanted else np.nan
-    return _batch(spec, task, found, rest)
+        fixed_points = _noise_free(spec, task.points, found.reasons) if wanted else np.nan
+    return _batch(spec, task, found, fixed_points)
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the method says of P points of N neurons, filled in by and by."""
+    """The results of a method at P points of N neurons, which are filled in one after the other."""
 
     mean: FloatArray
-    """(P, N)."""
+    """Mean of the state (P, N)."""
     variance: FloatArray
-    """(P, N)."""
+    """Variance of the state (P, N)."""
     error: FloatArray
     """Standard error of the mean (P, N)."""
-    spread: FloatArray
-    """Variance of what the loss is of, summed over it, (P,)."""
+    readout_variance: FloatArray
+    """Sum of the variances of the readout, or else of the state, (P,)."""
     seconds: FloatArray
-    """(P,)."""
+    """Time of the computation in seconds (P,)."""
     converged: BoolArray
-    """(P,)."""
+    """Whether the method reached its tolerance (P,)."""
     reasons: dict[int, str] = field(default_factory=dict)
-    """Why points failed, by place."""
+    """Why points failed, by their place in the task."""
 
     def first(self, count: int) -> _Found:
-        """Return what was found of the first points, of which others have no reasons."""
-        names = ("mean", "variance", "error", "spread", "seconds", "converged")
+        """Return the results of the first points; points that were not computed have no reasons."""
+        names = ("mean", "variance", "error", "readout_variance", "seconds", "converged")
         return replace(self, **{name: getattr(self, name)[:count] for name in names})
 
 
-def _batch(spec: Spec, task: Task, found: _Found, rest: Any) -> Batch:
-    """Rows of what was found; `rest`: noise-free states (P, N)."""
-    gap, W_out = found.mean - rest, None if spec.network is None else spec.network.W_out
-    shift = (
-        gap if W_out is None else np.sum(gap[:, None] * W_out, axis=2)
-    )  # by itself, whatever the batch: not gap @ Wᵀ
+def _batch(spec: Spec, task: Task, found: _Found, fixed_points: Any) -> Batch:
+    """Return the rows of what was found, with the noise-free fixed points (P, N), or NaN, that biases are from."""
+    gap, W_out = found.mean - fixed_points, None if spec.network is None else spec.network.W_out
+    # not gap @ Wᵀ, whose last bits depend on the number of points
+    shift = gap if W_out is None else np.sum(gap[:, None] * W_out, axis=2)
     values = {
         "mean": found.mean,
         "bias": gap,
         "variance": found.variance,
         "standard_error": found.error,
-        "loss": found.spread + np.sum(shift**2, axis=1),
+        "loss": found.readout_variance + np.sum(shift**2, axis=1),
         "seconds": found.seconds,
         "converged": found.converged,
     }
@@ -148,14 +148,14 @@ def _batch(spec: Spec, task: Task, found: _Found, rest: Any) -> Batch:
 
 
 def _together(spec: Spec, method: str, points: IntArray, block: IntArray, found: _Found) -> IntArray:
-    """Take a unit at once; returns the places that are left to be taken one by one."""
+    """Compute a unit at once; return the places of points that must be computed one by one."""
     begin = perf_counter()
     try:
         laws = vectorised.laws(spec, method, points)
-    except (ValueError, ArithmeticError):  # one of them has no moments: which, the method for one will say
+    except (ValueError, ArithmeticError):  # one of them has no moments, and the method for one network finds which
         return block
     found.mean[block, 0], found.variance[block, 0] = laws.mean, laws.variance
-    found.spread[block], found.converged[block] = laws.variance, laws.known
+    found.readout_variance[block], found.converged[block] = laws.variance, laws.known
     found.seconds[block] = (perf_counter() - begin) / block.size
     found.reasons.update({int(block[i]): reason for i, reason in laws.failed.items()})
     known = laws.known.copy()
@@ -164,7 +164,7 @@ def _together(spec: Spec, method: str, points: IntArray, block: IntArray, found:
 
 
 def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
-    """Take one point by the method itself."""
+    """Compute one point by the method for one network."""
     point, options = spec.point(number), dict(spec.options.get(method, {}))
     own = METHODS[method].options.names
     if "rng" in own:
@@ -172,24 +172,29 @@ def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
     if "workers" in own:
         options["workers"] = 1
     try:
-        net, noise, u = spec.model(point)
+        net, noise, u = spec.arguments(point)
         law = predict(net, noise, u, method, **options)
-    except (SystemError, OSError) as error:  # of this machine, and not of the point
-        if isinstance(error.__cause__, KeyboardInterrupt):  # as Numba passes it on
+    except (SystemError, OSError) as error:  # the machine failed, and not the point
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Numba turns an interrupt into a SystemError
             raise KeyboardInterrupt from error
         raise
-    except Exception as error:  # whatever it is, the others go on
+    except Exception as error:  # whatever it is, the other points go on
         found.reasons[i] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return
     found.mean[i], found.variance[i] = law.mean, np.diag(law.covariance)
-    found.spread[i] = np.trace(law.covariance if net.W_out is None else net.W_out @ law.covariance @ net.W_out.T)
+    found.readout_variance[i] = np.trace(
+        law.covariance if net.W_out is None else net.W_out @ law.covariance @ net.W_out.T
+    )
     found.seconds[i], found.converged[i] = law.seconds, law.converged
     if law.standard_error is not None:
         found.error[i] = law.standard_error
 
 
 def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatArray:
-    """Fixed point that the noise-free network goes to from rest at each point, (P, N); NaN and a reason without one."""
+    """Return the noise-free fixed points (P, N) that the points settle to from the zero state; NaN where there is none.
+
+    The reason why there is none is added to `reasons`.
+    """
     states = np.full((points.size, spec.neurons), np.nan)
     left = np.ones(points.size, bool)
     for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
@@ -200,7 +205,7 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
             reasons.setdefault(int(places[i]), reason)
     for i in np.flatnonzero(left).tolist():
         try:
-            net, _, u = spec.model(spec.point(int(points[i])))
+            net, _, u = spec.arguments(spec.point(int(points[i])))
             end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state())
             states[i] = end.fixed_point
             if not end.converged:

@@ -28,21 +28,20 @@ if TYPE_CHECKING:
 
 Format = Literal["netcdf", "zarr"]
 FILES = {"netcdf": "sweep.nc", "zarr": "sweep.zarr"}
-"""By format."""
+"""Name of the dataset's file in the folder of a sweep, by format."""
 OVERHEAD = 1 << 16
-"""Bytes of a NetCDF file beside its numbers, about."""
+"""Bytes that a NetCDF file has beside its numbers, about."""
 REMEDY = f"run the same sweep again, which makes it from {POINTS}"
 NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
-"""What may differ between reasons that are otherwise the same."""
+"""Part of a reason that may differ between reasons that count as the same."""
 
 
 def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
-    """Lay out batches over methods, axes, and neurons if there are several; points without a number hold NaN.
+    """Lay batches out over methods, axes, and neurons if there are several; points without a number hold NaN.
 
-    The first dimension is not called "method", which xarray has another use for in ``sel``.
-
-    ``failure`` is 0 where a point did not fail, and otherwise counts from 1 into the reasons, a JSON list that is an
-    attribute of it; of reasons that differ in numbers alone there is the first.
+    The first dimension is called "methods", since "method" is an argument of xarray's ``sel``. ``failure`` is 0 where a
+    point did not fail, and otherwise counts from 1 into the reasons, a JSON list in its attribute "reasons". Of reasons
+    that differ in numbers alone the first is kept.
     """
     import xarray
 
@@ -74,11 +73,12 @@ def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
 
 
 def _units(attributes: dict[str, str], has: bool, unit: str = "1") -> dict[str, str]:
+    """Return the attributes of a variable with its unit, if it has one."""
     return attributes | {"units": unit} if has else attributes
 
 
 def _failures(spec: Spec, batches: list[Batch]) -> tuple[np.ndarray[Any, Any], list[str]]:
-    """Failure of every point by method, (methods, points), and the reasons: those of first points, in their order."""
+    """Return the failure of every point by method, (methods, points), and the reasons, in the order of first points."""
     first: dict[str, tuple[int, int, str]] = {}
     for batch in batches:
         for row in batch.rows[batch.rows["failure"] > 0]:
@@ -105,7 +105,7 @@ def failures(dataset: xarray.Dataset) -> dict[str, int]:
 def save(dataset: xarray.Dataset, writer: Writer, form: Format) -> Path:
     """Write a dataset into the folder of a sweep, whole or not at all, after its checksum.
 
-    NetCDF is written by netCDF4, whose wheels bring their HDF5, and which writes all kinds of numbers and text.
+    NetCDF is written by netCDF4, whose wheels contain HDF5, and which writes all kinds of numbers and text.
     """
     name, folder = FILES[form], writer.folder
     target = folder.place / name
@@ -117,7 +117,7 @@ def save(dataset: xarray.Dataset, writer: Writer, form: Format) -> Path:
     with folder.writing(name):
         temporary = folder.place / ".sweep.zarr"
         shutil.rmtree(temporary, ignore_errors=True)
-        dataset.to_zarr(temporary, zarr_format=2)  # the third has no text of fixed length
+        dataset.to_zarr(temporary, zarr_format=2)  # the third format has no text of fixed length
         writer.count(**{name: measure(temporary)})
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
@@ -125,6 +125,7 @@ def save(dataset: xarray.Dataset, writer: Writer, form: Format) -> Path:
 
 
 def _to_netcdf(dataset: xarray.Dataset, path: Path) -> None:
+    """Write a NetCDF file, or raise an OSError that says why it cannot be written."""
     try:
         dataset.to_netcdf(path, engine="netcdf4")
     except (RuntimeError, OSError) as error:  # the NetCDF library does not say why
@@ -139,7 +140,7 @@ def load(place: Path) -> xarray.Dataset:
     Raises
     ------
     ValueError
-        If the folder has none, or a damaged one.
+        If the folder has no dataset, or a damaged one.
     """
     import xarray
 
@@ -169,7 +170,7 @@ def load(place: Path) -> xarray.Dataset:
 
 
 def check_format(form: Any) -> None:
-    """Refuse what is no format, or one that is not installed."""
+    """Raise a ValueError for a format that is unknown, or whose package is not installed."""
     if form not in FILES:
         raise ValueError(f"format must be one of {', '.join(FILES)}; got {form!r}")
     if form == "zarr":

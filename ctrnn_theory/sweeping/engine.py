@@ -1,4 +1,4 @@
-"""Tasks of a measured length, on this machine's cores, a cluster by Dask, or a function like ``map``."""
+"""The engines of a sweep: tasks of a measured length on the cores of this machine, a Dask cluster, or a ``map``."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from ctrnn_theory.sweeping.batch import Batch, Task, evaluate, unit
 from ctrnn_theory.sweeping.spec import Spec
 
 LENGTH, LONGEST = 1.0, 2.0
-"""Seconds that a task is to last; and after which it ends with what it has, where it takes longer than expected."""
+"""Seconds that a task should last, and seconds after which it ends with the units that it has finished."""
 MOST = 100_000
-"""Points of a task, which bounds its memory."""
+"""Largest number of points of a task, which bounds its memory."""
 SAMPLED, ENOUGH = 8, 0.5
-"""Units that are timed at most, and seconds after which fewer will do."""
+"""Largest number of units that are timed, and seconds of timing that are enough."""
 WINDOW = 1000
 """Tasks that a cluster is given at a time."""
 ANSWER = 60.0
 """Seconds in which a worker of a cluster must answer."""
 RETRIES = 3
-"""Times that a cluster tries a task anew."""
+"""How often a cluster repeats a task whose worker died."""
 
 
 def sample(spec: Spec, method: int, units: Iterable[IntArray]) -> Iterator[tuple[Batch, float]]:
-    """Compute a few units of points, and give each with the seconds that one takes, as they say so far.
+    """Compute a few units of points, and yield each with the seconds a unit takes, as estimated from those so far.
 
-    The first compiles, and is timed only if it is alone. Units whose order is random tell how long the others take.
+    The first unit compiles, and is timed only if it is the only one. The estimate holds for the units that are not
+    sampled if these are in a random order.
     """
     timed = 0.0
     for count, points in enumerate(islice(units, SAMPLED + 1)):
@@ -51,7 +52,7 @@ def sample(spec: Spec, method: int, units: Iterable[IntArray]) -> Iterator[tuple
 
 
 def estimate(spec: Spec) -> float:
-    """Seconds that the whole sweep takes on one core, by a sample of its points."""
+    """Estimate the seconds that the whole sweep takes on one core from a sample of its points."""
     total, rng = 0.0, np.random.default_rng(0)
     for number, method in enumerate(spec.methods):
         size = unit(spec, method)
@@ -66,7 +67,7 @@ def estimate(spec: Spec) -> float:
 def run(spec: Spec, missing: list[IntArray], workers: Workers = None, client: Any = None) -> Iterator[Batch]:
     """Compute points, given by method, and yield batches as they finish, in any order.
 
-    What tasks leave undone, since it takes longer than was estimated, is dealt out again.
+    Points that tasks leave undone, since they take longer than was estimated, are put into new tasks.
     """
     while any(points.size for points in missing):
         undone: list[list[IntArray]] = [[] for _ in missing]
@@ -82,10 +83,11 @@ def run(spec: Spec, missing: list[IntArray], workers: Workers = None, client: An
 def _round(
     spec: Spec, missing: list[IntArray], sent: dict[tuple[int, int], IntArray], workers: Workers, client: Any
 ) -> Iterator[Batch]:
-    """Try to compute points; `sent` gets those of each task, by its method and its first point.
+    """Compute points once, as far as the time of their tasks allows; enter each task's points in `sent`.
 
-    The first batches are samples, taken here, from which the lengths of tasks follow. Points are dealt out at random,
-    so that tasks last about the same where costs vary over the grid.
+    The keys of `sent` are the method and the first point of a task. The first batches are samples, computed in this
+    process, from which the number of points of a task follows. Points are put into tasks at random, so that tasks last
+    about the same where costs vary over the grid.
     """
     rng, tasks, count = np.random.default_rng(0), [], 0
     for number, points in enumerate(missing):
@@ -98,9 +100,9 @@ def _round(
             sampled, seconds = sampled + 1, lasts
             yield batch
         length = max(1, min(round(LENGTH / seconds), MOST // size))
-        rest = order[sampled:]
-        tasks.append(_tasks(number, units, rest, length))
-        count += -(-rest.size // length)
+        remaining = order[sampled:]
+        tasks.append(_tasks(number, units, remaining, length))
+        count += -(-remaining.size // length)
 
     def dealt() -> Iterator[Task]:
         for task in (task for some in tasks for task in some):
@@ -108,18 +110,19 @@ def _round(
             yield task
 
     if count:
-        yield from _spread(partial(evaluate, spec, own=own_methods()), dealt(), count, workers, client)
+        yield from _distribute(partial(evaluate, spec, own=own_methods()), dealt(), count, workers, client)
 
 
 def _tasks(method: int, units: list[IntArray], order: NDArray[np.int64], length: int) -> Iterator[Task]:
+    """Yield tasks of so many units each, in the order given."""
     for first in range(0, order.size, length):
         yield Task(method, np.concatenate([units[i] for i in np.sort(order[first : first + length])]), LONGEST)
 
 
-def _spread(
+def _distribute(
     function: Callable[[Task], Batch], tasks: Iterator[Task], count: int, workers: Workers, client: Any
 ) -> Iterator[Batch]:
-    """Apply a function to tasks, by whatever there is to do it."""
+    """Apply a function to tasks on the cluster, by the function like map, or in at most `count` processes."""
     if client is not None:
         yield from _on_cluster(function, tasks, client)
     elif callable(workers):
@@ -127,11 +130,11 @@ def _spread(
     elif (count := min(threads(workers), count)) == 1:
         yield from map(function, tasks)
     else:
-        yield from processes.spread(function, tasks, count)
+        yield from processes.distribute(function, tasks, count)
 
 
 def _by(map_like: Callable[..., Any], function: Callable[[Task], Batch], tasks: Iterator[Task]) -> Iterator[Batch]:
-    """Have a function like map do the tasks, and see that what comes back are their results, each of them once."""
+    """Apply a function to tasks by a function like map, and check that it returns the result of each task once."""
     sent: set[tuple[int, int]] = set()
 
     def sending() -> Iterator[Task]:
@@ -150,7 +153,7 @@ def _by(map_like: Callable[..., Any], function: Callable[[Task], Batch], tasks: 
 
 
 def _on_cluster(function: Callable[[Task], Batch], tasks: Iterator[Task], client: Any) -> Iterator[Batch]:
-    """Keep a cluster supplied with tasks; those of a worker that dies go to another."""
+    """Apply a function to tasks on a cluster, so many at a time; another worker repeats the tasks of one that dies."""
     from distributed import as_completed
 
     def submit(task: Task) -> Any:
@@ -164,12 +167,12 @@ def _on_cluster(function: Callable[[Task], Batch], tasks: Iterator[Task], client
 
 @contextmanager
 def connected(dask: Any) -> Iterator[Any]:
-    """Give the client of the scheduler at an address, closed in the end; or None, or a client, as it is.
+    """Yield a client of the scheduler at an address, and close it in the end; yield None or a client as it is.
 
     Raises
     ------
     ValueError
-        If Dask is not installed, or there is no scheduler there.
+        If Dask is not installed, or there is no scheduler at the address.
     """
     if dask is None:
         yield None
@@ -191,10 +194,10 @@ def connected(dask: Any) -> Iterator[Any]:
 
 
 def _check_workers(client: Any) -> None:
-    """See that there is a worker that has this package: tasks would otherwise wait for ever."""
+    """Raise a ValueError if no worker has this package, for which tasks would wait for ever."""
     try:
         version = client.submit(_version, pure=False).result(timeout=ANSWER)
-    except Exception as error:  # a TimeoutError, or what an import raised
+    except Exception as error:  # a TimeoutError, or an error of the import
         raise ValueError(
             f"dask must have workers with ctrnn_theory {__version__}; none answered: {type(error).__name__} {error}"
         ) from error
@@ -203,4 +206,5 @@ def _check_workers(client: Any) -> None:
 
 
 def _version() -> str:
+    """Return the version of this package, where it runs."""
     return __version__

@@ -1,4 +1,4 @@
-"""What the parameters of a sweep are called, and the values that they may take."""
+"""The parameters of a sweep: their names, the values that they may take, and the axes of the grid."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ from ctrnn_theory.support.arguments import finite_number, positive_integer, real
 
 Value = float | str
 FORMS = ("linspace", "logspace")
+"""Functions of NumPy that make the values of an axis."""
 MOST = 1_000_000
-"""Values of an axis."""
+"""Largest number of values of an axis, which bounds its memory."""
 
 
 class Parameter(NamedTuple):
     """A parameter of the points."""
 
     about: str
-    """What it is, for labels; in the units of the state, which has none."""
+    """Description for labels; no parameter has a unit, as the state has none."""
     check: Callable[[str, Any], Value]
-    """Returns a value as it is kept, or raises a ValueError that says what is wrong with it."""
+    """Function of a name and a value that returns the value as it is kept, or raises a ValueError with the rule."""
     default: Value | None = None
-    """Where a specification does not say; None if it must."""
+    """Value where a specification has none; None if it must have one."""
 
 
 class Axis(NamedTuple):
-    """Values along one axis of the grid."""
+    """One axis of the grid."""
 
     values: tuple[Value, ...]
-    """In the order in which they are given, all different."""
+    """Values in the order in which they are given, all different."""
     written: Any
-    """A list, or linspace or logspace, as plain JSON."""
+    """The values as the specification has them, a list, or linspace or logspace, as plain JSON."""
 
     @property
     def logarithmic(self) -> bool:
-        """Whether it is evenly spaced in the logarithm."""
+        """Return whether it is evenly spaced in the logarithm."""
         return isinstance(self.written, dict) and "logspace" in self.written
 
 
 def _number(name: str, value: Any) -> float:
-    return finite_number(name, value) + 0.0  # no -0.0, which equals 0.0 and is written differently
+    """Return a finite number; -0.0, which equals 0.0 and is written differently, becomes 0.0."""
+    return finite_number(name, value) + 0.0
 
 
 def _sigma(name: str, value: Any) -> float:
@@ -77,7 +79,7 @@ NOISE = {
 NEURON = {
     "activation": Parameter("activation function", _activation, "relu"),
     "w": Parameter("self-connection w", _number),
-    "b": Parameter("bias b", _number, 0.0),
+    "b": Parameter("bias vector b", _number, 0.0),
     "gamma": Parameter("step over time constant γ", _gamma, 0.1),
     **NOISE,
 }
@@ -88,13 +90,13 @@ NETWORK = {
     "gamma": Parameter("step over time constant γ", _gamma),
     **NOISE,
 }
-"""Parameters of a network out of a file, beside the network; γ by default is the network's."""
+"""Parameters of a network from a file; the default of γ is the network's own."""
 
 
 def _entries(name: str, written: Any) -> list[Any]:
-    """Numbers or names of an array, of NumPy or of another library."""
+    """Return the numbers or names in an array of NumPy or of another library as a list."""
     if getattr(getattr(written, "dtype", None), "kind", "f") in "OSUT" and not np.ma.is_masked(written):
-        return np.asarray(written).ravel().tolist()  # of names; each entry is checked by itself
+        return np.asarray(written).ravel().tolist()  # each name is checked by itself
     return real_array(name, written, (None,)).tolist()
 
 
@@ -104,12 +106,14 @@ def _check_length(name: str, count: int) -> None:
 
 
 def axis(name: str, parameter: Parameter, written: Any) -> Axis:
-    """Values of an axis from a list, an array, or ``{"linspace": [first, last, count]}`` (or logspace, powers of ten).
+    """Return the axis written as a list, an array, or ``{"linspace": [first, last, count]}`` (or logspace).
+
+    The ends of logspace are powers of ten.
 
     Raises
     ------
     ValueError
-        For anything else, values that the parameter cannot take, none at all, or one that comes twice.
+        If it is anything else, or has values that the parameter cannot take, no values, or a value twice.
 
     Examples
     --------
@@ -126,7 +130,7 @@ def axis(name: str, parameter: Parameter, written: Any) -> Axis:
         first, last = (_number(f"{form} of axis {name}", end) for end in ends[:2])
         count = positive_integer(f"count in {form} of axis {name}", ends[2])
         _check_length(name, count)
-        with np.errstate(over="ignore"):  # told below
+        with np.errstate(over="ignore"):  # the check of each value reports an overflow
             values = getattr(np, form)(first, last, count).tolist()
         written = {form: [first, last, count]}
     elif isinstance(written, list | tuple | range):

@@ -1,9 +1,9 @@
-"""Tasks spread over processes of this machine, which are programs of their own and talk through pipes.
+"""Tasks distributed over processes of this machine, which are programs of their own and communicate through pipes.
 
 Such a process needs nothing from the one that starts it but its two pipes: no semaphores, no guard of the main module,
-no leave to have children. It can therefore be started wherever Python runs, also from a thread, a daemonic process or a
-worker of another engine. It ends when its input is closed, which the operating system does however the other process
-ended.
+and no permission to have children. It can therefore be started wherever Python runs, also from a thread, a daemonic
+process or a worker of another engine. It ends when its input is closed, which the operating system does however the
+other process ends.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Process = subprocess.Popen[bytes]
 PROGRAM = "import sys; sys.path[:] = {}; from ctrnn_theory.sweeping.processes import serve; serve()"
 
 
-def spread(function: Callable[[Task], Answer], tasks: Iterator[Task], processes: int) -> Iterator[Answer]:
+def distribute(function: Callable[[Task], Answer], tasks: Iterator[Task], processes: int) -> Iterator[Answer]:
     """Apply a function to tasks in processes, and yield the results as they come, in any order.
 
-    The function must be importable where it arrives. However the iteration ends, the processes have ended then. Where
-    none can be started, the work is done here.
+    The processes must be able to import the function. They have ended when the iteration ends, however it ends. If no
+    process can be started, this one does the work.
 
     Raises
     ------
     ChildProcessError
-        If a process ends before it has answered, as one does that the system kills.
+        If a process ends before it has answered, for example because the system killed it.
     """
     started: list[Process] = []
     feeders: list[Thread] = []
@@ -68,12 +68,12 @@ def spread(function: Callable[[Task], Answer], tasks: Iterator[Task], processes:
 
 def _start(processes: int, started: list[Process]) -> None:
     """Add processes to `started`, as many as the system allows, so that an interrupted caller knows of them."""
-    if not sys.executable or getattr(sys, "frozen", False):  # there is no interpreter to be started
+    if not sys.executable or getattr(sys, "frozen", False):  # there is no interpreter to start
         return
     command = [sys.executable, "-c", PROGRAM.format([os.path.abspath(path) for path in sys.path])]
     for _ in range(processes):
         try:
-            # in a session of its own: the terminal then interrupts the caller alone, which ends the others
+            # in a session of its own: the terminal then interrupts this process alone, which ends the others
             pipes = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         except OSError:
             return
@@ -100,20 +100,21 @@ def _feed(
                     answers.put((answer, None))
     except (EOFError, BrokenPipeError):
         error = ChildProcessError(f"a process that computed points ended before its time, with status {process.wait()}")
-    except BaseException as other:  # which would be lost in this thread
+    except BaseException as other:  # it would be lost in this thread
         error = other
     answers.put((None, error))
 
 
 def _send(to: Any, what: Any) -> None:
+    """Write an object to a pipe."""
     pickle.dump(what, to, pickle.HIGHEST_PROTOCOL)
     to.flush()
 
 
 def serve() -> None:
-    """Answer the tasks on standard input until it is closed: what such a process does."""
+    """Answer the tasks on standard input until it is closed; this is the program of a process."""
     source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is printed must not come between the answers
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # printed text must not mix with the answers
     received: SimpleQueue[bytes | None] = SimpleQueue()
     busy = Event()
 
@@ -122,7 +123,7 @@ def serve() -> None:
             while True:
                 received.put(pickle.load(source))
         received.put(None)
-        if busy.is_set():  # the other process has not waited for the answer: it is no more
+        if busy.is_set():  # the other process did not wait for the answer, and so it has ended
             interrupt_main()
 
     Thread(target=read, daemon=True).start()
@@ -134,6 +135,7 @@ def serve() -> None:
 
 
 def _answer(sent: bytes) -> tuple[Any, Exception | None]:
+    """Apply the function to the task that was sent; return the result and None, or None and the error."""
     try:
         function, task = pickle.loads(sent)
         return function(task), None

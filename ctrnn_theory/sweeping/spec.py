@@ -1,4 +1,4 @@
-"""What a sweep is of: fixed values, axes, methods and quantities; and its points, by number."""
+"""The specification of a sweep: fixed values, axes, methods and quantities; and the points of its grid, by number."""
 
 from __future__ import annotations
 
@@ -36,29 +36,31 @@ QUANTITIES = {
     "seconds": "time of the computation",
     "converged": "whether the method reached its tolerance",
 }
-"""What may be asked for. The first four are by neuron in a network out of a file."""
-BY_NEURON = tuple(QUANTITIES)[:4]
+"""What a sweep can compute, and the description of each."""
+BY_NEURON = ("mean", "bias", "variance", "standard_error")
+"""Quantities that a network from a file has for each neuron."""
 DEFAULT = ("mean", "bias", "variance", "converged")
+"""Quantities of a sweep that names none."""
 OURS = ("rng", "workers")
-"""Options of methods that the sweep sets: seeds are by point, and points are what is spread over cores."""
+"""Options of methods that the sweep sets itself: each point has a seed, and points are distributed over cores."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spec:
-    """A sweep before it has begun; made by :meth:`of`."""
+    """The specification of a sweep; :meth:`of` makes it."""
 
     axes: Mapping[str, Axis]
-    """By name, in the order of the dimensions; the last varies fastest."""
+    """Axes by name, in the order of the dimensions; the last varies fastest."""
     fixed: Mapping[str, Value]
-    """Values of the parameters that are no axes, defaults too."""
+    """Values of the parameters that are not axes, including defaults."""
     methods: tuple[str, ...]
-    """Names out of :data:`~ctrnn_theory.METHODS`."""
+    """Names from :data:`~ctrnn_theory.METHODS`."""
     quantities: tuple[str, ...] = DEFAULT
-    """Names out of :data:`QUANTITIES`."""
+    """Names from :data:`QUANTITIES`."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of the methods, by method."""
     seed: int = 0
-    """Of every point's random stream, with its coordinates."""
+    """Seed that, with the parameters of a point, determines its random stream."""
     network: CTRNN | None = None
     """The network, or None for single neurons."""
 
@@ -69,7 +71,7 @@ class Spec:
         Raises
         ------
         ValueError
-            For what it cannot have: one sentence with the name, the rule and the value.
+            If it is not a valid specification; the message names the part, the rule and the value.
 
         Examples
         --------
@@ -109,7 +111,7 @@ class Spec:
         return cls(axes, fixed, methods, quantities, options, integer("seed", written.get("seed", 0)), network)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON; of a network its size and a digest."""
+        """Return it as plain JSON; a network is replaced by its size and a digest."""
         fixed: dict[str, Any] = dict(self.fixed)
         if self.network is not None:
             fixed["network"] = f"{self.neurons} neurons, sha256 {self.digest}"
@@ -124,22 +126,22 @@ class Spec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
+        """Return the lengths of the axes."""
         return tuple(len(found.values) for found in self.axes.values())
 
     @property
     def size(self) -> int:
-        """Points of the grid."""
+        """Return the number of points of the grid."""
         return math.prod(self.shape)
 
     @property
     def neurons(self) -> int:
-        """Neurons of the network, 1 without one."""
+        """Return the number of neurons of the network, or 1 for single neurons."""
         return 1 if self.network is None else self.network.n
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that the network is."""
+        """Return a digest of everything that defines the network."""
         assert self.network is not None
         found = hashlib.sha256(json.dumps([self.network.activation.text, self.network.gamma]).encode())
         for name in ARRAYS:
@@ -153,7 +155,7 @@ class Spec:
         return {name: np.array(found.values) for name, found in self.axes.items()}
 
     def columns(self, points: IntArray) -> dict[str, Any]:
-        """Parameters of many points, (P,) each, or a single value where it is the same for all; σ by site."""
+        """Return the parameters of many points, (P,) each, or one value where it is the same for all; σ is by site."""
         found: dict[str, Any] = dict(self.fixed)
         places = np.unravel_index(points, self.shape) if self.axes else ()
         for (name, values), index in zip(self._values.items(), places, strict=True):
@@ -164,12 +166,12 @@ class Spec:
         return found
 
     def point(self, number: int) -> dict[str, Value]:
-        """Parameters of one point; σ by site."""
+        """Return the parameters of one point; σ is by site."""
         columns = self.columns(np.array([number]))
         return {name: np.ravel(column)[0].item() for name, column in columns.items()}
 
-    def model(self, point: Mapping[str, Any]) -> tuple[CTRNN, Noise, list[float] | None]:
-        """Network, noise and input at a point."""
+    def arguments(self, point: Mapping[str, Any]) -> tuple[CTRNN, Noise, list[float] | None]:
+        """Return network, noise and input at a point, the arguments of a method."""
         noise = Noise(point["sigma_in"], point["sigma_out"])
         net = self.network
         if net is None:
@@ -179,7 +181,7 @@ class Spec:
         return scaled, noise, [point["u"]] if "u" in point else None
 
     def stream(self, point: Mapping[str, Value]) -> np.random.SeedSequence:
-        """Random stream of a point: from the seed and its parameters alone, the same for all methods."""
+        """Return the random stream of a point, which follows from the seed and its parameters; all methods share it."""
         whole = {name: value.hex() if isinstance(value, float) else value for name, value in point.items()}
         if self.network is not None:
             whole["network"] = self.digest
@@ -188,6 +190,7 @@ class Spec:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Read a TOML file."""
     try:
         content = read_file(path)
     except (OSError, ValueError) as error:
@@ -202,19 +205,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _table(part: str, found: Any) -> Mapping[str, Any]:
+    """Return what must be a table, or raise a ValueError."""
     if not isinstance(found, Mapping):
         raise ValueError(f"{part} must be a table of names and values; got {found!r}")
     return found
 
 
 def _check_names(where: str, found: Mapping[str, Any], known: Any) -> None:
+    """Raise a ValueError if a table has a name that is not known."""
     for name in found:
         if name not in known:
             raise ValueError(f"{where} must be out of {', '.join(known)}; got {name!r}")
 
 
 def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
-    """Parameters that a specification has, by what it names: σ with its site, or σ at both."""
+    """Return the parameters of a specification that names these: σ with its site, or σ at both sites."""
     known = dict(NEURON)
     if network is not None:
         known = NETWORK | {"gamma": NETWORK["gamma"]._replace(default=network.gamma)}
@@ -231,6 +236,7 @@ def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
 
 
 def _names(part: str, found: Any, known: Collection[str]) -> tuple[str, ...]:
+    """Return different names, of which all must be known, or raise a ValueError."""
     names = (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list | tuple | Registry) else ()
     wrong = [name for i, name in enumerate(names) if name not in known or name in names[:i]]
     if wrong or not names:
@@ -241,6 +247,7 @@ def _names(part: str, found: Any, known: Collection[str]) -> tuple[str, ...]:
 
 
 def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the options of the methods as plain JSON, or raise a ValueError."""
     _check_names("options", found, methods)
     for method, options in found.items():
         known = [name for name in METHODS[method].options.names if name not in OURS]
@@ -255,6 +262,7 @@ def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, di
 
 
 def _option(name: str, value: Any) -> Any:
+    """Return the value of an option as plain JSON, or raise a ValueError."""
     plain = value
     if isinstance(value, np.generic | np.ndarray) and not np.ma.is_masked(value) and value.dtype.kind in "biufU":
         plain = value.tolist()

@@ -172,7 +172,7 @@ def test_threads_take_turns_and_agree(monkeypatch):
     assert not threads.in_turn(TWO, 1)["right"]
 
 
-def test_what_is_missing_is_told():
+def test_what_is_missing_is_reported():
     solver = processes.run_apart("peers.density_fplanck", quick=True)
     assert solver == {"skipped": "No module named 'fplanck'"} or "report" in solver
     assert "No module named 'benchmarks.peers.nothing'" in processes.run_apart("peers.nothing", quick=True)["failed"]

@@ -166,7 +166,7 @@ def test_a_cache_that_cannot_be_is_refused(tmp_path, monkeypatch):
         cache.folder("figures")
 
 
-def test_quick_data_follow_the_networks_that_come_along(figure, tmp_path, monkeypatch):
+def test_quick_data_follow_the_networks_of_the_repository(figure, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "KEPT", tmp_path / "trained")
     (tmp_path / "trained").mkdir()
     for content in (b"one", b"other", b"other"):

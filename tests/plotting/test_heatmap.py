@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from ctrnn_theory.plotting import heatmap, lines
-from ctrnn_theory.sweeping.grid import sweep
+from ctrnn_theory.sweeping.sweep import sweep
 
 
 @pytest.fixture(autouse=True)

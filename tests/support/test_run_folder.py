@@ -22,7 +22,7 @@ from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.files import Unwritten
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.dataset import load
-from ctrnn_theory.sweeping.grid import sweep
+from ctrnn_theory.sweeping.sweep import sweep
 from ctrnn_theory.training import trainer
 from ctrnn_theory.training.tasks import Feedforward
 from ctrnn_theory.training.trainer import Training, train

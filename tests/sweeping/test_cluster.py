@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from ctrnn_theory.sweeping import engine
-from ctrnn_theory.sweeping.grid import sweep
+from ctrnn_theory.sweeping.sweep import sweep
 
 pytest.importorskip("distributed")
 

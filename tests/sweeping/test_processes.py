@@ -28,8 +28,8 @@ def ended(pid):
 
 
 def test_each_task_is_done_once_elsewhere():
-    assert sorted(processes.spread(neg, iter(range(40)), 3)) == list(range(-39, 1))
-    pids = set(processes.spread(eval, iter([PID] * 6), 2))
+    assert sorted(processes.distribute(neg, iter(range(40)), 3)) == list(range(-39, 1))
+    pids = set(processes.distribute(eval, iter([PID] * 6), 2))
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
     assert all(ended(pid) for pid in pids)
@@ -37,7 +37,7 @@ def test_each_task_is_done_once_elsewhere():
 
 def test_tasks_are_taken_as_they_are_needed():
     given = count()
-    results = processes.spread(eval, (PID for _ in given), 2)
+    results = processes.distribute(eval, (PID for _ in given), 2)
     pids = {next(results) for _ in range(5)}
     results.close()
     assert next(given) < 20
@@ -46,21 +46,21 @@ def test_tasks_are_taken_as_they_are_needed():
 
 def test_an_error_comes_back():
     with pytest.raises(ValueError, match="math domain error"):
-        list(processes.spread(sqrt, iter([1.0, -1.0, 2.0]), 2))
+        list(processes.distribute(sqrt, iter([1.0, -1.0, 2.0]), 2))
     with pytest.raises(ZeroDivisionError):
-        list(processes.spread(neg, (1 // i for i in (1, 0)), 2))
+        list(processes.distribute(neg, (1 // i for i in (1, 0)), 2))
     with pytest.raises(Exception, match="pickle"):
-        list(processes.spread(lambda task: task, iter([1]), 2))
+        list(processes.distribute(lambda task: task, iter([1]), 2))
 
 
 def test_what_is_printed_does_not_get_between():
-    assert list(processes.spread(eval, iter(["print('hello') or 7"]), 2)) == [7]
+    assert list(processes.distribute(eval, iter(["print('hello') or 7"]), 2)) == [7]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_a_process_that_is_killed_is_noticed():
     with pytest.raises(ChildProcessError, match=f"with status -{signal.SIGKILL:d}"):
-        list(processes.spread(signal.raise_signal, iter([signal.SIGKILL] * 3), 1))
+        list(processes.distribute(signal.raise_signal, iter([signal.SIGKILL] * 3), 1))
 
 
 def refuse(*arguments, **options):
@@ -70,13 +70,13 @@ def refuse(*arguments, **options):
 @pytest.mark.parametrize(("place", "name", "value"), [(sys, "executable", ""), (subprocess, "Popen", refuse)])
 def test_without_processes_the_work_is_done_here(monkeypatch, place, name, value):
     monkeypatch.setattr(place, name, value)
-    assert list(processes.spread(eval, iter([PID] * 3), 2)) == [os.getpid()] * 3
+    assert list(processes.distribute(eval, iter([PID] * 3), 2)) == [os.getpid()] * 3
 
 
 PROGRAM = """
 from ctrnn_theory.sweeping import processes
 
-for pid in processes.spread(eval, iter([{pid!r}] * 2 + ["sum(1 for _ in iter(int, 1))"] * 2), 2):  # without end
+for pid in processes.distribute(eval, iter([{pid!r}] * 2 + ["sum(1 for _ in iter(int, 1))"] * 2), 2):  # without end
     print(pid, flush=True)
 """
 

@@ -73,7 +73,7 @@ def test_points_are_the_product_in_c_order(number):
     assert point["w"] == axes["w"][i]
     sigmas = {"inside": (axes["sigma"][k], 0.0), "outside": (0.0, axes["sigma"][k])}
     assert (point["sigma_in"], point["sigma_out"]) == sigmas[axes["site"][j]]
-    net, noise, u = spec.model(point)
+    net, noise, u = spec.arguments(point)
     assert (net.W[0, 0], net.b[0], net.gamma, net.activation.text) == (axes["w"][i], 0.0, 0.1, "relu")
     assert (noise.inside, noise.outside, u) == (point["sigma_in"], point["sigma_out"], None)
 
@@ -85,7 +85,7 @@ def test_a_network_is_scaled_and_driven(tmp_path):
         '[fixed]\nnetwork = "net.npz"\nsigma_in = 0.3\nsigma_out = 0.1\n[axes]\nscale = [0.5, 2.0]\nu = [0.0, -1.0]\n'
     )
     spec = Spec.of(tmp_path / "spec.toml")
-    found, noise, u = spec.model(spec.point(3))
+    found, noise, u = spec.arguments(spec.point(3))
     assert np.array_equal(found.W, 2.0 * net.W)
     assert (found.gamma, u, noise.inside, noise.outside) == (0.2, [-1.0], 0.3, 0.1)
     assert (

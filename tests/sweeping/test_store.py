@@ -16,8 +16,8 @@ from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping import store
 from ctrnn_theory.sweeping.batch import Task, evaluate
 from ctrnn_theory.sweeping.dataset import load
-from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
+from ctrnn_theory.sweeping.sweep import sweep
 
 SPEC = {
     "methods": ["gaussian_closure", "exact"],
@@ -190,7 +190,7 @@ def test_foreign_folder_is_refused(tmp_path):
 
 def test_second_process_is_refused(tmp_path):
     with store.opened(tmp_path / "run", Spec.of(SPEC)):
-        code = f"from ctrnn_theory.sweeping.grid import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
+        code = f"from ctrnn_theory.sweeping.sweep import sweep; sweep({SPEC!r}, 1, {str(tmp_path / 'run')!r})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "out must not be written to by another process" in done.stderr
 
@@ -207,7 +207,7 @@ def killed(count):
 
 PROGRAM = """
     from ctrnn_theory.sweeping import engine
-    from ctrnn_theory.sweeping.grid import sweep
+    from ctrnn_theory.sweeping.sweep import sweep
 
     engine.LENGTH, engine.SAMPLED = 0.03, 1
     sweep({spec!r}, {workers}, {out!r}, progress=lambda done, total, text: print(done, flush=True))

@@ -21,7 +21,7 @@ ACTIVATIONS = ["relu", "tanh", "gelu", "elu", "sin", "erf", "leaky_relu", "hardt
 
 
 def by_one(spec, method, number):
-    net, noise, _ = spec.model(spec.point(number))
+    net, noise, _ = spec.arguments(spec.point(number))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,7 +64,7 @@ def test_same_as_by_one(text, w, b, gamma, inside, outside, method):
     size = 1.0 + abs(law.mean[0])
     assert abs(row["mean"] - law.mean[0]) <= 1e-10 * size
     assert np.isclose(row["variance"], law.covariance[0, 0], rtol=1e-9, atol=1e-12 * size**2, equal_nan=True)
-    rest, reason = noise_free(*spec.model(spec.point(0))[:1])
+    rest, reason = noise_free(*spec.arguments(spec.point(0))[:1])
     if reason:
         assert batch.reasons[row["failure"] - 1] == reason
         return

@@ -1,1 +1,1 @@
-"""The Gaussian closure: one step of the moments, and the search for their fixed point."""
+"""One step of the Gaussian and of the cumulant closure, and the search for its fixed point, for a batch of networks."""

@@ -161,6 +161,23 @@ def test_a_cycle_is_reported_at_bounded_cost(gamma):
     assert np.all(law.std > 0.3)  # and its phase is part of the spread
 
 
+@pytest.mark.parametrize("b", [0.0, 0.2])
+def test_an_alternation_of_two_values_ends_the_path_early(b):
+    """A path that goes to and fro over a range that does not shrink is given up well before its strides run out."""
+    net, noise, start = CTRNN.single(-3.0, b, "tanh", 1.0), Noise(inside=0.1), [0.5]
+    law = gaussian_closure.solve(net, noise, start=start)
+    assert not law.converged
+    assert law.details["iterations"] <= 256  # two windows after the patience of 128 strides
+    state = gaussian_closure.step(net, noise, start, [[0.0]])
+    for _ in range(100):
+        before, state = state, gaussian_closure.step(net, noise, state.mean, state.covariance)
+    assert abs(state.mean[0] - before.mean[0]) > 1.5
+    np.testing.assert_allclose(law.mean, 0.5 * (state.mean + before.mean), atol=1e-3)
+    gap = 0.5 * (state.mean[0] - before.mean[0])
+    within = 0.5 * (state.covariance[0, 0] + before.covariance[0, 0])
+    np.testing.assert_allclose(law.covariance[0, 0], within + gap**2, rtol=1e-3)
+
+
 def test_gmres_solves_and_finds_eigenvalues():
     rng = np.random.default_rng(0)
     A, b = np.eye(4) + 0.3 * rng.normal(size=(5, 4, 4)), rng.normal(size=(5, 4))

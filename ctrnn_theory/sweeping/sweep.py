@@ -1,4 +1,4 @@
-"""A whole sweep: from its specification to its dataset, on any engine, in a folder or in memory."""
+"""A whole sweep, from its specification to its dataset, on any engine, in a folder or in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
 MOST = 100_000
-"""Points times methods that are computed without being asked twice."""
+"""Largest number of points times methods that is computed without `yes`."""
 
 
 @guarded
@@ -36,39 +36,40 @@ def sweep(
     yes: bool = False,
     progress: Progress | None = None,
 ) -> xarray.Dataset:
-    """Methods over a grid of parameters, on all cores or a cluster, as a dataset with named axes.
+    """Compute methods over a grid of parameters, on all cores or a cluster, as a dataset with named axes.
 
     A specification is a mapping, or a TOML file, with
 
-    * ``axes``: for each name a list (an array), ``{"linspace": [first, last, count]}`` or ``{"logspace": ...}``, whose
-      ends are powers of ten; the grid is their product,
-    * ``fixed``: values of parameters that are no axes. One neuron has activation, w, b, gamma, and sigma and site
-      ("inside", "outside") or else sigma_in and sigma_out. With ``network``, a network or a file of one beside the
-      specification, there are scale (of W), gamma, u (of a network with one input), and the noise,
-    * ``methods``: names out of :data:`~ctrnn_theory.METHODS`; ``options``: their options, by method,
-    * ``quantities``: mean, bias (mean less the fixed point that the noise-free network goes to from rest), variance,
-      standard_error, loss (mean squared distance of the readout, or else of the state, from its noise-free value:
-      squared bias and variance), seconds, converged,
-    * ``seed``: a point's random stream follows from it and the point's parameters. Numbers do not depend on the
-      engine, on how points are dealt out, or on interruptions.
+    * ``axes``: for each parameter a list (an array), ``{"linspace": [first, last, count]}`` or ``{"logspace": ...}``,
+      whose ends are powers of ten; the grid is the product of the axes,
+    * ``fixed``: values of the parameters that are not axes. One neuron has activation, w, b, gamma, and sigma and site
+      ("inside", "outside") or else sigma_in and sigma_out. With ``network``, a network or the file of one, relative to
+      the specification, the parameters are scale (a factor of W), gamma, u (if the network has one input), and those
+      of the noise,
+    * ``methods``: names from :data:`~ctrnn_theory.METHODS`; ``options``: their options, by method,
+    * ``quantities``: mean, bias (the mean minus the fixed point that the noise-free network settles to from the zero
+      state), variance, standard_error, loss (mean squared distance of the readout, or else of the state, from its
+      noise-free value: squared bias and variance), seconds, converged,
+    * ``seed``: the random stream of a point follows from it and from the parameters of the point. The results do not
+      depend on the engine, on how points are put into tasks, or on interruptions.
 
-    Points that fail, as where the state grows without bound, hold NaN, and ``failure`` says why.
+    Points that fail, for example because the state grows without bound, hold NaN, and ``failure`` gives the reason.
 
     Parameters
     ----------
     spec
-        What to compute.
+        The specification.
     workers
-        Processes, None for one a core; or a function like ``map``.
+        Number of processes, None for one per core; or a function like ``map``.
     out
-        Folder that finished points are kept in as they come, and the dataset at the end. The same call goes on with a
-        sweep that was cut off. None: all stays in memory.
+        Folder to which finished points are written as they come, and the dataset at the end. The same call continues a
+        sweep that was interrupted. None keeps everything in memory.
     dask
-        Address of a Dask scheduler, or a client of one, which does the work instead of this machine's cores.
+        Address of a Dask scheduler, or a client of one, which does the work instead of the cores of this machine.
     format
-        Of the dataset in `out`: "netcdf" or "zarr".
+        Format of the dataset in `out`: "netcdf" or "zarr".
     yes
-        Whether a grid of more than 100 000 points, times methods, is meant.
+        Whether to compute more than 100 000 points times methods.
     progress
         Called with (done, total, text) as points are finished, in points times methods, those of earlier runs among
         them; the text says how many have failed.
@@ -76,12 +77,13 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        Over methods, the axes in their order, and neuron for a network; the specification is its attribute ``spec``.
+        The quantities over methods, the axes in their order, and neuron for a network; the specification is the
+        attribute ``spec``.
 
     Raises
     ------
     ValueError
-        For a specification that cannot be, a larger grid than was meant, or a folder that holds something else.
+        If the specification is not valid, the grid is large and `yes` is not given, or the folder holds something else.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def sweep(
 
 
 def duration(seconds: float) -> str:
-    """A time as one says it.
+    """Return a time in words, in a unit that fits it.
 
     Examples
     --------

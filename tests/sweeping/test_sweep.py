@@ -11,10 +11,10 @@ import xarray
 from ctrnn_theory import CTRNN, Noise, predict
 from ctrnn_theory.dynamics.fixed_points import fixed_points
 from ctrnn_theory.plotting.heatmap import heatmap
-from ctrnn_theory.sweeping import dataset, engine, grid
+from ctrnn_theory.sweeping import dataset, engine
 from ctrnn_theory.sweeping.batch import Task, evaluate
-from ctrnn_theory.sweeping.grid import sweep
 from ctrnn_theory.sweeping.spec import Spec
+from ctrnn_theory.sweeping.sweep import sweep
 
 SMALL = {
     "seed": 4,
@@ -200,7 +200,7 @@ def test_large_grids_are_asked_about(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"unless yes is given; got 250000 points by 1 method, about .* of one core"):
         sweep(spec, 1, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr(grid, "MOST", 11)
+    monkeypatch.setattr("ctrnn_theory.sweeping.sweep.MOST", 11)
     spec["axes"] = {"sigma": [0.1, 0.2, 0.3], "b": [0.0, 0.1, 0.2, 0.3]}
     assert sweep(spec, 1, yes=True)["bias"].shape == (1, 3, 4)
 
