@@ -1,4 +1,4 @@
-"""Every public result prints in a few lines, turns into plain objects and labelled arrays, and is drawn."""
+"""Every public result prints in a few lines, and has its plain objects, labelled arrays and picture."""
 
 import inspect
 import json

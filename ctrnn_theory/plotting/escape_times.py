@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ctrnn_theory.plotting.axes import axes_or_new
-from ctrnn_theory.plotting.style import NEURONS
+from ctrnn_theory.plotting.style import NEURONS, method_label
 from ctrnn_theory.support.floating import guarded
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def escape_times(escape: EscapeTimes, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-0.5, max(len(escape.basins), 1) - 0.5)
     one = bool(escape.basins) and len(escape.basins[0].state) == 1
     ax.set(xlabel="basin" + (", by its fixed point" if one else ""), ylabel="mean escape time (steps)")
-    ax.set_title(escape.method.replace("_", " "), fontsize="medium")
+    ax.set_title(method_label(escape.method), fontsize="medium")
     return ax

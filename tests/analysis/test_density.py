@@ -1,4 +1,4 @@
-"""The density in time: exact for a linear network, the limit γ → 0 of the map for any other."""
+"""The density in time is exact for a linear network, and the limit γ → 0 of the map for any other."""
 
 import numpy as np
 import pytest
@@ -31,20 +31,20 @@ def test_refused():
 
 
 def flowed(net, noise, u, m, V, steps):
-    """Mean and covariance of the linear network's diffusion approximation, each row of input for a time γ."""
+    """Return mean and covariance of the linear network's diffusion approximation; each row of input lasts a time γ."""
     J, g = net.W - np.eye(net.n), net.gamma
     P = solve_continuous_lyapunov(J, -g * (noise.covariance("inside", net.n) + noise.covariance("outside", net.n)))
     E, means, covariances = expm(g * J), [m], [V]
     for k in range(steps):
-        rest = np.linalg.solve(-J, net.drive(u[k]))
-        means.append(rest + E @ (means[-1] - rest))
+        end = np.linalg.solve(-J, net.drive(u[k]))
+        means.append(end + E @ (means[-1] - end))
         covariances.append(P + E @ (covariances[-1] - P) @ E.T)
     return np.array(means), np.array(covariances)
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_linear_network_along_an_input(n):
-    """Exact for f(a) = a; a row that comes one step late is seen."""
+    """The density is exact for f(a) = a, and a row of input that comes one step late is seen."""
     net, noise, steps = linear_net(n), Noise(inside=FACTOR[:n, :n], outside=0.2), 12
     u = 0.7 * np.sin(np.arange(steps))[:, None]
     start = StationaryLaw(np.array([0.3, -0.1])[:n], 0.05 * np.eye(n), "given")
@@ -74,7 +74,7 @@ def test_its_end_is_the_stationary_law():
 
 
 def test_a_path_against_the_map():
-    """One relu neuron from rest, at γ and at half of it: to first order in γ the mean of simulated paths."""
+    """The mean of one relu neuron from zero is that of simulated paths to first order in γ, at γ and half of it."""
     errors = []
     for gamma, steps in ((0.1, 10), (0.05, 20)):
         net, noise = CTRNN.single(0.5, 0.1, "relu", gamma), Noise(inside=0.5)
@@ -87,7 +87,7 @@ def test_a_path_against_the_map():
 
 
 def moments_of_the_map(net, sigma, steps):
-    """Mean and variance from rest by backward recursion on Chebyshev nodes: another method altogether."""
+    """Return mean and variance from zero by backward recursion on Chebyshev nodes, an independent method."""
     chebyshev = np.polynomial.chebyshev
     edges = np.linspace(-9.0, 9.0, 721)
     nodes, weights = np.polynomial.legendre.leggauss(8)
@@ -113,7 +113,7 @@ def test_a_law_with_a_small_second_well_stays_where_it_is():
 
 
 def test_a_start_at_the_edge_of_the_path():
-    """From zero the state never goes back: the start is as far inside the domain as the cells demand."""
+    """The state never returns to zero, which lies as far inside the domain as the cells demand."""
     path = evolve(CTRNN.single(-25.0, 5.0, "hardtanh", 0.01), Noise(inside=0.1), None, 400, 200)
     assert path.mean[0, 0] == pytest.approx(0.0, abs=1e-12)
     assert path.mean[-1, 0] == pytest.approx(5.0 / 26.0, abs=1e-6)

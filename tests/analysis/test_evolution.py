@@ -1,4 +1,4 @@
-"""The law in time: exact where it is exact, of the right order elsewhere, and the same by every method."""
+"""Mean and covariance in time: exact where they must be, of the right order elsewhere, and the same by each method."""
 
 from dataclasses import replace
 
@@ -28,13 +28,13 @@ def random_net(n, activation, gamma=0.3, seed=4):
 
 
 def linear_moments(net, noise, u, mean, V):
-    """m' = A m + γ (b + W_in u), V' = A V Aᵀ + γ² (Σ_in + Σ_out), in as many words."""
-    A = (1.0 - net.gamma) * np.eye(net.n) + net.gamma * net.W
+    """Iterate m' = J m + γ (b + W_in u) and V' = J V Jᵀ + γ² (Σ_in + Σ_out)."""
+    J = (1.0 - net.gamma) * np.eye(net.n) + net.gamma * net.W
     Q = net.gamma**2 * (noise.covariance("inside", net.n) + noise.covariance("outside", net.n))
     means, covariances = [mean], [V]
     for row in u:
-        means.append(A @ means[-1] + net.gamma * net.drive(row))
-        covariances.append(A @ covariances[-1] @ A.T + Q)
+        means.append(J @ means[-1] + net.gamma * net.drive(row))
+        covariances.append(J @ covariances[-1] @ J.T + Q)
     return np.array(means), np.array(covariances)
 
 
@@ -73,7 +73,7 @@ def test_linear_network_is_exact(noise):
 
 
 def assert_within(simulated, means, variances):
-    """Five standard errors, and rounding where the state is known."""
+    """Assert that a simulation is right to five standard errors, and to rounding where the state is known."""
     error, spread = simulated.standard_error, simulated.details["variance_standard_error"]
     assert np.all(np.abs(simulated.mean - means) <= 5.0 * error + 1e-12)
     assert np.all(np.abs(simulated.std**2 - variances) <= 5.0 * spread + 1e-12)
@@ -83,7 +83,7 @@ def assert_within(simulated, means, variances):
 @pytest.mark.parametrize(("name", "scale"), [("tanh", 0.25), ("softplus", 0.5)])
 @pytest.mark.parametrize(("method", "order"), [("gaussian_closure", 4), ("cumulant_closure", 6)])
 def test_errors_against_the_backward_equation(method, order, name, scale, noise):
-    """They fall as σ⁴, of mean and variance, with the third cumulants as σ⁶."""
+    """The errors of mean and variance fall as σ⁴, and with the third cumulants as σ⁶."""
     net, u, errors = random_net(1, name), SINE[:12], []
     for part in (scale, 0.5 * scale):
         less = Noise(part * noise.inside, part * noise.outside)
@@ -126,7 +126,7 @@ def test_networks_against_simulation(n, noise):
 
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_one_step_from_a_gaussian_state_is_exact(name):
-    """Where the closure has no error, for any nonlinearity: starts and step of the simulation against it."""
+    """Start states and steps of the simulation agree with the closure where it has no error, for any nonlinearity."""
     net, noise = random_net(2, name, gamma=0.8), Noise(inside=0.4, outside=[[0.3], [0.1]])
     law = StationaryLaw(np.array([0.3, -0.4]), np.array([[1.0, -0.6], [-0.6, 0.5]]), "given")
     closure = evolve(net, noise, steps=1, start=law)

@@ -1,4 +1,4 @@
-"""Operating points: against closed forms, and against simulated pre-activations."""
+"""Operating points are compared with closed forms and with simulated pre-activations."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_linear_network_is_simulated_alike(noise):
         assert np.all(np.abs(variance - points.std[c] ** 2) < 5 * points.std[c] ** 2 * np.sqrt(2 / count))
         later = ct.simulate(net, noise, [u], steps=4, trajectories=count, record_every=4).h[-1]
         gap = net.preactivation(later, [u]).mean(axis=0) - points.preactivation[c]
-        assert np.max(np.abs(gap) * np.sqrt(count) / points.std[c]) > 10  # other steps are told apart
+        assert np.max(np.abs(gap) * np.sqrt(count) / points.std[c]) > 10  # another step has another mean
 
 
 def test_a_long_trial_ends_in_the_stationary_law():

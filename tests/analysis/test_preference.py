@@ -1,4 +1,4 @@
-"""Loss against test noise: against closed forms, for one layer and for linear networks, and its statistics."""
+"""The loss against test noise has closed forms for one layer and for linear networks; its statistics are right."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ LAYER = Feedforward(conditions=4, target="x")
 
 
 def layer(task=LAYER):
-    """One relu, one step, and a readout without bias at σ = 1 on average over inputs."""
+    """Return one relu with one step and a readout whose bias vanishes at σ = 1 on average over inputs."""
     u = task.episode(None).u[0, :, 0]
     net = CTRNN([[0.0]], PLACE, "relu", 1.0, W_in=[[SLOPE]], W_out=[[WEIGHT]], b_out=[0.0])
     mean = WEIGHT * net.activation.smoothed(SLOPE * u + PLACE, 1.0)
@@ -33,7 +33,7 @@ def layer(task=LAYER):
 
 
 def closed_form(net, s, task=LAYER):
-    """Squared bias and variance of the layer at noise s inside."""
+    """Return squared bias and variance of the layer at noise s inside."""
     u = task.episode(None).u[0, :, 0]
     a, s = SLOPE * u + PLACE, np.asarray(s, dtype=float)[..., None]
     gap = WEIGHT * net.activation.smoothed(a, s) + net.b_out[0] - u
@@ -211,7 +211,7 @@ def test_interval_covers_the_preferred_level():
 
 
 def recurrent(noise, task, n=16, seed=0):
-    """Random weights, and a readout that the closure says is best at this noise."""
+    """Return random weights and the readout that is best at this noise by the closure."""
     rng = np.random.default_rng(seed)
     W = 0.8 * rng.standard_normal((n, n)) / np.sqrt(n)
     net = CTRNN(W, rng.normal(0, 0.5, n), "relu", 0.1, 2 * rng.standard_normal((n, 1)))
@@ -367,7 +367,7 @@ def test_levels_at_which_trials_run_away_are_told_and_left_out():
 
 @pytest.mark.parametrize(("K", "nu"), [(0.0248, 0.01486), (1.0, 0.1), (0.1, 1.0)])
 def test_levels_of_theory_are_those_derived(K, nu):
-    """Against the formulas that SymPy derives."""
+    """The numbers agree with the formulas that SymPy derives."""
     result = replace(ct.preference(NET, LAYER, [1.0], repeats=3), K=K, nu=nu)
     derived = [
         describe(quantity).expression.subs({"K": K, "nu": nu, "sigma_t": 1}) for quantity in ("level", "critical")

@@ -16,7 +16,7 @@ THREE_WELLS = "(tanh(6*(x - 1)) + tanh(6*(x + 1)))/2"
 
 
 def within(found: EscapeTimes, exact: EscapeTimes) -> bool:
-    """Whether simulated times agree with exact ones to 5 standard errors and what is a matter of definition."""
+    """Return whether simulated times are exact ones to 5 standard errors and to what the definition leaves open."""
     assert found.standard_error is not None
     assert exact.separation is not None
     bound = 5.0 * found.standard_error + DEFINED / exact.separation * exact.time
@@ -88,7 +88,7 @@ def test_exact_for_two_uncoupled_neurons():
 
 
 def birth_and_death(net: CTRNN, noise: Noise, wells: np.ndarray, low: float, high: float, n: int = 4001) -> np.ndarray:
-    """Rates per τ between neighbouring wells (B,), by a chain on a grid in place of the double integrals.
+    """Return rates per τ between neighbouring wells (B,), by a chain on a grid in place of the double integrals.
 
     Steps up and down at the rates of a second-order scheme for the generator A ∂ + ½ B ∂², upwinded exponentially so
     that they are positive; times and splitting probabilities from two linear systems.
@@ -234,7 +234,7 @@ def test_cores_lie_in_their_basins_and_apart():
     assert not find_cores(net, Noise(outside=3.0), net.b, points).clear
 
 
-# --- what cannot be told is said ----------------------------------------------------------------------------------
+# --- what a method cannot determine, it says ---------------------------------------------------------------------
 
 
 def test_one_basin_is_never_left():
