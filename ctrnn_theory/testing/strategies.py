@@ -191,7 +191,7 @@ def noises(
     --------
     >>> from hypothesis import find
     >>> find(noises(2, sites=["outside"], correlated=False), lambda noise: True)
-    Noise(inside=0.0, outside=1.0)
+    Noise: outside 1
     """
     n, least, most = positive_integer("n", n), positive_number("least", least), positive_number("most", most)
     if least > most:

@@ -82,6 +82,13 @@ def test_inside_the_repository_the_figures_are_found(run, folder):
     assert named == list(FIGURES)
 
 
+def test_inside_the_repository_the_command_knows_the_figures(run, tmp_path):
+    done = run(ROOT, "figures", "nope", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "NAME must be one of smoothing, " in done.stderr
+
+
+@pytest.mark.slow  # an installation compiles its own kernels
 def test_inside_the_repository_a_figure_is_made(run, tmp_path):
     done = run(ROOT, "figures", "operating", "--quick", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
