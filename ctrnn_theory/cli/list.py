@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -11,23 +12,24 @@ from ctrnn_theory.cli.figures import paper_figs
 
 REGISTRIES = {
     "activations": "ctrnn_theory.activations:BUILTIN",
-    "figures": "paper_figs:FIGURES",
     "formulas": "ctrnn_theory.derive:FORMULAS",
     "methods": "ctrnn_theory.stationary:METHODS",
     "tasks": "ctrnn_theory.training.tasks:TASKS",
 }
-"""Where the registries are; only that which is listed is imported."""
+"""Where the registries of the package are; only the one that is listed is imported."""
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(list(REGISTRIES)))
+@click.argument("what", type=click.Choice(sorted([*REGISTRIES, "figures"])))
 def list_command(what: str) -> None:
     """List what there is to choose from."""
-    module, _, name = REGISTRIES[what].partition(":")
-    if what == "figures":
-        paper_figs()  # finds them in a clone
-    registry = getattr(import_module(module), name)
+    registry = paper_figs().FIGURES if what == "figures" else _registry(REGISTRIES[what])
     width = max(map(len, registry))
     for entry in registry.values():
         applies = getattr(entry, "applies", "")
         say(f"{entry.name:<{width}}  {entry.summary}{f'; for {applies}' if applies else ''}")
+
+
+def _registry(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -44,7 +44,7 @@ class Formula:
     summary: str
     """What the formula gives."""
     derive: Callable[[int, Any, Any], Derivation]
-    """Derivation from (order, site, activation), of which some formulas need none."""
+    """Derivation from (order, site, activation); some formulas use none of them."""
     specific: bool = False
     """Whether the formula can be written out for one activation."""
 
@@ -53,20 +53,15 @@ LABELS = {"mean_field": "mean field", "gaussian_closure": "Gaussian closure"}
 FORMULAS: Registry[Formula] = Registry(
     "formula",
     [
+        Formula("bias", "noise-induced bias of one neuron under weak noise", partial(_small_noise, "bias"), True),
         Formula(
-            "bias", "noise-induced bias of one neuron under weak noise", partial(_small_noise, "bias"), specific=True
-        ),
-        Formula(
-            "variance",
-            "stationary variance of one neuron under weak noise",
-            partial(_small_noise, "variance"),
-            specific=True,
+            "variance", "stationary variance of one neuron under weak noise", partial(_small_noise, "variance"), True
         ),
         Formula(
             "third_cumulant",
             "third cumulant of one neuron under weak noise",
             partial(_small_noise, "third_cumulant"),
-            specific=True,
+            True,
         ),
         Formula(
             "network_bias",
@@ -83,13 +78,11 @@ FORMULAS: Registry[Formula] = Registry(
         Formula(
             "kink_scaling", "noise-induced bias of relu with its fixed point on the kink", partial(_kink, "scaling")
         ),
-        Formula("smoothing", "Gaussian smoothing of an activation", _smoothing, specific=True),
+        Formula("smoothing", "Gaussian smoothing of an activation", _smoothing, True),
         Formula("preferred_loss", "loss as a function of the test noise", partial(_preference, "loss")),
         Formula("preferred_level", "noise level of the lowest loss", partial(_preference, "level")),
         Formula(
-            "preferred_critical",
-            "training noise above which noise is preferred",
-            partial(_preference, "critical"),
+            "preferred_critical", "training noise above which noise is preferred", partial(_preference, "critical")
         ),
         *(
             Formula(

@@ -17,7 +17,7 @@ CLOSE = 1e-3  # relative distance to a stable fixed point within which Newton's 
 SEGMENT = np.array([0.0, 0.09, 0.23, 0.38, 0.5, 0.66, 0.81, 0.93, 0.999])  # points on the way to a fixed point
 CUTS = np.union1d(np.linspace(0.0, 1.0, 33), np.concatenate([0.5 ** np.arange(6, 50), 1.0 - 0.5 ** np.arange(6, 50)]))
 """Ends of the parts of the way to a fixed point on each of which slopes are bounded; they get denser at both ends."""
-GROWTH_CUTS = 200  # parts of the way to the bound, likewise
+GROWTH_CUTS = 200  # parts of the way to the bound on each of which slopes are bounded
 
 
 def destination(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:

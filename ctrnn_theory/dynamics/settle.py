@@ -89,7 +89,7 @@ def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamm
     """
     step = Step(f, np.broadcast_to(np.asarray(std, dtype=np.float64), drive.shape), W, drive, gamma)
     h = np.array(start, dtype=np.float64)
-    mean, chunk, steps, trail = h, 0, 0, deque([h], maxlen=5)
+    chunk, steps, trail = 0, 0, deque([h], maxlen=5)
     while True:
         total = np.zeros_like(h)
         for _ in range(chunk):

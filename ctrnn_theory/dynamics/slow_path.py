@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ctrnn_theory.dynamics.step import Step
+from ctrnn_theory.dynamics.step import ROUNDING, Step
 from ctrnn_theory.support.types import FloatArray
 
 SLOW = 0.1  # relative change of the velocity from step to step up to which a path counts as slow
 MOST_STRIDES = 1000  # of the integrator
+MOST_TRIES = 4000  # of the integrator, with strides that it rejects and repeats
 ACCURACY = 1e-3  # of a stride, relative to the distance that it covers
 FIRST_STRIDE = 0.1  # of the integrator, in units of the fastest time constant
-ROUNDING = 8.0 * float(np.finfo(float).eps)  # relative error of a state that the integrator cannot see below
-TINY = float(np.finfo(float).tiny)
+TINY = float(np.finfo(float).tiny)  # error that is allowed where nothing moves
 
 Field = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """A vector field (N,) and its Jacobian (N, N), about, at a state (N,)."""
@@ -68,7 +68,7 @@ def integrate(field: Field, y: FloatArray) -> Iterator[tuple[float, FloatArray]]
     eye, d, e = np.eye(len(y)), 1.0 / (2.0 + math.sqrt(2.0)), 6.0 + math.sqrt(2.0)
     v, J = field(y)
     span = FIRST_STRIDE / (1.0 + float(np.abs(J).sum(axis=1).max()))
-    for _ in range(4 * MOST_STRIDES):
+    for _ in range(MOST_TRIES):
         inverse = np.linalg.inv(eye - span * d * J)
         k1 = inverse @ v
         middle, _ = field(y + 0.5 * span * k1)
@@ -81,6 +81,7 @@ def integrate(field: Field, y: FloatArray) -> Iterator[tuple[float, FloatArray]]
         if error <= 1.0:
             y, v, J = new, after, J_after
             yield span, y
+        # the usual control of the stride: aim at 0.8 of the allowed error, and change by a factor of 0.1 to 5 at most
         span *= min(5.0, max(0.1, 0.8 * (error + 1e-30) ** -0.5)) if math.isfinite(error) else 0.1
 
 

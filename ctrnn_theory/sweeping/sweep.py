@@ -98,11 +98,8 @@ def sweep(
     threads(workers)
     dataset.check_format(format)
     total = spec.size * len(spec.methods)
-    if total > MOST and not yes:
-        raise ValueError(
-            f"grid must have at most {MOST} points, times methods, unless yes is given; got {spec.size} points by"
-            f" {len(spec.methods)} method{'s' * (len(spec.methods) > 1)}, {duration(estimate(spec))} of one core"
-        )
+    if not yes:
+        _check_size(spec)
     with connected(dask) as client, nullcontext() if out is None else store.opened(out, spec) as folder:
         batches = [] if folder is None else folder.batches
         done = failed = 0
@@ -129,6 +126,15 @@ def sweep(
         if folder is not None:
             dataset.save(found, folder, format)
     return found
+
+
+def _check_size(spec: Spec) -> None:
+    """Raise a ValueError with the estimated time if a sweep is large."""
+    if spec.size * len(spec.methods) > MOST:
+        raise ValueError(
+            f"grid must have at most {MOST} points, times methods, unless yes is given; got {spec.size} points by"
+            f" {len(spec.methods)} method{'s' * (len(spec.methods) > 1)}, {duration(estimate(spec))} of one core"
+        )
 
 
 def duration(seconds: float) -> str:

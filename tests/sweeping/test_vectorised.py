@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrnn_theory import predict
-from ctrnn_theory.activations import activation
-from ctrnn_theory.dynamics.neurons import settle_neurons, slopes
 from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.sweeping import vectorised
@@ -99,33 +97,6 @@ def test_numbers_do_not_depend_on_the_batch(text):
     whole = evaluate(spec, Task(0, np.arange(spec.size))).rows
     parts = [evaluate(spec, Task(0, np.arange(i, min(i + UNIT, spec.size)))).rows for i in range(0, spec.size, UNIT)]
     assert np.array_equal(np.concatenate(parts), whole)
-
-
-@pytest.mark.parametrize("text", ["relu", "tanh", "gelu", "softplus", "sigmoid", "elu", "sin", "erf", "x/(1+x**2)"])
-def test_noise_free_states_do_not_depend_on_the_batch(text):
-    """The other methods are computed one by one, and so must be what is subtracted from them."""
-    axes = {"w": {"linspace": [-0.9, 0.9, 61]}, "b": {"linspace": [-1.0, 1.0, 7]}}
-    spec = Spec.of({"fixed": {"activation": text, "sigma": 0.1}, "axes": axes})
-    ((_, neurons),) = vectorised.groups(spec, np.arange(spec.size))
-    whole = settle_neurons(neurons).state
-    order = np.random.default_rng(0).permutation(spec.size)
-    for size in (1, 5, 64):
-        for first in range(0, spec.size, 7 * size):
-            some = order[first : first + size]
-            assert np.array_equal(settle_neurons(neurons[some]).state, whole[some])
-
-
-def test_slopes_bound_those_of_the_smoothing():
-    a = np.linspace(-8.0, 8.0, 301)
-    for text in ACTIVATIONS:
-        f = activation(text)
-        low, high = slopes(f)
-        for s in (0.0, 0.3, 2.0):
-            slope = f.smoothed(a, s, 1)
-            assert low - 1e-12 <= slope.min()
-            assert slope.max() <= high + 1e-12
-    assert slopes(activation("step")) == (0.0, np.inf)
-    assert slopes(activation("x**2")) == (-np.inf, np.inf)
 
 
 def test_what_is_taken_at_once():

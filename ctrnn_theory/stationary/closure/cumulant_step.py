@@ -138,7 +138,7 @@ class CumulantClosure(GaussianClosure):
     def relax(self, state: Cumulants) -> tuple[Cumulants, BoolArray]:
         """Return where the map would go if its linear response stayed as it is, and whether that is a state, (B,).
 
-        It is none if the response is unstable, or if V is not positive. V and κ solve V = A V Aᵀ + (V' - A V₀ Aᵀ)
+        It is not one if the response is unstable, or if V is not positive. V and κ solve V = A V Aᵀ + (V' - A V₀ Aᵀ)
         and the same with three A, and the mean follows from a Newton step at them.
         """
         W, after = self.W, self.step(state)

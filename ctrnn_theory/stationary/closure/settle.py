@@ -28,7 +28,7 @@ GROWS = "W must keep the state bounded; under noise it grows on and on, to {:.3g
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class SettledMoments:
     """The ends of the paths of B closures."""
 
     state: Moments
@@ -49,7 +49,7 @@ class Settled:
 
 def settle(
     closures: GaussianClosure, start: Moments, tolerance: float = TOLERANCE, most: int = MOST_STRIDES
-) -> Settled:
+) -> SettledMoments:
     """Follow closures from states (B, N), (B, N, N) to where they settle, for at most so many strides."""
     with np.errstate(all="ignore"):
         return _Paths(closures, start, tolerance).run(most)
@@ -133,7 +133,7 @@ class _Paths:
         after = Moments(mean, self.state.covariance[which] + g[..., None] * rate.covariance)
         return relative(rate.mean, rate.covariance, scales(after))
 
-    def run(self, most: int) -> Settled:
+    def run(self, most: int) -> SettledMoments:
         """Follow all of them."""
         active = np.flatnonzero(~self.stuck(self.all))
         next_try, next_window = FIRST_TRY, WINDOW
@@ -155,7 +155,9 @@ class _Paths:
                     self.window.begin(active, self.state)
         averaged = np.flatnonzero(~self.settled & (self.window.time > 0.0))
         self.state.put(averaged, self.window.averages(averaged))
-        return Settled(self.state, self.settled, self.stable, self.residual, self.strides, self.newton, self.growing)
+        return SettledMoments(
+            self.state, self.settled, self.stable, self.residual, self.strides, self.newton, self.growing
+        )
 
     def advance(self, active: IntArray, taper: float) -> IntArray:
         """Take a stride of each, which weighs `taper` in averages; return those that stay within bounds."""

@@ -34,9 +34,9 @@ class Chain:
     weights: FloatArray
     """Weights π with E φ(h) = Σ π_j φ(h_j) for smooth φ, (n,)."""
     mean: float
-    """E h."""
+    """Mean E h."""
     variance: float
-    """Var h."""
+    """Variance of h."""
     memory: float
     """Range of the solution g of the Poisson equation for φ = h over that of h: about the steps that forget h."""
     leak: FloatArray

@@ -19,7 +19,7 @@ from ctrnn_theory.support.types import FloatArray, IntArray
 
 POINTS = 16
 """Number of nodes in a panel, its ends among them."""
-GAUSS_PANELS = 6  # of a Gaussian's range: 16 points in 3 standard deviations integrate it to rounding
+GAUSS_PANELS = 6  # panels of a Gaussian's range: 16 points in 3 standard deviations integrate it to rounding
 LOBATTO = -np.cos(np.pi * np.arange(POINTS) / (POINTS - 1))
 """Chebyshev–Lobatto nodes of a panel on [-1, 1]. Two panels share the node at their edge, so that g is continuous and
 a step that is short beside a panel still passes from one to the next."""
@@ -33,7 +33,7 @@ class ChebyshevPanels:
     edges: FloatArray
     """Ends of the panels, ascending, (panels + 1,)."""
     jumps: FloatArray = field(default_factory=lambda: np.empty(0))
-    """Those inner edges where g jumps: two nodes lie there, one on each side."""
+    """Inner edges where g jumps and two nodes lie, one on each side."""
 
     @property
     def count(self) -> int:
@@ -98,7 +98,7 @@ SCATTER = "Tuple((float64[:,:,::1], float64[:,::1]))(float64[::1], int64[::1], f
 
 @jit(SCATTER, cache=True)
 def scatter(edges, rows, points, weights, count):  # type: ignore[no-untyped-def]
-    """Σ weight · T_k(t) over the points of each row and panel, (count, panels, 16), and the overstep, (count, 2)."""
+    """Sum weight · T_k(t) over the points of each row and panel, (count, panels, 16); also the overstep, (count, 2)."""
     panels = len(edges) - 1
     moments = np.zeros((count, panels, POINTS))
     over = np.zeros((count, 2))
@@ -158,17 +158,17 @@ class Step:
     """One step of the map of one neuron."""
 
     f: Callable[[FloatArray], FloatArray]
-    """Activation, elementwise."""
+    """Activation function, applied elementwise."""
     w: float
     """Self-connection."""
     drive: float
-    """d = W_in u + b."""
+    """Input drive d = W_in u + b."""
     gamma: float
-    """Δt/τ in (0, 1]."""
+    """Time step over time constant, Δt/τ in (0, 1]."""
     inside: float
-    """σ_in."""
+    """Standard deviation σ_in of the noise inside."""
     outside: float
-    """σ_out."""
+    """Standard deviation σ_out of the noise outside."""
     breaks: FloatArray = field(default_factory=lambda: np.empty(0))
     """Pre-activations where f is not smooth, or one panel does not resolve it, (K,)."""
     reach: float = 8.5

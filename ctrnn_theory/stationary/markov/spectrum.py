@@ -35,7 +35,7 @@ class Spectrum(Drawn, picture="spectrum"):
     """Leading eigenvalues and eigenfunctions of (P g)(h) = E g(h'), one step of the map."""
 
     eigenvalues: ComplexArray
-    """λ (count,), largest modulus first; the first is 1, with the constant function."""
+    """Eigenvalues λ (count,), largest modulus first; the first is 1, with the constant function."""
     errors: FloatArray
     """Estimated absolute errors of the eigenvalues (count,): their change when panels or grid were last refined."""
     functions: Callable[[ArrayLike], ComplexArray]

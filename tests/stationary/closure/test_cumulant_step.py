@@ -157,3 +157,25 @@ def test_skewness():
 def test_large_networks_are_refused():
     with pytest.raises(NotApplicable, match="the third cumulants are for 64 neurons at most; the network has 65"):
         CumulantClosure.of(CTRNN(np.eye(65), 0.0), Noise())
+
+
+def test_neighbours_in_a_batch_do_not_matter():
+    """Neither in a step nor in a relaxation, where one network of the batch is unstable."""
+    rng = np.random.default_rng(7)
+    nets = [
+        CTRNN(scale * W, rng.normal(size=2), "tanh", gamma) for scale, gamma in ((0.4, 0.1), (0.3, 1.0), (9.0, 0.4))
+    ]
+    each = [CumulantClosure.of(net, Noise(inside=[0.3, 0.1], outside=0.2)) for net in nets]
+    arrays = (np.concatenate([getattr(c, n) for c in each]) for n in ("W", "gamma", "drive", "inside", "outside"))
+    third = np.einsum("ia,ja,ka->ijk", ROOT, ROOT, ROOT)
+    state = Cumulants(MEAN, ROOT @ ROOT.T, third)[None]
+    three = Cumulants(*(np.repeat(getattr(state, name), 3, axis=0) for name in ("mean", "covariance", "third")))
+    whole, (relaxed, good) = (lambda c: (c.step(three), c.relax(three)))(CumulantClosure(each[0].f, *arrays))
+    assert good.tolist() == [True, True, False]
+    for i, closure in enumerate(each):
+        alone, (goal, known) = closure.step(state), closure.relax(state)
+        assert known[0] == good[i]
+        for name in ("mean", "covariance", "third"):
+            np.testing.assert_allclose(getattr(whole, name)[i], getattr(alone, name)[0], rtol=1e-13, atol=1e-15)
+            if good[i]:
+                np.testing.assert_allclose(getattr(relaxed, name)[i], getattr(goal, name)[0], rtol=1e-11, atol=1e-13)

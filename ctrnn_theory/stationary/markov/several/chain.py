@@ -24,7 +24,7 @@ from ctrnn_theory.support.types import FloatArray
 LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 """Numbers of nodes along an axis that are tried in turn."""
 ROUNDS = 40  # of widening the box and refining the grid
-WIDENINGS = 12
+WIDENINGS = 12  # after which the leak that is left is rounding
 DENSE = 4608  # nodes for which the matrix is factored
 LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid, by the number of neurons
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors
@@ -37,13 +37,13 @@ class SeveralChain:
     step: NetworkStep
     """The map."""
     grid: ChebyshevGrid
-    """ChebyshevGrid of M nodes; of states before the noise outside is added if the step is ``early``."""
+    """Grid of M nodes; its states are those before the noise outside is added if the step is ``early``."""
     weights: FloatArray
     """Weights π with E φ = Σ π_j φ(point_j) for smooth φ, (M,)."""
     mean: FloatArray
-    """E h (N,)."""
+    """Mean E h (N,)."""
     covariance: FloatArray
-    """Cov h (N, N)."""
+    """Covariance of h (N, N)."""
     memory: float
     """Largest range of the solution g of the Poisson equation for φ = h_i over that of h_i."""
     leak: FloatArray

@@ -99,7 +99,7 @@ class ChebyshevGrid:
 
 @jit(cache=True)
 def average_chebyshev(rows, t, weights, count, degree):  # type: ignore[no-untyped-def]
-    """Σ weight · T_k(t) over each row's points, t moved into [-1, 1], (count, degree), and the overstep, (count, 2)."""
+    """Sum weight · T_k(t) over a row's points, t moved into [-1, 1], (count, degree); also the overstep, (count, 2)."""
     moments = np.zeros((count, degree))
     over = np.zeros((count, 2))
     for i in range(len(t)):

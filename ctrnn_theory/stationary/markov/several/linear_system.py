@@ -47,7 +47,7 @@ class System:
         return self._iterate(lambda w: w - self.rows.adjoint(w) + np.sum(w) / n, self._precondition_law, right)
 
     def poisson(self, phi: FloatArray) -> FloatArray:
-        """Solve A g = φ for functions φ (M, K), (M, K)."""
+        """Solve A g = φ for functions φ (M, K): (M, K)."""
         if self.coarse is None:
             return lu_solve(self.factors, phi, check_finite=False)
         columns = [self._iterate(self._apply, self._precondition, column) for column in phi.T]

@@ -35,13 +35,13 @@ class NetworkStep(ReadOnly):
     """One step of the map of N neurons."""
 
     f: Activation
-    """Activation, elementwise."""
+    """Activation function, applied elementwise."""
     W: FloatArray
     """Recurrent weights (N, N)."""
     drive: FloatArray
-    """d = W_in u + b (N,)."""
+    """Input drive d = W_in u + b (N,)."""
     gamma: float
-    """Δt/τ in (0, 1]."""
+    """Time step over time constant, Δt/τ in (0, 1]."""
     inside: FloatArray
     """Covariance of the noise inside (N, N)."""
     outside: FloatArray
@@ -75,7 +75,7 @@ class NetworkStep(ReadOnly):
         Parameters
         ----------
         grid
-            ChebyshevGrid that the functions live on.
+            Grid that the functions live on.
         points
             States (M, N), before the noise outside is added if the step is `early`.
         order
