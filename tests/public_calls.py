@@ -356,6 +356,7 @@ OTHERS = {
     "sweep": "spec",  # below
     "evolve": "by method",
     "predict": "by method",
+    "register_method": "takes no numbers",
     "Activation": "made by activation()",
     "Kink": "a result",
 }

@@ -55,7 +55,8 @@ class CellGrid:
     def border(self, mass: FloatArray) -> FloatArray:
         """Return the probability in the outermost cells at both ends of each axis, (N, 2), from that of each cell."""
         p = mass.reshape(self.cells)
-        return np.array([[p.take(end, axis=i).sum() for end in (0, -1)] for i in range(self.n)])
+        # rounding may take a sum beyond one
+        return np.minimum([[p.take(end, axis=i).sum() for end in (0, -1)] for i in range(self.n)], 1.0)
 
 
 def require_memory(cells: tuple[int, ...], needed: float) -> None:

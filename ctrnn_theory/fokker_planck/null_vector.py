@@ -25,10 +25,11 @@ def null_vector(scheme: Generator, peak: int | None = None) -> tuple[FloatArray,
     """Return the probabilities p of the cells with L p = 0, and the part of them that rounding may have moved.
 
     p is set to one in a cell with much of the mass, `peak`, and solved for in the others. There, if the scheme is
-    monotone, -L is an M-matrix: its factors need no pivots and have no positive entries off the diagonal, so that
-    rounding cannot make p negative. Rounding of the rates moves at most Σ ε Tᵢ |Lᵢᵢ| pᵢ, where Tᵢ is the mean time from
-    a cell to the peak; but if a well is left less than once in 1/ε of the fastest times, what it holds is unknown, and
-    the part is 1. It is 0 for the iterative solver, which does not estimate it.
+    monotone, -L is an M-matrix: its factors need no pivots and have no positive entries off the diagonal, so that p is
+    negative only where rounding exceeds it, and is made positive there. Rounding of the rates moves at most
+    Σ ε Tᵢ |Lᵢᵢ| pᵢ, where Tᵢ is the mean time from a cell to the peak; but if a well is left less than once in 1/ε of
+    the fastest times, what it holds is unknown, and the part is 1. It is 0 for the iterative solver, which does not
+    estimate it.
     """
     L, monotone = scheme.matrix, scheme.monotone
     if peak is None:
@@ -47,7 +48,8 @@ def null_vector(scheme: Generator, peak: int | None = None) -> tuple[FloatArray,
         doubt = float(moved @ np.abs(held)) / (1.0 + float(np.abs(held).sum())) if moved.max() < LEFT else 1.0
     p = np.empty(L.shape[0])
     p[others], p[peak] = held, 1.0
-    return p / p.sum(), doubt
+    p /= p.sum()
+    return _positive(p) if monotone else p, doubt
 
 
 def factors(M: sp.csc_matrix, monotone: bool) -> Any:
@@ -79,4 +81,9 @@ def _iterated(M: sp.csc_matrix, right: FloatArray) -> FloatArray | None:
     x, info = gmres(M, right, M=precondition, rtol=RESIDUAL, restart=60, maxiter=5)
     if info or not np.all(np.isfinite(x)):
         return None
+    return _positive(x)
+
+
+def _positive(x: FloatArray) -> FloatArray:
+    """Return x with small entries, whose sign is a matter of rounding, made positive."""
     return np.where(np.abs(x) < NEGATIVE * np.abs(x).max(), np.abs(x), x)

@@ -36,7 +36,7 @@ def evolution(evolution: Evolution, ax: Axes | None = None) -> Axes:
     >>> import ctrnn_theory as ct
     >>> ax = ct.evolve(ct.CTRNN.single(0.5, 0.1), ct.Noise(inside=0.5), steps=20).plot()
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['gaussian closure']
+    ['Gaussian closure']
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)

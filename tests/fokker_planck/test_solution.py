@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_continuous_lyapunov
 
@@ -26,6 +26,8 @@ def correlated(r, n=2, size=0.5):
 
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([0.1, 1.0, 30.0]), n=st.sampled_from([2, 3]))
 @settings(max_examples=20)
+@example(seed=65, size=30.0, n=2)  # rounding makes some of the smallest probabilities negative
+@example(seed=65, size=30.0, n=3)  # the sum over a wall is one, and more by rounding
 def test_a_density_is_one(seed, size, n):
     """On coarse grids with smooth drifts, diagonal diffusions and walls a density is not negative and has mass one."""
     rng = np.random.default_rng(seed)

@@ -323,7 +323,7 @@ def test_details():
 def test_a_domain_that_never_is_wide_enough_says_so(monkeypatch):
     monkeypatch.setattr(fokker_planck, "MOST_WIDENINGS", 1)
     monkeypatch.setattr(fokker_planck, "WIDTHS", 2.0)
-    monkeypatch.setattr(fokker_planck, "ROOM", 0.5)
+    monkeypatch.setattr(fokker_planck, "BEYOND", 0.5)
     for n in (1, 2):
         law = solve(linear_net(n), Noise(outside=0.3))
         assert not law.converged

@@ -134,7 +134,7 @@ FUNCTIONS = {
     if inspect.isfunction(function := getattr(space, name))
 }
 WITHOUT = {
-    *("activation", "batch_means"),  # no matrices
+    *("activation", "batch_means", "register_method"),  # no matrices
     *("activations", "networks", "noises"),  # strategies
 }
 
