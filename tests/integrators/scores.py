@@ -14,23 +14,23 @@ FEATURES = 4
 
 
 def score_p(scores):
-    """Of means in units of their standard error."""
+    """Return p-values of means, given in units of their standard error."""
     return 2 * stats.norm.sf(np.abs(scores))
 
 
 def count_p(counts, expected):
-    """Of Poisson counts."""
+    """Return p-values of Poisson counts."""
     return np.minimum(1.0, 2 * np.minimum(stats.poisson.cdf(counts, expected), stats.poisson.sf(counts - 1, expected)))
 
 
 def chi_square_p(counts, expected):
-    """Of Pearson's statistic; a fit that is too good counts as well."""
+    """Return p-values of Pearson's statistic; a fit that is too good is unlikely as well."""
     statistic, freedom = np.sum((counts - expected) ** 2 / expected, axis=-1), counts.shape[-1] - 1
     return 2 * np.minimum(stats.chi2.sf(statistic, freedom), stats.chi2.cdf(statistic, freedom))
 
 
 def power_sums(z):
-    """Sums of z, z^2, ..., z^8."""
+    """Return the sums of z, z^2, ..., z^8."""
     z = z.ravel()
     z2 = z * z
     z3, z4 = z2 * z, z2 * z2
@@ -39,41 +39,41 @@ def power_sums(z):
 
 
 def moments_p(sums, size):
-    """Of the moments of order 1 to 8, with their exact standard errors."""
+    """Return p-values of the moments of order 1 to 8, from their exact standard errors."""
     exact = np.array([0.0 if k % 2 else math.prod(range(k - 1, 0, -2)) for k in range(1, 17)])
     errors = np.sqrt((exact[1::2] - exact[:8] ** 2) / size)
     return score_p((sums / size - exact[:8]) / errors)
 
 
 def bin_numbers(z, bins):
-    """In which of so many bins of equal probability each value lies."""
+    """Return the bin of equal probability in which each value lies."""
     return np.minimum((special.ndtr(z.ravel()) * bins).astype(np.int64), bins - 1)
 
 
 def bin_counts(z, bins):
-    """How many values lie in each of the bins."""
+    """Return the number of values in each bin."""
     return np.bincount(bin_numbers(z, bins), minlength=bins)
 
 
 def table_p(x, y, bins=16):
-    """Of the joint distribution of x and y, in bins of equal probability of both."""
+    """Return the p-value of the joint distribution of x and y, in bins of equal probability."""
     cells = bin_numbers(x, bins) * bins + bin_numbers(y, bins)
     return chi_square_p(np.bincount(cells, minlength=bins**2), x.size / bins**2)
 
 
 def features(z):
-    """z, z^2, z^3 and |z|, of mean 0 and variance 1: (4, ...)."""
+    """Return z, z^2, z^3 and |z|, shifted and scaled to mean 0 and variance 1: (4, ...)."""
     mean = math.sqrt(2 / math.pi)
     return np.stack([z, (z**2 - 1) / math.sqrt(2), z**3 / math.sqrt(15), (np.abs(z) - mean) / math.sqrt(1 - mean**2)])
 
 
 def correlations_p(x, y):
-    """Of the correlations of every feature of x with every one of y."""
+    """Return p-values of the correlations of every feature of x with every feature of y."""
     return score_p(features(x).reshape(FEATURES, -1) @ features(y).reshape(FEATURES, -1).T / math.sqrt(x.size))
 
 
 def lags_p(x, lags):
-    """Of the correlations along the middle axis of x (parts, n, lanes), likewise."""
+    """Return p-values of the correlations of features along the middle axis of x (parts, n, lanes)."""
     f = features(x.reshape(len(x), -1)).swapaxes(0, 1)
     scores = []
     for lag in lags:
@@ -84,7 +84,7 @@ def lags_p(x, lags):
 
 
 def streams_p(x):
-    """Of the correlations of any two streams in x (n, streams), likewise."""
+    """Return p-values of the correlations of features of any two streams in x (n, streams)."""
     f = features(x).transpose(1, 0, 2).reshape(len(x), -1)
     scores = (f.T @ f).reshape(FEATURES, x.shape[1], FEATURES, x.shape[1]) / math.sqrt(len(x))
     first, second = np.triu_indices(x.shape[1], 1)
@@ -92,7 +92,10 @@ def streams_p(x):
 
 
 def gaps_p(x, level, longest):
-    """Of the waiting times between values beyond a level: geometric, those from `longest` on together."""
+    """Return the p-value of the waiting times between values beyond a level, which are geometric.
+
+    Waiting times of `longest` and more are counted together.
+    """
     p = 2 * stats.norm.sf(level)
     gaps = np.minimum(np.diff(np.flatnonzero(np.abs(x.ravel()) > level)), longest)
     odds = np.append(stats.geom.pmf(np.arange(1, longest), p), stats.geom.sf(longest - 1, p))
@@ -100,7 +103,7 @@ def gaps_p(x, level, longest):
 
 
 def spectrum_p(x):
-    """Of the periodogram along the middle axis of x (parts, n, lanes): one of all frequencies, one of the largest.
+    """Return two p-values of the periodogram along the middle axis of x (parts, n, lanes): of all and of the largest.
 
     Ordinates of white noise are independent exponentials, so that their sums over parts and lanes are gamma variables.
     """
@@ -110,21 +113,21 @@ def spectrum_p(x):
 
 
 def bits_p(words):
-    """Of the frequency of each of the 64 bits of the words (n, ...): (64, ...)."""
+    """Return p-values (64, ...) of the frequency of each bit of the words (n, ...)."""
     ones = np.array([np.count_nonzero((words >> np.uint64(bit)) & np.uint64(1), axis=0) for bit in range(64)])
     return score_p((2 * ones - len(words)) / math.sqrt(len(words)))
 
 
 def bytes_p(words):
-    """Of the frequencies of the values of each of the eight bytes of the words (n,): (8,)."""
+    """Return p-values (8,) of the frequencies of the values of each byte of the words (n,)."""
     columns = np.ascontiguousarray(words).view(np.uint8).reshape(-1, 8).T
     return chi_square_p(np.array([np.bincount(column, minlength=256) for column in columns]), len(words) / 256)
 
 
 def birthdays_p(words):
-    """Of the equal spacings among 4096 birthdays in years of 2^32 days (G. Marsaglia): Poisson, m^3 / (4 n) = 4 a year.
+    """Return two p-values of equal spacings among birthdays, from the upper and from the lower halves of the words.
 
-    The upper halves of the words make one p-value, the lower ones another.
+    A year has 2^32 days and 4096 birthdays (G. Marsaglia); the count is Poisson with the mean m^3 / (4 n) = 4 a year.
     """
     halves = np.ascontiguousarray(words).view(np.uint32).reshape(-1, 2).T.astype(np.int64)
     spacings = np.sort(np.diff(np.sort(halves.reshape(2, -1, 4096))))

@@ -86,7 +86,7 @@ def test_spectrum(steps):
 
 @pytest.mark.parametrize(("level", "longest"), [(1.0, 30), (2.5, 500)])
 def test_gaps(steps, level, longest):
-    """Of each lane in time, one lane after the other."""
+    """The waiting times are those of each lane in time, one lane after the other."""
     lanes = steps.swapaxes(1, 2)
     assert gaps_p(lanes, level, longest) > CHANCE
     sticky = np.where(np.arange(lanes.size) % 20 == 0, np.roll(lanes.ravel(), 1), lanes.ravel())  # 5 % repeat
@@ -166,7 +166,7 @@ def successors(x):
 
 @pytest.mark.parametrize("choose", [pair, neighbours, successors])
 def test_joint_distribution(steps, choose):
-    """Of the two of a Box–Muller pair, of two generators, of two steps: all of it, in 16 by 16 bins."""
+    """The two values of a Box–Muller pair, of two generators and of two steps are independent in 16 by 16 bins."""
     x, y = choose(steps)
     assert table_p(x, y) > CHANCE
     assert table_p(x, y + 0.01 * x) < CHANCE

@@ -23,7 +23,7 @@ RANGES = {
     ("sigmoid", "outside"): (0.1, 0.25),
     ("sigmoid", "both"): (0.06, 0.15),
 }
-"""Of σ: little enough that the next term rules, enough that the error is far above that of the exact law."""
+"""Two values of σ, so small that the next term rules, and so large that the error exceeds that of the exact law."""
 SITES = ("inside", "outside", "both")
 
 

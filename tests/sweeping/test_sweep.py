@@ -1,4 +1,4 @@
-"""Whole sweeps: every engine gives the same numbers, failures are told, folders are guarded."""
+"""Whole sweeps: every engine gives the same numbers, failures are reported, folders are guarded."""
 
 import json
 import warnings

@@ -312,7 +312,7 @@ def test_fifty_kills(tmp_path):
 
 
 def test_losses_that_are_no_numbers_are_kept(tmp_path):
-    """Of every sign and payload: JSON has one NaN."""
+    """A NaN keeps its sign and payload, though JSON has only one NaN."""
     settings = Settings.of(TASK, 3, "relu", None, Noise(0.4), None, 300, 3, None, 5)
     fitness = np.array([-np.nan, np.inf, 0.5])
     (tmp_path / checkpoint.LOG).write_bytes(checkpoint._line(0, fitness))

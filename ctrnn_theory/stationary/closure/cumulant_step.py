@@ -161,11 +161,11 @@ class _Mixed:
     """The third cumulants of the state δ and of what it adds to the pre-activations, x = W δ."""
 
     once: FloatArray
-    """Of δ, δ and x, (B, N, N, N)."""
+    """Third cumulants of δ, δ and x, (B, N, N, N)."""
     twice: FloatArray
-    """Of δ, x and x, (B, N, N, N)."""
+    """Third cumulants of δ, x and x, (B, N, N, N)."""
     thrice: FloatArray
-    """Of x, x and x, (B, N, N, N)."""
+    """Third cumulants of x, x and x, (B, N, N, N)."""
 
     @classmethod
     def of(cls, k: FloatArray, W: FloatArray) -> _Mixed:
