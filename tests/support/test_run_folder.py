@@ -145,6 +145,15 @@ def made(tmp_path_factory):
 OLD = Place(__file__).with_name("old_folders")
 
 
+def values(result):
+    """Return the numbers of a result: states, losses and weights, or variables."""
+    if isinstance(result, Path):
+        return [result.h]
+    if isinstance(result, Training):
+        return [result.losses, result.network.W, result.network.W_out]
+    return [result[name].values for name in ("mean", "bias")]
+
+
 class OtherBits(Exception):
     """The machine that wrote a folder rounded the last bits in another way."""
 
@@ -158,13 +167,17 @@ def resumed(kind, run):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_folders_of_the_version_before_go_on(made, tmp_path, often, kind, monkeypatch):
-    """They were written by version 0.4.1 of the package, in format 2, and cut off."""
+    """They were written by version 0.4.1 of the package, in format 2, and cut off.
+
+    Another processor rounds in another way: its last bits differ by 1e-16, which a few steps or generations amplify.
+    """
     shutil.copytree(OLD / f"{kind}-cut", tmp_path / "run")
     record = json.loads((tmp_path / "run" / KINDS[kind].record).read_text())
     assert record["format"] == 2
     monkeypatch.setattr(store, "__version__", record.get("version", ""))  # sweeps go on by the same version alone
     with contextlib.suppress(OtherBits):
-        assert KINDS[kind].same(resumed(KINDS[kind], tmp_path / "run"), made[1][kind])
+        for found, whole in zip(values(resumed(KINDS[kind], tmp_path / "run")), values(made[1][kind]), strict=True):
+            np.testing.assert_allclose(found, whole, rtol=1e-9, atol=1e-12)
 
 
 def damages(good, name):
