@@ -66,8 +66,8 @@ def test_keeps_the_rest_of_the_network(tmp_path):
 
 def test_what_counts_is_the_standard_deviation_inside():
     net = network(1, "tanh", n=2)
-    assert noise_free(net, Noise(outside=0.5)).activation is net.activation
-    assert noise_free(net, Noise()).activation is net.activation
+    assert noise_free(net, Noise(outside=0.5)).activation == net.activation
+    assert noise_free(net, Noise()).activation == net.activation
     for inside in ([0.5, 0.5], [[0.3, 0.4], [0.5, 0.0]]):
         assert noise_free(net, Noise(inside=inside)).activation.text == "smoothed(tanh, 0.5)"
     again = noise_free(noise_free(net, Noise(inside=0.3)), Noise(inside=0.4))

@@ -145,7 +145,7 @@ def test_text_gives_it_back(name):
 
 
 def test_texts_of_nothing_to_smooth():
-    assert activation("smoothed(tanh, 0)") is activation("tanh")
+    assert activation("smoothed(tanh, 0)") == activation("tanh")
     assert activation("smoothed(2*x - 1, 3)") == activation("2*x - 1")
     assert activation("smoothed(3, 1)") == activation("3")
     assert activation("smoothed(smoothed(relu(x), 0.3), 0.4)").text == "smoothed(relu, 0.5)"
