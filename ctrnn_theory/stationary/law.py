@@ -125,9 +125,7 @@ class StationaryLaw(Drawn, picture="law"):
             found: FloatArray = self.details["density"].expectation(function)
             return found
         if "points" not in self.details or "weights" not in self.details:
-            raise ValueError(
-                f"expectation must be asked of a law that is held as a whole; {self.method} has its moments only"
-            )
+            raise ValueError(f"expectation needs the whole law; {self.method} gives its mean and covariance only")
         points = np.asarray(self.details["points"], dtype=np.float64)
         values = function_values("function", function(points.reshape(len(points), -1)))
         if values.shape[:1] != (len(points),):
