@@ -60,7 +60,9 @@ class StationaryLaw(Drawn, picture="law"):
         for name in ("mean", "covariance"):
             object.__setattr__(self, name, float_array(name, getattr(self, name)))
         V = self.covariance
-        if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V))):
+        if V.ndim != 2 or V.shape[0] != V.shape[1] or not np.all(np.isfinite(V)):
+            return
+        if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V), initial=0.0)):
             object.__setattr__(self, "covariance", symmetric(V))
 
     @property
