@@ -147,6 +147,21 @@ def test_it_is_in_pictures_in_a_style_of_its_own(ninth):
         ct.METHODS.remove("eleventh")
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_results_are_drawn_where_their_method_is_not_registered(n):
+    ct.register_method("gone", lambda net, noise, u, start: ct.StationaryLaw(np.full(n, 0.1), np.eye(n)))
+    net = ct.CTRNN(np.zeros((n, n)), np.zeros(n), "tanh", 0.2)
+    results = [ct.bias(net, NOISE, methods=["gone", "mean_field"]), ct.predict(net, NOISE, method="gone")]
+    if n == 1:
+        results.append(ct.bias_curve(net, NOISE, methods=["gone"], reach=1.0))
+    ct.METHODS.remove("gone")
+    for result in pickle.loads(pickle.dumps(results)):
+        result.plot()
+        assert "gone" in result.table()
+    assert "gone" in [text.get_text() for text in results[0].plot().get_legend().get_texts()]
+    plt.close("all")
+
+
 def test_it_is_in_curves(ninth):
     curve = ct.bias_curve(NET, NOISE, methods=["small_noise", ninth], reach=1.0)
     np.testing.assert_allclose(curve.bias[ninth], curve.bias["small_noise"], rtol=1e-9)
@@ -325,5 +340,14 @@ def test_a_solver_that_takes_any_options_is_given_them():
         given.clear()
         ct.bias(NET, NOISE, methods=["own"])
         assert given == {}
+    finally:
+        ct.METHODS.remove("own")
+
+
+def test_numbers_too_large_to_be_squared_are_tabled_without_a_warning():
+    ct.register_method("own", lambda net, noise, u, start: ct.StationaryLaw(np.full(9, 1e300), np.eye(9)))
+    try:
+        report = ct.bias(ct.CTRNN(np.zeros((9, 9)), np.zeros(9), "tanh", 0.2), NOISE, methods=["own"])
+        assert next(line for line in report.table().splitlines() if line.startswith("own ")).split()[1] == "inf"
     finally:
         ct.METHODS.remove("own")
