@@ -111,7 +111,7 @@ class BiasReport(Drawn, picture="bias"):
                     f"{mean:{place}}{error}",
                     f"{delta[i]:+{shift}}" if math.isfinite(delta[i]) else "",
                     f"{law.std[i]:{fluctuation}}" if math.isfinite(law.std[i]) else "",
-                    "" if away is None else f"{away[i]:+.2e}",
+                    f"{away[i]:+.2e}" if away is not None and math.isfinite(away[i]) else "",
                 ]
                 rows.append([first[0], *([str(i)] if several else []), *numbers, first[1]])
         return Table(titles, rows, left=1)
@@ -130,7 +130,7 @@ class BiasReport(Drawn, picture="bias"):
             row = [
                 _named(name, law),
                 f"{root_mean_square(delta):.5g}{error}" if known else "",
-                "" if away is None else f"{root_mean_square(away):.2e}",
+                f"{root_mean_square(away):.2e}" if away is not None and known else "",
                 largest(delta),
                 f"{root_mean_square(law.std):.4g}" if np.all(np.isfinite(law.std)) else "",
                 f"{law.seconds:.3f}",

@@ -11,7 +11,7 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 SETTLING_TIME = 30.0  # time constants after which a state is near the fixed point that it settles to
-LONGEST_STEP = 0.05  # time constants, of a step that still follows the path of shorter ones
+LONGEST_STEP = 0.05  # time constants: a step of this length still follows the path of shorter ones
 SHORTEST_MOTION = 0.2  # the same, as a part of the shortest time scale of the motion
 
 

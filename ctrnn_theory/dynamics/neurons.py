@@ -18,7 +18,7 @@ from ctrnn_theory.dynamics.step import BOUND, PASSED, ROUNDING
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 FIRST_TRY = 16  # steps of the march before Newton's method is first tried; each later try comes after twice as many
-MOST_STEPS = 4096  # of the march
+MOST_STEPS = 4096  # steps after which the march gives up
 NEWTON_STEPS = 12
 RESIDUAL = 1e-12  # relative, of a root of a smoothed activation
 REGULAR = 1e-3  # 1 - w F' below which the method for one network finds the root to more digits

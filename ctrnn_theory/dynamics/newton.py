@@ -12,9 +12,9 @@ Curve = Callable[[FloatArray], FloatArray]
 """A function of the pre-activations (..., N), elementwise, such as f or F(·; σ)."""
 
 MOST_STEPS = 60
-MOST_HALVINGS = 12  # of a step that does not bring its state closer
+MOST_HALVINGS = 12  # times that a step is halved if it does not bring its state closer
 SINGULAR = 1e-14  # determinant below which the Jacobian is regularised
-RIDGE = 1e-8  # what is then added to its diagonal
+RIDGE = 1e-8  # number that is then added to its diagonal
 
 
 def newton(

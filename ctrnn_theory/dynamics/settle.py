@@ -20,7 +20,7 @@ from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
 WALK = 1000  # steps of the map before long strides may be taken
-MOST_STEPS = 10_000  # of a map whose path stays fast
+MOST_STEPS = 10_000  # steps for which a path is followed if it stays fast
 FIRST_CHUNK, LONGEST_CHUNK = 16, 4096  # steps between looks at the destination: they double from the first to the last
 LOOK = 5  # strides of the integrator between looks at the destination; later a tenth of those taken
 

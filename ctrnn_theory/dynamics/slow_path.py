@@ -16,10 +16,10 @@ from ctrnn_theory.dynamics.step import ROUNDING, Step
 from ctrnn_theory.support.types import FloatArray
 
 SLOW = 0.1  # relative change of the velocity from step to step up to which a path counts as slow
-MOST_STRIDES = 1000  # of the integrator
-MOST_TRIES = 4000  # of the integrator, with strides that it rejects and repeats
-ACCURACY = 1e-3  # of a stride, relative to the distance that it covers
-FIRST_STRIDE = 0.1  # of the integrator, in units of the fastest time constant
+MOST_STRIDES = 1000  # strides that the integrator accepts, at most
+MOST_TRIES = 4000  # strides that it tries, at most, including those that it rejects and repeats
+ACCURACY = 1e-3  # error of a stride, relative to the distance that it covers
+FIRST_STRIDE = 0.1  # length of the first stride, in units of the fastest time constant
 TINY = float(np.finfo(float).tiny)  # error that is allowed where nothing moves
 
 Field = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

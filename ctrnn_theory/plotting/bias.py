@@ -13,7 +13,8 @@ from ctrnn_theory.analysis import bias_curve as analysis
 from ctrnn_theory.analysis.bias_report import BiasReport
 from ctrnn_theory.plotting.axes import axes_or_new
 from ctrnn_theory.plotting.bias_curve import bias_curve
-from ctrnn_theory.plotting.style import STYLE, line_style, method_label
+from ctrnn_theory.plotting.style import line_style, method_label, method_style
+from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import FEW, worst
 from ctrnn_theory.support.types import FloatArray
@@ -73,13 +74,18 @@ def _draw_curves(report: BiasReport, ax: Axes) -> None:
     """Draw the curves of one neuron, and mark the neuron itself."""
     net, noise = report.network, report.noise
     left_out = {"deterministic"} | (NEAR_EXACT if "exact" in report.laws else set())
-    shown = [name for name in report.laws if name not in left_out]
+    shown = [name for name in report.laws if name not in left_out and name in METHODS]
     curve = analysis.bias_curve(net, noise, report.u, shown or ["deterministic"], report.rng, start=report.start)
     bias_curve(curve, ax)
-    if report.reference is None or not np.all(np.isfinite(report.fixed_point)):
+    if not np.all(np.isfinite(report.fixed_point)):
         return
-    zeta, point = _distance(report)[0], report.bias[report.reference][0]
-    edge = max(np.max(np.abs(x)) for x in curve.distance.values())
+    zeta, edge = _distance(report)[0], max(np.max(np.abs(x)) for x in curve.distance.values())
+    for name in report.laws:
+        if name not in METHODS:  # it is known here by this result alone
+            ax.plot(np.clip([zeta], -edge, edge), report.bias[name], label=method_label(name), **method_style(name))
+    if report.reference is None:
+        return
+    point = report.bias[report.reference][0]
     label = "this network" if abs(zeta) <= edge else f"this network, at {zeta:.3g}"
     style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5, "label": label}
     ax.plot(np.clip([zeta], -edge, edge), [point], color="#CC79A7", markeredgecolor="black", **style)
@@ -94,7 +100,7 @@ def _draw_neurons(report: BiasReport, ax: Axes) -> None:
     for name, law in report.laws.items():
         if name == "deterministic":
             continue
-        style: dict[str, Any] = {"color": STYLE[name]["color"], "marker": STYLE[name]["marker"]}
+        style: dict[str, Any] = {key: method_style(name)[key] for key in ("color", "marker")}
         style |= {"markersize": 3.5, "markeredgewidth": 0.7, "elinewidth": 0.7} if many else {"markersize": 5}
         if name != "simulation":
             style["markerfacecolor"] = "none"

@@ -12,6 +12,7 @@ from ctrnn_theory.stationary.registry import METHODS, own_methods
 COLOURS = ("#332288", "#AA4499", "#999933", "#CC6677", "#44AA99", "#88CCEE")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":")
 MARKERS = ("h", "p", "<", ">", "8", "X")
+UNKNOWN: dict[str, Any] = {"color": "0.3", "linestyle": (0, (5, 3)), "marker": "*"}
 KINK_BLOCK: dict[str, Any] = {"color": "#0072B2", "linestyle": (0, (1, 2)), "marker": "x"}
 NEURONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend beside the data
@@ -45,9 +46,14 @@ def _chosen(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": line, "marker": MARKERS[number % len(MARKERS)]}
 
 
+def method_style(name: str) -> Mapping[str, Any]:
+    """Return the style of a method; one of a result from another process may not be registered in this one."""
+    return STYLE.get(name, UNKNOWN)
+
+
 def line_style(name: str) -> dict[str, Any]:
     """Return the keywords of a method's line."""
-    return {key: value for key, value in STYLE[name].items() if key != "marker"}
+    return {key: value for key, value in method_style(name).items() if key != "marker"}
 
 
 def method_label(name: str) -> str:

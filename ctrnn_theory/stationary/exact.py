@@ -33,12 +33,12 @@ from ctrnn_theory.support.types import FloatArray
 
 MOST_NEURONS = 3
 TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # default tolerance, by the number of neurons
-ROUGH = 1e-6  # the same for two neurons if f has kinks and a neuron no noise inside: less would take minutes
+ROUGH = 1e-6  # the same for two neurons if f has kinks and one lacks noise inside: less would take minutes
 ROUNDS = 30  # largest number of times that the domain is widened or the panels are halved
 WIDENINGS = 10  # largest number of times that it is widened: the leak that remains then is rounding
 LEAK = 2e-12  # error of the mean by the probability that leaves the domain, in units of its half width
 MAX_PANELS = 128
-FIRST_DEGREE, LAST_DEGREE = 16, 32  # nodes of a panel in the first round, two more in each round, and at most
+FIRST_DEGREE, LAST_DEGREE = 16, 32  # nodes of a panel in the first round and the most; two are added in each round
 STALLED = 3  # rounds in which the error does not fall, after which the search ends
 POINT = 1e-12  # relative width of the range of the state, below which the law is a point
 
@@ -178,7 +178,7 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
         half = 0.5 * (edges[-1] - edges[0])
         chain = chain_on(step, ChebyshevPanels(edges, jumps), min(FIRST_DEGREE + 2 * round_, LAST_DEGREE))
         width = max(np.sqrt(max(chain.variance, 0.0)), 0.03 * half)
-        rounding = 20.0 * np.finfo(float).eps * chain.memory  # which no number of panels reduces
+        rounding = 20.0 * np.finfo(float).eps * chain.memory  # an error that no number of panels reduces
         goal = np.maximum(tolerance * np.array([width, width**2]), rounding * np.array([half, half**2]))
         tolerable = min(LEAK * half, 0.1 * goal[0], 0.1 * goal[1] / (4.0 * half))
         widened = _widen(step, f, chain, tolerable) if widenings < WIDENINGS else None

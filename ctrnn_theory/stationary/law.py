@@ -60,7 +60,9 @@ class StationaryLaw(Drawn, picture="law"):
         for name in ("mean", "covariance"):
             object.__setattr__(self, name, float_array(name, getattr(self, name)))
         V = self.covariance
-        if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V))):
+        if V.ndim != 2 or V.shape[0] != V.shape[1] or not np.all(np.isfinite(V)):
+            return
+        if np.all(np.abs(V - V.T) <= ROUNDING * np.max(np.abs(V), initial=0.0)):
             object.__setattr__(self, "covariance", symmetric(V))
 
     @property
@@ -125,9 +127,7 @@ class StationaryLaw(Drawn, picture="law"):
             found: FloatArray = self.details["density"].expectation(function)
             return found
         if "points" not in self.details or "weights" not in self.details:
-            raise ValueError(
-                f"expectation must be asked of a law that is held as a whole; {self.method} has its moments only"
-            )
+            raise ValueError(f"expectation needs the whole law; {self.method} gives its mean and covariance only")
         points = np.asarray(self.details["points"], dtype=np.float64)
         values = function_values("function", function(points.reshape(len(points), -1)))
         if values.shape[:1] != (len(points),):

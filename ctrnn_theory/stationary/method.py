@@ -27,6 +27,8 @@ class Options(NamedTuple):
     """Their names."""
     any: bool = False
     """Whether the function takes others as well, as ``**options``."""
+    required: tuple[str, ...] = ()
+    """Names of those that have no default."""
 
     @classmethod
     def of(cls, function: Callable[..., Any], arguments: int, name: str = "function") -> Options:
@@ -50,8 +52,12 @@ class Options(NamedTuple):
         kinds = inspect.Parameter
         keywords = (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
         parameters = signature.parameters.values()
-        names = tuple(one.name for one in parameters if one.kind in keywords and one.name not in given)
-        return cls(names, any(one.kind is kinds.VAR_KEYWORD for one in parameters))
+        options = [one for one in parameters if one.kind in keywords and one.name not in given]
+        return cls(
+            tuple(one.name for one in options),
+            any(one.kind is kinds.VAR_KEYWORD for one in parameters),
+            tuple(one.name for one in options if one.default is kinds.empty),
+        )
 
     def check(self, method: str, given: Iterable[str]) -> None:
         """Raise a ValueError for a name that is not among the options of `method`."""

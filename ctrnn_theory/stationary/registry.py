@@ -141,8 +141,8 @@ def register_method(
     Raises
     ------
     ValueError
-        If the name is taken or not an identifier, if the solver cannot be called with four arguments, or if the style
-        is not a mapping.
+        If the name is taken or not an identifier, if the solver cannot be called with its four arguments alone, or if
+        the style is not a mapping.
 
     Examples
     --------
@@ -165,7 +165,9 @@ def register_method(
         raise ValueError(f"name must be new unless replace is True; got {name!r}")
     if not callable(solve):
         raise ValueError(f"solve must be a function of (net, noise, u, start); got {shown(solve)}")
-    Options.of(solve, ARGUMENTS, "solve")
+    options = Options.of(solve, ARGUMENTS, "solve")
+    if options.required:
+        raise ValueError(f"options of solve must have defaults; got {options.required[0]!r} without one")
     if style is not None and not isinstance(style, Mapping):
         raise ValueError(f"style must be a mapping of keywords; got {shown(style)}")
     about = summary or (inspect.getdoc(solve) or "").partition("\n")[0]

@@ -254,7 +254,7 @@ def _covariance(net: CTRNN, run: Run, mean: FloatArray, plain: FloatArray) -> tu
     slopes, covariance = run.plan.slopes, plain
     if slopes is not None:
         covariance = block_covariances(net, slopes, run.both, mean).mean(axis=0)
-    if np.linalg.eigvalsh(covariance)[0] < 0.0:  # by chance, or where a neuron has no noise
+    if np.linalg.eigvalsh(covariance)[0] < 0.0:  # this occurs by chance, or where a neuron has no noise
         slopes, covariance = None, plain
     replicates = np.concatenate([block_covariances(net, slopes, part, mean) for part in run.parts[:PARTS]])
     deviation = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)

@@ -50,6 +50,7 @@ class Registry(Mapping[str, Entry]):
         self._entries: dict[str, Entry] = {}
         for entry in entries:
             self.add(entry)
+        self._first = frozenset(self._entries)
 
     def add(self, entry: Entry, replace: bool = False) -> None:
         """Add an entry at the end, or put it in the place of the one that has its name.
@@ -64,8 +65,17 @@ class Registry(Mapping[str, Entry]):
         self._entries[entry.name] = entry
 
     def remove(self, name: str) -> None:
-        """Take an entry out again."""
-        del self._entries[name]
+        """Take out an entry that was added later.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name, or if the registry began with it.
+        """
+        entry = self.choose(name)
+        if entry.name in self._first:
+            raise ValueError(f"{self.noun} must be one that was added later to be removed; got {name!r}")
+        del self._entries[entry.name]
 
     def choose(self, name: Any) -> Entry:
         """Return the entry of a name, or raise a ValueError that lists the names."""

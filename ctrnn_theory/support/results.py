@@ -201,8 +201,9 @@ def row_of(state: FloatArray, few: int, show: str = ".6g") -> str:
 
 
 def root_mean_square(values: FloatArray) -> float:
-    """Root mean square of numbers."""
-    return float(np.sqrt(np.mean(np.square(values))))
+    """Root mean square of numbers; infinite if a square is."""
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(np.square(values))))
 
 
 def worst(values: FloatArray, count: int = WORST) -> list[int]:

@@ -81,8 +81,8 @@ def test_options_are_what_can_be_given_by_name():
     def function(a, b, c=0, *, d, **others):
         pass
 
-    assert Options.of(function, 2) == (("c", "d"), True)
-    assert Options.of(lambda a, /, b, *c: 0, 1) == (("b",), False)
+    assert Options.of(function, 2) == (("c", "d"), True, ("d",))
+    assert Options.of(lambda a, /, b, *c: 0, 1) == (("b",), False, ("b",))
     assert Options(("rng",), True).chosen({"rng": 1, "workers": 2}) == {"rng": 1}
     with pytest.raises(ValueError, match=r"^function must take 4 arguments by position; got "):
         Options.of(function, 4)
@@ -145,6 +145,21 @@ def test_it_is_in_pictures_in_a_style_of_its_own(ninth):
     finally:
         ct.METHODS.remove("tenth")
         ct.METHODS.remove("eleventh")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_results_are_drawn_where_their_method_is_not_registered(n):
+    ct.register_method("gone", lambda net, noise, u, start: ct.StationaryLaw(np.full(n, 0.1), np.eye(n)))
+    net = ct.CTRNN(np.zeros((n, n)), np.zeros(n), "tanh", 0.2)
+    results = [ct.bias(net, NOISE, methods=["gone", "mean_field"]), ct.predict(net, NOISE, method="gone")]
+    if n == 1:
+        results.append(ct.bias_curve(net, NOISE, methods=["gone"], reach=1.0))
+    ct.METHODS.remove("gone")
+    for result in pickle.loads(pickle.dumps(results)):
+        result.plot()
+        assert "gone" in result.table()
+    assert "gone" in [text.get_text() for text in results[0].plot().get_legend().get_texts()]
+    plt.close("all")
 
 
 def test_it_is_in_curves(ninth):
@@ -257,6 +272,39 @@ def test_a_solver_must_be_a_function_of_four_arguments():
     assert "own" not in ct.METHODS
 
 
+def test_options_of_a_solver_have_defaults_since_reports_give_none():
+    for solve in (lambda net, noise, u, start, order: None, lambda net, noise, u, start, *, order: None):
+        with pytest.raises(ValueError, match=r"^options of solve must have defaults; got 'order' without one$"):
+            ct.register_method("own", solve)
+    assert "own" not in ct.METHODS
+
+
+def test_methods_of_the_package_cannot_be_removed():
+    with pytest.raises(ValueError, match=r"^method must be one that was added later to be removed; got 'exact'$"):
+        ct.METHODS.remove("exact")
+    assert tuple(ct.METHODS) == BUILTIN
+
+
+@pytest.mark.parametrize("covariance", [[[np.inf, 1.0], [np.inf, 2.0]], np.full((2, 2), np.inf), np.zeros((2, 3))])
+def test_a_law_that_is_no_law_is_held_without_a_warning(covariance):
+    law = ct.StationaryLaw(np.zeros(2), covariance)
+    np.testing.assert_array_equal(law.covariance, covariance)
+
+
+@pytest.mark.parametrize("n", [1, 9])
+def test_what_a_method_does_not_know_is_blank_in_a_table(n):
+    ct.register_method(
+        "own", lambda net, noise, u, start: ct.StationaryLaw(np.full(n, np.nan), np.full((n, n), np.nan))
+    )
+    try:
+        net = ct.CTRNN(np.zeros((n, n)), np.zeros(n), "tanh", 0.2)
+        report = ct.bias(net, NOISE, methods=["simulation", "own"], rng=0)
+        row = next(line for line in report.table().splitlines() if line.startswith("own "))
+        assert row.count("nan") == (1 if n == 1 else 0)  # the mean alone
+    finally:
+        ct.METHODS.remove("own")
+
+
 @pytest.mark.parametrize(
     ("law", "message"),
     [
@@ -292,5 +340,14 @@ def test_a_solver_that_takes_any_options_is_given_them():
         given.clear()
         ct.bias(NET, NOISE, methods=["own"])
         assert given == {}
+    finally:
+        ct.METHODS.remove("own")
+
+
+def test_numbers_too_large_to_be_squared_are_tabled_without_a_warning():
+    ct.register_method("own", lambda net, noise, u, start: ct.StationaryLaw(np.full(9, 1e300), np.eye(9)))
+    try:
+        report = ct.bias(ct.CTRNN(np.zeros((9, 9)), np.zeros(9), "tanh", 0.2), NOISE, methods=["own"])
+        assert next(line for line in report.table().splitlines() if line.startswith("own ")).split()[1] == "inf"
     finally:
         ct.METHODS.remove("own")

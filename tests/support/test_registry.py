@@ -28,8 +28,19 @@ def test_entries_are_added_replaced_in_their_place_and_removed():
     other = RED._replace(summary="longer")
     found.add(other, replace=True)
     assert list(found.values()) == [other, BLUE]
-    found.remove("red")
-    assert list(found) == ["blue"]
+    found.add(Colour("green", "middling"))
+    found.remove("green")
+    assert list(found) == ["red", "blue"]
+
+
+def test_only_entries_that_were_added_later_are_removed():
+    found = Registry("colour", [RED])
+    found.add(BLUE)
+    with pytest.raises(ValueError, match=r"^colour must be one that was added later to be removed; got 'red'$"):
+        found.remove("red")
+    with pytest.raises(ValueError, match=r"^colour must be one of red, blue; got 'green'$"):
+        found.remove("green")
+    assert list(found) == ["red", "blue"]
 
 
 @pytest.mark.parametrize("name", ["green", 3, None, ["red"]])

@@ -15,8 +15,8 @@ from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 NEWTON_STEPS = 20
 NEAR = 0.1  # largest part of what the linear response keeps that it may neglect
-MOST_DOUBLINGS = 60  # of the number of steps that the covariance's linear response is summed over
-MOST_DIMENSIONS = 12  # of the Krylov space in which what the linear response neglects is solved for
+MOST_DOUBLINGS = 60  # doublings of the number of steps over which the covariance's linear response is summed
+MOST_DIMENSIONS = 12  # dimensions of the Krylov space in which what the linear response neglects is solved for
 FORCING = 1e-3  # relative residual at which a linear solution is accurate enough
 DIFFERENCE = 1e-6  # relative difference of states in the quotient for a derivative
 LINEAR_TIMES = 8.0  # time constants over which the path to the end must be nearly linear

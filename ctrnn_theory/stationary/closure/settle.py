@@ -13,7 +13,7 @@ from ctrnn_theory.stationary.closure.newton import newton
 from ctrnn_theory.stationary.closure.strides import MOST_LEVEL, stride
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-MOST_STRIDES = 512  # by default
+MOST_STRIDES = 512  # strides for which a path is followed by default
 TOLERANCE = 1e-12  # relative distance to the fixed point, by default
 FIRST_TRY = 4  # strides before Newton's method is first tried; each later try comes after half as many more
 WINDOW = 8  # strides of the first window; each later window is as long as all before
@@ -117,7 +117,7 @@ class _Paths:
         noise = np.sqrt(np.max(np.diagonal(closures.inside + closures.outside, axis1=1, axis2=2), axis=1))
         put_in = np.max(np.abs(start.mean), axis=1) + np.max(np.abs(closures.drive), axis=1) + noise
         self.put_in = put_in + abs(closures.f(0.0)) + 1.0
-        self.size = self.sizes(self.all)  # of the states at the beginning of the window
+        self.size = self.sizes(self.all)  # sizes of the states at the beginning of the window
         self.window = _Window(self.state)
 
     def sizes(self, which: IntArray) -> FloatArray:

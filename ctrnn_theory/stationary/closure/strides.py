@@ -1,6 +1,6 @@
 """Strides of many steps of the Gaussian closure at once, for a batch of networks.
 
-Arrays have a leading axis B, one entry a network, and no network depends on another.
+Arrays have a leading axis B, with one entry for each network, and no network depends on another.
 
 A stride of k steps is that of an exponential integrator for maps. The map x' = x + γ g(x) is split into its linear
 response A about the present state, with which k steps are summed exactly, and the remainder of g, which is taken to
@@ -87,10 +87,12 @@ def stride(closures: GaussianClosure, state: Moments, rate: Rate, level: IntArra
     )
     there = closures.rate(ahead)
     remainder = g * there.mean - times(last, m0), g[..., None] * there.covariance - transform(last, V0)
-    fix, Fix = ramp(squares, np.maximum(level, 1), *remainder)  # of a stride of one step, what it would be of two
+    # for a stride of one step, the correction is that of a stride of two
+    fix, Fix = ramp(squares, np.maximum(level, 1), *remainder)
     scale = scales(ahead)
     bend, length = relative(fix, Fix, scale), relative(move, Move, scale)
-    error = relative(fix, Fix, (scale[0], scale[0] * np.sqrt(scale[1])))  # of the mean and of the standard deviation
+    # the errors of the mean and of the standard deviation
+    error = relative(fix, Fix, (scale[0], scale[0] * np.sqrt(scale[1])))
     excess = np.maximum(error / PATH_ERROR, bend / np.where(length > 0.0, BEND * length, 1.0))
     good = within & (single | (excess <= 1.0))
     mended = np.flatnonzero(good & ~single)

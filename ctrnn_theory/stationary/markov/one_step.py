@@ -19,7 +19,7 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
-ACCURACY = 1e-14  # of the smoothing and of the sums, relative to what is added up
+ACCURACY = 1e-14  # error of the smoothing and of the sums, relative to what is added up
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,7 +168,7 @@ def resolve(f: Activation, low: float, high: float) -> FloatArray:
     def resolved(left: FloatArray, right: FloatArray, parent: IntArray | None) -> BoolArray:
         values = f(0.5 * ((1.0 - INNER) * left[:, None] + (1.0 + INNER) * right[:, None]))
         tail = np.max(np.abs(values @ LAST), axis=1)
-        blur = np.spacing(np.maximum(np.abs(left), np.abs(right))) / (right - left)  # of the nodes, by rounding
+        blur = np.spacing(np.maximum(np.abs(left), np.abs(right))) / (right - left)  # rounding error of the nodes
         return ~(tail > RESOLVED * np.max(np.abs(values)) + POINTS * blur * np.ptp(values, axis=1))
 
     def require_few(settled: int, pending: int) -> None:
@@ -190,7 +190,7 @@ def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: 
     lie where the noise-free map bends, with layers about them where noise inside smooths it.
     """
     width = high - low
-    scale = step.inside / abs(step.w) if step.w else math.inf  # of the smoothing by noise inside, in h
+    scale = step.inside / abs(step.w) if step.w else math.inf  # width in h of the smoothing by noise inside
     even = int(np.clip(math.ceil(0.72 * width / (4.0 * scale)), 2, 8)) if scale > 0.0 else 2
     edges = [low + width * np.linspace(END_PANEL, 1.0 - END_PANEL, even + 1)]
     if scale < width / 40.0:  # otherwise the panels of equal width resolve it

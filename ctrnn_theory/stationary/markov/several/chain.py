@@ -23,8 +23,8 @@ from ctrnn_theory.support.types import FloatArray
 
 LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 """Numbers of nodes along an axis that are tried in turn."""
-ROUNDS = 40  # of widening the box and refining the grid
-WIDENINGS = 12  # after which the leak that is left is rounding
+ROUNDS = 40  # rounds of widening the box or refining the grid, at most
+WIDENINGS = 12  # rounds of widening after which the leak that is left is rounding
 DENSE = 4608  # nodes for which the matrix is factored
 LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid, by the number of neurons
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors

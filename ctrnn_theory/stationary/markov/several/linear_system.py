@@ -14,7 +14,7 @@ from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid,
 from ctrnn_theory.support.types import FloatArray
 
 ACCURACY = 1e-13  # relative residual of the iteration
-STEPS, CYCLES = 40, 5  # of GMRES: steps between restarts, and restarts
+STEPS, CYCLES = 40, 5  # steps between the restarts of GMRES, and number of restarts
 
 
 class System:

@@ -265,7 +265,7 @@ def test_one_neuron_s_law_is_asked_in_the_same_way():
     law = exact.solve(CTRNN.single(0.5, 0.1), Noise(0.5))
     assert law.expectation(lambda h: h) == pytest.approx(law.mean, abs=1e-12)
     assert law.expectation(lambda h: (h[:, 0] - law.mean[0]) ** 2) == pytest.approx(law.covariance[0, 0], abs=1e-11)
-    with pytest.raises(ValueError, match="has its moments only"):
+    with pytest.raises(ValueError, match="gives its mean and covariance only"):
         predict(CTRNN.single(0.5, 0.1), Noise(0.5)).expectation(lambda h: h)
 
 
