@@ -13,7 +13,7 @@ from typing import Any
 
 from ctrnn_theory.support.arguments import even_order
 
-Powers = tuple[int, int, int]  # of x, ξ and η in a monomial of a step; their sum is its order
+Powers = tuple[int, int, int]  # powers of x, ξ and η in a monomial of a step; their sum is its order
 Table = list[list[Any]]  # entry [n][j]: the part of E xⁿ in σʲ
 
 

@@ -12,8 +12,8 @@ from ctrnn_theory.fokker_planck.cell_grid import require_memory
 from ctrnn_theory.fokker_planck.generator import Generator
 from ctrnn_theory.support.types import FloatArray
 
-SHIFT = 1e-11  # of the resolvent that finds where the mass is, relative to the fastest rate
-RESIDUAL = 1e-12  # of the iterative solver
+SHIFT = 1e-11  # shift of the resolvent that finds where the mass is, relative to the fastest rate
+RESIDUAL = 1e-12  # relative residual of the iterative solver
 NEGATIVE = 1e-12  # size, relative to the largest entry, of negative mass that is a rounding error
 DROP, FILL = 1e-3, 6.0  # tolerance and fill of the incomplete factors
 LEFT = 0.01  # relative rounding error of a rate of leaving at which a well is never left

@@ -20,7 +20,7 @@ Curve = Callable[[FloatArray], FloatArray]
 
 FINE = 24  # nodes of a table per σ: the quintic spline through them is good to 1e-10
 PAIR = 5  # nodes per σ along each axis of a table in two dimensions, good to 1e-5
-MOST_NODES = 20_000  # of a table
+MOST_NODES = 20_000  # largest number of nodes of a table
 MOST_PAIR_NODES = 120  # along each axis of a table in two dimensions: a smooth f is then good to 1e-3 at least
 
 

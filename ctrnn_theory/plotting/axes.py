@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ctrnn_theory.support.types import FloatArray
 
-SIZE = (6.0, 4.2)  # of a figure, in inches
+SIZE = (6.0, 4.2)  # width and height of a figure, in inches
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:

@@ -20,7 +20,7 @@ from ctrnn_theory.support.results import FEW, worst
 from ctrnn_theory.support.types import FloatArray
 
 NEAR_EXACT = {"cumulant_closure", "fokker_planck"}  # their curves lie on that of exact, at many times the cost
-AROUND = [(0.0, 5.0), (9.0, -2.5), (-9.0, -2.5)]  # of labels that may lie close together, in printer's points
+AROUND = [(0.0, 5.0), (9.0, -2.5), (-9.0, -2.5)]  # places of labels that may lie close together, in printer's points
 
 
 @guarded

@@ -12,7 +12,7 @@ from ctrnn_theory.plotting.style import ABOVE, NEURONS, method_label
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import FEW, WORST, worst
 
-MOST_POINTS = 25  # of a simulation along time
+MOST_POINTS = 25  # largest number of points of a simulation along time
 
 
 @guarded

@@ -18,7 +18,7 @@ from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
 EPS = float(np.finfo(float).eps)
-HALVINGS = 24  # of the noise at most; the error has reached rounding by then
+HALVINGS = 24  # largest number of times that the noise is halved; the error has reached rounding by then
 CLEAR = 30.0  # accuracies of the comparison; an error above this is known to 3 %
 WINDOW = 2.0 ** (np.arange(5) / 3.0)  # levels of noise in the regression, relative to the lowest
 

@@ -176,7 +176,7 @@ def train(
     Examples
     --------
     >>> found = train("feedforward", neurons=6, noise=Noise(inside=0.3), evaluations=3000)
-    >>> found.loss < 0.2                                    # of a target with mean square 1/2
+    >>> found.loss < 0.2                                    # the target has the mean square 1/2
     True
     """
     noise = Noise(inside=1.0) if noise is None else noise

@@ -13,7 +13,7 @@ from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 COUNT = 20  # Gauss–Legendre nodes of a panel
-TOLERANCE = 1e-14  # of the interpolant on a panel, relative to the size of the function there
+TOLERANCE = 1e-14  # error of the interpolant on a panel, relative to the size of the function there
 NOISE = 1e-6  # an error this small that halving the panel hardly reduces is the rounding of f, not its shape
 FADED = 1e-6  # where f is smaller than this part of its largest value in the inner shells, its digits matter less
 MOST = 2**15  # largest number of edges between 2^j and 2^(j+1)

@@ -201,7 +201,7 @@ def _piecewise_linear(
 ) -> FloatArray:
     """Return the sum over pairs of kinks, for f = straight line + Σ Δ (x-k)₊ + Σ J 1{x > k}."""
     kinks = act.kinks
-    slope = act.smoothed(m, s, 1)  # of the continuous part once the jumps are taken off
+    slope = act.smoothed(m, s, 1)  # slope of the continuous part, once the jumps are taken off
     jumps = [(k.location, k.value_jump) for k in kinks if k.value_jump != 0.0]
     bends = [(k.location, k.slope_jump) for k in kinks if k.slope_jump != 0.0]
     for k, J in jumps:

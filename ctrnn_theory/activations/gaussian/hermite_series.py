@@ -8,9 +8,9 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-TOLERANCE = 1e-13  # of the series, relative to the product of standard deviations of f
+TOLERANCE = 1e-13  # error of the series, relative to the product of standard deviations of f
 WINDOW = 8  # terms that the size of the remainder is judged by
-ORDERS = 400  # of the series, before quadrature takes over
+ORDERS = 400  # largest order of the series; quadrature takes over beyond
 SLOPE_REACH = 12.5  # standard deviations: φ^(1/2) is 1e-16 there, and cₙ integrates f' φ^(1/2) times hₙ φ^(1/2)
 PRODUCT_REACH = 9.5  # standard deviations beyond which f φ is below rounding
 PANEL = 2.0  # widest panel in x, where f has its features: 16 nodes resolve singularities at a distance of 1 or more

@@ -29,7 +29,7 @@ from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.support.types import FloatArray
 
 NARROW = 1.25  # largest s of the trapezoidal rule
-STEP = 0.32  # of the trapezoidal rule, in ξ
+STEP = 0.32  # step of the trapezoidal rule, in ξ
 NODES = STEP * np.arange(-29, 30)
 WEIGHTS = np.exp(-0.5 * NODES**2)
 WEIGHTS /= WEIGHTS.sum()

@@ -18,7 +18,7 @@ from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_der
 from ctrnn_theory.activations.symbolic.pieces import SWITCHING
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-WIDTH = 3.0  # of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
+WIDTH = 3.0  # width of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
 REACH = (9.0, 18.0, 36.0)  # ends in ξ that are tried in turn: Φ(-9) = 1e-19, but f may grow
 ENOUGH = 1e-15  # size of the integrand at the ends, relative to its integral, that is negligible
 KNOWN = 100.0  # |x| up to which every kink is found

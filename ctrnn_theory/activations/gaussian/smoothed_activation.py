@@ -36,9 +36,9 @@ COUNTS = (48, 96, 192)  # points of the trapezoidal rule that are tried in turn:
 DOUBLINGS = 5  # values of R that are tried, each twice the one before
 CHECKED_TO = 128.0  # |x| up to which the rule is checked at least: farther than an activation must be finite
 CHUNK = 4096  # points that are treated at once, which bounds the memory
-TOLERANCE = 3e-13  # of panels and tails, relative to the size of f there
-ROUNDING = 1e-15  # of the sums that smoothing takes, relative to the size of f where a tail starts
-DEGREE = 9  # of the polynomials on panels
+TOLERANCE = 3e-13  # error of panels and tails, relative to the size of f there
+ROUNDING = 1e-15  # rounding of the sums that smoothing takes, relative to the size of f where a tail starts
+DEGREE = 9  # degree of the polynomials on panels
 FINEST = 1 / 8  # width in units of s at which a panel is accepted: any error left is that of the values of F
 NODES = chebyshev.chebpts1(DEGREE + 1)
 CHECKS = np.cos(np.pi * np.arange(DEGREE + 2) / (DEGREE + 1))  # where the node polynomial peaks
@@ -196,7 +196,7 @@ def find_tail(f: Activation, s: float, text: str) -> Tail:
             tail = Tail(float(start), s * xi, weight / weight.sum())
             x = np.outer([-1.0, 1.0], np.geomspace(start, max(CHECKED_TO, 4.0 * start), 100)).ravel()
             error = np.abs(tail.apply(f, x) - f.smoothed(x, s))
-            rounding = ROUNDING * _size(f, tail, np.array([-1.0, 1.0])).max()  # of the sums that smoothing adds up
+            rounding = ROUNDING * _size(f, tail, np.array([-1.0, 1.0])).max()
             if np.all(error <= TOLERANCE * _size(f, tail, x) + rounding):
                 return tail
     raise refuse(f"must vary slowly over its width far from 0, and does not at x = {x[np.argmax(error)]:.6g}", text)

@@ -12,7 +12,7 @@ from ctrnn_theory.support.jit import jit
 
 NODES, WEIGHTS = gauss_legendre(16)
 UNIT, HALF = 0.5 * (1.0 + NODES), 0.5 * WEIGHTS
-END = 0.25 * np.pi  # of the panel, in θ
+END = 0.25 * np.pi  # end of the panel, in θ
 SINE = np.array([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(9)])  # series, good to 1e-19
 
 

@@ -19,7 +19,7 @@ from ctrnn_theory.activations.symbolic.printing import TextPrinter
 from ctrnn_theory.activations.symbolic.stable_forms import elementary
 from ctrnn_theory.support.types import FloatArray
 
-DIGITS = 50  # of the evaluation with mpmath
+DIGITS = 50  # number of digits of the evaluation with mpmath
 BOUND = 1e100  # largest argument that functions of mpmath are called with
 
 NUMPY_NAMES: dict[str, Any] = {

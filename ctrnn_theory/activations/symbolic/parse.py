@@ -14,8 +14,8 @@ x = sp.Symbol("x", real=True)
 """The argument of every activation."""
 
 MAX_LENGTH = 1000  # characters of a text, as typed and as written out
-MAX_NODES = 400  # of the syntax tree
-MAX_DEPTH = 40  # of the syntax tree
+MAX_NODES = 400  # largest number of nodes of the syntax tree
+MAX_DEPTH = 40  # largest depth of the syntax tree
 MAX_FUNCTIONS = 8  # nested in one another
 MAX_EXPONENT = 64
 MAX_NUMBER = 1e100

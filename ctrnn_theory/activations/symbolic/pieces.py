@@ -25,7 +25,7 @@ from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
 
-MAX_DEGREE = 16  # of a piece that is treated as a polynomial
+MAX_DEGREE = 16  # largest degree of a piece that is treated as a polynomial
 SMALL, HUGE = 1e-15, 1e15  # relative size of a jump that is rounding, size of a slope that is infinite
 NEARBY = mpmath.mpf(2) ** -10  # distance from a kink at which no other of endless kinks lies
 

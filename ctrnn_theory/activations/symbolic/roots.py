@@ -17,8 +17,8 @@ from ctrnn_theory.activations.symbolic.stable_forms import stable
 
 NEAR = 100.0  # |x| up to which roots are searched for on a fine grid
 FARTHEST = 1e8  # |x| up to which they are searched for on a coarse one
-STEP = 1 / 64  # of the fine grid
-MAX_ROOTS = 1000  # of one expression
+STEP = 1 / 64  # step of the fine grid
+MAX_ROOTS = 1000  # largest number of roots of one expression
 MANY = 8  # roots beyond NEAR: more of them are an endless sequence
 NEAR_GRID = np.arange(-NEAR, NEAR + STEP / 2, STEP)
 FAR_GRID = np.geomspace(NEAR, FARTHEST, 600)[1:]
