@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
 from ctrnn_theory.fokker_planck.cell_grid import require_memory
 from ctrnn_theory.fokker_planck.generator import Generator
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 SHIFT = 1e-11  # shift of the resolvent that finds where the mass is, relative to the fastest rate
@@ -61,7 +62,9 @@ def factors(M: sp.csc_matrix, monotone: bool) -> Any:
         options = {"SymmetricMode": True}
         return splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, panel_size=1, options=options)
     except RuntimeError:
-        raise ValueError("diffusion must connect the cells; it is so small that their equations are singular") from None
+        raise NotApplicable(
+            "diffusion must connect the cells; it is so small that their equations are singular"
+        ) from None
 
 
 def _resolvent(L: sp.csc_matrix, monotone: bool) -> FloatArray:

@@ -354,3 +354,9 @@ def test_refused(monkeypatch):
         ValueError, match=r"^cells must fit into memory; 64 x 64 need about 0.00\d* GB, 0.001 are free$"
     ):
         solve(linear_net(2), Noise(outside=0.3))
+
+
+def test_diffusion_that_does_not_connect_the_cells_is_not_applicable():
+    net = CTRNN([[-612000.0, 243000.0], [-564000.0, -493000.0]], [-589000.0, 1870.0], "sin", 1.0)
+    with pytest.raises(NotApplicable, match=r"^diffusion must connect the cells"):
+        solve(net, Noise(inside=5.62e-8))
