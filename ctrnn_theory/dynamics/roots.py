@@ -113,7 +113,7 @@ def _curved(piece: Piece, w: float, d: float, roots: Roots) -> None:
     clusters: list[FloatArray] = []
     while left.size:
         if left.size > MOST:
-            roots.remarks.append(f"there are too many fixed points to be told apart: more than {MOST} cells")
+            roots.remarks.append(f"there are too many fixed points to be distinguished: more than {MOST} cells")
             break
         monotone, flat, open_ = _judge(piece, w, d, left, right, r)
         brackets.append(np.stack([left[monotone], right[monotone]]))
@@ -184,5 +184,5 @@ def _add_clusters(cells: FloatArray, piece: Piece, r: Callable[[FloatArray], Flo
             roots.add(a, float(piece.value(a)))
             roots.remarks.append(
                 f"fixed points nearer to each other than {max(high - low, EPS * abs(a)):.1g} at a = {a:.6g} cannot be"
-                " told apart in double precision, or there may be none; one is given"
+                " distinguished in double precision, or there may be none; one is given"
             )

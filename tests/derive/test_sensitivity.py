@@ -22,7 +22,7 @@ def law(name, method, sigma_out, w, b, gamma, sigma):
 
 
 def finite_difference(name, parameter, method, sigma_out, neuron):
-    """Of the bias, by three central differences: the error is of order STEP⁶."""
+    """Return the derivative of the bias by three central differences: the error is of order STEP⁶."""
 
     def bias(steps):
         found = law(name, method, sigma_out, **(neuron | {parameter: neuron[parameter] + steps * STEP}))

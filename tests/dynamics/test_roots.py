@@ -85,7 +85,7 @@ def test_what_rounding_hides_is_said():
     fork = fixed_points(CTRNN.single(1.0, 0.0, "tanh"))
     assert [point.state[0] for point in fork] == [0.0]
     assert not fork.complete
-    assert "cannot be told apart" in fork.message
+    assert "cannot be distinguished" in fork.message
     split = fixed_points(CTRNN.single(1.0 + 1e-9, 0.0, "tanh"))
     np.testing.assert_allclose([point.state[0] for point in split], np.sqrt(3e-9) * np.array([-1, 0, 1]), rtol=1e-6)
     assert split.complete

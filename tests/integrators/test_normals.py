@@ -79,7 +79,7 @@ def test_variates_are_box_muller_of_sfc64(rng, block, step, rows):
 
 
 def test_variates_are_box_muller_throughout():
-    """Of 2e5 pairs, all over the range of the polynomials."""
+    """2e5 pairs cover the whole range of the polynomials."""
     key, rows = seed_words(3), 800
     z = standard_normals(key, 11, EPOCH, rows).reshape(-1, LANES)
     words = generator_of(key, 11, 0, 5).random_raw(2 * EPOCH * rows)
@@ -231,7 +231,7 @@ def count_beyond(key, block, epochs, out, c, k, levels, limit):
 
 
 def tails_p(rng, size, levels, limit=np.inf):
-    """Of the counts beyond the levels in `size` variates, or somewhat more, from 16 blocks."""
+    """Return p-values of the counts beyond the levels in `size` variates, or somewhat more, from 16 blocks."""
     epochs, levels, out = int(size / (16 * EPOCH * LANES)) + 1, np.array(levels), np.empty((EPOCH, 1, LANES))
     parts = [count_beyond(seed_words(rng), block, epochs, out, CONSTANTS, BITS, levels, limit) for block in range(16)]
     return count_p(sum(parts), 16 * epochs * out.size * 2 * stats.norm.sf(levels))

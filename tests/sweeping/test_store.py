@@ -65,7 +65,7 @@ def test_batches_come_back(tmp_path):
 
 
 def test_any_cut_leaves_whole_batches(tmp_path):
-    """Of a folder of the first version, in which nothing else says what is whole."""
+    """A folder of the first version has nothing else that says what is whole."""
     spec = filled(tmp_path / "run", 3)
     without_checksums(tmp_path / "run")
     whole = content(tmp_path / "run")
