@@ -19,6 +19,7 @@ from ctrnn_theory.activations import BUILTIN
 
 Array = np.ndarray
 LIMIT = 5  # seconds of processor time a method may take
+LARGE, LARGE_LIMIT = ("exact", "fokker_planck"), 60  # the same for grids over the states of three neurons
 SLOWED = 20.0  # times as long by the clock, on a machine that does other things
 SIMULATED = 1e-3  # γ from which a network is simulated: it takes some hundred time constants 1/γ at the least
 OPTIONS: dict[str, dict[str, Any]] = {"simulation": {"trajectories": 128, "workers": 1}}
@@ -38,6 +39,11 @@ class Case(NamedTuple):
         """Law of this network by a method."""
         net = CTRNN(np.array(self.W), np.array(self.b), self.activation, self.gamma)
         return predict(net, Noise(self.inside, self.outside), method=method, **OPTIONS.get(method, {}))
+
+
+def limit(case: Case, method: str) -> int:
+    """Seconds of processor time that a method may take for a case."""
+    return LARGE_LIMIT if len(case.b) == 3 and method in LARGE else LIMIT
 
 
 class Outcome(NamedTuple):
@@ -97,18 +103,18 @@ class Worker:
         other.close()
 
     def run(self, case: Case, method: str) -> Outcome:
-        """Outcome of a method, or a failure if it takes more than `LIMIT` seconds of processor time."""
+        """Outcome of a method, or a failure if it takes more processor time than `limit`."""
         self.pipe.send((case, method))
         try:
             self.pipe.recv()
-            if self.pipe.poll(LIMIT * SLOWED):
+            if self.pipe.poll(limit(case, method) * SLOWED):
                 answer: Outcome = self.pipe.recv()
                 return answer
         except (EOFError, ConnectionError):
             pass
         self.close()
         self._start()
-        return Outcome(failure=f"took more than {LIMIT} s, or ended the process")
+        return Outcome(failure=f"took more than {limit(case, method)} s, or ended the process")
 
     def close(self) -> None:
         """End the process."""
@@ -131,7 +137,7 @@ def _serve(pipe: Any) -> None:
             warm.add(case.activation)
         pipe.send("ready")
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + LIMIT + 1, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + limit(case, method) + 1, hard))
         pipe.send(outcome(case, method))
         resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
 

@@ -25,8 +25,8 @@ LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 """Numbers of nodes along an axis that are tried in turn."""
 ROUNDS = 40  # rounds of widening the box or refining the grid, at most
 WIDENINGS = 12  # rounds of widening after which the leak that is left is rounding
-DENSE = 4608  # nodes for which the matrix is factored
-LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid, by the number of neurons
+DENSE = {2: 4608, 3: 2000}  # nodes up to which the matrix is factored, by the number of neurons
+LARGEST = {2: DENSE[2], 3: 25_000}  # nodes of a grid
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors
 
 
@@ -161,7 +161,7 @@ def with_missed(chain: SeveralChain) -> SeveralChain:
 
 def require_memory(step: NetworkStep, grid: ChebyshevGrid) -> None:
     """Raise NotApplicable if a grid needs more memory than there is."""
-    dense = 3 * min(grid.size, DENSE) ** 2  # the rows, the system, and its factors
+    dense = 3 * min(grid.size, DENSE[grid.n]) ** 2  # the rows, the system, and its factors
     pairs = 0 if step.separable else 4 * grid.size * grid.finer().size  # rows to and from a finer grid
     needed, free = 8.0 * (dense + pairs), free_memory()
     if needed > SHARE * free:
@@ -186,8 +186,8 @@ def _search(
     before, stalled, widenings = np.inf, 0, 0
     for _ in range(ROUNDS):
         grid = ChebyshevGrid(low, high, tuple(LADDER[level] for level in levels))
-        chain, system = chain_on(step, grid, coarse if grid.size > DENSE else None)
-        coarse = system if grid.size <= DENSE else coarse
+        chain, system = chain_on(step, grid, coarse if grid.size > DENSE[n] else None)
+        coarse = system if grid.size <= DENSE[n] else coarse
         alone = landscape.held(low, high) == len(landscape.points)
         goal, tolerable = _goals(chain, tolerance if alone else min(tolerance, PASSAGES))
         excess = float(np.max(3.0 * chain.residual / goal))
@@ -202,7 +202,7 @@ def _search(
                 continue
         stalled = 0 if excess < 0.5 * before else stalled + 1
         before = min(excess, before)
-        finer = _refined(levels, np.max(3.0 * chain.shares / goal, axis=1), DENSE if not step.separable else LARGEST[n])
+        finer = _refined(levels, np.max(3.0 * chain.shares / goal, axis=1), LARGEST[2] if not step.separable else LARGEST[n])
         if np.all(chain.error <= 2.0 * goal) or stalled == 3 or np.all(finer == levels):
             break
         levels = finer
@@ -214,7 +214,8 @@ def _goals(chain: SeveralChain, tolerance: float) -> tuple[FloatArray, float]:
     half = 0.5 * float(np.max(chain.grid.high - chain.grid.low))
     std = float(np.sqrt(max(np.max(np.diag(chain.covariance)), 0.0)))
     width = max(std, 1e-3 * half)
-    rounding = 20.0 * np.finfo(float).eps * chain.memory * half  # no grid undoes it
+    most = float(np.max(np.abs([chain.grid.low, chain.grid.high])))  # a step rounds states of this size
+    rounding = np.finfo(float).eps * chain.memory * max(20.0 * half, most)  # no grid undoes it
     size = max(1.0, float(np.max(np.abs(chain.mean))))
     wanted = np.minimum([width, 10.0 * width**2], [0.5 * size, 0.5 * size**2])
     goal = np.maximum(tolerance * wanted, rounding * np.array([1.0, half]))
