@@ -19,7 +19,7 @@ from ctrnn_theory.activations import BUILTIN
 
 Array = np.ndarray
 LIMIT = 5  # seconds of processor time a method may take
-LARGE, LARGE_LIMIT = ("exact", "fokker_planck"), 60  # the same for grids over the states of three neurons
+GRIDS, GRID_LIMITS = ("exact", "fokker_planck"), {2: 10, 3: 60}  # the same for grids, by the number of neurons
 SLOWED = 20.0  # times as long by the clock, on a machine that does other things
 SIMULATED = 1e-3  # γ from which a network is simulated: it takes some hundred time constants 1/γ at the least
 OPTIONS: dict[str, dict[str, Any]] = {"simulation": {"trajectories": 128, "workers": 1}}
@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 def limit(case: Case, method: str) -> int:
     """Seconds of processor time that a method may take for a case."""
-    return LARGE_LIMIT if len(case.b) == 3 and method in LARGE else LIMIT
+    return GRID_LIMITS.get(len(case.b), LIMIT) if method in GRIDS else LIMIT
 
 
 class Outcome(NamedTuple):

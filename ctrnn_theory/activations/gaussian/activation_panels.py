@@ -10,6 +10,7 @@ import numpy as np
 
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre
 from ctrnn_theory.numerics.panels import halve_until_resolved
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 COUNT = 20  # Gauss–Legendre nodes of a panel
@@ -94,7 +95,7 @@ class ActivationPanels:
 
         def require_few(settled: int, pending: int) -> None:
             if settled + 2 * pending >= MOST:  # edges of the panels, and those of the next round
-                raise ValueError(
+                raise NotApplicable(
                     f"activation must be resolved by {MOST} panels of {COUNT} points where it is smoothed; "
                     f"got {self.act.text!r} between {low:g} and {high:g}"
                 )

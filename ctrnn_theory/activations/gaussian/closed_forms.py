@@ -202,6 +202,19 @@ def sin_variance(a: FloatArray, s: FloatArray) -> FloatArray:
     return 0.5 * gap * (gap + 2.0 * (1.0 - gap) * np.cos(a) ** 2)
 
 
+def sin_cumulants(a: FloatArray, s: FloatArray) -> FloatArray:
+    """Return E Z f', E (Z²)'' and E Z³ for f = sin and Z = f - F, (3, N).
+
+    With q = e^{-s²/2} and S = sin a they are -½ sin 2a q² (1 - q²), 2 cos 2a q⁴ + 2 S² q², and
+    S³ q³ (1 - q²)² (2 + q²) - ¾ S q (1 - q⁴)², in which no digits are lost for a small s.
+    """
+    S, q, gap, wide = np.sin(a), np.exp(-0.5 * s * s), -np.expm1(-s * s), -np.expm1(-2.0 * s * s)
+    slope = -0.5 * np.sin(2.0 * a) * q**2 * gap
+    bend = 2.0 * np.cos(2.0 * a) * q**4 + 2.0 * S**2 * q**2
+    third = S**3 * q**3 * gap**2 * (2.0 + q**2) - 0.75 * S * q * wide**2
+    return np.stack([slope, bend, third])
+
+
 def smoothed_elu(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     """Return the derivative of F = E x_+ + B - Φ(-z), z = a/s, with B = E e^x 1{x<0} = e^{a + s²/2} Φ(-z - s).
 

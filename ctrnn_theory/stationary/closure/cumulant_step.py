@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.gaussian.closed_forms import sin_cumulants
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
@@ -223,6 +224,8 @@ def own_cumulants(f: Activation, a: FloatArray, s: FloatArray) -> FloatArray:
 
     By Stein's identity the first two are E ξ Z² / (2s) and E (ξ² - 1) Z² / s², which need no derivative of f.
     """
+    if f.text == "sin":
+        return sin_cumulants(a, s)
 
     def centred(panels: Panels, values: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:
         return np.asarray(values - np.asarray(f.smoothed(a, s))[panels.row, None])

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.acceptance import check_accuracy
 from ctrnn_theory.stationary.markov.one_step import OneStep, moments_after, slack
@@ -25,8 +26,9 @@ LADDER = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 """Numbers of nodes along an axis that are tried in turn."""
 ROUNDS = 40  # rounds of widening the box or refining the grid, at most
 WIDENINGS = 12  # rounds of widening after which the leak that is left is rounding
-DENSE = {2: 4608, 3: 2000}  # nodes up to which the matrix is factored, by the number of neurons
-LARGEST = {2: DENSE[2], 3: 25_000}  # nodes of a grid
+DENSE = 4608  # nodes for which the matrix may be written out
+FACTORED = {2: DENSE, 3: 2000}  # nodes up to which it is factored, by the number of neurons
+LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors
 
 
@@ -161,7 +163,7 @@ def with_missed(chain: SeveralChain) -> SeveralChain:
 
 def require_memory(step: NetworkStep, grid: ChebyshevGrid) -> None:
     """Raise NotApplicable if a grid needs more memory than there is."""
-    dense = 3 * min(grid.size, DENSE[grid.n]) ** 2  # the rows, the system, and its factors
+    dense = 3 * min(grid.size, FACTORED[grid.n]) ** 2  # the rows, the system, and its factors
     pairs = 0 if step.separable else 4 * grid.size * grid.finer().size  # rows to and from a finer grid
     needed, free = 8.0 * (dense + pairs), free_memory()
     if needed > SHARE * free:
@@ -186,8 +188,11 @@ def _search(
     before, stalled, widenings = np.inf, 0, 0
     for _ in range(ROUNDS):
         grid = ChebyshevGrid(low, high, tuple(LADDER[level] for level in levels))
-        chain, system = chain_on(step, grid, coarse if grid.size > DENSE[n] else None)
-        coarse = system if grid.size <= DENSE[n] else coarse
+        factored = grid.size <= FACTORED[n]
+        if not factored and coarse is None:  # the box is new
+            coarse = _factored(step, grid)
+        chain, system = chain_on(step, grid, None if factored else coarse)
+        coarse = system if factored else coarse
         alone = landscape.held(low, high) == len(landscape.points)
         goal, tolerable = _goals(chain, tolerance if alone else min(tolerance, PASSAGES))
         excess = float(np.max(3.0 * chain.residual / goal))
@@ -202,11 +207,21 @@ def _search(
                 continue
         stalled = 0 if excess < 0.5 * before else stalled + 1
         before = min(excess, before)
-        finer = _refined(levels, np.max(3.0 * chain.shares / goal, axis=1), LARGEST[2] if not step.separable else LARGEST[n])
+        finer = _refined(levels, np.max(3.0 * chain.shares / goal, axis=1), DENSE if not step.separable else LARGEST[n])
         if np.all(chain.error <= 2.0 * goal) or stalled == 3 or np.all(finer == levels):
             break
         levels = finer
     return with_missed(chain)
+
+
+def _factored(step: NetworkStep, grid: ChebyshevGrid) -> System:
+    """Return the linear system on a coarser grid of the same box, whose matrix is factored."""
+    counts = list(grid.counts)
+    while np.prod(counts) > FACTORED[grid.n]:
+        longest = int(np.argmax(counts))
+        counts[longest] = LADDER[LADDER.index(counts[longest]) - 1]
+    coarse = ChebyshevGrid(grid.low, grid.high, tuple(counts))
+    return System(step.rows(coarse, coarse.points, step.order(coarse)), coarse, None)
 
 
 def _goals(chain: SeveralChain, tolerance: float) -> tuple[FloatArray, float]:
@@ -215,7 +230,7 @@ def _goals(chain: SeveralChain, tolerance: float) -> tuple[FloatArray, float]:
     std = float(np.sqrt(max(np.max(np.diag(chain.covariance)), 0.0)))
     width = max(std, 1e-3 * half)
     most = float(np.max(np.abs([chain.grid.low, chain.grid.high])))  # a step rounds states of this size
-    rounding = np.finfo(float).eps * chain.memory * max(20.0 * half, most)  # no grid undoes it
+    rounding = np.finfo(float).eps * chain.memory * max(20.0 * half, 4.0 * most)  # no grid undoes it
     size = max(1.0, float(np.max(np.abs(chain.mean))))
     wanted = np.minimum([width, 10.0 * width**2], [0.5 * size, 0.5 * size**2])
     goal = np.maximum(tolerance * wanted, rounding * np.array([1.0, half]))
@@ -242,7 +257,7 @@ def law_of(chain: SeveralChain, tolerance: float) -> StationaryLaw:
         "memory": chain.memory,
     }
     details["points"], details["weights"] = after_noise(chain)
-    return StationaryLaw(chain.mean, chain.covariance, "exact", converged, message, details=details)
+    return StationaryLaw(chain.mean, semidefinite(chain.covariance), "exact", converged, message, details=details)
 
 
 def after_noise(chain: SeveralChain) -> tuple[FloatArray, FloatArray]:

@@ -295,3 +295,14 @@ def test_a_grid_that_does_not_fit_says_so(monkeypatch):
     monkeypatch.setattr(chain_module, "free_memory", lambda: 1e6)
     with pytest.raises(NotApplicable, match=r"needs about \S+ GB for 256 nodes; 0.001 GB are free"):
         exact.solve(CTRNN(W, B, "relu", 0.5), Noise(outside=0.5))
+
+
+def test_saturated_neurons_cost_one_grid(monkeypatch):
+    """States that hardly move are known to their own rounding, which no grid undoes."""
+    grids = []
+    monkeypatch.setattr(chain_module, "chain_on", lambda *args: grids.append(args[1]) or chain_on(*args))
+    net = CTRNN(np.zeros((3, 3)), [776.0, 1580.0, 920000.0], "erf", 5e-5)
+    law = exact.solve(net, Noise(2e-6))
+    assert law.converged
+    np.testing.assert_allclose(law.mean, 1.0, atol=1e-11)
+    assert len(grids) == 1
