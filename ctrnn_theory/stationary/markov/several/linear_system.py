@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
 from ctrnn_theory.numerics.gmres import gmres
-from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Product, Rows
 from ctrnn_theory.support.types import FloatArray
 
 Array = NDArray[Any]
@@ -34,6 +34,7 @@ class System:
         if coarse is not None:
             self.down = grid.interpolation(coarse.grid.points)
             self.up = coarse.grid.interpolation(grid.points)
+            assert isinstance(rows, Product)  # others are for two neurons, and are factored
             self.rest = Uncoupled.of(rows, grid, self.down.adjoint(coarse.law()))
 
     @cached_property
@@ -114,7 +115,7 @@ class Uncoupled:
         self.inverses = [np.linalg.inv(vectors) for vectors in self.vectors]
 
     @classmethod
-    def of(cls, rows: Rows, grid: ChebyshevGrid, weights: FloatArray) -> Uncoupled:
+    def of(cls, rows: Product, grid: ChebyshevGrid, weights: FloatArray) -> Uncoupled:
         """Make it from the rows of P on a grid, and the stationary weights of its nodes (M,)."""
         mass, axes = weights.reshape(grid.counts), range(grid.n)
         share = [mass.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
