@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.symbolic.bounds import slope_bounds
-from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import is_stable, jacobian
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
@@ -175,7 +175,7 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
             stable
             and not np.any(np.isin(kinks[nearby.any(axis=0)], jumps))
             and all(
-                spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
+                is_stable(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma))
                 for side in (-1.0, 1.0)
             )
         )
@@ -191,7 +191,7 @@ def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
     starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
     starts[0] = 0.0
     starts[1::2] = f(starts[1::2] @ net.W.T + drive)
-    states, residual = newton(f, df, net.W, drive, np.concatenate([starts, _relaxed_corners(net, drive, scale, rng)]))
+    states, residual, _ = newton(f, df, net.W, drive, np.concatenate([starts, _relaxed_corners(net, drive, scale, rng)]))
     return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
 
 
