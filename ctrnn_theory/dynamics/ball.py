@@ -11,6 +11,7 @@ P is found once for a fixed point, by matrix products, and each test of a state 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,19 +55,27 @@ class Ball:
     def distance(self, h: FloatArray) -> float:
         """Return |h - root| in the norm of P, for a state (N,)."""
         x = h - self.root
-        return float(np.sqrt(max(x @ self.P @ x, 0.0)))
+        return math.sqrt(max(float(x @ self.P @ x), 0.0))
 
     def holds(self, h: FloatArray) -> bool:
         """Return whether the step contracts on the ball that has h (N,) on its border; since P ≥ I, |x| ≥ ‖x‖."""
         sizes = np.linalg.norm(self.step.W, axis=1)
-        a, away = self.step.preactivation(self.root), self.distance(h) * sizes
-        low, high = bounds(self.step.f, a - away, a + away, 1, self.step.std)
-        slope = self.step.slope(a)
-        variation = np.maximum(high - slope, slope - low)
+        variation = self._variation(self.distance(h) * sizes)
         if not np.all(np.isfinite(variation)):
             return False
         e = self.step.gamma * float(np.linalg.norm(variation * sizes))
         return bool(2.0 * np.sqrt(self.top * (self.top - 1.0)) * e + self.top * e**2 < 1.0)
+
+    def _variation(self, away: FloatArray) -> FloatArray:
+        """Bound how far the slopes are from those at the root, for pre-activations as far from it as `away`, (N,)."""
+        f, std, a = self.step.f, self.step.std, self.step.preactivation(self.root)
+        low, high = bounds(f, a - away, a + away, 1, std)
+        slope = self.step.slope(a)
+        variation = np.maximum(high - slope, slope - low)
+        if self.step.noisy:  # bounds of smoothed slopes do not grow tight, and those of their slopes help
+            bend = np.max(np.abs(bounds(f, a - away, a + away, 2, std)), axis=0)
+            variation = np.where((std > 0.0) & np.isfinite(bend), np.minimum(variation, bend * away), variation)
+        return variation
 
 
 class Destination:

@@ -69,7 +69,7 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
     complete: bool
     """Whether these are surely all fixed points of the network."""
     message: str
-    """What may be missing; empty if nothing is."""
+    """What was searched, and what may be missing; empty if nothing is."""
 
     def __new__(cls, points: Iterable[FixedPoint] = (), message: str = "") -> FixedPoints:
         """Make a tuple of points, complete if there is no message."""
@@ -118,10 +118,16 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     For one neuron every root of a - w f(a) - drive is isolated by interval arithmetic, see
     :func:`~ctrnn_theory.dynamics.roots.one_neuron`. For several neurons with a piecewise-linear f, up to 14 of relu or
     12 of hardtanh, every point is found by :func:`~ctrnn_theory.dynamics.piecewise_linear.enumerate_states`. A
-    continuum of points is given by its ends. Otherwise Newton's method starts from 512 seeded states, of which half are
-    relaxed from corners of the states, and duplicates are removed. It may miss points, unless the network contracts and
-    so has one alone: of random networks of 8 neurons and weights of standard deviation 3/√8 it misses about one
-    unstable point in fifteen.
+    continuum of points is given by its ends. Otherwise the search starts from 512 seeded states, of which half are
+    corners of the states. It may miss points, unless the network contracts and so has one alone.
+
+    Up to 63 neurons, corners are relaxed for a while, Newton's method begins at every state, and duplicates are
+    removed. Of random networks of 8 neurons and weights of standard deviation 3/√8 this misses about one unstable point
+    in fifteen. From 64 neurons on, all states are relaxed together until they come to rest or meet. Newton's method
+    begins once at each place where they did, and then at states that were not relaxed: at some hundred of them in a
+    network of 128 neurons, ten of 256, and one or two of 512, since their cost is bounded. So attractors with a basin
+    of some size are found in a network of any size, and few unstable points of a large one. Memory grows as the number
+    of states times N, or N².
 
     Parameters
     ----------
@@ -134,8 +140,8 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     -------
     FixedPoints
         Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether these
-        are surely all, and ``message`` what may be missing: points that Newton's method missed, points of a continuum,
-        or roots that rounding does not tell apart.
+        are surely all, and ``message`` what was searched and what may be missing: points that Newton's method missed,
+        points of a continuum, or roots that rounding does not tell apart.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Search for the fixed points of a large network from many states, which are relaxed together.
 
-A step of all states costs one matrix product, and a Newton step many for a single state. So the states are relaxed until
-they stay or have met others, and Newton's method ends the paths that are left, one for each place where they met. Then
-it also begins at states that were not relaxed, which lead to unstable points too, as long as its budget lasts.
+A step of all states costs one matrix product, and a Newton step many for a single state. So the states are relaxed
+until they stay or have met others, and Newton's method ends the paths that are left, one for each place where they met.
+Then it also begins at states that were not relaxed, which lead to unstable points too, as long as its budget lasts.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ def large_search(
     ends = list(_newton(net, drive, rest, AT_REST))
     more = list(_newton(net, drive, np.concatenate([moving, starts]), ELSEWHERE))
     found = [state for state, error in ends + more if error <= RESIDUAL]
+    others, over = len(moving) + len(starts), ", where its budget ended"
     parts = [
-        f"{counted(len(starts) + len(corners), 'start')} were relaxed together, and came to rest at {counted(len(rest), 'place')}",
+        f"{len(starts) + len(corners)} starts were relaxed together, and came to rest at {counted(len(rest), 'place')}",
         f"{len(moving)} of their paths went on moving" if len(moving) else "",
-        f"the budget ended after Newton's method began at {len(ends)} of these places" if len(ends) < len(rest) else "",
-        f"Newton's method began at {len(more)} of {len(moving) + len(starts)} other states",
+        f"Newton's method began at {len(ends)} of these places{over}" if len(ends) < len(rest) else "",
+        f"Newton's method began at {len(more)} of {others} other states{over if len(more) < others else ''}",
     ]
     return found, "; ".join(filter(None, parts))
 
@@ -111,9 +112,9 @@ def _apart(h: FloatArray) -> IntArray:
 
 
 def _newton(net: CTRNN, drive: FloatArray, states: FloatArray, budget: float) -> Iterator[tuple[FloatArray, float]]:
-    """Yield the ends (N,) of Newton's method from states (M, N) and their residuals, one state at least, and in batches.
+    """Yield the ends (N,) of Newton's method from states (M, N) and their residuals, as long as the budget lasts.
 
-    A batch holds as many matrices as the states have room for, and one at least.
+    It begins at batches of states, of as many matrices (N, N) as the states have room for, and one at least.
     """
     f, together = net.activation, max(1, len(states) // net.n)
     for first in range(0, len(states), together):

@@ -68,13 +68,22 @@ def _step(slopes: FloatArray, W: FloatArray, r: FloatArray, known: BoolArray) ->
     J = eye - slopes[:, :, None] * W
     lost = ~np.all(np.isfinite(J), axis=(1, 2)) | ~known
     J[lost] = np.nan_to_num(np.inf) * eye  # states that are out of range stay where they are
-    rest = np.nan_to_num(r)[:, :, None]
+    right = np.nan_to_num(r)[:, :, None]
     if len(W) < LARGE:  # the determinant of a large matrix tells little
         with np.errstate(over="ignore"):
             flat = np.abs(np.linalg.det(J)) < SINGULAR
         J[flat] += RIDGE * eye
-        return np.linalg.solve(J, rest)[:, :, 0]
     try:
-        return np.linalg.solve(J, rest)[:, :, 0]
+        return np.asarray(np.linalg.solve(J, right)[:, :, 0], dtype=np.float64)
     except np.linalg.LinAlgError:
-        return np.linalg.solve(J + RIDGE * eye, rest)[:, :, 0]
+        return np.array([_regularised(*system) for system in zip(J, right[:, :, 0], strict=True)])
+
+
+def _regularised(J: FloatArray, r: FloatArray) -> FloatArray:
+    """Solve J x = r (N,), with a ridge if J (N, N) is singular; zero if it still is, as where its entries overflow."""
+    for ridge in (0.0, RIDGE):
+        try:
+            return np.asarray(np.linalg.solve(J + ridge * np.eye(len(J)), r), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            continue
+    return np.zeros_like(r)
