@@ -24,5 +24,6 @@ def basin_of(net: CTRNN, drive: FloatArray, states: FloatArray, points: FloatArr
     gamma, h = max(net.gamma, min(LONGEST_STEP, SHORTEST_MOTION / steepest)), np.array(states)
     for _ in range(math.ceil(SETTLING_TIME / gamma)):
         h = (1.0 - gamma) * h + gamma * net.activation(h @ net.W.T + drive)
-    nearest: IntArray = np.argmin(np.sum((h[:, None] - points) ** 2, axis=2), axis=1)
+    distances = [np.sum((h - point) ** 2, axis=1) for point in points]  # one at a time, which bounds the memory
+    nearest: IntArray = np.argmin(distances, axis=0)
     return nearest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ctrnn_theory.activations.symbolic.bounds import bounds
-from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import is_stable, jacobian
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import solve_in_region
 from ctrnn_theory.dynamics.step import BOUND, Step
@@ -25,19 +25,29 @@ def destination(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
 
     A path that starts on an unstable fixed point stays there; every other path must lead to a stable one.
     """
+    found = root_from(step, h)
+    return None if found is None else end_at(step, h, *found)
+
+
+def end_at(step: Step, h: FloatArray, root: FloatArray, stays: bool) -> tuple[FloatArray, bool] | None:
+    """Return the root (N,) that Newton's method found from h (N,), and whether it is stable, if the path ends there."""
+    A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
+    stable = is_stable(A)
+    if stays:
+        return root, stable
+    return (root, True) if stable and _leads_to(step, h, root, A) else None
+
+
+def root_from(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
+    """Return the fixed point (N,) that Newton's method finds from h (N,), and whether it is h itself; or None."""
     try:
-        roots, _ = newton(step.value, step.slope, step.W, step.drive, h[None])
+        roots, _, _ = newton(step.value, step.slope, step.W, step.drive, h[None])
     except (ValueError, np.linalg.LinAlgError):  # a state is out of range
         return None
-    root = _refined(step, roots[0])
     error = np.abs(step.velocity(roots[0]))
     if not np.all(error <= np.maximum(step.rounding(roots[0]), RESIDUAL * step.noisy * (1.0 + np.abs(roots[0])))):
         return None
-    A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
-    stable = spectral_radius(A) < 1.0
-    if np.all(np.abs(roots[0] - h) == 0.0):
-        return root, stable
-    return (root, True) if stable and _leads_to(step, h, root, A) else None
+    return _refined(step, roots[0]), bool(np.all(np.abs(roots[0] - h) == 0.0))
 
 
 def grows(step: Step, h: FloatArray) -> bool:
@@ -66,7 +76,7 @@ def _leads_to(step: Step, h: FloatArray, root: FloatArray, A: FloatArray) -> boo
     """Return whether the path from h (N,) surely leads to a stable fixed point (N,), where the Jacobian is A (N, N)."""
     if len(h) == 1 and _contracts_between(step, h, root):
         return True
-    return _contracts_around(step, h, root, A) or _nothing_between(step, h, root)
+    return _contracts_around(step, h, root, A) or nothing_between(step, h, root)
 
 
 def _contracts_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
@@ -100,13 +110,13 @@ def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray
     return bool(np.max(np.abs(values)) + step.gamma * change < 1.0)
 
 
-def _nothing_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
+def nothing_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
     """Return whether the root is near, the map is stable on the segment to it, and its equation regular there."""
     if np.max(np.abs(root - h)) > CLOSE * (1.0 + np.max(np.abs(h))):
         return False
     slopes = step.slope((h + SEGMENT[:, None] * (root - h)) @ step.W.T + step.drive)
-    sign, size = np.linalg.slogdet(np.eye(len(h)) - slopes[:, :, None] * step.W)
+    sign, size = np.transpose([np.linalg.slogdet(np.eye(len(h)) - slope[:, None] * step.W) for slope in slopes])
     turns = np.diff(size) * np.sign(size[-1] - size[0])
     if np.any(sign != sign[0]) or not (np.ptp(size) < np.log(2.0) or np.all(turns >= 0.0)):
         return False
-    return all(spectral_radius(jacobian(step.W, slope, step.gamma)) < 1.0 for slope in slopes[[0, 4, 8]])
+    return all(is_stable(jacobian(step.W, slope, step.gamma)) for slope in slopes[[0, 4, 8]])

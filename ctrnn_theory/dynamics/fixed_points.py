@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.activations.symbolic.bounds import slope_bounds
-from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.large_search import RESIDUAL, large_search
+from ctrnn_theory.dynamics.linear_response import LARGE, is_stable, jacobian
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
@@ -25,7 +26,6 @@ from ctrnn_theory.support.types import FloatArray
 STARTS = 256  # random starts of Newton's method for a network of several neurons, and as many from corners
 CORNER = 10.0  # pre-activation of a corner of the states, in units of the drive's size
 RELAXATION_STEPS = 20  # half steps from a corner towards the attractor that it leads to
-RESIDUAL = 1e-9  # relative, of a root
 SAME = 1e-6  # relative distance below which two roots are one
 ON_KINK = 1e-12  # relative distance of a pre-activation to a kink within which it lies on it
 SIDE = 1e-9  # relative distance at which the slopes on both sides of a kink are taken
@@ -69,7 +69,7 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
     complete: bool
     """Whether these are surely all fixed points of the network."""
     message: str
-    """What may be missing; empty if nothing is."""
+    """What was searched, and what may be missing; empty if nothing is."""
 
     def __new__(cls, points: Iterable[FixedPoint] = (), message: str = "") -> FixedPoints:
         """Make a tuple of points, complete if there is no message."""
@@ -118,10 +118,16 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     For one neuron every root of a - w f(a) - drive is isolated by interval arithmetic, see
     :func:`~ctrnn_theory.dynamics.roots.one_neuron`. For several neurons with a piecewise-linear f, up to 14 of relu or
     12 of hardtanh, every point is found by :func:`~ctrnn_theory.dynamics.piecewise_linear.enumerate_states`. A
-    continuum of points is given by its ends. Otherwise Newton's method starts from 512 seeded states, of which half are
-    relaxed from corners of the states, and duplicates are removed. It may miss points, unless the network contracts and
-    so has one alone: of random networks of 8 neurons and weights of standard deviation 3/√8 it misses about one
-    unstable point in fifteen.
+    continuum of points is given by its ends. Otherwise the search starts from 512 seeded states, of which half are
+    corners of the states. It may miss points, unless the network contracts and so has one alone.
+
+    Up to 63 neurons, corners are relaxed for a while, Newton's method begins at every state, and duplicates are
+    removed. Of random networks of 8 neurons and weights of standard deviation 3/√8 this misses about one unstable point
+    in fifteen. From 64 neurons on, all states are relaxed together until they come to rest or meet. Newton's method
+    begins once at each place where they did, and then at states that were not relaxed: at some hundred of them in a
+    network of 128 neurons, ten of 256, and one or two of 512, since their cost is bounded. So attractors with a basin
+    of some size are found in a network of any size, and few unstable points of a large one. Memory grows as the number
+    of states times N, or N².
 
     Parameters
     ----------
@@ -134,8 +140,8 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     -------
     FixedPoints
         Tuple of :class:`FixedPoint`, sorted by their first coordinate, then the next. ``complete`` says whether these
-        are surely all, and ``message`` what may be missing: points that Newton's method missed, points of a continuum,
-        or roots that rounding does not tell apart.
+        are surely all, and ``message`` what was searched and what may be missing: points that Newton's method missed,
+        points of a continuum, or roots that rounding does not tell apart.
 
     Examples
     --------
@@ -153,9 +159,15 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
         states, regular = enumerate_states(f, net.W, drive)
         remarks = [] if regular else ["where the equations are singular there may be a continuum of fixed points"]
     else:
-        states = _multistart(net, drive)
-        if not (len(states) == 1 and max(map(abs, slope_bounds(f))) * np.linalg.norm(net.W, 2) < 1.0):
-            remarks = [f"they were looked for from {2 * STARTS} starts, and there may be others"]
+        contracts = max(map(abs, slope_bounds(f))) * np.linalg.norm(net.W, 2) < 1.0
+        if net.n < LARGE:
+            states, searched = _multistart(net, drive), f"they were looked for from {2 * STARTS} starts"
+        else:
+            raw, corners = _starts(net, drive)
+            found, searched = large_search(net, drive, *((raw[:1], corners[:0]) if contracts else (raw, corners)))
+            states = _distinct(found)
+        if not (len(states) == 1 and contracts):
+            remarks = [f"{searched}, and there may be others"]
     points = sorted((fixed_point_at(net, state, drive) for state in states), key=lambda point: tuple(point.state))
     return FixedPoints(points, "; ".join(remarks))
 
@@ -175,7 +187,7 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
             stable
             and not np.any(np.isin(kinks[nearby.any(axis=0)], jumps))
             and all(
-                spectral_radius(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma)) < 1.0
+                is_stable(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma))
                 for side in (-1.0, 1.0)
             )
         )
@@ -185,27 +197,27 @@ def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoi
 
 def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
     """Return the different states (N,) that Newton's method reaches from random states and relaxed corners."""
-    rng = np.random.default_rng(0)
-    f, df = net.activation, net.activation.derivative
-    scale = 1.0 + np.max(np.abs(drive))
-    starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
-    starts[0] = 0.0
-    starts[1::2] = f(starts[1::2] @ net.W.T + drive)
-    states, residual = newton(f, df, net.W, drive, np.concatenate([starts, _relaxed_corners(net, drive, scale, rng)]))
+    f, W = net.activation, net.W
+    starts, h = _starts(net, drive)
+    for _ in range(RELAXATION_STEPS):
+        moved = 0.5 * (h + f(h @ W.T + drive))
+        h = np.where(np.max(np.abs(moved), axis=1, keepdims=True) < BOUND, moved, h)
+    states, residual, _ = newton(f, f.derivative, W, drive, np.concatenate([starts, h]))
     return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
 
 
-def _relaxed_corners(net: CTRNN, drive: FloatArray, scale: float, rng: np.random.Generator) -> FloatArray:
-    """Return states (M, N) near attractors, to which corners f(±CORNER) lead: all 2^N of them, or 256 at random."""
+def _starts(net: CTRNN, drive: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return random states (M, N), the first of which is zero, and corners f(±CORNER), all 2^N of them or 256."""
+    rng = np.random.default_rng(0)
+    f, scale = net.activation, 1.0 + np.max(np.abs(drive))
+    starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))
+    starts[0] = 0.0
+    starts[1::2] = f(starts[1::2] @ net.W.T + drive)
     if 2**net.n <= STARTS:
         signs = 2.0 * (np.arange(2**net.n)[:, None] >> np.arange(net.n) & 1) - 1.0
     else:
         signs = rng.choice([-1.0, 1.0], size=(STARTS, net.n))
-    h: FloatArray = net.activation(CORNER * scale * signs)
-    for _ in range(RELAXATION_STEPS):
-        moved = 0.5 * (h + net.activation(h @ net.W.T + drive))
-        h = np.where(np.max(np.abs(moved), axis=1, keepdims=True) < BOUND, moved, h)
-    return h
+    return starts, f(CORNER * scale * signs)
 
 
 def _distinct(states: list[FloatArray]) -> list[FloatArray]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
+from ctrnn_theory.dynamics.doubling import discrete_lyapunov, powers_vanish
 from ctrnn_theory.support.types import FloatArray
+
+LARGE = 64  # neurons from which a few matrix products are taken instead of eigenvalues or determinants
 
 
 def jacobian(W: FloatArray, slope: FloatArray, gamma: float) -> FloatArray:
@@ -18,14 +21,21 @@ def spectral_radius(A: FloatArray) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(A))))
 
 
+def is_stable(A: FloatArray) -> bool:
+    """Return whether all eigenvalues of A (N, N) lie inside the unit circle; powers of a large A may show it."""
+    return (len(A) >= LARGE and powers_vanish(A)) or spectral_radius(A) < 1.0
+
+
 def linear_covariance(W: FloatArray, slope: FloatArray, gamma: float, innovation: FloatArray) -> FloatArray | None:
     """Solve the discrete Lyapunov equation V = A V Aᵀ + γ² Q, with A the Jacobian and Q (N, N) the innovation.
 
     Returns V (N, N), symmetric positive semi-definite, or None if A is not stable.
     """
-    A = jacobian(W, slope, gamma)
+    A, Q = jacobian(W, slope, gamma), gamma**2 * innovation
+    if len(A) >= LARGE and (doubled := discrete_lyapunov(A, Q)) is not None:
+        return doubled
     if spectral_radius(A) >= 1.0:
         return None
-    V = solve_discrete_lyapunov(A, gamma**2 * innovation)
+    V = solve_discrete_lyapunov(A, Q)
     symmetric: FloatArray = 0.5 * (V + np.asarray(V).T)
     return symmetric

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.dynamics.linear_response import LARGE
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 Curve = Callable[[FloatArray], FloatArray]
 """A function of the pre-activations (..., N), elementwise, such as f or F(·; σ)."""
@@ -19,12 +20,12 @@ RIDGE = 1e-8  # number that is then added to its diagonal
 
 def newton(
     f: Curve, slope: Curve, W: FloatArray, drive: FloatArray, states: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, int]:
     """Solve h = f(W h + drive) by damped Newton steps from each of many states (M, N).
 
-    Returns the end states (M, N) and their residuals, the largest |f(W h + drive) - h| relative to 1 + |h|, (M,).
+    Returns the end states (M, N); their residuals, the largest |f(W h + drive) - h| relative to 1 + |h|, (M,); and the
+    number of linear systems that were solved. Memory is that of a few matrices (N, N) for each state.
     """
-    eye = np.eye(W.shape[0])
 
     def residual(h: FloatArray) -> FloatArray:
         return f(h @ W.T + drive) - h
@@ -33,17 +34,14 @@ def newton(
         ratio: FloatArray = np.max(np.abs(r), axis=1) / (1.0 + np.max(np.abs(h), axis=1))
         return np.where(np.isfinite(ratio), ratio, np.inf)
 
-    h = np.array(states, dtype=np.float64)
-    r = residual(h)
-    best = size(h, r)
+    ends = np.array(states, dtype=np.float64)
+    r = residual(ends)
+    errors = size(ends, r)
+    left, solved = np.arange(len(ends)), 0
+    h, best = ends.copy(), errors.copy()
     for _ in range(MOST_STEPS):
-        J = eye - slope(h @ W.T + drive)[:, :, None] * W
-        lost = ~np.all(np.isfinite(J), axis=(1, 2)) | ~np.isfinite(best)
-        J[lost] = np.nan_to_num(np.inf) * eye  # states that are out of range stay where they are
-        with np.errstate(over="ignore"):
-            flat = np.abs(np.linalg.det(J)) < SINGULAR
-        J[flat] += RIDGE * eye
-        step = np.linalg.solve(J, np.nan_to_num(r)[:, :, None])[:, :, 0]
+        step = _step(slope(h @ W.T + drive), W, r, np.isfinite(best))
+        solved += len(h)
         moved = np.zeros(len(h), dtype=bool)
         scale = 1.0
         for _ in range(MOST_HALVINGS):
@@ -56,6 +54,36 @@ def newton(
             scale *= 0.5
             if moved.all():
                 break
-        if not moved.any():
+        # a state that did not move is at its end, since it would only try the same step again
+        ends[left], errors[left] = h, best
+        left, h, r, best = left[moved], h[moved], r[moved], best[moved]
+        if not left.size:
             break
-    return h, best
+    return ends, errors, solved
+
+
+def _step(slopes: FloatArray, W: FloatArray, r: FloatArray, known: BoolArray) -> FloatArray:
+    """Return the Newton steps (M, N) for slopes (M, N) and residuals (M, N), and 0 for states that are out of range."""
+    eye = np.eye(W.shape[0])
+    J = eye - slopes[:, :, None] * W
+    lost = ~np.all(np.isfinite(J), axis=(1, 2)) | ~known
+    J[lost] = np.nan_to_num(np.inf) * eye  # states that are out of range stay where they are
+    right = np.nan_to_num(r)[:, :, None]
+    if len(W) < LARGE:  # the determinant of a large matrix tells little
+        with np.errstate(over="ignore"):
+            flat = np.abs(np.linalg.det(J)) < SINGULAR
+        J[flat] += RIDGE * eye
+    try:
+        return np.asarray(np.linalg.solve(J, right)[:, :, 0], dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.array([_regularised(*system) for system in zip(J, right[:, :, 0], strict=True)])
+
+
+def _regularised(J: FloatArray, r: FloatArray) -> FloatArray:
+    """Solve J x = r (N,), with a ridge if J (N, N) is singular; zero if it still is, as where its entries overflow."""
+    for ridge in (0.0, RIDGE):
+        try:
+            return np.asarray(np.linalg.solve(J + ridge * np.eye(len(J)), r), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            continue
+    return np.zeros_like(r)

@@ -1,7 +1,8 @@
 """Where the noise-free or noise-smoothed map settles.
 
 A path is followed step by step while it is fast, and in the long strides of :mod:`ctrnn_theory.dynamics.slow_path` once
-it is slow. It ends early once :mod:`ctrnn_theory.dynamics.destination` shows which fixed point it leads to.
+it is slow. It ends early once :mod:`ctrnn_theory.dynamics.destination` shows which fixed point it leads to, or
+:mod:`ctrnn_theory.dynamics.ball` in a large network.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.dynamics.destination import destination, grows
+from ctrnn_theory.dynamics.ball import Destination
+from ctrnn_theory.dynamics.destination import grows
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES, integrate, interpolating_field, late_average, slow_period
 from ctrnn_theory.dynamics.step import BOUND, PASSED, Step
 from ctrnn_theory.support.errors import Divergence
@@ -89,6 +91,7 @@ def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamm
     """
     step = Step(f, np.broadcast_to(np.asarray(std, dtype=np.float64), drive.shape), W, drive, gamma)
     h = np.array(start, dtype=np.float64)
+    destination = Destination(step)
     chunk, steps, trail = 0, 0, deque([h], maxlen=5)
     while True:
         total = np.zeros_like(h)
@@ -97,18 +100,18 @@ def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamm
             total += h
             trail.append(h)
         mean, steps = total / max(chunk, 1), steps + chunk
-        if (end := destination(step, h)) is not None:
+        if (end := destination(h)) is not None:
             return Settled(end[0], True, end[1], steps)
         if grows(step, h):
             raise Divergence(PASSED)
         if steps >= WALK and (period := slow_period(trail)):
-            return _settle_in_strides(step, h, period, steps)
+            return _settle_in_strides(step, h, period, steps, destination)
         if steps >= MOST_STEPS:
             return Settled(mean, False, False, steps)
         chunk = max(FIRST_CHUNK, 2 * chunk) if chunk < LONGEST_CHUNK else LONGEST_CHUNK
 
 
-def _settle_in_strides(step: Step, h: FloatArray, period: int, steps: int) -> Settled:
+def _settle_in_strides(step: Step, h: FloatArray, period: int, steps: int, destination: Destination) -> Settled:
     """Follow a path that is slow over `period` steps of the map from h (N,) to its end."""
     times, path, k = [0.0], [h], 0
     with np.errstate(all="ignore"):
@@ -120,7 +123,7 @@ def _settle_in_strides(step: Step, h: FloatArray, period: int, steps: int) -> Se
             path.append(h)
             ended = step.leaves_in_place(h, period)
             if ended or k % max(LOOK, k // 10) == 0:
-                if (end := destination(step, h)) is not None:
+                if (end := destination(h)) is not None:
                     return Settled(end[0], True, end[1], steps + k)
                 if grows(step, h):
                     raise Divergence(PASSED)
