@@ -1,4 +1,4 @@
-"""Hermite coefficients cₙ = E f(m + s ξ) hₙ(ξ) = sⁿ F⁽ⁿ⁾(m; s)/√n! that have a closed form or a fixed rule; hₙ = Heₙ/√n!.
+"""Hermite coefficients cₙ = E f(m + s ξ) hₙ(ξ) = sⁿ F⁽ⁿ⁾(m; s)/√n!, hₙ = Heₙ/√n!, by closed forms or a fixed rule.
 
 Of a ramp and a step at k, with z = (m-k)/s, they are s φ(z) hₙ₋₂(-z)/√(n(n-1)) and φ(z) hₙ₋₁(-z)/√n. For functions of
 the logistic family, Stein's identity cₙ = s/√n E f'(m + s ξ) hₙ₋₁(ξ) is integrated by the trapezoidal rule of step h.
@@ -90,8 +90,8 @@ def _project(xi, g, c):  # type: ignore[no-untyped-def]
 def _rule(level: int) -> tuple[FloatArray, FloatArray]:
     """Return the nodes ξ and the weights (Q,) of the rule with a step in STEPS."""
     half = int(np.ceil(REACH / STEPS[level]))
-    xi: FloatArray = STEPS[level] * np.arange(-half, half + 1)
-    weight: FloatArray = np.exp(-0.5 * xi * xi)
+    xi = STEPS[level] * np.arange(-half, half + 1.0)
+    weight = np.exp(-0.5 * xi * xi)
     weight /= weight.sum()
     return xi, weight
 
