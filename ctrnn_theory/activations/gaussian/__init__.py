@@ -13,11 +13,15 @@ activation_panels
 smoothed_activation
     The smoothing as an activation of its own, tabulated and compiled.
 covariance
-    Cov(f(x), f(y)) of correlated inputs: the choice among the next two.
+    Cov(f(x), f(y)) of correlated inputs: the choice among those that follow.
 steps_and_ramps, steps_and_ramps_kernel
     Piecewise-linear f, by Plackett's identity.
 hermite_series
-    Any other f, by Mehler's formula or by quadrature.
+    Any other f, and any matrix of many inputs, by Mehler's formula; or by quadrature where the correlation is near 1.
+hermite_coefficients
+    The coefficients in that formula, by closed forms and a fixed rule.
+mehler
+    The sums of the formula, compiled, with a bound on what they leave out.
 
 All of it is private to the package; users call the methods of :class:`ctrnn_theory.Activation`.
 """

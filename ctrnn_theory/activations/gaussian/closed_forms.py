@@ -180,6 +180,20 @@ def smoothed_probit(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     return cdf_derivative(a / t, order) / t**order
 
 
+PROBIT = {"probit": (1.0, 1.0), "erf": (2.0, math.sqrt(2.0))}
+"""Amplitude and gain of activations that are amplitude Φ(gain x) plus a constant."""
+
+
+def probit_terms(name: str, a: FloatArray, s: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Return the amplitude of a function in PROBIT, gain a/t and gain/t, t = √(1 + gain² s²).
+
+    Φ(gain x) = E 1{gain x + ξ' > 0} is a step of x with noise of its own, whose variance in all is t².
+    """
+    amplitude, gain = PROBIT[name]
+    scale = gain / np.sqrt(1.0 + (gain * s) ** 2)
+    return amplitude, a * scale, scale
+
+
 def smoothed_gelu(a: FloatArray, s: FloatArray, order: int) -> FloatArray:
     """Return F^(n) = a G^(n) + n G^(n-1) + s² G^(n+1), by Stein's identity F = a G + s² G' with the G of probit."""
     t = np.sqrt(1.0 + s * s)

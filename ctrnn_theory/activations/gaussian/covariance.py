@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.activations.gaussian.hermite_series import hermite_covariance
+from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, density_derivative, probit_terms
+from ctrnn_theory.activations.gaussian.hermite_coefficients import kink_coefficients
+from ctrnn_theory.activations.gaussian.hermite_series import ORDERS, hermite_covariance, hermite_table
+from ctrnn_theory.activations.gaussian.mehler import (
+    HermiteTable,
+    largest_correlation,
+    matrix_covariances,
+    orders_for,
+)
 from ctrnn_theory.activations.gaussian.smoothed_activation import Smoothed
 from ctrnn_theory.activations.gaussian.smoothing import cancels
 from ctrnn_theory.activations.gaussian.steps_and_ramps import ramp_ramp, ramp_step, step_step
@@ -14,7 +22,7 @@ from ctrnn_theory.support.types import FloatArray, IntArray
 
 CHUNK = 4096  # pairs that are treated at once, which bounds the memory
 MOST_PAIRS = 1 << 16  # the same, where pairs share their inputs
-PROBIT = {"probit": (1.0, 1.0), "erf": (2.0, np.sqrt(2.0))}  # f(x) = amplitude Φ(gain x) + a constant
+TILED = 16  # neurons from which tiles of pairs are faster than one pair after the other
 
 
 def covariance(
@@ -124,6 +132,10 @@ def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatAr
 def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> FloatArray:
     """Compute the covariance matrices (..., N, N) for many means (..., N) and covariances S (..., N, N) at once.
 
+    From TILED neurons on, pairs are summed by Mehler's expansion, to 1e-15 of |r| and the standard deviations of f. It
+    takes log(1e-15)/log|r| terms at most, and fewer for smooth f; pairs with |r| above 0.9 at a kink, which would take
+    more than ORDERS, are left to the exact formula or to quadrature.
+
     Examples
     --------
     >>> from ctrnn_theory.activations import activation
@@ -136,10 +148,13 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
     if not np.all(variance >= 0.0):
         raise ValueError(f"S must have variances of at least 0; got {variance.min()}")
     m, s, flat = mean.ravel(), np.sqrt(variance), S.reshape(-1, n, n)
-    C = np.zeros(flat.shape)
-    C[:, np.arange(n), np.arange(n)] = act.smoothed_variance(m, s).reshape(-1, n)
-    row, column = np.triu_indices(n, 1)
-    which, pair = np.nonzero(flat[:, row, column])  # uncorrelated Gaussian inputs are independent
+    if n >= TILED and act.text != "sin":
+        C, complete = _by_tiles(act, m, s, flat)
+    else:
+        C, complete = np.zeros(flat.shape), False
+    row, column = np.triu_indices(n if not complete else 0, 1)
+    # uncorrelated Gaussian inputs are independent
+    which, pair = np.nonzero((flat[:, row, column] != 0.0) & (C[:, row, column] == 0.0))
     row, column = row[pair], column[pair]
     i, j = which * n + row, which * n + column
     linked = np.flatnonzero(s[i] * s[j] > 0.0)
@@ -149,7 +164,28 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
         r = np.clip(flat[which[at], row[at], column[at]] / s[i[at]] / s[j[at]], -1.0, 1.0)
         value = _pairs(act, m[used], s[used], places[: at.size], places[at.size :], r)
         C[which[at], row[at], column[at]] = C[which[at], column[at], row[at]] = value
+    C[:, np.arange(n), np.arange(n)] = act.smoothed_variance(m, s).reshape(-1, n)
     return C.reshape(S.shape)
+
+
+def _by_tiles(act: Activation, m: FloatArray, s: FloatArray, S: FloatArray) -> tuple[FloatArray, bool]:
+    """Return covariances (B, N, N) by Mehler's expansion, zero where that is slow, and whether it is so nowhere."""
+    if isinstance(act, Smoothed):  # f of the same inputs, each with noise of its own
+        return _by_tiles(act.inner, m, np.hypot(act.width, s), S)
+    live = s > 0.0
+    scale = np.where(live, s, 1.0)
+    inverse = np.where(live, 1.0 / scale, 0.0)
+    if act.text in PROBIT:
+        amplitude, z, gain = probit_terms(act.text, m, s)
+        inverse = np.where(live, gain, 0.0)
+        first = amplitude * density_derivative(z, 0)
+        orders = orders_for(largest_correlation(S, inverse), ORDERS)
+        c = kink_coefficients(first, z[None], np.zeros((1, z.size)), np.array([amplitude]), orders)
+        table = HermiteTable(c, np.ones_like(c))
+    else:
+        table = hermite_table(act, m, scale, largest_correlation(S, inverse))
+    C, missed = matrix_covariances(table, S, inverse)
+    return C, missed == 0
 
 
 def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:
@@ -160,7 +196,8 @@ def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArr
     live = s > 0.0
     scale = np.where(live, s, 1.0)  # avoids a division by zero; the result is set to zero below
     if act.text in PROBIT:
-        result = _probit(*PROBIT[act.text], m, s, i, j, r)
+        amplitude, z, gain = probit_terms(act.text, m, s)
+        result = amplitude**2 * step_step(z[i], z[j], r * (gain * s)[i] * (gain * s)[j])
     elif act.text == "sin":
         result = _sine(m, s, i, j, r)
     elif act.piecewise_linear:
@@ -173,15 +210,6 @@ def _pairs(act: Activation, m: FloatArray, s: FloatArray, i: IntArray, j: IntArr
     else:
         result = hermite_covariance(act, m, scale, i, j, r)
     return np.where(live[i] & live[j], result, 0.0)
-
-
-def _probit(
-    amplitude: float, gain: float, m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray
-) -> FloatArray:
-    """Return Cov of amplitude Φ(gain x), which is E 1{gain x + ξ' > 0}; gain x + ξ' has the variance 1 + gain² s²."""
-    t = np.sqrt(1.0 + (gain * s) ** 2)
-    z, part = gain * m / t, gain * s / t
-    return amplitude**2 * step_step(z[i], z[j], r * part[i] * part[j])
 
 
 def _sine(m: FloatArray, s: FloatArray, i: IntArray, j: IntArray, r: FloatArray) -> FloatArray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.gaussian.hermite_coefficients import has_rule, kink_coefficients, projected, rule_table
+from ctrnn_theory.activations.gaussian.mehler import HermiteTable, orders_for, pair_covariances
+from ctrnn_theory.activations.gaussian.smoothing import cancels
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-TOLERANCE = 1e-13  # error of the series, relative to the product of standard deviations of f
-WINDOW = 8  # terms that the size of the remainder is judged by
 ORDERS = 400  # largest order of the series; quadrature takes over beyond
 SLOPE_REACH = 12.5  # standard deviations: φ^(1/2) is 1e-16 there, and cₙ integrates f' φ^(1/2) times hₙ φ^(1/2)
 PRODUCT_REACH = 9.5  # standard deviations beyond which f φ is below rounding
@@ -25,10 +26,8 @@ def hermite_covariance(
 ) -> FloatArray:
     """Return Σₙ rⁿ cₙ(i) cₙ(j) = Cov(f(xᵢ), f(xⱼ)), cₙ = E[f(m + s ξ) hₙ(ξ)], hₙ = Heₙ/√n! (Mehler's formula).
 
-    By Stein's identity cₙ = s/√n E[f'(m + s ξ) hₙ₋₁(ξ)], which loses no digits for small s. The remainder of the
-    series is bounded by |r|ⁿ⁺¹ times the remainders of Σ cₙ², and these by the remainder of Σ n cₙ² = s² E f'². Where
-    the latter has come down to rounding, WINDOW small terms in a row end the series. Pairs that do not reach TOLERANCE
-    within ORDERS terms (|r| near 1 at a kink or for a large s) are integrated by `conditioned`.
+    Pairs that the series does not reach within ORDERS terms (|r| near 1 at a kink or for a large s) are integrated by
+    `conditioned`.
 
     Parameters
     ----------
@@ -41,38 +40,60 @@ def hermite_covariance(
     r
         Correlations of the pairs, (P,).
     """
-    edges = resolved_edges(act, m, s)
-    xi, weight = panel_nodes(edges)
-    slope = act.derivative(m[:, None] + s[:, None] * xi, 1)
-    g = weight * slope
-    left = s**2 * np.sum(g * slope, axis=1)  # remainder of Σ n cₙ²
-    z, jump = jump_nodes(act, m, s)
-    smooth = not jump.any()
-    if not smooth:  # f' is no longer square integrable: only |r|ⁿ makes the series converge
-        xi, g, left = np.append(xi, z, axis=1), np.append(g, jump, axis=1), np.full(m.size, np.inf)
-    floor = 1e-14 * left if smooth else np.zeros_like(left)  # below it, the remainder is rounding
-    before, h = np.zeros_like(xi), np.ones_like(xi)
-    total, power, known = np.zeros_like(r), r.copy(), np.zeros_like(m)
-    recent = np.full((WINDOW, r.size), np.inf)
-    done = np.zeros(r.size, dtype=bool)
-    for n in range(1, ORDERS + 1):
-        c = s / np.sqrt(n) * np.sum(g * h, axis=1)
-        term = power * c[i] * c[j]
-        total += term
-        recent[n % WINDOW] = np.abs(term)
-        known += c * c
-        left -= n * c * c
-        power = power * r
-        tail = np.maximum(left, floor) / (n + 1) if smooth else 1.0 + known
-        scale = TOLERANCE * np.sqrt(known[i] * known[j])
-        done = np.abs(power) * np.sqrt(tail[i] * tail[j]) <= scale
-        done |= ((left <= floor)[i] | (left <= floor)[j]) & (recent.sum(axis=0) <= scale)
-        if done.all():
-            return total
-        before, h = h, (xi * h - np.sqrt(n - 1.0) * before) / np.sqrt(n)
-    slow = np.flatnonzero(~done)
-    total[slow] = conditioned(act, m, s, i[slow], j[slow], r[slow], edges)
+    total, reached = pair_covariances(hermite_table(act, m, s, np.max(np.abs(r), initial=0.0)), i, j, r)
+    slow = np.flatnonzero(~reached)
+    if slow.size:
+        used, at = np.unique(np.concatenate([i[slow], j[slow]]), return_inverse=True)
+        first, second = at.reshape(2, -1)
+        edges = resolved_edges(act, m[used], s[used])
+        total[slow] = conditioned(act, m[used], s[used], first, second, r[slow], edges)
     return total
+
+
+def hermite_table(act: Activation, m: FloatArray, s: FloatArray, correlation: float) -> HermiteTable:
+    """Return the Hermite coefficients of f at inputs of mean m and deviation s > 0 (M,), for |r| up to `correlation`.
+
+    There are closed forms for piecewise-linear f, unless kinks lie close together compared with s, and a fixed rule
+    for the logistic family. Other coefficients are integrated on panels.
+    """
+    orders = orders_for(correlation, ORDERS)
+    quick = ~cancels(act, s) if act.piecewise_linear else has_rule(act.text, s)
+    if quick.all():
+        return _quick_table(act, m, s, orders)
+    if not quick.any():
+        return _panel_table(act, m, s, orders)
+    parts = _quick_table(act, m[quick], s[quick], orders), _panel_table(act, m[~quick], s[~quick], orders)
+    count = max(len(part.tails) for part in parts)
+    c, tails = np.zeros((count, m.size)), np.zeros((count, m.size))
+    for which, part in zip((quick, ~quick), parts, strict=True):  # a table that is the shorter one is complete
+        c[: len(part.tails), which], tails[: len(part.tails), which] = part.coefficients, part.tails
+    return HermiteTable(c, tails)
+
+
+def _quick_table(act: Activation, m: FloatArray, s: FloatArray, orders: int) -> HermiteTable:
+    """Return the table by closed forms, or by the rule of the logistic family."""
+    if not act.piecewise_linear:
+        return rule_table(act.text, m, s, orders)
+    kinks = act.kinks
+    z = (m - np.array([k.location for k in kinks])[:, None]) / s
+    bends = np.array([k.slope_jump for k in kinks])[:, None] * s
+    jumps = np.array([k.value_jump for k in kinks])
+    c = kink_coefficients(s * act.smoothed(m, s, 1), z, bends, jumps, orders)
+    return HermiteTable(c, np.ones_like(c) if kinks else np.zeros_like(c))
+
+
+def _panel_table(act: Activation, m: FloatArray, s: FloatArray, orders: int) -> HermiteTable:
+    """Return the table by Stein's identity, cₙ = s/√n E[f'(m + s ξ) hₙ₋₁(ξ)], which loses no digits for small s."""
+    xi, weight = panel_nodes(resolved_edges(act, m, s))
+    slope = s[:, None] * act.derivative(m[:, None] + s[:, None] * xi, 1)
+    z, jump = jump_nodes(act, m, s)
+    g = np.append(weight * slope, s[:, None] * jump, axis=1)
+    xi = np.append(xi, z, axis=1)
+    if jump.any():  # f' is not square integrable: only |r|ⁿ makes the series converge
+        c = projected(xi, g, orders)
+        return HermiteTable(c, np.ones_like(c))
+    energy = np.sum(weight * slope * slope, axis=1)
+    return HermiteTable.grown(lambda count: projected(xi, g, count), energy, orders)
 
 
 def jump_nodes(act: Activation, m: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.gaussian import closed_forms, logistic_family, quadrature
-from ctrnn_theory.activations.gaussian.closed_forms import PiecewisePolynomial
+from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, PiecewisePolynomial, probit_terms
+from ctrnn_theory.activations.gaussian.hermite_coefficients import has_variance_rule, rule_variance
+from ctrnn_theory.activations.gaussian.steps_and_ramps import step_step
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 WIDE = 100.0  # times the span of the breaks: for larger s, powers of s that cancel cost more than two digits
+MOST_PROBIT = 20.0  # s above which a correlation of steps is so near 1 that its rounding costs two digits
 
 _polynomials = lru_cache(maxsize=256)(PiecewisePolynomial.of)
 
@@ -122,10 +126,30 @@ def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
         return np.empty_like(a)
     if act.text == "sin":
         return closed_forms.sin_variance(a, s)
+    rule, quick = _variance_rule(act, s)
+    if rule is not None and quick.any():
+        value = np.empty_like(a)
+        value[quick], value[~quick] = rule(act.text, a[quick], s[quick]), quadrature.variance(act, a[~quick], s[~quick])
+        return value
     polynomials = _polynomials(act)
     if polynomials and len(polynomials.breaks) <= 1:
         return polynomials.variance(a, s)
     return quadrature.variance(act, a, s)
+
+
+def _variance_rule(act: Any, s: FloatArray) -> tuple[Callable[[str, FloatArray, FloatArray], FloatArray] | None, Any]:
+    """Return the rule for variances of an activation, or None, and where it holds."""
+    if act.text in PROBIT:
+        return _probit_variance, s <= MOST_PROBIT
+    if act.text in logistic_family.FAMILIES:
+        return rule_variance, has_variance_rule(act.text, s)
+    return None, False
+
+
+def _probit_variance(name: str, a: FloatArray, s: FloatArray) -> FloatArray:
+    """Return the covariance of steps of two inputs that are equal but for noise of their own."""
+    amplitude, z, scale = probit_terms(name, a, s)
+    return amplitude**2 * step_step(z, z, (scale * s) ** 2)
 
 
 def checked(a: ArrayLike, s: ArrayLike) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
