@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
@@ -45,7 +45,7 @@ class Difference(Drawn, picture="difference"):
     converged: bool
     """Whether the target of the standard error was reached."""
     message: str
-    """Reason, if it was not."""
+    """Reason, if it was not; and that there were no control variates, if they were asked for and could not be had."""
 
     def _headline(self) -> str:
         end = "" if self.converged else ", not converged"
@@ -133,15 +133,25 @@ def difference(
     fixed = None if steps is None else positive_integer("steps", steps)
     drive, key = net.drive(u), np.random.SeedSequence([int(word) for word in seed_words(rng)])
     pair = [Ensemble(net, each, drive, start, count, key, workers) for each in (noise, other)]
-    try:
+
+    def run_both(controlled: bool) -> Difference:
         plans = [
-            simulation.plan_run(net, each, drive, ensemble, control_variate, False)
+            simulation.plan_run(net, each, drive, ensemble, controlled, False)
             for each, ensemble in zip((noise, other), pair, strict=True)
         ]
         begin = max(ensemble.steps for ensemble in pair)
         for ensemble in pair:
             ensemble.advance(max(1, begin + 1 - ensemble.steps))
         return _measured(pair, plans, target_se, fixed, limit)
+
+    try:
+        try:
+            return run_both(control_variate)
+        except TooFine as error:
+            for ensemble in pair:
+                ensemble.restart()
+            found, remark = run_both(False), f"without control variates: {error}"
+            return replace(found, message="; ".join(filter(None, [found.message, remark])))
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
 

@@ -11,6 +11,7 @@ from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.averages import Averages as Averages
 from ctrnn_theory.integrators.averages import standard_error as standard_error
 from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.integrators.smoothed_table import TooFine as TooFine
 from ctrnn_theory.integrators.smoothed_table import tabulate
 from ctrnn_theory.integrators.sums import Sums
 from ctrnn_theory.model.network import CTRNN
@@ -101,16 +102,22 @@ class Ensemble:
         self.mirror = self.dynamics._replace(
             **{name: -getattr(self.dynamics, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
         )
+        self.start = net.start_state(start)
         self.h = np.empty((net.n, blocks * LANES))
         """States (N, K)."""
-        self.h[:] = net.start_state(start)[:, None]
         self.streams = np.empty((blocks, 4 * normals.HALF), np.uint64)
-        self.steps = 0
-        """Number of steps taken."""
         self.width = max(1, min(WIDE // (LANES * net.n), -(-blocks // self.threads)))
         """Number of blocks in a group."""
         self.pace = Pace(net.n, self.width * LANES)
-        self.table = tabulate(net.activation, np.zeros(net.n), np.zeros(net.n), np.zeros(net.n))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin at step 0, from the start state, as if no step had been taken and nothing been tabulated."""
+        self.h[:] = self.start[:, None]
+        self.steps = 0
+        """Number of steps taken."""
+        nothing = np.zeros(len(self.h))
+        self.table = tabulate(self.activation, nothing, nothing, nothing)
         """Smoothed activation for the residuals; it is f itself until `tabulate` is called."""
 
     @property
@@ -135,7 +142,13 @@ class Ensemble:
         self.steps = step
 
     def tabulate(self, low: FloatArray, high: FloatArray, variance: bool = False) -> None:
-        """Tabulate F(a; σ_in) for the residuals, and v if `variance`, for a somewhat beyond [low, high], (N,) each."""
+        """Tabulate F(a; σ_in) for the residuals, and v if `variance`, for a somewhat beyond [low, high], (N,) each.
+
+        Raises
+        ------
+        TooFine
+            If that takes too many panels.
+        """
         std = self.noise.std("inside", len(self.h))
         margin = WIDEN * (high - low) + std
         self.table = tabulate(self.activation, std, low - margin, high + margin, variance)
@@ -181,6 +194,8 @@ class Ensemble:
         ------
         Unbounded
             If a state is beyond `BOUND` at the end.
+        TooFine
+            If the wider table takes too many panels.
         """
         saved = self.h.copy(), self.streams.copy()
         while True:

@@ -11,6 +11,7 @@ from numpy.polynomial.polynomial import polyvander
 from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.gaussian import smoothing
 from ctrnn_theory.integrators.sums import DEGREE, TablePanels
 from ctrnn_theory.support.types import FloatArray
 
@@ -24,6 +25,9 @@ FINEST = 1 / 16
 """Width in units of s at which a panel is accepted: F is a polynomial there, and any error is that of F itself."""
 NEAR, WIDEST = 4.0, 2.0
 """Within `NEAR` s of a nonlinearity of f, a panel is at most `WIDEST` s wide; its nodes might miss what is narrower."""
+MOST_PANELS, MOST_SLOW = 2**13, 2**10
+"""Largest number of panels of one table, and that if F has no closed form, whose values take longer. The built-in
+activations need a few hundred, unless sin runs over hundreds of waves; either number takes about a second."""
 MOST_UNIFORM = 2**11
 """Largest number of panels for which all panels of a table are made equally wide; a division then finds the panel."""
 MOST_CELLS = 2**14
@@ -35,6 +39,10 @@ TO_POWERS = np.linalg.inv(polyvander(NODES, DEGREE))
 TO_CHECKS = polyvander(CHECKS, DEGREE)
 HALVES = [np.linalg.solve(polyvander(NODES, DEGREE), polyvander(0.5 * (NODES + side), DEGREE)).T for side in (-1, 1)]
 """Matrices that turn the coefficients of a panel, to their left, into those of its left and of its right half."""
+
+
+class TooFine(ArithmeticError):
+    """The error of a table that would need too many panels, such as one over a million waves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +79,14 @@ class Fit(NamedTuple):
 
 
 def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> Fit:
-    """Fit F(·; s), and v(·; s), on [low, high]; halve panels until each reaches its tolerance or the width `FINEST`."""
+    """Fit F(·; s), and v(·; s), on [low, high]; halve panels until each reaches its tolerance or the width `FINEST`.
+
+    Raises
+    ------
+    TooFine
+        As soon as it is known that there would be too many panels.
+    """
+    most = MOST_PANELS if smoothing.quick(act) else MOST_SLOW
     places = np.array([*act.breakpoints, *act.nonlinearities])
     edges = np.linspace(low, high, START_PANELS + 1)
     functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
@@ -79,6 +94,8 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> F
     left, right = edges[:-1], edges[1:]
     lefts, coefficients, errors, scales = [], [], np.zeros(len(functions)), np.zeros((len(functions), 1))
     while left.size:
+        if sum(map(len, lefts)) + left.size > most:
+            raise TooFine(f"the smoothed activation would take more than {most} panels on [{low:.3g}, {high:.3g}]")
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
         power = np.array([f(centre + half * NODES, s) @ TO_POWERS.T for f in functions])
         checks = np.array([f(centre + half * CHECKS, s) for f in functions])
@@ -138,6 +155,11 @@ def tabulate(
         Ends of the range of a, (N,), low < high.
     variance
         Whether to tabulate v too.
+
+    Raises
+    ------
+    TooFine
+        If a table would take too many panels.
     """
     levels = np.unique(std[std > 0.0])
     which = np.where(std > 0.0, np.searchsorted(levels, std), -1)

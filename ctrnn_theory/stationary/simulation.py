@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.integrators.ensemble import Averages, Ensemble, Unbounded, standard_error
+from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -47,6 +47,8 @@ class Run:
     """Averages over the parts of the run."""
     burn_in: int
     """Steps before the measuring began."""
+    remark: str
+    """Why no control variates were used although they were asked for, or an empty text."""
 
     @cached_property
     def early(self) -> Averages:
@@ -93,7 +95,8 @@ def solve(
     The covariance is the average of ``d dᵀ + X``, d = h - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | h] - d dᵀ``, d' a
     step later and ``A = (1-γ) I + γ D̄ W``: the mean of X is zero exactly as well. It needs the covariance of one step
     given h, which is not tabulated for noise inside that neurons have in common. In that case, if the pilot run shows
-    no gain, and if an eigenvalue of the result is negative, the plain covariance is returned.
+    no gain, and if an eigenvalue of the result is negative, the plain covariance is returned. If F oscillates so often
+    that a table of it would be too long, there are no control variates at all, and the message says so.
 
     The standard error knows only of events that occurred: an event too rare for the run, such as a jump to another
     attractor, biases the mean without being noticed.
@@ -160,13 +163,20 @@ def solve(
     drive = net.drive(u)
     quiet = noise.is_zero
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
-    try:
-        plan = plan_run(net, noise, drive, ensemble, control_variate and not quiet, quiet)
+
+    def run_it(controlled: bool, remark: str = "") -> Run:
+        plan = plan_run(net, noise, drive, ensemble, controlled and not quiet, quiet)
         burn_in = ensemble.steps
-        parts = _run(ensemble, plan, target_se, fixed, limit)
+        return Run(ensemble, plan, _run(ensemble, plan, target_se, fixed, limit), burn_in, remark)
+
+    try:
+        try:
+            run = run_it(control_variate)
+        except TooFine as error:
+            ensemble.restart()
+            run = run_it(False, f"without control variates: {error}")
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
-    run = Run(ensemble, plan, parts, burn_in)
     check_growth(net, noise, drive, run.early, run.late)
     return _law(net, run, target_se)
 
@@ -226,7 +236,7 @@ def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
         "table_error": run.ensemble.table.error,
         "final_states": run.ensemble.states,
     }
-    converged, message = not messages, "; ".join(messages)
+    converged, message = not messages, "; ".join([*messages, run.remark] if run.remark else messages)
     return StationaryLaw(mean, covariance, "simulation", converged, message, standard_error=error, details=details)
 
 

@@ -85,3 +85,13 @@ def test_refusals(options, message):
         difference(NET, Noise(inside=0.1), Noise(), **options)
     with pytest.raises(Divergence, match=r"^W must keep the state bounded; "):
         difference(CTRNN.single(1.5, 0.3, "relu"), Noise(inside=0.1), Noise(inside=0.2), steps=20_000)
+
+
+def test_without_a_table_there_are_no_control_variates():
+    """The pre-activations run over 1e5 waves: a table of the smoothed activation would have a million panels."""
+    net = CTRNN([[-612000.0, 243000.0], [-564000.0, -493000.0]], [-589000.0, 1870.0], "sin", 1.0)
+    options = {"trajectories": 128, "steps": 500}
+    found, plain = (difference(net, Noise(0.1), Noise(0.2), control_variate=c, **options) for c in (True, False))
+    assert found.message.startswith("without control variates: the smoothed activation would take more than")
+    assert plain.message == ""
+    np.testing.assert_array_equal(found.mean, plain.mean)

@@ -64,6 +64,17 @@ def test_table_is_widened_with_the_same_variates():
     np.testing.assert_allclose(first.residual, second.residual, rtol=0, atol=1e-11)
 
 
+def test_a_restart_forgets_everything():
+    used, fresh = ensemble(), Ensemble(NET, NOISE, NET.drive(), None, 3 * LANES, 9, 1)
+    used.advance(300)
+    used.restart()
+    assert used.steps == 0
+    assert used.table.covers(np.full(2, -1e9), np.full(2, 1e9))
+    first, second = (each.measure(50, 2, np.zeros(2)) for each in (used, fresh))
+    assert np.array_equal(first.residual, second.residual)
+    assert np.array_equal(used.states, fresh.states)
+
+
 def test_covariance_is_positive_semi_definite_about_any_mean():
     net = CTRNN(np.full((4, 4), 0.2), 0.1, "relu", 0.5)
     averages = Ensemble(net, Noise(outside=np.ones((4, 1))), net.drive(), rng=1).measure(200, 1, np.zeros(4))

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.integrators import sums
-from ctrnn_theory.integrators.smoothed_table import TOLERANCE, VARIANCE_TOLERANCE, tabulate
+from ctrnn_theory.integrators.smoothed_table import (
+    MOST_PANELS,
+    MOST_SLOW,
+    NODES,
+    TOLERANCE,
+    VARIANCE_TOLERANCE,
+    TooFine,
+    fit,
+    tabulate,
+)
 
 MARGIN = 10 * TOLERANCE  # the table's tolerance holds where it was checked; tenfold anywhere
 
@@ -110,3 +119,20 @@ def test_variance_is_tabulated_besides(name, s, low, high):
     value = act.smoothed(places, s)
     assert np.max(np.abs(evaluate(table, 0, places) - value)) <= MARGIN * np.max(np.abs(value))
     assert tabulate(act, np.array([s]), np.array([low]), np.array([high])).panels.variance.size == 0
+
+
+@pytest.mark.parametrize(("name", "most"), [("sin", MOST_PANELS), ("sin(3*x) + cos(x)", MOST_SLOW)])
+def test_a_table_over_many_waves_is_given_up(name, most, monkeypatch):
+    """It is given up as soon as there are too many panels; few waves do no harm."""
+    act, points = activation(name), []
+    right = type(act).smoothed
+
+    def counted(self, a, s):
+        points.append(np.size(a))
+        return right(self, a, s)
+
+    assert 50 < len(fit(act, 1e-7, -5.0, 5.0, False).edges) < MOST_SLOW
+    monkeypatch.setattr(type(act), "smoothed", counted)
+    with pytest.raises(TooFine, match=f"^the smoothed activation would take more than {most} panels on "):
+        fit(act, 1e-7, -5e3, 5e3, False)
+    assert 0 < sum(points) < 5 * NODES.size * most  # halves of halves, at nodes and at checks

@@ -298,3 +298,38 @@ def test_events_that_no_trajectory_has_met(b, sigma):
     true = exact.solve(net, noise)
     assert law.mean[0] == pytest.approx(true.mean[0], rel=1e-3)
     assert law.covariance[0, 0] == pytest.approx(true.covariance[0, 0], rel=1e-3)
+
+
+WAVES = CTRNN([[-612000.0, 243000.0], [-564000.0, -493000.0]], [-589000.0, 1870.0], "sin", 1.0)
+
+
+def test_without_a_table_there_are_no_control_variates():
+    """The pre-activations run over 1e5 waves, so that a table of F would have a million panels."""
+    law = solve(WAVES, Noise(5.62e-8), trajectories=128, steps=2000)
+    assert law.message.startswith("without control variates: the smoothed activation would take more than 8192 panels")
+    assert law.converged
+    plain = solve(WAVES, Noise(5.62e-8), trajectories=128, steps=2000, control_variate=False)
+    assert plain.message == ""
+    for name in ("mean", "covariance", "standard_error"):
+        np.testing.assert_array_equal(getattr(law, name), getattr(plain, name))
+
+
+def test_a_table_that_becomes_too_fine_in_the_run(monkeypatch):
+    """States that move far from where the pilot run was widen the table until it is given up."""
+    net, noise, calls = CTRNN.single(0.5, 0.1, "relu", 0.1), Noise(0.5), []
+    right = ensemble.tabulate
+
+    def tabulate(act, std, low, high, *rest):
+        if np.any(high > low):
+            calls.append(low)
+            high = low + 1e-3  # too narrow, so that it is widened
+        if np.any(high > low) and len(calls) > 1:
+            raise ensemble.TooFine("too fine")
+        return right(act, std, low, high, *rest)
+
+    plain = solve(net, noise, steps=500, control_variate=False)
+    monkeypatch.setattr(ensemble, "tabulate", tabulate)
+    law = solve(net, noise, steps=500)
+    assert law.message == "without control variates: too fine"
+    np.testing.assert_array_equal(law.mean, plain.mean)
+    assert len(calls) == 2
