@@ -89,8 +89,11 @@ def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray
     except np.linalg.LinAlgError:
         return False
     a, reach = step.preactivation(root), step.W @ V
-    radius = np.linalg.norm(back @ (h - root))
-    away = np.linalg.norm(reach, axis=1) * radius
+    with np.errstate(over="ignore", invalid="ignore"):  # the eigenvectors of a long chain are all but parallel
+        radius = np.linalg.norm(back @ (h - root))
+        away = np.linalg.norm(reach, axis=1) * radius
+    if not np.all(np.isfinite(away)):
+        return False
     low, high = bounds(step.f, a - away, a + away, 1, step.std)
     slope = step.slope(a)
     variation = np.maximum(high - slope, slope - low)
