@@ -11,6 +11,7 @@ from ctrnn_theory.dynamics.basins import basin_of
 from ctrnn_theory.dynamics.fixed_points import FixedPoints
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.support.results import FEW, row_of
 
 MOST_NAMED = 6  # attractors that a sentence names
 
@@ -36,7 +37,7 @@ def attractor_notes(
     stable = [point for point in points if point.stable]
     if len(stable) < 2:
         return tuple(notes)
-    states = "; ".join(f"({', '.join(f'{x:.4g}' for x in point.state)})" for point in stable[:MOST_NAMED])
+    states = "; ".join(f"({row_of(point.state, FEW, '.4g')})" for point in stable[:MOST_NAMED])
     more = f" and {len(stable) - MOST_NAMED} more" if len(stable) > MOST_NAMED else ""
     notes.append(
         f"{len(stable)} stable fixed points{'' if points.complete else ' found'}, {states}{more}"

@@ -30,8 +30,8 @@ def destination(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
     except (ValueError, np.linalg.LinAlgError):  # a state is out of range
         return None
     root = _refined(step, roots[0])
-    error = np.abs(step.velocity(roots[0]))
-    if not np.all(error <= np.maximum(step.rounding(roots[0]), RESIDUAL * step.noisy * (1.0 + np.abs(roots[0])))):
+    error = np.abs(step.velocity(root))
+    if not np.all(error <= np.maximum(step.rounding(root), RESIDUAL * step.noisy * (1.0 + np.abs(root)))):
         return None
     A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
     stable = spectral_radius(A) < 1.0

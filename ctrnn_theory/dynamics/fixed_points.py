@@ -87,11 +87,14 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
 
     def _parts(self, few: int) -> Iterator[str | Table]:
         if self:
+            shown = list(self) if len(self) <= few else sorted(self, key=lambda point: not point.stable)[:few]
             rows = [
                 [row_of(point.state, few), "yes" if point.stable else "no", f"{abs(point.eigenvalues[0]):.6g}"]
-                for point in self
+                for point in shown
             ]
             yield Table(("state", "stable", "largest modulus"), rows, left=2)
+            if len(self) > few:
+                yield f"and {len(self) - few} more, the stable ones first"
         if self.message:
             yield self.message
 

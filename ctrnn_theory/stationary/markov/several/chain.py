@@ -202,7 +202,9 @@ def _search(
                 continue
         stalled = 0 if excess < 0.5 * before else stalled + 1
         before = min(excess, before)
-        finer = _refined(levels, np.max(3.0 * chain.shares / goal, axis=1), LARGEST[2] if not step.separable else LARGEST[n])
+        finer = _refined(
+            levels, np.max(3.0 * chain.shares / goal, axis=1), LARGEST[2] if not step.separable else LARGEST[n]
+        )
         if np.all(chain.error <= 2.0 * goal) or stalled == 3 or np.all(finer == levels):
             break
         levels = finer
