@@ -20,7 +20,8 @@ from ctrnn_theory.support.arguments import check_rng, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Arrays, Drawn, counted, plain
+from ctrnn_theory.support.progress import Progress, reporter
+from ctrnn_theory.support.results import WORST, Arrays, Drawn, counted, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.training.settings import find_task
@@ -88,14 +89,12 @@ class OperatingPoints(Drawn, picture="operating_points"):
         if reached.any():
             a, std, distance = (part[reached] for part in (self.preactivation, self.std, self.distance))
             yield f"within one standard deviation of a nonlinearity: {self.fraction:.0%} of {a.size}"
-            if self.network.n > few:
-                close = np.flatnonzero(self.share > 0.5)
-                listed = ", ".join(str(i) for i in self.nearest if i in close)
-                yield (
-                    f"neurons that are so in more than half of the conditions: {len(close)} of {self.network.n}"
-                    + (f" ({listed})" if len(close) else "")
-                )
-            shown = self.nearest[:few] if self.network.n > few else range(self.network.n)
+            many = self.network.n > few
+            if many:
+                close = int(np.sum(self.share > 0.5))
+                yield f"neurons that are so in more than half of the conditions: {close} of {self.network.n}"
+            ends = dict.fromkeys((*self.nearest[:WORST], *self.nearest[-WORST:]))
+            shown = ends if many else range(self.network.n)
             rows = [
                 [
                     str(i),
@@ -106,8 +105,8 @@ class OperatingPoints(Drawn, picture="operating_points"):
                 ]
                 for i in shown
             ]
-            if self.network.n > few:
-                yield "the nearest:"
+            if many:
+                yield "the nearest and the farthest:"
             yield Table(("neuron", "mean pre-activation", "its std", "median distance", "within one std"), rows)
         if self.message:
             yield self.message
@@ -124,7 +123,12 @@ class OperatingPoints(Drawn, picture="operating_points"):
 @guarded
 @limited
 def operating_points(
-    net: CTRNN, noise: Noise, where: Task | str | ArrayLike | None = None, rng: Any = 0
+    net: CTRNN,
+    noise: Noise,
+    where: Task | str | ArrayLike | None = None,
+    rng: Any = 0,
+    *,
+    progress: Progress | None = None,
 ) -> OperatingPoints:
     """Return the distance of each neuron's mean pre-activation to the nearest nonlinearity of the activation.
 
@@ -145,6 +149,8 @@ def operating_points(
         Open-loop task, or the name of one; or inputs (C, K), one condition each; or None for a network without inputs.
     rng
         Seed of a task that draws its inputs.
+    progress
+        Called with (done, total, text) as each of given inputs begins: how many are done, of how many, and no text.
 
     Raises
     ------
@@ -165,6 +171,7 @@ def operating_points(
     """
     check_model(net, noise)
     check_rng(rng)
+    report = reporter(progress)
     if isinstance(where, Task | str):
         task = find_task(where)
         if not isinstance(task, OpenLoop):
@@ -176,18 +183,30 @@ def operating_points(
         (mean, V), _ = deque(task.course(Model.of(net, noise), episode), maxlen=2)
         if np.any(mean == BOUND):
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} in a trial")
-        inputs, m, covariance, message = episode.u[-1], mean[0], V[0], ""
+        inputs, m, message = episode.u[-1], mean[0], ""
+        recurrent = np.array([_recurrent(net, covariance) for covariance in V[0]])
     else:
         inputs = real_array("where", np.zeros((1, 0)) if where is None else where, (None, None))
-        laws = [predict(net, noise, u if u.size else None, "gaussian_closure") for u in inputs]
-        m, covariance = np.array([law.mean for law in laws]), np.array([law.covariance for law in laws])
-        missing = [not law.converged for law in laws]
-        m[missing] = covariance[missing] = np.nan
-        reasons = dict.fromkeys(law.message for law in laws if not law.converged)
-        message = f"{sum(missing)} of {len(laws)} conditions left out: {'; '.join(reasons)}" if reasons else ""
+        m, recurrent = np.full((2, len(inputs), net.n), np.nan)
+        reasons = []
+        for c, u in enumerate(inputs):
+            report(c, len(inputs), "")
+            law = predict(net, noise, u if u.size else None, "gaussian_closure")
+            if law.converged:
+                m[c], recurrent[c] = law.mean, _recurrent(net, law.covariance)
+            else:
+                reasons.append(law.message)
+        report(len(inputs), len(inputs), "")
+        left_out = f"{len(reasons)} of {len(inputs)} conditions left out: {'; '.join(dict.fromkeys(reasons))}"
+        message = left_out if reasons else ""
     drive = np.array([net.drive(u if u.size else None) for u in inputs])
-    variance = np.diagonal(noise.covariance("inside", net.n) + net.W @ covariance @ net.W.T, axis1=1, axis2=2)
-    a = m @ net.W.T + drive
+    variance, a = noise.std("inside", net.n) ** 2 + recurrent, m @ net.W.T + drive
     places = np.array(net.activation.nonlinearities or (0.0,))
     nearest = np.where(np.isnan(a), np.nan, places[np.argmin(np.abs(a[..., None] - places), axis=-1)])
     return OperatingPoints(net, noise, a, np.sqrt(np.maximum(variance, 0.0)), nearest, not message, message)
+
+
+def _recurrent(net: CTRNN, covariance: FloatArray) -> FloatArray:
+    """Return the variance (N,) of W h from the covariance (N, N) of h."""
+    variance: FloatArray = np.sum((net.W @ covariance) * net.W, axis=1)
+    return variance

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ctrnn_theory.activations.symbolic.bounds import slope_bounds
+from ctrnn_theory.dynamics.linear_response import largest_gain
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.support.types import FloatArray, IntArray
 
@@ -20,7 +20,7 @@ def basin_of(net: CTRNN, drive: FloatArray, states: FloatArray, points: FloatArr
 
     Where γ is so small that the path changes little from step to step, longer steps follow it as well.
     """
-    steepest = 1.0 + max(map(abs, slope_bounds(net.activation))) * float(np.linalg.norm(net.W, 2))
+    steepest = 1.0 + largest_gain(net.activation, net.W)
     gamma, h = max(net.gamma, min(LONGEST_STEP, SHORTEST_MOTION / steepest)), np.array(states)
     for _ in range(math.ceil(SETTLING_TIME / gamma)):
         h = (1.0 - gamma) * h + gamma * net.activation(h @ net.W.T + drive)

@@ -44,10 +44,11 @@ def root_from(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
         roots, _, _ = newton(step.value, step.slope, step.W, step.drive, h[None])
     except (ValueError, np.linalg.LinAlgError):  # a state is out of range
         return None
-    error = np.abs(step.velocity(roots[0]))
-    if not np.all(error <= np.maximum(step.rounding(roots[0]), RESIDUAL * step.noisy * (1.0 + np.abs(roots[0])))):
+    root = _refined(step, roots[0])
+    error = np.abs(step.velocity(root))
+    if not np.all(error <= np.maximum(step.rounding(root), RESIDUAL * step.noisy * (1.0 + np.abs(root)))):
         return None
-    return _refined(step, roots[0]), bool(np.all(np.abs(roots[0] - h) == 0.0))
+    return root, bool(np.all(np.abs(roots[0] - h) == 0.0))
 
 
 def grows(step: Step, h: FloatArray) -> bool:
@@ -99,8 +100,11 @@ def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray
     except np.linalg.LinAlgError:
         return False
     a, reach = step.preactivation(root), step.W @ V
-    radius = np.linalg.norm(back @ (h - root))
-    away = np.linalg.norm(reach, axis=1) * radius
+    with np.errstate(over="ignore", invalid="ignore"):  # the eigenvectors of a long chain are all but parallel
+        radius = np.linalg.norm(back @ (h - root))
+        away = np.linalg.norm(reach, axis=1) * radius
+    if not np.all(np.isfinite(away)):
+        return False
     low, high = bounds(step.f, a - away, a + away, 1, step.std)
     slope = step.slope(a)
     variation = np.maximum(high - slope, slope - low)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctrnn_theory.activations.symbolic.bounds import slope_bounds
 from ctrnn_theory.dynamics.large_search import RESIDUAL, large_search
-from ctrnn_theory.dynamics.linear_response import LARGE, is_stable, jacobian
+from ctrnn_theory.dynamics.linear_response import LARGE, is_stable, jacobian, largest_gain
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
@@ -87,11 +86,14 @@ class FixedPoints(Result, tuple[FixedPoint, ...]):
 
     def _parts(self, few: int) -> Iterator[str | Table]:
         if self:
+            shown = list(self) if len(self) <= few else sorted(self, key=lambda point: not point.stable)[:few]
             rows = [
                 [row_of(point.state, few), "yes" if point.stable else "no", f"{abs(point.eigenvalues[0]):.6g}"]
-                for point in self
+                for point in shown
             ]
             yield Table(("state", "stable", "largest modulus"), rows, left=2)
+            if len(self) > few:
+                yield f"and {len(self) - few} more, the stable ones first"
         if self.message:
             yield self.message
 
@@ -159,7 +161,7 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
         states, regular = enumerate_states(f, net.W, drive)
         remarks = [] if regular else ["where the equations are singular there may be a continuum of fixed points"]
     else:
-        contracts = max(map(abs, slope_bounds(f))) * np.linalg.norm(net.W, 2) < 1.0
+        contracts = largest_gain(f, net.W) < 1.0
         if net.n < LARGE:
             states, searched = _multistart(net, drive), f"they were looked for from {2 * STARTS} starts"
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
+from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.symbolic.bounds import slope_bounds
 from ctrnn_theory.dynamics.doubling import discrete_lyapunov, powers_vanish
 from ctrnn_theory.support.types import FloatArray
 
@@ -14,6 +16,12 @@ LARGE = 64  # neurons from which a few matrix products are taken instead of eige
 def jacobian(W: FloatArray, slope: FloatArray, gamma: float) -> FloatArray:
     """Return A = (1-γ) I + γ D W with D = diag(slope); slopes (..., N) give A (..., N, N)."""
     return (1.0 - gamma) * np.eye(W.shape[0]) + gamma * slope[..., :, None] * W
+
+
+def largest_gain(f: Activation, W: FloatArray) -> float:
+    """Return a bound of the norm of D W for all slopes of f, infinite for a jump; without weights it is 0."""
+    norm = float(np.linalg.norm(W, 2))
+    return max(map(abs, slope_bounds(f))) * norm if norm else 0.0
 
 
 def spectral_radius(A: FloatArray) -> float:

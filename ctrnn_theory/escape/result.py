@@ -54,7 +54,9 @@ class EscapeTimes(Drawn, picture="escape_times"):
     def _parts(self, few: int) -> Iterator[str | Table]:
         if self.basins:
             titles = ["basin", "stable fixed point", "time (steps)", "time (τ)", "occupation", "most often to"]
-            yield Table(titles, [self._row(i, few) for i in range(len(self.basins))])
+            yield Table(titles, [self._row(i, few) for i in range(len(self.basins))[:few]])
+            if len(self.basins) > few:
+                yield f"and {len(self.basins) - few} more"
         if self.separation is not None:
             yield f"the state relaxes within the basins {self.separation:.3g} times faster than it leaves them"
         if self.message:

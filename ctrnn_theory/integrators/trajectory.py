@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.claim import claimed
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.results import Arrays, Drawn, counted, neuron_table
 from ctrnn_theory.support.run_folder import Folder
@@ -154,8 +156,9 @@ def simulate(
     Raises
     ------
     ValueError
-        If a count is no positive integer, or if an input has a shape that does not fit. If `out` holds something and
-        is not to be resumed, or a run of other settings, which are named, or if another process writes to it.
+        If a count is no positive integer, if an input has a shape that does not fit, or if the record does not fit
+        into memory. If `out` holds something and is not to be resumed, or a run of other settings, which are named, or
+        if another process writes to it.
     OSError
         If the disk of `out` is full.
 
@@ -190,6 +193,8 @@ def simulate(
             return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), report)
     if resume:
         raise ValueError("resume must come with out; got resume alone")
+    if short := shortage(8.0 * math.prod(shape)):
+        raise ValueError(f"out must name a folder for a record that does not fit into memory; got None: {short}")
     h = np.empty(shape)
     h[0] = ensemble.states[:trajectories]
     for chunk in _chunks(ensemble, shape, every, h):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def law(law: StationaryLaw, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw the density of a law that has one, of one neuron or two; else mean and standard deviation of each neuron.
 
+    More than eight neurons are in ascending order of their means, and the three at either end are named.
+
     Parameters
     ----------
     law
@@ -43,7 +45,7 @@ def law(law: StationaryLaw, ax: Axes | None = None, **options: Any) -> Axes:
     if isinstance(held, Density) and held.n <= 2:
         return density(held, ax, **options)
     ax = axes_or_new(ax)
-    draw_by_neuron(ax, law.mean, law.std, marker="o", markersize=4, capsize=2, color=NEURONS[0])
+    draw_by_neuron(ax, law.mean, law.std, NEURONS[0])
     ax.set_ylabel("state  $h$, mean ± standard deviation")
     ax.set_title(method_label(law.method), fontsize="medium")
     return ax
@@ -51,7 +53,7 @@ def law(law: StationaryLaw, ax: Axes | None = None, **options: Any) -> Axes:
 
 @guarded
 def difference(difference: Difference, ax: Axes | None = None) -> Axes:
-    """Draw the difference of the means of each neuron, with two standard errors.
+    """Draw the difference of the means of each neuron, with two standard errors; many neurons as :func:`law` does.
 
     Parameters
     ----------
@@ -63,6 +65,6 @@ def difference(difference: Difference, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     error = 2.0 * difference.standard_error
-    draw_by_neuron(ax, difference.mean, error, marker="o", markersize=4, capsize=2, color=NEURONS[0])
+    draw_by_neuron(ax, difference.mean, error, NEURONS[0])
     ax.set_ylabel("difference of the means, ± two standard errors")
     return ax

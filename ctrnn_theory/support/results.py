@@ -160,7 +160,8 @@ def plain(value: Any) -> Any:
 def neuron_table(columns: Mapping[str, FloatArray | None], few: int, of: str = "neuron") -> Table:
     """Return a table of numbers (N,) with a row for each neuron; of more than `few` neurons a summary of each column.
 
-    A column of None is left out. `of` is what the numbers belong to, if not neurons.
+    The summary gives in brackets the neurons of the least and of the greatest number. A column of None is left out.
+    `of` is what the numbers belong to, if not neurons.
 
     Examples
     --------
@@ -171,10 +172,10 @@ def neuron_table(columns: Mapping[str, FloatArray | None], few: int, of: str = "
          1   0.5
          2    -1
     >>> print(neuron_table(columns, few=2).text())
-    of 3 neurons       mean
-    least                -1
-    median             0.25
-    greatest            0.5
+    of 3 neurons      mean
+    least             -1 (2)
+    median            0.25
+    greatest          0.5 (1)
     root mean square  0.661438
     """
     known = {name: values for name, values in columns.items() if values is not None}
@@ -182,22 +183,35 @@ def neuron_table(columns: Mapping[str, FloatArray | None], few: int, of: str = "
     if count <= few:
         rows = [[str(i), *(f"{values[i]:.6g}" for values in known.values())] for i in range(count)]
         return Table((of, *known), rows)
-    measures: dict[str, Callable[[FloatArray], Any]] = {
-        "least": np.min,
-        "median": np.median,
-        "greatest": np.max,
-        "root mean square": root_mean_square,
+    measures: dict[str, Callable[[FloatArray], str]] = {
+        "least": lambda values: _with_index(values, int(np.argmin(values))),
+        "median": lambda values: f"{np.median(values):.6g}",
+        "greatest": lambda values: _with_index(values, int(np.argmax(values))),
+        "root mean square": lambda values: f"{root_mean_square(values):.6g}",
     }
     with np.errstate(all="ignore"):  # a number may be infinite, or too large to be squared
-        rows = [[name, *(f"{measure(values):.6g}" for values in known.values())] for name, measure in measures.items()]
-    return Table((f"of {count} {of}s", *known), rows, left=1)
+        rows = [[name, *map(measure, known.values())] for name, measure in measures.items()]
+    return Table((f"of {count} {of}s", *known), rows, left=1 + len(known))
+
+
+def _with_index(values: FloatArray, i: int) -> str:
+    return f"{values[i]:.6g}" + ("" if np.isnan(values[i]) else f" ({i})")
 
 
 def row_of(state: FloatArray, few: int, show: str = ".6g") -> str:
-    """Return a state (N,) as one line; of more than `few` neurons its range."""
+    """Return a state (N,) as one line; of more than `few` neurons its range, and those of largest size.
+
+    Examples
+    --------
+    >>> row_of(np.array([0.1, -3.0, 0.0, 2.0]), few=8)
+    '0.1, -3, 0, 2'
+    >>> row_of(np.array([0.1, -3.0, 0.0, 2.0]), few=3)
+    '-3 to 2 over 4 neurons (1: -3, 3: +2, 0: +0.1)'
+    """
     if len(state) <= few:
         return ", ".join(f"{x:{show}}" for x in state)
-    return f"{state.min():.6g} to {state.max():.6g} over {len(state)} neurons"
+    named = largest(state)
+    return f"{state.min():.6g} to {state.max():.6g} over {len(state)} neurons" + (f" ({named})" if named else "")
 
 
 def root_mean_square(values: FloatArray) -> float:

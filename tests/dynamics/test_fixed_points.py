@@ -1,4 +1,5 @@
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -237,3 +238,12 @@ def test_starts_find_every_attractor_of_uncoupled_neurons():
     # 128 attractors among 3^7 fixed points: more points than starts
     net = CTRNN(1.5 * np.eye(7), np.linspace(-0.05, 0.05, 7), "tanh")
     assert sum(p.stable for p in fixed_points(net)) == 2**7
+
+
+@pytest.mark.parametrize("name", ["relu2", "step"])
+def test_unbounded_slopes_do_not_matter_without_weights(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fixed_points(CTRNN(np.zeros((3, 3)), [46000.0, -7.0, 3.0], name))
+    assert found.complete
+    assert len(found) == 1

@@ -12,6 +12,7 @@ from ctrnn_theory import Divergence, activation
 from ctrnn_theory.dynamics.roots import one_neuron
 from ctrnn_theory.dynamics.settle import MOST_STEPS, settle
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES
+from tests.large_networks import network
 
 SLOW_GAMMAS = (1.0, 0.1, 1e-5)
 
@@ -180,3 +181,12 @@ def test_a_monotone_path_ends_at_the_first_point_in_its_way(start, b):
     expected = roots[roots > start].min() if ahead else roots[roots < start].max()
     end = settle(f, 0.0, np.array([[w]]), np.array([b]), 0.01, np.array([start]))
     assert end.state[0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("f", ["softplus", "relu"])
+def test_a_long_chain_settles(f):
+    """Its eigenvectors are all but parallel, so that the norm of their inverse overflows; some relus are exactly 0."""
+    net = network("chain", 160, f)
+    end = end_of(f, net.W, net.b, net.gamma)
+    assert end.converged
+    assert end.stable

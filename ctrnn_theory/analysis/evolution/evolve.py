@@ -26,14 +26,18 @@ from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.memory import shortage
+from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import FloatArray
 
 COARSE = 0.2
 """Difference between the means on two grids, in standard deviations, above which a density is reported as not
 converged. The extrapolation from both leaves a smaller error than this difference."""
-ARGUMENTS = 6
-"""Number of arguments (net, noise, u, steps, every, start) that a method takes by position."""
+ARGUMENTS = 7
+"""Number of arguments (net, noise, u, steps, every, start, progress) that a method takes by position."""
+COPIES = 3
+"""Number of times that the covariances are held in memory at once, as they are collected and made symmetric."""
 CHUNK = 2**22
 """Numbers of a simulation that are held in memory at a time, 32 MB; at least one recorded time is held."""
 
@@ -59,6 +63,8 @@ def evolve(
     method: str = "gaussian_closure",
     record_every: int = 1,
     start: ArrayLike | StationaryLaw | None = None,
+    *,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Evolution:
     """Return mean and covariance of the state in time, along an input.
@@ -84,6 +90,8 @@ def evolve(
         Start state (N,), known exactly; zero for None. A stationary law stands for a Gaussian state of its mean and
         covariance; "cumulant_closure" uses the third cumulants of its own law as well, "fokker_planck" the density of
         its own.
+    progress
+        Called with (done, total, text) as the law is recorded: how many steps are done, of how many, and no text.
     **options
         Options of the method: ``trajectories`` (4096), ``rng`` (0) and ``workers`` for "simulation", as in
         :func:`ctrnn_theory.simulate`; ``cells`` and ``tolerance`` for "fokker_planck", as in
@@ -100,7 +108,8 @@ def evolve(
     Raises
     ------
     ValueError
-        If the method or an option is unknown, a count is not a positive integer, or shapes do not fit.
+        If the method or an option is unknown, a count is not a positive integer, or shapes do not fit. If the
+        covariances at the recorded times do not fit into memory.
     NotApplicable
         If the method cannot treat this network; the message gives the reason.
     Divergence
@@ -116,10 +125,17 @@ def evolve(
     follow = loaded(_evolving().choose(method).evolution)
     check_model(net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
+    report = reporter(progress)
     Options.of(follow, ARGUMENTS).check(method, options)
-    begin, state = perf_counter(), start_moments(net, start)
+    begin, state, times = perf_counter(), start_moments(net, start), steps // every + 1
+    if short := shortage(COPIES * 8.0 * times * net.n**2):
+        raise ValueError(
+            f"record_every must leave no more covariances than fit into memory; got {times} times: {short}"
+        )
+    report(0, steps, "")
     with growth(net, noise, None, state.mean):
-        course = follow(net, noise, u, steps, every, start, **options)
+        course = follow(net, noise, u, steps, every, start, report, **options)
+    report(steps, steps, "")
     course = course._replace(covariance=symmetric(course.covariance))  # products of matrices are so only up to rounding
     return Evolution(
         time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
@@ -145,21 +161,36 @@ def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moment
 
 
 def _gaussian_closure(
-    net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None,
+    steps: int,
+    every: int,
+    start: ArrayLike | StationaryLaw | None,
+    progress: Progress,
 ) -> Course:
-    return _iterate(GaussianClosure.of(net, noise), start_moments(net, start), drive_rows(net, u, steps), steps, every)
+    closure, drive = GaussianClosure.of(net, noise), drive_rows(net, u, steps)
+    return _iterate(closure, start_moments(net, start), drive, steps, every, progress)
 
 
 def _cumulant_closure(
-    net: CTRNN, noise: Noise, u: ArrayLike | None, steps: int, every: int, start: ArrayLike | StationaryLaw | None
+    net: CTRNN,
+    noise: Noise,
+    u: ArrayLike | None,
+    steps: int,
+    every: int,
+    start: ArrayLike | StationaryLaw | None,
+    progress: Progress,
 ) -> Course:
     state = start_moments(net, start)
     if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
         state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])
-    return _iterate(CumulantClosure.of(net, noise), state, drive_rows(net, u, steps), steps, every)
+    return _iterate(CumulantClosure.of(net, noise), state, drive_rows(net, u, steps), steps, every, progress)
 
 
-def _iterate(closure: GaussianClosure, state: Moments, drive: FloatArray, steps: int, every: int) -> Course:
+def _iterate(
+    closure: GaussianClosure, state: Moments, drive: FloatArray, steps: int, every: int, progress: Progress
+) -> Course:
     rows = np.broadcast_to(drive, (steps, drive.shape[-1]))
     recorded = [state]
     for k in range(steps // every * every):
@@ -168,6 +199,7 @@ def _iterate(closure: GaussianClosure, state: Moments, drive: FloatArray, steps:
             raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} within {k + 1} steps")
         if (k + 1) % every == 0:
             recorded.append(Moments(state.mean, state.covariance))
+            progress(k + 1, steps, "")
     return Course(np.array([at.mean for at in recorded]), np.array([at.covariance for at in recorded]))
 
 
@@ -178,6 +210,7 @@ def _simulation(
     steps: int,
     every: int,
     start: ArrayLike | StationaryLaw | None,
+    progress: Progress,
     *,
     trajectories: int = 4096,
     rng: Any = 0,
@@ -202,6 +235,7 @@ def _simulation(
         if not np.all(np.abs(h) < BOUND):  # also for NaN
             raise Divergence(f"W must keep the state bounded; a state passes {BOUND:g} within {ensemble.steps} steps")
         parts.append(_sample_moments(h))
+        progress(ensemble.steps, steps, "")
     mean, covariance, error, variance_error = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Course(mean, covariance, error, details={"variance_standard_error": variance_error, "trajectories": count})
 
@@ -225,6 +259,7 @@ def _fokker_planck(
     steps: int,
     every: int,
     start: ArrayLike | StationaryLaw | None,
+    progress: Progress,
     *,
     cells: int | Sequence[int] | None = None,
     tolerance: float = 1e-4,

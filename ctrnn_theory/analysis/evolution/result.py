@@ -16,7 +16,7 @@ from ctrnn_theory.support.results import WORST, Arrays, Drawn, counted, largest,
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-ROWS = 9  # times that a table shows, evenly over the recorded ones
+ROWS = 7  # times that a table shows, evenly over the recorded ones
 
 
 @guarded
