@@ -69,7 +69,7 @@ def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamm
     lies between. A path whose velocity changes little from step to step is followed by an implicit integrator, as a
     solution of the differential equation of which the map is a time step, to the second order in γ; a path that
     alternates is followed through every other state. A path that leads to no fixed point, or whose end is not sure
-    after 1000 strides of the integrator or 10000 steps of the map, is reported not to settle.
+    after 1000 strides of the integrator (100 tries for N = 1000) or 10000 steps of the map, is reported not to settle.
 
     Parameters
     ----------

@@ -22,8 +22,10 @@ ACCURACY = 1e-3  # error of a stride, relative to the distance that it covers
 FIRST_STRIDE = 0.1  # length of the first stride, in units of the fastest time constant
 TINY = float(np.finfo(float).tiny)  # error that is allowed where nothing moves
 
-Field = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""A vector field (N,) and its Jacobian (N, N), about, at a state (N,)."""
+OPERATIONS = 3e11  # multiplications of strides, at most: fewer strides for more than some 300 neurons
+
+Field = Callable[[FloatArray], tuple[FloatArray, Callable[[], FloatArray]]]
+"""A vector field (N,) at a state (N,), and a function that gives its Jacobian (N, N) there, about."""
 
 
 def slow_period(trail: Sequence[FloatArray]) -> int:
@@ -42,18 +44,18 @@ def interpolating_field(step: Step, period: int) -> Field:
     With 1 + M the Jacobian of the steps, log(1 + M)/M = 1 - M/2 + M²/3 to the second order, which is never 0.
     """
 
-    def field(h: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def field(h: FloatArray) -> tuple[FloatArray, Callable[[], FloatArray]]:
         move, M, span = np.zeros(len(h)), np.zeros_like(step.W), period * step.gamma
-        for _ in range(period):
+        for k in range(period):
             a = step.preactivation(h + move)
             try:
                 velocity, slope = step.value(a) - (h + move), step.slope(a)
             except ValueError:  # a is out of range
-                return np.full(len(h), np.nan), M
+                return np.full(len(h), np.nan), lambda: np.zeros_like(step.W)
             change = step.gamma * (slope[:, None] * step.W - np.eye(len(h)))
-            move, M = move + step.gamma * velocity, M + change + change @ M
+            move, M = move + step.gamma * velocity, M + change + change @ M if k else change
         turned = M @ move
-        return (move - turned / 2.0 + M @ turned / 3.0) / span, (M - 0.5 * M @ M) / span
+        return (move - turned / 2.0 + M @ turned / 3.0) / span, lambda: (M - 0.5 * M @ M) / span
 
     return field
 
@@ -66,20 +68,21 @@ def integrate(field: Field, y: FloatArray) -> Iterator[tuple[float, FloatArray]]
     is held below a part of the move itself, so that a path that has only begun to leave an unstable point is not lost.
     """
     eye, d, e = np.eye(len(y)), 1.0 / (2.0 + math.sqrt(2.0)), 6.0 + math.sqrt(2.0)
-    v, J = field(y)
+    v, jacobian = field(y)
+    J = jacobian()
     span = FIRST_STRIDE / (1.0 + float(np.abs(J).sum(axis=1).max()))
-    for _ in range(MOST_TRIES):
+    for _ in range(min(MOST_TRIES, math.ceil(OPERATIONS / (3.0 * len(y) ** 3)))):
         inverse = np.linalg.inv(eye - span * d * J)
         k1 = inverse @ v
         middle, _ = field(y + 0.5 * span * k1)
         k2 = inverse @ (middle - k1) + k1
         new = y + span * k2
-        after, J_after = field(new)
+        after, jacobian = field(new)
         k3 = inverse @ (after - e * (k2 - middle) - 2.0 * (k1 - v))
         allowed = ACCURACY * np.abs(new - y).max() + ROUNDING * np.abs(new).max() + TINY
         error = float(np.abs(span / 6.0 * (k1 - 2.0 * k2 + k3)).max() / allowed)
         if error <= 1.0:
-            y, v, J = new, after, J_after
+            y, v, J = new, after, jacobian()
             yield span, y
         # the usual control of the stride: aim at 0.8 of the allowed error, and change by a factor of 0.1 to 5 at most
         span *= min(5.0, max(0.1, 0.8 * (error + 1e-30) ** -0.5)) if math.isfinite(error) else 0.1
