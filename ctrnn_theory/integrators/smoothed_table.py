@@ -92,9 +92,10 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> F
     functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
     tolerances = (TOLERANCE, VARIANCE_TOLERANCE)[: len(functions)]
     left, right = edges[:-1], edges[1:]
-    lefts, coefficients, errors, scales = [], [], np.zeros(len(functions)), np.zeros((len(functions), 1))
+    lefts: list[FloatArray] = []
+    coefficients, errors, scales = [], np.zeros(len(functions)), np.zeros((len(functions), 1))
     while left.size:
-        if sum(map(len, lefts)) + left.size > most:
+        if sum(part.size for part in lefts) + left.size > most:
             raise TooFine(f"the smoothed activation would take more than {most} panels on [{low:.3g}, {high:.3g}]")
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
         power = np.array([f(centre + half * NODES, s) @ TO_POWERS.T for f in functions])
