@@ -5,9 +5,10 @@ The mean of a control variate is zero exactly, so that it changes the variance o
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
@@ -43,8 +44,19 @@ def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
     return M
 
 
-def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean: FloatArray) -> FloatArray:
-    """Return second moments about the mean (blocks, N, N), with their control variate if there are slopes."""
+class Modes(NamedTuple):
+    """The eigenvectors of A = (1-γ) I + γ D̄ W, in which the control variate of the covariance is solved."""
+
+    values: NDArray[Any]
+    """Eigenvalues (N,)."""
+    vectors: NDArray[Any]
+    """Eigenvectors in columns (N, N)."""
+    inverse: NDArray[Any]
+    """The inverse of this matrix."""
+
+
+def block_covariances(net: CTRNN, modes: Modes | None, averages: Averages, mean: FloatArray) -> FloatArray:
+    """Return second moments about the mean (blocks, N, N), with their control variate if there are modes."""
     shift = mean - averages.centre
     blocks = len(averages.cross)
 
@@ -56,24 +68,27 @@ def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages,
         return moved
 
     now = about_mean(averages.cross, averages.first)
-    if slopes is None:
+    if modes is None:
         return now
     ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
-    # X is solved in the eigenvectors of A for all blocks at once: an error of theirs would raise the variance alone
-    values, Q = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    inverse = np.linalg.inv(Q)
+    # X is solved for all blocks at once: an error of the eigenvectors would raise the variance alone
+    values, Q, inverse = modes
     X = (Q @ ((inverse @ (ahead - now) @ inverse.T) / (1.0 - np.outer(values, values))) @ Q.T).real
     controlled: FloatArray = now + 0.5 * (X + X.transpose(0, 2, 1))
     return controlled
 
 
-def controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
-    """Return whether the control variate of the covariance exists and lowers the variance in the pilot run."""
+def covariance_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> Modes | None:
+    """Return the modes of the covariance's control variate if it exists and lowers the variance in the pilot run."""
+    if pilot.ahead.size == 0:
+        return None
     values, vectors = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
-        return False
+    if np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
+        return None
+    modes = Modes(values, vectors, np.linalg.inv(vectors))
     mean = pilot.means().mean(axis=0)
-    controlled, plain = (block_covariances(net, with_slopes, pilot, mean) for with_slopes in (slopes, None))
+    controlled, plain = (block_covariances(net, with_modes, pilot, mean) for with_modes in (modes, None))
     deviation, plain_deviation = (found.std(axis=0).diagonal() for found in (controlled, plain))
     rounding = ROUNDING * np.abs(controlled.mean(axis=0)).diagonal()  # see `mean_control`
-    return bool(np.sum(deviation**2) <= max(WORTH**2 * np.sum(plain_deviation**2), np.sum(rounding**2)))
+    gains = np.sum(deviation**2) <= max(WORTH**2 * np.sum(plain_deviation**2), np.sum(rounding**2))
+    return modes if gains else None
