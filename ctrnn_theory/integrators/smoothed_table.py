@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian import smoothing
 from ctrnn_theory.integrators.sums import DEGREE, TablePanels
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 TOLERANCE = 1e-12
@@ -165,10 +166,13 @@ def tabulate(
     levels = np.unique(std[std > 0.0])
     which = np.where(std > 0.0, np.searchsorted(levels, std), -1)
     groups = [which == number for number in range(levels.size)]
-    fits = [
-        fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
-        for s, mine in zip(levels, groups, strict=True)
-    ]
+    try:
+        fits = [
+            fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
+            for s, mine in zip(levels, groups, strict=True)
+        ]
+    except NotApplicable as error:  # f itself would take too many panels
+        raise TooFine(str(error)) from error
     reach_low, reach_high = np.full(std.size, -np.inf), np.full(std.size, np.inf)
     for mine, one in zip(groups, fits, strict=True):
         reach_low[mine], reach_high[mine] = one.edges[0], one.edges[-1]

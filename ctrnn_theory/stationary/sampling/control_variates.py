@@ -14,6 +14,7 @@ from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 WORTH = 0.9  # standard error with a control variate over that without, up to which the control variate is used
@@ -24,12 +25,18 @@ ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of ro
 
 
 def mean_slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> FloatArray:
-    """Return the mean slope F'(W m + drive; s) of each neuron, (N,), with s² the variance of its pre-activation."""
+    """Return the mean slope F'(W m + drive; s) of each neuron, (N,), with s² the variance of its pre-activation.
+
+    It is 0 for an activation that oscillates too often to be smoothed there, as its slopes nearly cancel.
+    """
     mean = averages.means().mean(axis=0)
     variance = np.diag(net.W @ averages.covariance(mean) @ net.W.T)
     std = np.sqrt(noise.std("inside", net.n) ** 2 + np.maximum(variance, 0.0))
-    slopes: FloatArray = np.nan_to_num(net.activation.smoothed(net.W @ mean + drive, std, 1), posinf=0.0, neginf=0.0)
-    return slopes
+    try:
+        slopes: FloatArray = net.activation.smoothed(net.W @ mean + drive, std, 1)
+    except NotApplicable:
+        return np.zeros(net.n)
+    return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)
 
 
 def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
