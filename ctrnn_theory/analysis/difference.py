@@ -15,6 +15,7 @@ from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import simulation
+from ctrnn_theory.stationary.sampling.plan import default_trajectories
 from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
@@ -80,7 +81,7 @@ def difference(
     start: ArrayLike | None = None,
     *,
     target_se: float | None = None,
-    trajectories: int = 512,
+    trajectories: int | None = None,
     steps: int | None = None,
     max_steps: int = 10_000_000,
     rng: Any = 0,
@@ -129,7 +130,8 @@ def difference(
         raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
     if target_se is not None:
         target_se = positive_number("target_se", target_se)
-    limit, count = positive_integer("max_steps", max_steps), positive_integer("trajectories", trajectories)
+    limit = positive_integer("max_steps", max_steps)
+    count = default_trajectories(net.n) if trajectories is None else positive_integer("trajectories", trajectories)
     fixed = None if steps is None else positive_integer("steps", steps)
     drive, key = net.drive(u), np.random.SeedSequence([int(word) for word in seed_words(rng)])
     pair = [Ensemble(net, each, drive, start, count, key, workers) for each in (noise, other)]
@@ -160,7 +162,7 @@ def _measured(
     pair: list[Ensemble], plans: list[simulation.Plan], target_se: float | None, steps: int | None, limit: int
 ) -> Difference:
     """Measure both ensembles side by side, for `steps` or until the target is reached."""
-    least = 2 * max(plan.pilot_steps for plan in plans)
+    least = max(plan.least for plan in plans)
     more = steps or max(least, math.ceil(simulation.WORK / (2 * pair[0].h.size)))
     if target_se is not None:
         more = min(limit, more)

@@ -87,24 +87,25 @@ def add_tiles(A, x, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_product(A, first, x, at, out):  # type: ignore[no-untyped-def]
-    """Add A x to out, for the rows of A from `first` on and those of x from `at` on.
-
-    Columns are taken four at a time, so that a sum is loaded and stored once for four products.
-    """
+def add_rows(A, first, x, out):  # type: ignore[no-untyped-def]
+    """Add A x to out for the rows of A from `first` on, with four columns at a time."""
     columns, lanes = A.shape[1], x.shape[1]
     whole = columns - columns % 4
     for i in range(first, A.shape[0]):
         for j in range(0, whole, 4):
             c0, c1, c2, c3 = A[i, j], A[i, j + 1], A[i, j + 2], A[i, j + 3]
             for k in range(lanes):
-                out[i, k] = (((out[i, k] + c0 * x[at + j, k]) + c1 * x[at + j + 1, k]) + c2 * x[at + j + 2, k]) + (
-                    c3 * x[at + j + 3, k]
-                )
+                out[i, k] = (((out[i, k] + c0 * x[j, k]) + c1 * x[j + 1, k]) + c2 * x[j + 2, k]) + c3 * x[j + 3, k]
         for j in range(whole, columns):
             c0 = A[i, j]
             for k in range(lanes):
-                out[i, k] += c0 * x[at + j, k]
+                out[i, k] += c0 * x[j, k]
+
+
+@inline
+def add_product(A, x, out):  # type: ignore[no-untyped-def]
+    """Add A x to out."""
+    add_rows(A, add_tiles(A, x, out), x, out)
 
 
 @inline
@@ -121,13 +122,7 @@ def preactivation(dynamics, step, h, sigma, z, at, a):  # type: ignore[no-untype
         else:
             for k in range(lanes):
                 a[i, k] = constant
-    add_recurrent(W, h, a)
-
-
-@inline
-def add_recurrent(W, h, a):  # type: ignore[no-untyped-def]
-    """Add W h to a."""
-    add_product(W, add_tiles(W, h, a), h, np.int64(0), a)  # typed, since a literal would compile the callee once more
+    add_product(W, h, a)
 
 
 @inline
@@ -143,14 +138,15 @@ def advance(f, dynamics, step, z, at, h, a):  # type: ignore[no-untyped-def]
     """Take one step of h with variates z from row `at` on; `a` is a work array of h's shape."""
     sigma, lanes = dynamics.sigma_out, h.shape[1]
     preactivation(dynamics, step, h, dynamics.sigma_in, z, at, a)
-    add_product(dynamics.factor_in, np.int64(0), z, at, a)
+    columns = dynamics.factor_in.shape[1]
+    add_product(dynamics.factor_in, z[at : at + columns], a)
     f(a.reshape(a.size))
-    at += dynamics.sigma_in.size + dynamics.factor_in.shape[1]
+    at += dynamics.sigma_in.size + columns
     for i in range(sigma.size):
         s = sigma[i]
         for k in range(lanes):
             a[i, k] += s * z[at + i, k]
-    add_product(dynamics.factor_out, np.int64(0), z, at, a)
+    add_product(dynamics.factor_out, z[at : at + dynamics.factor_out.shape[1]], a)
     relax(dynamics.gamma, a, h)
 
 

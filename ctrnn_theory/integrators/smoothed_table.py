@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian import smoothing
 from ctrnn_theory.integrators.sums import DEGREE, TablePanels
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 TOLERANCE = 1e-12
@@ -92,9 +93,10 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> F
     functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
     tolerances = (TOLERANCE, VARIANCE_TOLERANCE)[: len(functions)]
     left, right = edges[:-1], edges[1:]
-    lefts, coefficients, errors, scales = [], [], np.zeros(len(functions)), np.zeros((len(functions), 1))
+    lefts: list[FloatArray] = []
+    coefficients, errors, scales = [], np.zeros(len(functions)), np.zeros((len(functions), 1))
     while left.size:
-        if sum(map(len, lefts)) + left.size > most:
+        if sum(part.size for part in lefts) + left.size > most:
             raise TooFine(f"the smoothed activation would take more than {most} panels on [{low:.3g}, {high:.3g}]")
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
         power = np.array([f(centre + half * NODES, s) @ TO_POWERS.T for f in functions])
@@ -164,10 +166,13 @@ def tabulate(
     levels = np.unique(std[std > 0.0])
     which = np.where(std > 0.0, np.searchsorted(levels, std), -1)
     groups = [which == number for number in range(levels.size)]
-    fits = [
-        fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
-        for s, mine in zip(levels, groups, strict=True)
-    ]
+    try:
+        fits = [
+            fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
+            for s, mine in zip(levels, groups, strict=True)
+        ]
+    except NotApplicable as error:  # f itself would take too many panels
+        raise TooFine(str(error)) from error
     reach_low, reach_high = np.full(std.size, -np.inf), np.full(std.size, np.inf)
     for mine, one in zip(groups, fits, strict=True):
         reach_low[mine], reach_high[mine] = one.edges[0], one.edges[-1]

@@ -22,7 +22,7 @@ from ctrnn_theory.stationary.sampling.control_variates import (
     ROUNDING,
     block_covariances,
 )
-from ctrnn_theory.stationary.sampling.plan import Plan, measured, plan_run
+from ctrnn_theory.stationary.sampling.plan import Plan, default_trajectories, measured, plan_run
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
@@ -78,7 +78,7 @@ def solve(
     start: ArrayLike | None = None,
     *,
     target_se: float | None = None,
-    trajectories: int = 512,
+    trajectories: int | None = None,
     steps: int | None = None,
     max_steps: int = 10_000_000,
     rng: Any = 0,
@@ -106,14 +106,21 @@ def solve(
     longer; the message reports a burn-in of fewer than 10 relaxation times, and a drift that remains. Memory does not
     grow with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
 
+    From 128 neurons on, where steps are dear, the run is planned to be hardly longer than it must be. It has fewer
+    trajectories by default, the 10 relaxation times of the pilot run count as burn-in, a target needs only as much
+    burn-in as leaves a thousandth of it, and states are observed every time constant instead of twice.
+
     Parameters
     ----------
     net, noise, u, start
         The network, its noise, constant input (K,) or None, and the state (N,) where trajectories start.
     target_se
-        Run until the largest standard error of the mean is at most this. None: run `steps`.
+        Run until the largest standard error of the mean is at most this. A run lasts 20 relaxation times at least, or
+        10 from 128 neurons on, which may take it far below the target. None: run `steps`.
     trajectories
-        Number of independent trajectories, rounded up to a multiple of 64; standard errors are over them.
+        Number of independent trajectories, rounded up to a multiple of 64; standard errors are over them. None: 512, or
+        128 for a network of 128 neurons or more. Blocks of 64 are spread over the threads, so that more trajectories
+        use more cores.
     steps
         Measured steps of each trajectory if there is no `target_se`. None: 5e7 neuron-steps in all, which take
         about half a second of one core, or 20 relaxation times if that is more.
@@ -159,13 +166,13 @@ def solve(
         target_se = positive_number("target_se", target_se)
     limit = positive_integer("max_steps", max_steps)
     fixed = None if steps is None else positive_integer("steps", steps)
-    count = positive_integer("trajectories", trajectories)
+    count = default_trajectories(net.n) if trajectories is None else positive_integer("trajectories", trajectories)
     drive = net.drive(u)
     quiet = noise.is_zero
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
 
     def run_it(controlled: bool, remark: str = "") -> Run:
-        plan = plan_run(net, noise, drive, ensemble, controlled and not quiet, quiet)
+        plan = plan_run(net, noise, drive, ensemble, controlled and not quiet, quiet, target_se)
         burn_in = ensemble.steps
         return Run(ensemble, plan, _run(ensemble, plan, target_se, fixed, limit), burn_in, remark)
 
@@ -184,7 +191,7 @@ def solve(
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
     """Measure in `PARTS` parts or more, for so many steps or until the target is reached."""
     centre = plan.pilot.centre + plan.pilot.first.mean(axis=0)
-    least = 2 * plan.pilot_steps
+    least = plan.least
     if target_se is not None:
         ratio = np.max(standard_error(plan.pilot.means(plan.M))) / target_se
         steps = min(limit, max(least, math.ceil(min(SPARE * ratio**2, MOST_TIMES) * plan.pilot_steps)))
@@ -197,7 +204,7 @@ def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | N
         ratio = np.max(standard_error(_joined(parts).means(plan.M))) / target_se
         if ratio <= 1.0:
             break
-        more = min(limit - steps, max(least, math.ceil((min(SPARE * ratio**2, MOST_TIMES) - 1.0) * steps)))
+        more = min(limit - steps, max(plan.further, math.ceil((min(SPARE * ratio**2, MOST_TIMES) - 1.0) * steps)))
         parts.append(measured(ensemble, more, plan.every, centre, plan.controlled))
         steps += more
     return parts
@@ -261,12 +268,12 @@ def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | 
 
 def _covariance(net: CTRNN, run: Run, mean: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the covariance and its standard error, (N, N) each; `plain` if its control variate is not used."""
-    slopes, covariance = run.plan.slopes, plain
-    if slopes is not None:
-        covariance = block_covariances(net, slopes, run.both, mean).mean(axis=0)
+    modes, covariance = run.plan.modes, plain
+    if modes is not None:
+        covariance = block_covariances(net, modes, run.both, mean).mean(axis=0)
     if np.linalg.eigvalsh(covariance)[0] < 0.0:  # this occurs by chance, or where a neuron has no noise
-        slopes, covariance = None, plain
-    replicates = np.concatenate([block_covariances(net, slopes, part, mean) for part in run.parts[:PARTS]])
+        modes, covariance = None, plain
+    replicates = np.concatenate([block_covariances(net, modes, part, mean) for part in run.parts[:PARTS]])
     deviation = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
     share = sum(part.samples for part in run.parts[:PARTS]) / run.both.samples
     return covariance, deviation * np.sqrt(share / len(replicates))

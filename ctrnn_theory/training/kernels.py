@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ctrnn_theory.integrators.kernels import (
     FUNCTION,
     add_product,
-    add_recurrent,
     copy_lanes,
     f8,
     f8_1,
@@ -96,9 +95,9 @@ def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
             seed(sources.key, block, (first + t) // EPOCH, state)
         fill(state, z3, rows, np.int64(0), sources.constants, sources.bits)
         if rows_in > 0:
-            add_product(sources.inside, np.int64(0), z, np.int64(0), e_in[t])
+            add_product(sources.inside, z[:rows_in], e_in[t])
         if rows > rows_in:
-            add_product(sources.outside, np.int64(0), z, rows_in, e_out[t])
+            add_product(sources.outside, z[rows_in:], e_out[t])
 
 
 @inline
@@ -107,7 +106,7 @@ def affine(A, x, constant, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[0]):
         for k in range(LANES):
             out[i, k] = constant[i]
-    add_product(A, np.int64(0), x, np.int64(0), out)
+    add_product(A, x, out)
 
 
 @inline
@@ -122,7 +121,7 @@ def step(f, W, gamma, drive, e_in, e_out, t, h, a):  # type: ignore[no-untyped-d
         for i in range(n):
             for k in range(LANES):
                 a[i, k] = drive[i, k]
-    add_recurrent(W, h, a)
+    add_product(W, h, a)
     f(a.reshape(a.size))
     if e_out.shape[1] > 0:
         for i in range(n):

@@ -78,6 +78,16 @@ def test_equals_numpy_loop_at_any_size(n, activation):
         np.testing.assert_allclose(mine, expected[:, : mine.shape[1]], **ROUNDING)
 
 
+@pytest.mark.parametrize(("n", "columns"), [(4, 4), (5, 9), (8, 3), (9, 6)])
+def test_equals_numpy_loop_with_factors_of_any_size(n, columns):
+    """Rows and columns of a factor are taken four at a time too, with variates that begin at any row."""
+    rng = np.random.default_rng(n)
+    net, inside, outside = network(n), rng.normal(size=(n, columns)) / 3, rng.normal(size=(n, columns + 1)) / 3
+    path = simulate(net, Noise(inside=inside, outside=outside), steps=30, trajectories=LANES, rng=6)
+    expected = numpy_loop(net, Noise(inside=inside, outside=outside), net.drive(), np.zeros(n), 30, rng=6)
+    np.testing.assert_allclose(path.h[1:], expected, **ROUNDING)
+
+
 def test_equals_numpy_loop_with_input_in_time():
     net, u = network(3), np.random.default_rng(3).normal(size=(30, 2))
     path = simulate(net, NOISES["both"], u, 30, LANES, rng=2)

@@ -140,6 +140,7 @@ RUNS = {
     "large": lambda n: ct.simulate(network(300), ct.Noise(0.5), None, n, 1000, -(-n // 10), workers=2),
     "slow activation": lambda n: ct.simulate(SLOW, ct.Noise(0.5), None, n, 1, -(-n // 10)),
     "stationary": lambda n: ct.predict(network(3), NOISE, method="simulation", steps=n),
+    "large stationary": lambda n: ct.predict(network(300), ct.Noise(0.5), method="simulation", steps=n),
     "pairs": lambda n: ct.difference(network(3), NOISE, ct.Noise(0.1), steps=n),
     "escape": lambda n: ct.escape_times(WELLS, ct.Noise(0.3), None, "simulation", relative_error=1e-6, max_steps=n),
     "training": lambda n: ct.train("function", neurons=20, noise=ct.Noise(0.5), evaluations=n),

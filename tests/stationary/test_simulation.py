@@ -303,12 +303,20 @@ def test_events_that_no_trajectory_has_met(b, sigma):
 WAVES = CTRNN([[-612000.0, 243000.0], [-564000.0, -493000.0]], [-589000.0, 1870.0], "sin", 1.0)
 
 
-def test_without_a_table_there_are_no_control_variates():
+@pytest.mark.parametrize(
+    ("activation", "reason"),
+    [
+        ("sin", "the smoothed activation would take more than 8192 panels"),
+        ("sin(3*x) + cos(x)", "activation must be resolved by 32768 panels"),
+    ],
+)
+def test_without_a_table_there_are_no_control_variates(activation, reason):
     """The pre-activations run over 1e5 waves, so that a table of F would have a million panels."""
-    law = solve(WAVES, Noise(5.62e-8), trajectories=128, steps=2000)
-    assert law.message.startswith("without control variates: the smoothed activation would take more than 8192 panels")
+    net = CTRNN(WAVES.W, WAVES.b, activation, 1.0)
+    law = solve(net, Noise(5.62e-8), trajectories=128, steps=2000)
+    assert law.message.startswith(f"without control variates: {reason}")
     assert law.converged
-    plain = solve(WAVES, Noise(5.62e-8), trajectories=128, steps=2000, control_variate=False)
+    plain = solve(net, Noise(5.62e-8), trajectories=128, steps=2000, control_variate=False)
     assert plain.message == ""
     for name in ("mean", "covariance", "standard_error"):
         np.testing.assert_array_equal(getattr(law, name), getattr(plain, name))

@@ -16,6 +16,7 @@ DRIFT = 5.0  # standard errors between two parts of a run beyond which they diff
 REMAINS = 1e-10  # drift that is accepted, relative to the mean or to its square
 UNSTABLE = 1.0 - 1e-9  # spectral radius of A from which nothing pulls the state back
 ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
+CHANCE = 6.0  # standard deviations 1/√K of a correlation over K trajectories that chance does not reach
 
 
 def check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
@@ -26,9 +27,10 @@ def check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, l
     if not any(net.activation.limit_slopes):
         return
     growth = late.squares(np.zeros(net.n)) - early.squares(np.zeros(net.n))
-    grown = np.any(growth.mean(axis=0) > DRIFT * standard_error(growth))
+    if not np.any(growth.mean(axis=0) > DRIFT * standard_error(growth)):
+        return
     radius = spectral_radius(jacobian(net.W, mean_slopes(net, noise, drive, late), net.gamma))
-    if grown and radius > UNSTABLE:
+    if radius > UNSTABLE:
         raise Divergence(
             "W must keep the state bounded; it grows steadily, and the step's slope does not pull it back"
             f" (spectral radius {radius:.6g})"
@@ -51,4 +53,5 @@ def remembers(early: FloatArray, late: FloatArray) -> bool:
     """Return whether the means of each trajectory over both halves, (K, N) each, are correlated."""
     a, b = early - early.mean(axis=0), late - late.mean(axis=0)
     size = np.sqrt(np.mean(a**2, axis=0) * np.mean(b**2, axis=0))
-    return bool(np.any(np.mean(a * b, axis=0) > ALIKE * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))
+    alike = max(ALIKE, CHANCE / np.sqrt(len(a)))
+    return bool(np.any(np.mean(a * b, axis=0) > alike * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))

@@ -5,14 +5,16 @@ The mean of a control variate is zero exactly, so that it changes the variance o
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctrnn_theory.dynamics.linear_response import jacobian
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 WORTH = 0.9  # standard error with a control variate over that without, up to which the control variate is used
@@ -23,12 +25,18 @@ ROUNDING = 32 * np.finfo(np.float64).eps  # relative error that many steps of ro
 
 
 def mean_slopes(net: CTRNN, noise: Noise, drive: FloatArray, averages: Averages) -> FloatArray:
-    """Return the mean slope F'(W m + drive; s) of each neuron, (N,), with s² the variance of its pre-activation."""
+    """Return the mean slope F'(W m + drive; s) of each neuron, (N,), with s² the variance of its pre-activation.
+
+    It is 0 for an activation that oscillates too often to be smoothed there, as its slopes nearly cancel.
+    """
     mean = averages.means().mean(axis=0)
     variance = np.diag(net.W @ averages.covariance(mean) @ net.W.T)
     std = np.sqrt(noise.std("inside", net.n) ** 2 + np.maximum(variance, 0.0))
-    slopes: FloatArray = np.nan_to_num(net.activation.smoothed(net.W @ mean + drive, std, 1), posinf=0.0, neginf=0.0)
-    return slopes
+    try:
+        slopes: FloatArray = net.activation.smoothed(net.W @ mean + drive, std, 1)
+    except NotApplicable:
+        return np.zeros(net.n)
+    return np.nan_to_num(slopes, posinf=0.0, neginf=0.0)
 
 
 def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
@@ -43,8 +51,19 @@ def mean_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> FloatArray:
     return M
 
 
-def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages, mean: FloatArray) -> FloatArray:
-    """Return second moments about the mean (blocks, N, N), with their control variate if there are slopes."""
+class Modes(NamedTuple):
+    """The eigenvectors of A = (1-γ) I + γ D̄ W, in which the control variate of the covariance is solved."""
+
+    values: NDArray[Any]
+    """Eigenvalues (N,)."""
+    vectors: NDArray[Any]
+    """Eigenvectors in columns (N, N)."""
+    inverse: NDArray[Any]
+    """The inverse of this matrix."""
+
+
+def block_covariances(net: CTRNN, modes: Modes | None, averages: Averages, mean: FloatArray) -> FloatArray:
+    """Return second moments about the mean (blocks, N, N), with their control variate if there are modes."""
     shift = mean - averages.centre
     blocks = len(averages.cross)
 
@@ -56,24 +75,27 @@ def block_covariances(net: CTRNN, slopes: FloatArray | None, averages: Averages,
         return moved
 
     now = about_mean(averages.cross, averages.first)
-    if slopes is None:
+    if modes is None:
         return now
     ahead = about_mean(averages.ahead, averages.first + net.gamma * averages.residual)
-    # X is solved in the eigenvectors of A for all blocks at once: an error of theirs would raise the variance alone
-    values, Q = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    inverse = np.linalg.inv(Q)
+    # X is solved for all blocks at once: an error of the eigenvectors would raise the variance alone
+    values, Q, inverse = modes
     X = (Q @ ((inverse @ (ahead - now) @ inverse.T) / (1.0 - np.outer(values, values))) @ Q.T).real
     controlled: FloatArray = now + 0.5 * (X + X.transpose(0, 2, 1))
     return controlled
 
 
-def controls_covariance(net: CTRNN, slopes: FloatArray, pilot: Averages) -> bool:
-    """Return whether the control variate of the covariance exists and lowers the variance in the pilot run."""
+def covariance_control(net: CTRNN, slopes: FloatArray, pilot: Averages) -> Modes | None:
+    """Return the modes of the covariance's control variate if it exists and lowers the variance in the pilot run."""
+    if pilot.ahead.size == 0:
+        return None
     values, vectors = np.linalg.eig(jacobian(net.W, slopes, net.gamma))
-    if pilot.ahead.size == 0 or np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
-        return False
+    if np.max(np.abs(values)) > LARGEST_RADIUS or np.linalg.cond(vectors) > LARGEST_CONDITION:
+        return None
+    modes = Modes(values, vectors, np.linalg.inv(vectors))
     mean = pilot.means().mean(axis=0)
-    controlled, plain = (block_covariances(net, with_slopes, pilot, mean) for with_slopes in (slopes, None))
+    controlled, plain = (block_covariances(net, with_modes, pilot, mean) for with_modes in (modes, None))
     deviation, plain_deviation = (found.std(axis=0).diagonal() for found in (controlled, plain))
     rounding = ROUNDING * np.abs(controlled.mean(axis=0)).diagonal()  # see `mean_control`
-    return bool(np.sum(deviation**2) <= max(WORTH**2 * np.sum(plain_deviation**2), np.sum(rounding**2)))
+    gains = np.sum(deviation**2) <= max(WORTH**2 * np.sum(plain_deviation**2), np.sum(rounding**2))
+    return modes if gains else None

@@ -11,7 +11,7 @@ from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.sampling.control_variates import controls_covariance, mean_control, mean_slopes
+from ctrnn_theory.stationary.sampling.control_variates import Modes, covariance_control, mean_control, mean_slopes
 from ctrnn_theory.support.types import FloatArray
 
 PIECE = 2e8  # neuron-steps after which the table is checked, and the run can be interrupted
@@ -22,6 +22,13 @@ LONGEST = 100.0  # in time constants, if those are longer
 SAMPLED = 0.5  # time constants between samples, since consecutive steps are nearly alike
 SLOWEST = 1e-12  # smallest relaxation rate per step that is assumed, so that times are finite
 
+# Steps of a large network are dear, so that its run is planned to be hardly longer than it must be.
+LARGE = 128  # neurons of a large network
+TRAJECTORIES, FEW = 512, 128  # trajectories by default, and those of a large network, since all need a burn-in
+SELDOM = 1.0  # time constants between samples of a large network; 6 % more steps are needed, and half the observations
+NEGLIGIBLE = 1e-3  # part of the target that is left of the start before the measuring begins
+SHORTEST = 12.0  # relaxation times of a large network's burn-in at least; its pilot run counts as burn-in too
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -29,8 +36,8 @@ class Plan:
 
     M: FloatArray | None
     """Matrix of the control variate (N, N), or None."""
-    slopes: FloatArray | None
-    """Slopes (N,) for the control variate of the covariance, or None if it is not used."""
+    modes: Modes | None
+    """What the control variate of the covariance needs, or None if it is not used."""
     pilot: Averages
     """Averages over the pilot run. They are no part of the result: M must be independent of its factor."""
     every: int
@@ -43,13 +50,37 @@ class Plan:
     """Whether control variates are measured at all."""
     relaxations: float
     """Relaxation times of the linear response in the burn-in; infinite if that is not stable."""
+    least: int
+    """Fewest steps to measure."""
+    further: int
+    """Fewest steps by which the measuring goes on if the target is missed."""
+
+
+def default_trajectories(n: int) -> int:
+    """Return the number of trajectories of N neurons that are simulated if the user asks for none."""
+    return FEW if n >= LARGE else TRAJECTORIES
+
+
+def relaxation_times(n: int, target_se: float | None, moved: float) -> float:
+    """Return the relaxation times of the burn-in, for a start that is so far away from the mean."""
+    if n < LARGE:
+        return DECAY
+    whole = DECAY if target_se is None else math.log(max(moved, target_se) / (NEGLIGIBLE * target_se))
+    return max(SHORTEST, min(DECAY, whole) - PILOT)
 
 
 def plan_run(
-    net: CTRNN, noise: Noise, drive: FloatArray, ensemble: Ensemble, control_variate: bool, quiet: bool
+    net: CTRNN,
+    noise: Noise,
+    drive: FloatArray,
+    ensemble: Ensemble,
+    control_variate: bool,
+    quiet: bool,
+    target_se: float | None = None,
 ) -> Plan:
     """Let the start die away, and decide how to measure."""
-    every = max(1, int(SAMPLED / net.gamma))
+    large = net.n >= LARGE
+    every = max(1, int((SELDOM if large else SAMPLED) / net.gamma))
     time = math.ceil(PILOT / net.gamma)
     ensemble.advance(time)
     first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
@@ -57,18 +88,22 @@ def plan_run(
     decay = 1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma))
     rate = max(decay, SLOWEST)
     longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
-    ensemble.advance(max(1, min(math.ceil(DECAY / rate), longest) - ensemble.steps))
+    moved = float(np.max(np.abs(first.means().mean(axis=0) - ensemble.start)))
+    wanted = relaxation_times(net.n, target_se, moved)
+    ensemble.advance(max(1, min(math.ceil(wanted / rate), longest) - ensemble.steps))
     relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
     if control_variate:
         separate = np.ndim(noise.inside) < 2  # the table has no covariances between neurons within a step
         ensemble.tabulate(first.low, first.high, separate)
     length = max(time, min(math.ceil(PILOT / rate), longest // 4))
     pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
-    if not control_variate:
-        return Plan(None, None, pilot, every, length, quiet, False, relaxations)
-    slopes = mean_slopes(net, noise, drive, pilot)
-    kept = slopes if controls_covariance(net, slopes, pilot) else None
-    return Plan(mean_control(net, slopes, pilot), kept, pilot, every, length, quiet, True, relaxations)
+    least, further = (length, max(1, length // 4)) if large and target_se is not None else (2 * length, 2 * length)
+    M = modes = None
+    if control_variate:
+        slopes = mean_slopes(net, noise, drive, pilot)
+        modes = covariance_control(net, slopes, pilot)
+        M = mean_control(net, slopes, pilot)
+    return Plan(M, modes, pilot, every, length, quiet, control_variate, relaxations, least, further)
 
 
 def measured(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:
