@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.model.noise import SITES, Noise, check_gamma
 from ctrnn_theory.support.arguments import float_array, positive_integer, real_array, real_number, shown
+from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.npz import read_arrays
@@ -167,7 +168,8 @@ class CTRNN(Readable):
         if self.n > 1:
             radius = ""
             if self.n <= MOST_EIGENVALUES:
-                radius = f", spectral radius {np.max(np.abs(np.linalg.eigvals(self.W))):.4g}"
+                with one_thread(self.n):
+                    radius = f", spectral radius {np.max(np.abs(np.linalg.eigvals(self.W))):.4g}"
             yield f"W: root mean square {root_mean_square(self.W):.4g}{radius}"
             yield f"b: {self.b.min():.4g} to {self.b.max():.4g}"
         if self.W_in is not None:

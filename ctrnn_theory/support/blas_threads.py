@@ -1,7 +1,8 @@
 """Holding linear algebra to one thread while the package computes; no other module limits BLAS.
 
 Threads of OpenBLAS wait for each other in busy loops. For matrices of a few hundred rows they gain little on an idle
-machine, and take a hundred times as long if another process needs a core. Moreover, the last bits of a product depend
+machine, and take a hundred times as long if another process needs a core. At 1000 rows the eigenvalues and the Cholesky
+factor still take ten times as long then, while products alone would gain. Moreover, the last bits of a product depend
 on the number of threads. A public function therefore holds BLAS to one thread while it runs, unless its network is so
 large that threads pay off. The limit holds for the whole process, so that other threads of the user see it too.
 """
@@ -19,8 +20,8 @@ from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 R = TypeVar("R")
-LARGE = 1000
-"""Number of rows of a matrix from which BLAS keeps its threads, since they then pay off."""
+LARGE = 2000
+"""Number of rows of a matrix from which BLAS keeps its threads, since one thread then takes too long."""
 
 _lock = Lock()
 _holders: set[tuple[int, object]] = set()

@@ -97,6 +97,7 @@ class Objective:
     def __init__(self, settings: Settings, workers: Workers = None) -> None:
         self.settings, self.layout, self.workers = settings, settings.layout, workers
 
+    @limited
     def __call__(self, x: FloatArray, generation: int = 0) -> Any:
         """Return the loss, a number or (S,)."""
         s, columns = self.settings, float_array("x", x)
