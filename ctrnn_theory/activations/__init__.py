@@ -14,6 +14,6 @@ Public are the names below; all else is private to the package.
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
 from ctrnn_theory.activations.library import BUILTIN
-from ctrnn_theory.activations.symbolic.pieces import Piece
+from ctrnn_theory.activations.piece import Piece
 
 __all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation"]
