@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,8 +45,14 @@ def block_source(source: Source, steps: tuple[tuple[float, float], ...], branche
 def block_function(
     source: Source, steps: tuple[tuple[float, float], ...], branches: bool, name: str | None = None
 ) -> BlockFunction:
-    """Compile an expression to a function ``void(float64[::1])`` that works in place; under a name it is kept on disk."""
-    text = block_source(source, steps, branches)
-    space: dict[str, Any] = {"__builtins__": {"range": range}, **(for_lanes() if source.extended_range else NAMES)}
-    exec(text, space)
-    return jit(SIGNATURE)(space["block"])
+    """Compile an expression to a function ``void(float64[::1])`` that works in place.
+
+    One with a name is kept on disk, as if it were a function of this file. Its text is part of what it is called there.
+    """
+    text, function = block_source(source, steps, branches), "block"
+    if name is not None:
+        function = f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        text = text.replace("def block(", f"def {function}(", 1)
+    space: dict[str, Any] = {"__builtins__": {"range": range}, "__name__": __name__, **(for_lanes() if source.extended_range else NAMES)}
+    exec(compile(text, __file__ if name else "<string>", "exec"), space)
+    return jit(SIGNATURE, cache=name is not None)(space[function])
