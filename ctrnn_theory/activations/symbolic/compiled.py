@@ -53,6 +53,7 @@ def block_function(
     if name is not None:
         function = f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         text = text.replace("def block(", f"def {function}(", 1)
-    space: dict[str, Any] = {"__builtins__": {"range": range}, "__name__": __name__, **(for_lanes() if source.extended_range else NAMES)}
+    called = for_lanes() if source.extended_range else NAMES
+    space: dict[str, Any] = {"__builtins__": {"range": range}, "__name__": __name__, **called}
     exec(compile(text, __file__ if name else "<string>", "exec"), space)
     return jit(SIGNATURE, cache=name is not None)(space[function])

@@ -61,9 +61,7 @@ def _power(base: Any, exponent: Any) -> str:
     if exponent.is_negative:
         return f"div((0.5, 1.0), {extended_range_source(sp.Pow(base, -exponent, evaluate=False))})"
     return (
-        extended_range_source(base)
-        if exponent == 1
-        else f"power({extended_range_source(base)}, {float(exponent)!r})"
+        extended_range_source(base) if exponent == 1 else f"power({extended_range_source(base)}, {float(exponent)!r})"
     )
 
 

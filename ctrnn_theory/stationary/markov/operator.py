@@ -121,7 +121,8 @@ def summed(
     """Do in NumPy what the kernel does, with the same operations in the same order."""
     panels = len(edges) - 1
     below, above = np.maximum(edges[0] - points, 0.0), np.maximum(points - edges[-1], 0.0)
-    over = np.stack([np.bincount(rows, weights * away, count) for away in (below, above)], axis=1)
+    over = np.empty((count, 2))
+    over[:, 0], over[:, 1] = np.bincount(rows, weights * below, count), np.bincount(rows, weights * above, count)
     x = np.clip(points, edges[0], edges[-1])
     panel = np.minimum(np.searchsorted(edges, x, side="right") - 1, panels - 1)
     low, high = edges[panel], edges[panel + 1]
