@@ -2,8 +2,12 @@
 
 activation
     The class :class:`Activation`, and the function that makes one.
-library
-    The built-in activations.
+library, builtin
+    The built-in activations, and how they are loaded.
+piece, shape_features
+    One smooth piece, where it bends most, and its slope at infinity.
+source
+    Functions made of Python source.
 symbolic
     What follows from the expression.
 gaussian

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.library import BUILTIN
-from ctrnn_theory.activations.piece import Piece, Source
-from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima, limit_slope
-from ctrnn_theory.activations.symbolic.source_functions import array_function
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.shape_features import curvature_maxima, limit_slope
+from ctrnn_theory.activations.source.arrays import Source, array_function
 from ctrnn_theory.activations.text import MAX_LENGTH
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.floating import guarded
@@ -204,7 +204,7 @@ class Activation:
 
         That of a built-in activation is kept on disk.
         """
-        from ctrnn_theory.activations.symbolic.compiled import block_function
+        from ctrnn_theory.activations.source.compiled import block_function
 
         name = self.text if self.text in BUILTIN else None
         return block_function(self.source, self.steps, len(self.pieces) > 1, name)

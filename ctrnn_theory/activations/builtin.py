@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from ctrnn_theory.activations.activation import Activation, Kink
-from ctrnn_theory.activations.piece import Piece, Source
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.source.arrays import Source
 
 FILE = "builtin.json"
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.symbolic.source_functions import array_function
-
-
-class Source(NamedTuple):
-    """Python source of a function, an expression that is evaluated for arrays or compiled for lanes."""
-
-    text: str
-    """An expression in x, or in X where numbers have an extended range."""
-    extended_range: bool = False
-    """Whether it is computed in numbers of unbounded exponent; see ``extended_range``."""
+from ctrnn_theory.activations.source.arrays import Source, array_function
 
 
 @dataclass(frozen=True, eq=False)

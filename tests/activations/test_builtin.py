@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ctrnn_theory.activations import BUILTIN, activation, builtin
+from ctrnn_theory.activations.source.compiled import block_function
 from ctrnn_theory.activations.symbolic import builtin_data
-from ctrnn_theory.activations.symbolic.compiled import block_function
 
 AT = np.concatenate([np.linspace(-40.0, 40.0, 801), [np.inf, -np.inf, np.nan, 1e-300, 1e300, -1e300]])
 

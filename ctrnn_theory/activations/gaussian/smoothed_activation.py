@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.activation import Activation
 from ctrnn_theory.activations.gaussian.smoothing import checked, quick
-from ctrnn_theory.activations.piece import Piece, Source
-from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.shape_features import curvature_maxima
+from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.text import MAX_LENGTH, refuse
 from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.support.floating import guarded
@@ -244,7 +245,7 @@ def _block_function(
     inner: Callable[[FloatArray], None], tail: Tail, panels: PanelPolynomials
 ) -> Callable[[FloatArray], None]:
     """Compile F on a block of lanes, by the panel that bisection finds or by the rule of the tail."""
-    from ctrnn_theory.activations.symbolic.compiled import SIGNATURE
+    from ctrnn_theory.activations.source.compiled import SIGNATURE
     from ctrnn_theory.support.jit import jit
 
     start, shift, weight = tail

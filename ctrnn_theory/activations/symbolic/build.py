@@ -11,7 +11,8 @@ import sympy as sp
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
 from ctrnn_theory.activations.library import BUILTIN
-from ctrnn_theory.activations.piece import Piece, Source
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.symbolic.evaluate import numpy_function, source
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_function, extended_range_source
 from ctrnn_theory.activations.symbolic.parse import Smoothing, parse

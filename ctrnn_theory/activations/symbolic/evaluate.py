@@ -12,9 +12,9 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from ctrnn_theory.activations.source.arrays import array_function
 from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.activations.symbolic.printing import TextPrinter
-from ctrnn_theory.activations.symbolic.source_functions import array_function
 from ctrnn_theory.activations.symbolic.stable_forms import elementary
 from ctrnn_theory.support.types import FloatArray
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import sympy as sp
 
-from ctrnn_theory.activations.symbolic.extended_range_numbers import NOTHING
+from ctrnn_theory.activations.source.arrays import array_function
+from ctrnn_theory.activations.source.extended_range_numbers import NOTHING
 from ctrnn_theory.activations.symbolic.parse import x
-from ctrnn_theory.activations.symbolic.source_functions import array_function
 
 RENAMED = {sp.Abs: "size", sp.Heaviside: "heaviside"}
 PAIRS = ((sp.Add, "add"), (sp.Mul, "mul"), (sp.Max, "larger"), (sp.Min, "smaller"))

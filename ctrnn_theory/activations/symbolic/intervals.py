@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ctrnn_theory.activations.symbolic.source_functions import NUMPY_NAMES
+from ctrnn_theory.activations.source.arrays import NUMPY_NAMES
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 Interval = tuple[FloatArray, FloatArray]

@@ -15,7 +15,8 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from ctrnn_theory.activations.piece import Piece, Source
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise, source
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_source

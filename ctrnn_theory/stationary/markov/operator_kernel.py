@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctrnn_theory.stationary.markov.operator import POINTS
 from ctrnn_theory.support.jit import jit
 
+POINTS = 16  # as in `operator`, which imports this file when a kernel pays off
 SCATTER = "Tuple((float64[:,:,::1], float64[:,::1]))(float64[::1], int64[::1], float64[::1], float64[::1], int64)"
 
 

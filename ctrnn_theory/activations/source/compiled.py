@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from ctrnn_theory.activations.piece import Source
-from ctrnn_theory.activations.symbolic.extended_range_numbers import for_lanes
-from ctrnn_theory.activations.symbolic.lane_functions import NAMES
+from ctrnn_theory.activations.source.arrays import Source
+from ctrnn_theory.activations.source.extended_range_numbers import for_lanes
+from ctrnn_theory.activations.source.lane_functions import NAMES
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
-from ctrnn_theory.activations.symbolic.extended_range_numbers import FOR_ARRAYS, extended, ordinary
+from ctrnn_theory.activations.source.extended_range_numbers import FOR_ARRAYS, extended, ordinary
 from ctrnn_theory.support.types import FloatArray
 
 NUMPY_NAMES: dict[str, Any] = {
@@ -37,6 +37,15 @@ NUMPY_NAMES: dict[str, Any] = {
     "minimum": np.minimum,
     "select": np.where,
 }
+
+
+class Source(NamedTuple):
+    """Python source of a function, an expression that is evaluated for arrays or compiled for lanes."""
+
+    text: str
+    """An expression in x, or in X where numbers have an extended range."""
+    extended_range: bool = False
+    """Whether it is computed in numbers of unbounded exponent; see ``extended_range``."""
 
 
 @lru_cache(maxsize=1024)
