@@ -2,8 +2,12 @@
 
 activation
     The class :class:`Activation`, and the function that makes one.
-library
-    The built-in activations.
+library, builtin
+    The built-in activations, and how they are loaded.
+piece, shape_features
+    One smooth piece, where it bends most, and its slope at infinity.
+source
+    Functions made of Python source.
 symbolic
     What follows from the expression.
 gaussian
@@ -14,6 +18,6 @@ Public are the names below; all else is private to the package.
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
 from ctrnn_theory.activations.library import BUILTIN
-from ctrnn_theory.activations.symbolic.pieces import Piece
+from ctrnn_theory.activations.piece import Piece
 
 __all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation"]

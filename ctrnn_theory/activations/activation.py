@@ -9,24 +9,16 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import sympy as sp
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.library import BUILTIN, builtin_expressions
-from ctrnn_theory.activations.symbolic.evaluate import numpy_function
-from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
-from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, SMOOTHED_AS, Smoothing, parse, refuse
-from ctrnn_theory.activations.symbolic.pieces import SWITCHING, Piece, find_pieces, joined, jumps, same_function
-from ctrnn_theory.activations.symbolic.printing import to_text
-from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima, limit_slope
-from ctrnn_theory.activations.symbolic.stable_forms import stable
+from ctrnn_theory.activations.library import BUILTIN
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.shape_features import curvature_maxima, limit_slope
+from ctrnn_theory.activations.source.arrays import Source, array_function
+from ctrnn_theory.activations.text import MAX_LENGTH
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
-
-PROBES = np.array([-2.71, -1.37, -0.61, 0.23, 0.83, 1.93, 3.17])  # points that tell the built-ins apart
-MANY_PIECES = 16  # with more, values come from the expression as it was given
-CHECKED = np.linspace(-100.0, 100.0, 4001)  # points at which a value must be finite
 
 
 class Kink(NamedTuple):
@@ -63,16 +55,14 @@ class Activation:
 
     text: str
     """Name of a built-in, or an expression in x, from which :func:`activation` makes this activation again."""
-    expression: Any
-    """SymPy expression in the real symbol x, in SymPy's own functions."""
     pieces: tuple[Piece, ...]
     """Smooth pieces, ascending and contiguous from -inf to inf."""
     kinks: tuple[Kink, ...]
     """Every point where the value or the slope jumps, ascending."""
-    form: Any
-    """Stable expression that values are computed from."""
     steps: tuple[tuple[float, float], ...]
-    """Location and value of each point in the middle of a jump, where `form` does not give the value."""
+    """Location and value of each point in the middle of a jump, where `source` does not give the value."""
+    source: Source
+    """Python source that values are computed from."""
 
     def __call__(self, x: ArrayLike) -> Any:
         """Return f(x), of the shape of x."""
@@ -153,6 +143,20 @@ class Activation:
 
         return smoothing.smoothed_variance(self, a, s)
 
+    @cached_property
+    def expression(self) -> Any:
+        """SymPy expression in the real symbol x, in SymPy's own functions."""
+        from ctrnn_theory.activations.symbolic.build import expression_of
+
+        return expression_of(self.text)
+
+    @property
+    def form(self) -> Any:
+        """Stable SymPy expression that `source` is written from."""
+        from ctrnn_theory.activations.symbolic.build import stable_form
+
+        return stable_form(self.expression, self.pieces)
+
     @property
     def name(self) -> str:
         """Short label: the text, cut to 40 characters."""
@@ -196,18 +200,18 @@ class Activation:
 
     @cached_property
     def block(self) -> Callable[[FloatArray], None]:
-        """Compiled Numba function ``void(float64[::1])`` that applies f in place; it is compiled when first needed."""
-        from ctrnn_theory.activations.symbolic.compiled import block_function
+        """Compiled Numba function ``void(float64[::1])`` that applies f in place; it is compiled when first needed.
 
-        return block_function(self.form, self.steps, len(self.pieces) > 1, self._extended_range)
+        That of a built-in activation is kept on disk.
+        """
+        from ctrnn_theory.activations.source.compiled import block_function
+
+        name = self.text if self.text in BUILTIN else None
+        return block_function(self.source, self.steps, len(self.pieces) > 1, name)
 
     @cached_property
     def _function(self) -> Callable[[FloatArray], Any]:
-        return extended_range_function(self.form) if self._extended_range else numpy_function(self.form)
-
-    @property
-    def _extended_range(self) -> bool:
-        return any(piece.extended_range for piece in self.pieces)
+        return array_function(*self.source)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Activation) and self.text == other.text
@@ -260,61 +264,17 @@ def activation(spec: Activation | str | Any) -> Activation:
         return spec
     if isinstance(spec, str):
         return _from_text(spec if len(spec) > MAX_LENGTH else spec.strip())
-    if isinstance(spec, sp.Expr):
-        return _from_text(to_text(spec))
-    raise refuse("must be a name, an expression in x, or a SymPy expression", spec)
+    from ctrnn_theory.activations.symbolic.build import text_of
+
+    return _from_text(text_of(spec))
 
 
 @lru_cache(maxsize=256)
 def _from_text(text: str) -> Activation:
-    builtins = builtin_expressions()
     if text in BUILTIN:
-        return _build(text, builtins[text])
-    expression = parse(text, builtins)
-    if expression.has(Smoothing):
-        from ctrnn_theory.activations.gaussian.smoothed_activation import smooth
+        from ctrnn_theory.activations.builtin import load
 
-        if not isinstance(expression, Smoothing):
-            raise refuse(f"must be smoothed as a whole if at all, as in {SMOOTHED_AS}", text)
-        return smooth(_from_text(to_text(expression.args[0])), float(expression.args[1]))
-    for name, known in builtins.items():
-        if expression == known:
-            return _from_text(name)
-    canonical = to_text(expression)
-    if len(canonical) > MAX_LENGTH:
-        raise refuse(f"must be at most {MAX_LENGTH} characters long when written out", canonical)
-    return _build(canonical, expression) if canonical == text else _from_text(canonical)
+        return load(text)
+    from ctrnn_theory.activations.symbolic.build import build
 
-
-def _build(text: str, expression: Any) -> Activation:
-    form = stable(expression)
-    values = np.broadcast_to(numpy_function(form)(CHECKED), CHECKED.shape)
-    if not np.iscomplexobj(values) and not np.all(np.isfinite(values)):
-        values = np.broadcast_to(extended_range_function(form)(CHECKED), CHECKED.shape)
-    if np.iscomplexobj(values) or not np.all(np.isfinite(values)):
-        bad = CHECKED[~np.isfinite(values)][0]
-        raise refuse(f"must be real and finite from -100 to 100, and is not at x = {bad:.6g}", text)
-    pieces = find_pieces(expression)
-    if text not in BUILTIN and (known := _as_builtin(expression, pieces)):
-        return known
-    kinks, steps = [], []
-    for left, right in itertools.pairwise(pieces):
-        value, value_jump, slope_jump = jumps(left, right, expression)
-        if value_jump or slope_jump:
-            kinks.append(Kink(right.lower, value_jump, slope_jump))
-        if value_jump or np.isnan(right.value(right.lower)):  # NaN: rounding moved the border out of the piece
-            steps.append((right.lower, value + value_jump / 2))
-    few = len(pieces) <= MANY_PIECES and not any(piece.expression.has(*SWITCHING) for piece in pieces)
-    form = stable(joined(pieces) if few else expression)
-    return Activation(text, expression, pieces, tuple(kinks), form, tuple(steps))
-
-
-def _as_builtin(expression: Any, pieces: tuple[Piece, ...]) -> Activation | None:
-    """Return the built-in that is the same function written differently, such as x (1 + erf(x/√2))/2 for gelu."""
-    values = numpy_function(stable(expression))(PROBES)
-    for name, known in builtin_expressions().items():
-        if np.allclose(values, numpy_function(stable(known))(PROBES), rtol=1e-9, atol=1e-9):
-            candidate = _from_text(name)
-            if same_function(pieces, candidate.pieces):
-                return candidate
-    return None
+    return build(text)

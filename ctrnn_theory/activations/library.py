@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from ctrnn_theory.activations.symbolic.parse import parse
 from ctrnn_theory.support.registry import Registry
 
 
@@ -49,9 +46,3 @@ BUILTIN: Registry[Builtin] = Registry(
     ],
 )
 """The built-in activations by name."""
-
-
-@cache
-def builtin_expressions() -> dict[str, Any]:
-    """Return the SymPy expression of every built-in activation, by name."""
-    return {name: parse(one.text) for name, one in BUILTIN.items()}

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations.piece import Piece
 from ctrnn_theory.activations.symbolic.bounds import piece_bounds
-from ctrnn_theory.activations.symbolic.pieces import Piece
 from ctrnn_theory.support.types import FloatArray
 
 EPS = float(np.finfo(float).eps)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
-from ctrnn_theory.activations.symbolic.parse import parse
 from ctrnn_theory.support.arguments import function_values, is_number
 from ctrnn_theory.support.types import FloatArray
 
@@ -75,7 +74,7 @@ def equation(drift: Any, diffusion: Any, n: int) -> Equation:
 def _field(name: str, value: Any, n: int, shapes: list[tuple[int, ...]]) -> tuple[Field, bool]:
     """Return a function of (M, N) and t, with values (M, N) or (M, N, N), and whether it is independent of t."""
     value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    if isinstance(value, sp.MatrixBase):
+    if is_symbolic(value, "MatrixBase"):
         value = list(value) if 1 in value.shape else value.tolist()
     shape = _shape(name, value)
     whole = shape == () and callable(value)  # its values may have any of the shapes
@@ -121,10 +120,10 @@ def _column(out: FloatArray, index: tuple[Any, ...]) -> FloatArray:
 
 def entry(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, float], Any], bool]:
     """Return a function of (M, N) and t for one entry, and whether it is independent of t."""
-    if is_number(value) and not isinstance(value, sp.Expr):
+    if is_number(value) and not is_symbolic(value):
         number = float(value)
         return (lambda points, t: number), True
-    if isinstance(value, str | sp.Expr):
+    if isinstance(value, str) or is_symbolic(value):
         return _symbolic(name, value, n)
     if callable(value):
         if _takes(value, n):
@@ -135,7 +134,16 @@ def entry(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, float], 
     raise ValueError(f"{name} must be made of numbers, expressions or functions of the coordinates; got {value!r}")
 
 
+def is_symbolic(value: Any, kind: str = "Expr") -> bool:
+    """Return whether a value is of a class of SymPy's; before SymPy has been imported, none is."""
+    return isinstance(value, getattr(sys.modules.get("sympy"), kind, ()))
+
+
 def _symbolic(name: str, value: Any, n: int) -> tuple[Callable[[FloatArray, float], Any], bool]:
+    import sympy as sp
+
+    from ctrnn_theory.activations.symbolic.parse import parse
+
     symbols = [sp.Symbol(letter, real=True) for letter in (*COORDINATES[:n], "t")]
     known = {symbol.name: symbol for symbol in symbols}
     if isinstance(value, str):

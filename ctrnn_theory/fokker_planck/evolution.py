@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import sympy as sp
 from numpy.typing import ArrayLike
-from scipy.interpolate import make_interp_spline
 
 from ctrnn_theory.fokker_planck.cell_grid import CellGrid, require_memory
 from ctrnn_theory.fokker_planck.density import Density
-from ctrnn_theory.fokker_planck.equation import Equation, entry, equation
+from ctrnn_theory.fokker_planck.equation import Equation, entry, equation, is_symbolic
 from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.solution import as_density, cell_counts, check_border, corners, needed
 from ctrnn_theory.fokker_planck.stepping import Stepper
@@ -208,7 +206,7 @@ def start_mass(start: Any, grid: CellGrid) -> FloatArray:
         precision = np.linalg.inv(start.covariance + np.diag(grid.spacing**2))
         away = grid.points - start.mean
         values = np.exp(-0.5 * np.einsum("mi,ij,mj->m", away, precision, away))
-    elif callable(start) or isinstance(start, str | sp.Expr):
+    elif callable(start) or isinstance(start, str) or is_symbolic(start):
         at_centres = function_values("start", entry("start", start, grid.n)[0](grid.points, 0.0))
         values = np.broadcast_to(at_centres, (grid.size,))
     else:
@@ -227,6 +225,8 @@ def _regridded(start: Density, grid: CellGrid) -> FloatArray:
     lost = float(start.weights.ravel()[outside].sum()) / start.mass
     if lost > LOST:
         raise ValueError(f"start must lie in the domain; {lost:.2g} of its probability does not")
+    from scipy.interpolate import make_interp_spline  # here, since it takes long to import
+
     values = start.values
     for i, (old, width, new) in enumerate(zip(start.axes, start.widths, grid.axes, strict=True)):
         inside = (new >= old[0] - 0.5 * width[0]) & (new <= old[-1] + 0.5 * width[-1])

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy  # which imports its parts when they are first used
 
 from ctrnn_theory.fokker_planck.cell_grid import CellGrid
 from ctrnn_theory.fokker_planck.equation import Equation
@@ -20,9 +20,9 @@ NONE = 1e-200  # diffusion that is used where there is none at all; its inverse 
 class Generator:
     """The generator of dp/dt = divergence · flux · p for the probabilities p of the cells."""
 
-    flux: sp.csr_matrix
+    flux: scipy.sparse.csr_matrix
     """Matrix (faces, cells) from p to the probability per unit of time through each face."""
-    divergence: sp.csr_matrix
+    divergence: scipy.sparse.csr_matrix
     """Matrix (cells, faces) from fluxes to what enters each cell; a column has one +1 and one -1, conserving mass."""
     offsets: IntArray
     """Step (N,) from a cell to the next across each face, (faces, N)."""
@@ -36,9 +36,9 @@ class Generator:
     """Whether no rate is negative, so that a density stays positive."""
 
     @property
-    def matrix(self) -> sp.csc_matrix:
+    def matrix(self) -> scipy.sparse.csc_matrix:
         """Matrix L with dp/dt = L p, whose columns sum to zero."""
-        return sp.csc_matrix(self.divergence @ self.flux)
+        return scipy.sparse.csc_matrix(self.divergence @ self.flux)
 
     def current(self, mass: FloatArray) -> FloatArray:
         """Return the current at the centres, (N, n₁, ..., n_N), the mean of the fluxes through the faces of a cell."""
@@ -138,7 +138,7 @@ class _Faces:
         face, one = np.arange(len(source)), np.ones(len(source))
         shape = (len(source), self.grid.size)
         ends = np.concatenate([face, face]), np.concatenate([source, target])
-        flux = sp.csr_matrix((np.concatenate([out, -back]), ends), shape=shape)
-        divergence = sp.csr_matrix((np.concatenate([-one, one]), ends), shape=shape).T.tocsr()
+        flux = scipy.sparse.csr_matrix((np.concatenate([out, -back]), ends), shape=shape)
+        divergence = scipy.sparse.csr_matrix((np.concatenate([-one, one]), ends), shape=shape).T.tocsr()
         monotone = bool(min(out.min(), back.min()) >= 0.0)
         return Generator(flux, divergence, offsets, source, target, self.grid, monotone)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
+import scipy  # which imports its parts when they are first used
 
 from ctrnn_theory.fokker_planck.cell_grid import require_memory
 from ctrnn_theory.fokker_planck.generator import Generator
@@ -53,35 +52,39 @@ def null_vector(scheme: Generator, peak: int | None = None) -> tuple[FloatArray,
     return _positive(p) if monotone else p, doubt
 
 
-def factors(M: sp.csc_matrix, monotone: bool) -> Any:
+def factors(M: scipy.sparse.csc_matrix, monotone: bool) -> Any:
     """Return sparse LU factors, without pivoting for an M-matrix, which is diagonally dominant by columns."""
     try:
         if not monotone:
-            return splu(M)
+            return scipy.sparse.linalg.splu(M)
         # with few entries in a column, SuperLU is 1.6 times faster without panels
         options = {"SymmetricMode": True}
-        return splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, panel_size=1, options=options)
+        return scipy.sparse.linalg.splu(
+            M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, panel_size=1, options=options
+        )
     except RuntimeError:
         raise NotApplicable(
             "diffusion must connect the cells; it is so small that their equations are singular"
         ) from None
 
 
-def _resolvent(L: sp.csc_matrix, monotone: bool) -> FloatArray:
+def _resolvent(L: scipy.sparse.csc_matrix, monotone: bool) -> FloatArray:
     """Return ε (ε - L)⁻¹ p of equal probabilities p, which is nearly stationary wherever the mass is."""
     shift = SHIFT * float(np.abs(L.diagonal()).max())
     even = np.full(L.shape[0], shift / L.shape[0])
-    return np.asarray(factors((shift * sp.eye(L.shape[0]) - L).tocsc(), monotone).solve(even))
+    return np.asarray(factors((shift * scipy.sparse.eye(L.shape[0]) - L).tocsc(), monotone).solve(even))
 
 
-def _iterated(M: sp.csc_matrix, right: FloatArray) -> FloatArray | None:
+def _iterated(M: scipy.sparse.csc_matrix, right: FloatArray) -> FloatArray | None:
     """Solve by GMRES with incomplete factors and make small negative entries positive; return None if that fails."""
     try:
-        incomplete = spilu(M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0)
+        incomplete = scipy.sparse.linalg.spilu(
+            M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
+        )
     except RuntimeError:  # a zero pivot
         return None
-    precondition = LinearOperator(M.shape, incomplete.solve)
-    x, info = gmres(M, right, M=precondition, rtol=RESIDUAL, restart=60, maxiter=5)
+    precondition = scipy.sparse.linalg.LinearOperator(M.shape, incomplete.solve)
+    x, info = scipy.sparse.linalg.gmres(M, right, M=precondition, rtol=RESIDUAL, restart=60, maxiter=5)
     if info or not np.all(np.isfinite(x)):
         return None
     return _positive(x)

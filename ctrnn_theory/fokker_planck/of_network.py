@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import RectBivariateSpline, make_interp_spline
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.covariance import covariance
@@ -94,6 +93,8 @@ def _curves(
             continue
         exact: list[Curve] = [lambda a, s=s: f.smoothed(a, s), lambda a, s=s: f.smoothed_variance(a, s)]  # type: ignore[misc]
         if box is not None:
+            from scipy.interpolate import make_interp_spline  # here, since it takes long to import
+
             low, high = _range(W[i], drive[i], box)
             count = int(min(np.ceil(FINE * (high - low) / s) + 8, MOST_NODES))
             nodes = np.linspace(low, high, count)
@@ -119,6 +120,8 @@ def _pair(
     counts = [] if ends is None else [np.ceil(PAIR * (e[1] - e[0]) / std[k]) for e, k in zip(ends, (i, j), strict=True)]
     if ends is None or (f.piecewise_linear and max(counts) > MOST_PAIR_NODES):  # a table would miss the kinks
         return lambda a, b: covariance(f, a, b, std[i], std[j], r)
+    from scipy.interpolate import RectBivariateSpline  # here, since it takes long to import
+
     axes = [np.linspace(*e, int(np.clip(count, 8, MOST_PAIR_NODES))) for e, count in zip(ends, counts, strict=True)]
     table = covariance(f, axes[0][:, None], axes[1], std[i], std[j], r)
     spline = RectBivariateSpline(*axes, table)

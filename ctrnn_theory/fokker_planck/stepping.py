@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator, gmres, spilu
+import scipy  # which imports its parts when they are first used
 
 from ctrnn_theory.fokker_planck.generator import Generator
 from ctrnn_theory.fokker_planck.null_vector import DROP, FILL, factors
@@ -93,21 +92,23 @@ class Stepper:
         if key not in self.solvers:
             while len(self.solvers) >= KEPT:
                 self.solvers.pop(next(iter(self.solvers)))
-            M = (sp.eye(self.matrix.shape[0], format="csc") - key * self.matrix).tocsc()
+            M = (scipy.sparse.eye(self.matrix.shape[0], format="csc") - key * self.matrix).tocsc()
             self.solvers[key] = _iterative(M) if self.scheme.grid.n == 3 else factors(M, self.scheme.monotone).solve
         return self.solvers[key]
 
 
-def _iterative(M: sp.csc_matrix) -> Solve:
+def _iterative(M: scipy.sparse.csc_matrix) -> Solve:
     """Return a solver by GMRES with incomplete factors that conserves the sum, and gives NaN if it fails.
 
     Small negative entries, which come from rounding, are made positive.
     """
-    incomplete = spilu(M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0)
-    precondition = LinearOperator(M.shape, incomplete.solve)
+    incomplete = scipy.sparse.linalg.spilu(
+        M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
+    )
+    precondition = scipy.sparse.linalg.LinearOperator(M.shape, incomplete.solve)
 
     def solve(p: FloatArray) -> FloatArray:
-        q, failed = gmres(M, p, x0=p, M=precondition, rtol=ITERATED, restart=30, maxiter=10)
+        q, failed = scipy.sparse.linalg.gmres(M, p, x0=p, M=precondition, rtol=ITERATED, restart=30, maxiter=10)
         if failed:
             return np.full_like(p, np.nan)
         q = np.where(np.abs(q) < 1e-12 * np.abs(q).max(), np.abs(q), q)

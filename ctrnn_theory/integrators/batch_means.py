@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
 from ctrnn_theory.support.arguments import number_array, positive_integer
 from ctrnn_theory.support.floating import guarded
@@ -160,6 +159,8 @@ def autocorrelation_time(x: FloatArray) -> tuple[float, float]:
 
     If no window is wide enough, these are the largest partial sums.
     """
+    from scipy import fft  # here, since it takes long to import
+
     rows = len(x)
     centre, size = x.mean(), fft.next_fast_len(2 * rows, real=True)
     power = np.zeros(size // 2 + 1)

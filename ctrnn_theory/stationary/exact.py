@@ -16,7 +16,6 @@ from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.acceptance import check_accuracy
 from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, with_missed
 from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
-from ctrnn_theory.stationary.markov.several.chain import law_of_several
 from ctrnn_theory.stationary.markov.state_range import (
     END_PANEL,
     choose_reach,
@@ -117,6 +116,8 @@ def solve(
     if noise.is_zero:
         return _point(net, u, origin, 0.0)
     if net.n > 1:
+        from ctrnn_theory.stationary.markov.several.chain import law_of_several  # which imports Numba
+
         return law_of_several(net, noise, u, origin, tolerance)
     found = search_one(net, noise, u, origin, tolerance)
     return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)

@@ -23,6 +23,9 @@ from typing import Any
 
 from numba.core import config, sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
+from numba.core.typing import bufproto, ctypes_utils  # noqa: F401 - else the first call of a kernel imports these
+from numba.experimental import function_type  # noqa: F401 - modules, perhaps in two threads, which then disturb each other
 from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).parents[1]
@@ -173,7 +176,9 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            found = super().load_overload(sig, target_context)
+            # Numba's own method imports all that it can compile first, which takes longer than loading many kernels
+            rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
             if found is None or tuple(found.signature.args) == tuple(sigutils.normalize_signature(sig)[0]):
                 return found  # two processes that keep two signatures at once may take the same name
         except Exception:  # damaged bytes may cause anything

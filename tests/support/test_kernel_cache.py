@@ -256,3 +256,23 @@ def test_same_bits_whether_kernels_are_kept_or_new(tmp_path):
     )
     assert len(first) > 1000
     assert first == second
+
+
+LOADED = """
+import sys
+import ctrnn_theory as ct
+net = ct.CTRNN.single(0.5, 0.1, "relu", 0.1)
+ct.METHODS["simulation"].solve, net.activation.block
+before = set(sys.modules)
+ct.predict(net, ct.Noise(inside=0.5), method="simulation", steps=20)
+print("numba.np.arraymath" in sys.modules, [name for name in set(sys.modules) - before if name.startswith("numba")])
+"""
+
+
+def test_kernels_from_the_disk_need_little_of_numba():
+    # nor do calls of them import more of it, since two threads that do so at once may disturb each other
+    first, second = (
+        subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert second == "False []\n", first

@@ -21,7 +21,9 @@ hermite_series
 hermite_coefficients
     The coefficients in that formula, by closed forms and a fixed rule.
 mehler
-    The sums of the formula, compiled, with a bound on what they leave out.
+    The sums of the formula, with a bound on what they leave out.
+hermite_kernels
+    The compiled loops of both.
 
 All of it is private to the package; users call the methods of :class:`ctrnn_theory.Activation`.
 """

@@ -17,7 +17,6 @@ import numpy as np
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI
 from ctrnn_theory.activations.gaussian.logistic_family import FAMILIES, NARROW
 from ctrnn_theory.activations.gaussian.mehler import FIRST, FLOOR, HermiteTable
-from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 REACH = 12.5  # standard deviations: φ^(1/2) is 1e-17 there, and hₙ φ^(1/2) is below 1
@@ -43,47 +42,23 @@ def kink_coefficients(
     orders
         K.
     """
+    from ctrnn_theory.activations.gaussian.hermite_kernels import add_kink  # which imports Numba
+
     c = np.zeros((orders, first.size))
     c[0] = first
     density = np.exp(-0.25 * z * z) / np.sqrt(SQRT_2PI)  # √φ, by which no Hermite polynomial overflows
     for k in range(len(z)):
-        _add_kink(c, z[k], density[k], bends[k], jumps[k])
+        add_kink(c, z[k], density[k], bends[k], jumps[k])
     return c
-
-
-@jit(cache=True, fastmath={"contract"})
-def _add_kink(c, z, density, bend, jump):  # type: ignore[no-untyped-def]
-    """Add to cₙ (K, M), n > 1, what a kink at distances z (M,) contributes; density (M,) is √φ(z)."""
-    before, h = np.zeros_like(z), density.copy()
-    for n in range(2, c.shape[0] + 1):
-        p, q = 1.0 / np.sqrt(n * (n - 1.0)), 1.0 / np.sqrt(n * 1.0)
-        shrink, root = 1.0 / np.sqrt(n - 1.0), np.sqrt(n - 2.0)
-        for i in range(z.size):  # h holds √φ hₙ₋₂(-z)
-            after = (-z[i] * h[i] - root * before[i]) * shrink
-            c[n - 1, i] += density[i] * (bend[i] * p * h[i] + jump * q * after)
-            before[i], h[i] = h[i], after
 
 
 def projected(xi: FloatArray, g: FloatArray, orders: int) -> FloatArray:
     """Return Σ g hₙ₋₁(ξ)/√n (K, M), n = 1 ... K, over nodes ξ (M, Q) at which g (M, Q) is s f' φ times a weight."""
+    from ctrnn_theory.activations.gaussian.hermite_kernels import project  # which imports Numba
+
     c = np.empty((orders, len(xi)))
-    _project(np.ascontiguousarray(xi), np.ascontiguousarray(g), c)
+    project(np.ascontiguousarray(xi), np.ascontiguousarray(g), c)
     return c
-
-
-@jit(cache=True, fastmath={"contract", "reassoc"})
-def _project(xi, g, c):  # type: ignore[no-untyped-def]
-    """Set c (K, M) to Σ g hₙ₋₁(ξ)/√n, over nodes (M, Q)."""
-    before, h = np.empty(xi.shape[1]), np.empty(xi.shape[1])
-    for i in range(xi.shape[0]):
-        before[:], h[:] = 0.0, 1.0
-        for n in range(1, c.shape[0] + 1):
-            total, shrink, root = 0.0, 1.0 / np.sqrt(n * 1.0), np.sqrt(n - 1.0)
-            for k in range(h.size):
-                total += g[i, k] * h[k]
-                after = (xi[i, k] * h[k] - root * before[k]) * shrink
-                before[k], h[k] = h[k], after
-            c[n - 1, i] = total * shrink
 
 
 @lru_cache

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 TOLERANCE = 1e-15  # largest remainder of a covariance, relative to |r| and the standard deviations of both f
-WIDTH = 64  # rows and columns of a tile; loops over a number known to the compiler run in vector registers
 FLOOR = 1e-14  # part of the energy Σ n cₙ² below which what is left of it is rounding
 FIRST = 48  # orders of the first table, which doubles until it is long enough
 WINDOW = 8  # coefficients in a row of the size of rounding, after which none will follow
@@ -77,9 +75,11 @@ def orders_for(correlation: float, most: int) -> int:
 
 def pair_covariances(table: HermiteTable, i: IntArray, j: IntArray, r: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Return the covariances of pairs i, j of correlation r, (P,) each, and whether the table has enough orders."""
+    from ctrnn_theory.activations.gaussian.hermite_kernels import pair_sums  # which imports Numba
+
     total, reached = np.zeros(r.size), np.zeros(r.size, dtype=bool)
     rows = (np.ascontiguousarray(x.T) for x in (table.coefficients, table.tails))
-    _pair_sums(*rows, i, j, np.ascontiguousarray(r), TOLERANCE, total, reached)
+    pair_sums(*rows, i, j, np.ascontiguousarray(r), TOLERANCE, total, reached)
     return total, reached
 
 
@@ -89,101 +89,15 @@ def matrix_covariances(table: HermiteTable, S: FloatArray, inverse: FloatArray) 
     The correlations are S times the two numbers in `inverse` (B N,), clipped to [-1, 1]; inputs are in the order of the
     table. Pairs that the series does not reach are zero, and so is the diagonal.
     """
+    from ctrnn_theory.activations.gaussian.hermite_kernels import tile_sums  # which imports Numba
+
     out = np.zeros(S.shape)
-    missed = _tile_sums(np.ascontiguousarray(S), inverse, table.reach, table.coefficients, table.tails, TOLERANCE, out)
+    missed = tile_sums(np.ascontiguousarray(S), inverse, table.reach, table.coefficients, table.tails, TOLERANCE, out)
     return out, int(missed)
 
 
-@jit(cache=True, fastmath={"contract"})
-def largest_correlation(S, inverse):  # type: ignore[no-untyped-def]
+def largest_correlation(S: FloatArray, inverse: FloatArray) -> float:
     """Return the largest |S_ij| inverse_i inverse_j, i < j, of matrices (B, N, N); at most 1."""
-    most, n = 0.0, S.shape[1]
-    for b in range(S.shape[0]):
-        for i in range(n):
-            row = 0.0
-            for j in range(i):
-                row = max(row, abs(S[b, i, j]) * inverse[b * n + j])
-            most = max(most, row * inverse[b * n + i])
-    return min(most, 1.0)
+    from ctrnn_theory.activations.gaussian.hermite_kernels import largest  # which imports Numba
 
-
-@jit(cache=True, fastmath={"contract"})
-def _pair_sums(c, tail, i, j, r, tolerance, total, reached):  # type: ignore[no-untyped-def]
-    """Set total (P,) to Σ rⁿ cₙ(i) cₙ(j) with c (M, K), and reached (P,) to whether the remainder is small."""
-    for p in range(r.size):
-        a, b, power, value = i[p], j[p], 1.0, 0.0
-        for n in range(c.shape[1]):
-            power *= r[p]
-            value += power * (c[a, n] * c[b, n])
-            if abs(power) * (tail[a, n] * tail[b, n]) <= tolerance:
-                reached[p] = True
-                break
-        total[p] = value
-
-
-@jit(cache=True, fastmath={"contract"})
-def _tile_sums(S, inverse, reach, c, tail, tolerance, out):  # type: ignore[no-untyped-def]
-    """Set out (B, N, N) to Σ rⁿ cₙ cₙ off the diagonal, by Horner's rule in tiles; return how many pairs it leaves."""
-    orders, n = c.shape[0], S.shape[1]
-    tiles = (n + WIDTH - 1) // WIDTH
-    columns, r, sums = np.zeros((orders + 4) * WIDTH), np.empty(WIDTH * WIDTH), np.empty(WIDTH)
-    largest, missed = np.empty((tiles, orders)), 0
-    for b in range(S.shape[0]):
-        for t in range(tiles):
-            low, high = b * n + t * WIDTH, b * n + min(n, (t + 1) * WIDTH)
-            for k in range(orders):
-                most = 0.0
-                for i in range(low, high):
-                    most = max(most, tail[k, i])
-                largest[t, k] = most
-        for v in range(tiles):
-            right, many = v * WIDTH, min(WIDTH, n - v * WIDTH)
-            for k in range(orders):
-                for j in range(many):
-                    columns[k * WIDTH + j] = c[k, b * n + right + j]
-            for u in range(v + 1):
-                left, rows = u * WIDTH, min(WIDTH, n - u * WIDTH)
-                top = 0.0
-                for i in range(rows):
-                    scale, far = inverse[b * n + left + i], reach[b * n + left + i]
-                    for j in range(WIDTH):
-                        r[i * WIDTH + j] = 0.0
-                    for j in range(i + 1 if u == v else 0, many):
-                        at = S[b, left + i, right + j] * scale * inverse[b * n + right + j]
-                        at = min(max(at, -1.0), 1.0)
-                        if abs(at) > far * reach[b * n + right + j]:
-                            missed += 1
-                        else:
-                            r[i * WIDTH + j] = at
-                            top = max(top, abs(at))
-                if top == 0.0:
-                    continue
-                count, power = 0, 1.0
-                while count < orders:  # the order after which the remainder of every pair is small
-                    count += 1
-                    power *= top
-                    if power * (largest[u, count - 1] * largest[v, count - 1]) <= tolerance:
-                        break
-                groups = (count + 3) // 4  # a few zeros follow the last order of the table
-                for i in range(rows):
-                    for j in range(WIDTH):
-                        sums[j] = 0.0
-                    row, at = b * n + left + i, i * WIDTH
-                    for g in range(groups - 1, -1, -1):
-                        k = 4 * g
-                        c0 = c[k, row]
-                        c1 = c[k + 1, row] if k + 1 < orders else 0.0
-                        c2 = c[k + 2, row] if k + 2 < orders else 0.0
-                        c3 = c[k + 3, row] if k + 3 < orders else 0.0
-                        base = k * WIDTH
-                        for j in range(WIDTH):
-                            x = r[at + j]
-                            y = sums[j] * x + c3 * columns[base + 3 * WIDTH + j]
-                            y = y * x + c2 * columns[base + 2 * WIDTH + j]
-                            y = y * x + c1 * columns[base + WIDTH + j]
-                            sums[j] = y * x + c0 * columns[base + j]
-                    for j in range(i + 1 if u == v else 0, many):
-                        value = sums[j] * r[at + j]
-                        out[b, left + i, right + j] = value
-                        out[b, right + j, left + i] = value
-    return missed
+    return float(largest(S, inverse))

@@ -15,7 +15,6 @@ from numpy.polynomial import hermite_e
 
 from ctrnn_theory.activations.gaussian.activation_panels import NODES, PRIMITIVE, WEIGHTS, evaluate, panels_of
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_derivative
-from ctrnn_theory.activations.symbolic.pieces import SWITCHING
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 WIDTH = 3.0  # width of the panels in ξ: with 20 nodes φ is integrated to rounding against a resolved f²
@@ -177,7 +176,7 @@ def beyond_known_kinks(act: Any, a: FloatArray, s: FloatArray) -> BoolArray:
 @lru_cache(maxsize=256)
 def _endless(act: Any) -> tuple[bool, bool]:
     """Return whether the leftmost and the rightmost piece hold kinks."""
-    return act.pieces[0].expression.has(*SWITCHING), act.pieces[-1].expression.has(*SWITCHING)
+    return act.pieces[0].endless_kinks, act.pieces[-1].endless_kinks
 
 
 def _hermite(order: int, panels: Panels, f: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:

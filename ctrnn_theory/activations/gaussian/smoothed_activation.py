@@ -21,14 +21,12 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.activation import Activation
 from ctrnn_theory.activations.gaussian.smoothing import checked, quick
-from ctrnn_theory.activations.symbolic.branches import SWITCHING
-from ctrnn_theory.activations.symbolic.compiled import SIGNATURE, BlockFunction
-from ctrnn_theory.activations.symbolic.parse import MAX_LENGTH, Smoothing, refuse
-from ctrnn_theory.activations.symbolic.pieces import Piece
-from ctrnn_theory.activations.symbolic.shape_features import curvature_maxima
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.shape_features import curvature_maxima
+from ctrnn_theory.activations.source.arrays import Source
+from ctrnn_theory.activations.text import MAX_LENGTH, refuse
 from ctrnn_theory.numerics.panels import halve_until_resolved
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 REACH = 9.5  # standard deviations beyond which φ is below rounding
@@ -83,6 +81,13 @@ class SmoothedPiece(Piece):
     width: float
     tail: Tail
 
+    @property
+    def expression(self) -> Any:
+        """Smoothing of the expression of f, which SymPy does not evaluate."""
+        from ctrnn_theory.activations.symbolic.parse import Smoothing
+
+        return Smoothing(self.inner.expression, self.width)
+
     def value(self, at: ArrayLike, order: int = 0) -> Any:
         """Return F⁽ⁿ⁾ at points of any shape; at ±inf it is f⁽ⁿ⁾."""
         return self._value(at, order, lambda x: self.inner.smoothed(x, self.width, order))
@@ -115,6 +120,13 @@ class Smoothed(Activation):
     width: float
     """Width s, above 0."""
 
+    @property
+    def expression(self) -> Any:
+        """Smoothing of the expression of f, which SymPy does not evaluate."""
+        return self.pieces[0].expression
+
+    form = expression
+
     def smoothed(self, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
         """Return the Gaussian smoothing of F, which is that of f with width √(width² + s²)."""
         a, s, shape = checked(a, s)
@@ -138,7 +150,7 @@ class Smoothed(Activation):
         return self.inner.limit_slopes
 
     @cached_property
-    def block(self) -> BlockFunction:
+    def block(self) -> Callable[[FloatArray], None]:
         """Compiled Numba function ``void(float64[::1])`` that applies F in place.
 
         It is good to 1e-12 of E |f(x + s ξ)|, or of the least value of this where f bends if that is larger.
@@ -174,11 +186,10 @@ def smooth(f: Activation, s: float) -> Activation:
     text = f"smoothed({f.text}, {s!r})"
     if len(text) > MAX_LENGTH:
         raise refuse(f"must be at most {MAX_LENGTH} characters long when written out", text)
-    if any(piece.expression.has(*SWITCHING) for piece in f.pieces):
+    if any(piece.endless_kinks for piece in f.pieces):
         raise refuse("must have finitely many kinks to be smoothed", text)
-    expression = Smoothing(f.expression, s)
-    piece = SmoothedPiece(-math.inf, math.inf, expression, inner=f, width=s, tail=find_tail(f, s, text))
-    return Smoothed(text, expression, (piece,), (), expression, (), inner=f, width=s)
+    piece = SmoothedPiece(lower=-math.inf, upper=math.inf, inner=f, width=s, tail=find_tail(f, s, text))
+    return Smoothed(text, (piece,), (), (), Source(text), inner=f, width=s)
 
 
 def _places(f: Activation) -> FloatArray:
@@ -230,8 +241,13 @@ def fit(f: Activation, s: float, tail: Tail) -> PanelPolynomials:
     return PanelPolynomials(np.append(left[order], tail.start), np.concatenate(coefficients)[order])
 
 
-def _block_function(inner: BlockFunction, tail: Tail, panels: PanelPolynomials) -> BlockFunction:
+def _block_function(
+    inner: Callable[[FloatArray], None], tail: Tail, panels: PanelPolynomials
+) -> Callable[[FloatArray], None]:
     """Compile F on a block of lanes, by the panel that bisection finds or by the rule of the tail."""
+    from ctrnn_theory.activations.source.compiled import SIGNATURE
+    from ctrnn_theory.support.jit import jit
+
     start, shift, weight = tail
     edges, coefficients = panels
     centre, scale = 0.5 * (edges[1:] + edges[:-1]), 2.0 / np.diff(edges)
@@ -258,5 +274,5 @@ def _block_function(inner: BlockFunction, tail: Tail, panels: PanelPolynomials) 
                     y += weight[j] * around[j]
             lanes[i] = y
 
-    compiled: BlockFunction = jit(SIGNATURE)(block)
+    compiled: Callable[[FloatArray], None] = jit(SIGNATURE)(block)
     return compiled

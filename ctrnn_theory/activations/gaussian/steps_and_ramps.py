@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from ctrnn_theory.activations.gaussian.steps_and_ramps_kernel import END, HALF, SINE, UNIT, first_panel
 from ctrnn_theory.support.types import FloatArray
 
 Integrand = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
@@ -124,6 +123,14 @@ def _integrate(
     The first panel is θ in [0, π/4], each further one half as wide in ψ. Widths are taken in θ first, so that a tiny
     r keeps its relative accuracy. `ramp` says which of two integrands it is whose first panel is compiled.
     """
+    from ctrnn_theory.activations.gaussian.steps_and_ramps_kernel import (  # here, since it imports Numba
+        END,
+        HALF,
+        SINE,
+        UNIT,
+        first_panel,
+    )
+
     shape, total = r.shape, np.empty(r.size)
     if ramp is not None:
         first_panel(*(np.ascontiguousarray(x).ravel() for x in (a, b, r)), ramp, UNIT, HALF, SINE, total)

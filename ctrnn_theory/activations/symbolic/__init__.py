@@ -8,20 +8,20 @@ pieces
     The smooth pieces of an expression, and the jumps between them.
 roots
     Real roots of an expression, where its branches change.
-bounds
-    Bounds over intervals, by interval arithmetic.
-shape_features
-    Where a piece bends most, and its slope at infinity.
+bounds, intervals, interval_source
+    Bounds over intervals, by interval arithmetic, which needs no SymPy but for its source.
 stable_forms
     Forms that neither overflow nor cancel, and their derivatives.
 evaluate
     Expressions as functions of NumPy arrays and of mpmath numbers.
-extended_range, extended_range_numbers
-    Evaluation in numbers of unbounded exponent, and their arithmetic.
+extended_range
+    Evaluation in numbers of unbounded exponent.
 precision_check
     Whether double precision evaluates an expression right.
-compiled, lane_functions
-    Expressions as compiled functions of a block of lanes, and the functions of one lane that they call.
+build
+    The activation of a text or an expression.
+builtin_data
+    What the file of the built-in activations holds.
 
 All of it is private to the package.
 """

@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 import mpmath
-import numpy as np
 import sympy as sp
-from scipy import special
 
+from ctrnn_theory.activations.source.arrays import array_function
 from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.activations.symbolic.printing import TextPrinter
 from ctrnn_theory.activations.symbolic.stable_forms import elementary
@@ -21,32 +20,6 @@ from ctrnn_theory.support.types import FloatArray
 
 DIGITS = 50  # number of digits of the evaluation with mpmath
 BOUND = 1e100  # largest argument that functions of mpmath are called with
-
-NUMPY_NAMES: dict[str, Any] = {
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tangent": np.tanh,
-    "atan": np.arctan,
-    "asinh": np.arcsinh,
-    "erf": special.erf,
-    "complement": special.erfc,
-    "expm1": np.expm1,
-    "log1p": np.log1p,
-    "logistic": special.expit,
-    "softplus": lambda u: np.logaddexp(0.0, u),
-    "sign": np.sign,
-    "Abs": np.abs,
-    "Heaviside": lambda u: np.heaviside(u, 0.5),
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "select": np.where,
-}
 
 
 def precise(expression: Any, t: Any) -> Any:
@@ -145,16 +118,11 @@ def numpy_function(expression: Any) -> Callable[[FloatArray], Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> numpy_function(sp.Max(0, x))(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    compiled = eval(f"lambda x: {source(expression)}", {"__builtins__": {}, **NUMPY_NAMES})
-
-    def function(at: FloatArray) -> Any:
-        with np.errstate(all="ignore"):  # an overflow in a branch that is not taken does not matter
-            return compiled(at)
-
-    return function
+    return array_function(source(expression))
 
 
 @lru_cache(maxsize=1024)

@@ -12,37 +12,37 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
-from ctrnn_theory.activations.symbolic.extended_range_numbers import FOR_ARRAYS, NOTHING, extended, ordinary
+from ctrnn_theory.activations.source.arrays import array_function
+from ctrnn_theory.activations.source.extended_range_numbers import NOTHING
 from ctrnn_theory.activations.symbolic.parse import x
 
 RENAMED = {sp.Abs: "size", sp.Heaviside: "heaviside"}
 PAIRS = ((sp.Add, "add"), (sp.Mul, "mul"), (sp.Max, "larger"), (sp.Min, "smaller"))
 
 
-def extended_range_source(expression: Any, name: str = "x") -> str:
-    """Return Python source of a stable expression in x, or `name`, that calls ``extended_range_numbers``.
+def extended_range_source(expression: Any) -> str:
+    """Return Python source of a stable expression, in X, that calls ``extended_range_numbers``.
 
     Examples
     --------
     >>> extended_range_source(sp.log(sp.cosh(x)) / 2)
-    'mul((0.5, 0.0), log(cosh(x)))'
+    'mul((0.5, 0.0), log(cosh(X)))'
     """
     if isinstance(expression, sp.Expr) and expression.is_number:
         m, e = math.frexp(float(expression))
         return f"({m!r}, {float(e) if m else NOTHING!r})"
     if expression == x:
-        return name
+        return "X"
     if expression.is_Pow:
-        return _power(expression.args[0], expression.args[1], name)
+        return _power(expression.args[0], expression.args[1])
     if isinstance(expression, sp.Piecewise):
-        text = extended_range_source(expression.args[-1].expr, name)
+        text = extended_range_source(expression.args[-1].expr)
         for value, condition in reversed(expression.args[:-1]):
-            text = f"choose({extended_range_source(condition, name)}, {extended_range_source(value, name)}, {text})"
+            text = f"choose({extended_range_source(condition)}, {extended_range_source(value)}, {text})"
         return text
-    parts = [extended_range_source(part, name) for part in expression.args]
+    parts = [extended_range_source(part) for part in expression.args]
     if isinstance(expression, sp.core.relational.Relational):
         strict = isinstance(expression, sp.StrictLessThan | sp.StrictGreaterThan)
         swapped = isinstance(expression, sp.StrictGreaterThan | sp.GreaterThan)
@@ -55,15 +55,13 @@ def extended_range_source(expression: Any, name: str = "x") -> str:
     return f"{RENAMED.get(expression.func, expression.func.__name__)}({', '.join(parts)})"
 
 
-def _power(base: Any, exponent: Any, name: str) -> str:
+def _power(base: Any, exponent: Any) -> str:
     if not exponent.is_number:
-        return f"exp({extended_range_source(exponent * sp.log(base), name)})"
+        return f"exp({extended_range_source(exponent * sp.log(base))})"
     if exponent.is_negative:
-        return f"div((0.5, 1.0), {extended_range_source(sp.Pow(base, -exponent, evaluate=False), name)})"
+        return f"div((0.5, 1.0), {extended_range_source(sp.Pow(base, -exponent, evaluate=False))})"
     return (
-        extended_range_source(base, name)
-        if exponent == 1
-        else f"power({extended_range_source(base, name)}, {float(exponent)!r})"
+        extended_range_source(base) if exponent == 1 else f"power({extended_range_source(base)}, {float(exponent)!r})"
     )
 
 
@@ -81,13 +79,8 @@ def extended_range_function(expression: Any) -> Callable[[Any], Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> extended_range_function(sp.log(sp.cosh(x)))(np.array([0.0, 993.0]))
     array([  0.        , 992.30685282])
     """
-    compiled = eval(f"lambda x: {extended_range_source(expression)}", {"__builtins__": {}, **FOR_ARRAYS})
-
-    def function(at: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return ordinary(compiled(extended(np.asarray(at, dtype=np.float64))))
-
-    return function
+    return array_function(extended_range_source(expression), True)

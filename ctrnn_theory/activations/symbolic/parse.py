@@ -10,10 +10,11 @@ from typing import Any
 
 import sympy as sp
 
+from ctrnn_theory.activations.text import MAX_LENGTH, SMOOTHED_AS, refuse
+
 x = sp.Symbol("x", real=True)
 """The argument of every activation."""
 
-MAX_LENGTH = 1000  # characters of a text, as typed and as written out
 MAX_NODES = 400  # largest number of nodes of the syntax tree
 MAX_DEPTH = 40  # largest depth of the syntax tree
 MAX_FUNCTIONS = 8  # nested in one another
@@ -50,7 +51,6 @@ COMPARISONS: dict[type, Any] = {
     ast.Gt: sp.StrictGreaterThan,
     ast.GtE: sp.GreaterThan,
 }
-SMOOTHED_AS = "smoothed(relu, 0.5)"
 HINTS = {ast.BitXor: "a power is written **", ast.IfExp: "a choice is written Piecewise((a, x < 0), (b, True))"}
 
 
@@ -65,12 +65,6 @@ class Smoothing(sp.Function):
 
     def _sympystr(self, printer: Any) -> str:
         return f"smoothed({printer._print(self.args[0])}, {float(self.args[1])!r})"
-
-
-def refuse(rule: str, value: object) -> ValueError:
-    """Return the error for a text that breaks `rule`: one sentence, with the value cut to a readable length."""
-    text = repr(str(value)[:80])
-    return ValueError(f"activation {rule}; got {text if len(text) <= 60 else text[:56] + '...' + text[0]}")
 
 
 def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[str, Any] | None = None) -> Any:

@@ -14,13 +14,15 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike
 
+from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
-from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise
-from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
+from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise, source
+from ctrnn_theory.activations.symbolic.extended_range import extended_range_source
+from ctrnn_theory.activations.symbolic.interval_source import interval_source
 from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
-from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, checked_function
+from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, needs_extended_range
 from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
 from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
@@ -31,8 +33,8 @@ NEARBY = mpmath.mpf(2) ** -10  # distance from a kink at which no other of endle
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """One smooth function on an interval.
+class SymbolicPiece(Piece):
+    """A piece that is given by a SymPy expression.
 
     Examples
     --------
@@ -43,60 +45,43 @@ class Piece:
     np.float64(1.0)
     """
 
-    lower: float
-    """Lower end, -inf for the first piece."""
-    upper: float
-    """Upper end, inf for the last piece."""
-    expression: Any
+    branch: Any
     """Smooth SymPy expression in x, in SymPy's own functions; the outermost two may hold endless kinks, see
     :func:`find_pieces`."""
     start: Any = field(repr=False, default=None)
     """Lower end to 50 digits, an mpmath number."""
 
-    def value(self, at: ArrayLike, order: int = 0) -> Any:
-        """Return the order-th derivative of the piece's function at points of any shape, also beyond its ends."""
-        points = np.asarray(at, dtype=np.float64)
-        value = np.asarray(self._function(order)[0](points), dtype=np.float64)
-        return value[()] if value.shape == points.shape else np.full(points.shape, value)[()]
-
-    def limit(self, end: float, order: int = 0) -> float:
-        """Return the order-th derivative at an end of the interval, from inside.
-
-        Where the end rounds to a point at which the expression has no value, the next number inside is taken.
-        """
-        value = self.value(end, order)
-        return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_functions"}  # these cannot be pickled
-
     @property
-    def _middle(self) -> float:
-        return float(np.clip((max(self.lower, -1e300) + min(self.upper, 1e300)) / 2, self.lower, self.upper))
+    def expression(self) -> Any:
+        """The branch."""
+        return self.branch
 
-    @property
-    def extended_range(self) -> bool:
-        """Whether parts of the expression overflow where its value does not; see ``extended_range``."""
-        return bool(self._function(0)[1])
-
-    def _function(self, order: int) -> tuple[Any, bool]:
-        """Return a function of the order-th derivative, and whether it computes in extended range."""
-        functions: dict[int, tuple[Any, bool]] = self._functions
-        if order not in functions:
+    def source(self, order: int) -> Source:
+        """Return the source of the order-th derivative, which is right in double precision."""
+        sources: dict[int, Source] = self._sources
+        if order not in sources:
             form = derivative(stable(self.expression), order)
             inside = [t for t in WITNESSES if self.lower < t < self.upper]
             if order <= CHECKED:
-                functions[order] = checked_function(form, self.expression, order, inside)
+                extended = needs_extended_range(form, self.expression, order, inside)
             else:
-                plain, extended = numpy_function(form), any(self._function(n)[1] for n in range(CHECKED + 1))
-                finite = np.isfinite(np.broadcast_to(plain(np.array(inside)), (len(inside),)))
-                extended = extended or not np.all(finite)
-                functions[order] = (extended_range_function(form) if extended else plain, extended)
-        return functions[order]
+                finite = np.isfinite(np.broadcast_to(numpy_function(form)(np.array(inside)), (len(inside),)))
+                extended = any(self.source(n).extended_range for n in range(CHECKED + 1)) or not np.all(finite)
+            sources[order] = Source((extended_range_source if extended else source)(form), extended)
+        return sources[order]
+
+    def interval_source(self, order: int) -> str:
+        """Return the source of bounds of the order-th derivative."""
+        return interval_source(derivative(stable(self.expression), order))
 
     @cached_property
-    def _functions(self) -> dict[int, Any]:
+    def _sources(self) -> dict[int, Source]:
         return {}
+
+    @property
+    def endless_kinks(self) -> bool:
+        """Whether the piece holds kinks that recur without end."""
+        return bool(self.expression.has(*SWITCHING))
 
     @cached_property
     def polynomial(self) -> tuple[float, ...] | None:
@@ -120,7 +105,7 @@ def degree(expression: Any) -> int:
     return -1
 
 
-def find_pieces(expression: Any) -> tuple[Piece, ...]:
+def find_pieces(expression: Any) -> tuple[SymbolicPiece, ...]:
     """Find the smooth pieces of an expression, ascending and contiguous from -inf to inf.
 
     Where kinks recur without end, as in Abs(sin(x)), those in [-100, 100] are found, and the two outermost pieces
@@ -141,13 +126,13 @@ def find_pieces(expression: Any) -> tuple[Piece, ...]:
             elif not _same(last[1], part[1], part[0]):
                 parts.append(part)
         ends = [float(start) for start, _ in parts] + [math.inf]
-        pieces = tuple(Piece(ends[i], ends[i + 1], e, start) for i, (start, e) in enumerate(parts))
+        pieces = tuple(SymbolicPiece(ends[i], ends[i + 1], e, start) for i, (start, e) in enumerate(parts))
         for piece in pieces:
             _check_domain(piece, expression)
         return tuple(_computable(piece) for piece in pieces)
 
 
-def _computable(piece: Piece) -> Piece:
+def _computable(piece: SymbolicPiece) -> SymbolicPiece:
     """Return a piece of the same function whose values are right in double precision.
 
     Raises
@@ -160,8 +145,8 @@ def _computable(piece: Piece) -> Piece:
         for order in range(CHECKED + 1 if outermost else 1):  # inner pieces, which may be many, are checked when used
             piece.value(0.0, order)
     except ValueError:
-        expanded = replace(piece, expression=sp.expand(piece.expression)) if piece.polynomial else piece
-        if expanded.expression == piece.expression:
+        expanded = replace(piece, branch=sp.expand(piece.branch)) if piece.polynomial else piece
+        if expanded.branch == piece.branch:
             raise
         return _computable(expanded)  # (x + 1)**2 - x**2
     return piece
@@ -176,7 +161,7 @@ def joined(pieces: tuple[Piece, ...]) -> Any:
     return rebuilt(sp.Piecewise, [(joined(pieces[:half]), condition), (joined(pieces[half:]), sp.true)])
 
 
-def jumps(left: Piece, right: Piece, whole: Any) -> tuple[float, float, float]:
+def jumps(left: SymbolicPiece, right: SymbolicPiece, whole: Any) -> tuple[float, float, float]:
     """Return the value left of a border, and the jumps of value and slope across it, evaluated to 50 digits."""
     result: list[float] = []
     with mpmath.workdps(DIGITS):
@@ -216,7 +201,7 @@ def _same(first: Any, second: Any, border: Any) -> bool:
     return True
 
 
-def _check_domain(piece: Piece, whole: Any) -> None:
+def _check_domain(piece: SymbolicPiece, whole: Any) -> None:
     """Raise a ValueError for a singularity inside a piece, such as a division by zero or log of a negative number."""
     if piece.expression.has(*SWITCHING):
         return

@@ -17,7 +17,6 @@ from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, p
 from ctrnn_theory.activations.symbolic.extended_range import extended_range_function
 from ctrnn_theory.activations.symbolic.parse import refuse, x
 from ctrnn_theory.activations.symbolic.printing import to_text
-from ctrnn_theory.support.types import FloatArray
 
 SIZES = (
     *(1e-300, 1e-150, 1e-30, 1e-8, 1e-4, 0.017, 0.33, 0.71, 2.13, 3.9, 9.37, 12.4, 15.5, 17.3, 18.9, 20.6),
@@ -32,10 +31,8 @@ SIDES = (-1, -0.71, -0.43, 0.37, 0.83, 1)
 ROUNDING = 64 * 2.0**-53  # relative change of the argument that counts as its rounding
 
 
-def checked_function(
-    form: Any, expression: Any, order: int, at: Sequence[float]
-) -> tuple[Callable[[FloatArray], Any], bool]:
-    """Return a function of the order-th derivative that is right, and whether it computes in extended range.
+def needs_extended_range(form: Any, expression: Any, order: int, at: Sequence[float]) -> bool:
+    """Return whether the order-th derivative is right in extended range alone.
 
     `form` is a stable form of the derivative of the smooth `expression`. Plain evaluation is preferred. It may be wrong
     by 1e-9 (relative to the value, or absolute), by as much as the value changes when the argument is rounded (1e-6 at
@@ -46,17 +43,15 @@ def checked_function(
     ValueError
         If neither evaluation is right at all points `at` where the value is a float.
     """
-    plain = numpy_function(form)
     points = np.array(at)
     truth = _Truth(expression, order)
     slack = 0.0 if order else ROUNDING  # the state is rounded by as much
-    wrong = _wrong(plain(points), at, truth, slack)
+    wrong = _wrong(numpy_function(form)(points), at, truth, slack)
     if wrong is None:
-        return plain, False
-    extended = extended_range_function(form)
-    wrong = _wrong(extended(points), at, truth, slack)
+        return False
+    wrong = _wrong(extended_range_function(form)(points), at, truth, slack)
     if wrong is None:
-        return extended, True
+        return True
     what = ("value", "slope", "curvature")[order]
     rule = "must be computable in double precision"
     raise refuse(f"{rule}, and its {what} is not at x = {wrong:.6g}", to_text(expression))

@@ -1,7 +1,7 @@
 """The Markov operator of networks of one to three neurons: its stationary law and its spectrum.
 
-operator
-    The operator of one neuron, as a matrix on Chebyshev panels.
+operator, operator_kernel
+    The operator of one neuron, as a matrix on Chebyshev panels, and its compiled sums.
 state_range
     Where the state of one neuron lives, and the first panels.
 chain

@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
-from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray, IntArray
 
 POINTS = 16
@@ -24,6 +23,11 @@ LOBATTO = -np.cos(np.pi * np.arange(POINTS) / (POINTS - 1))
 """Chebyshev–Lobatto nodes of a panel on [-1, 1]. Two panels share the node at their edge, so that g is continuous and
 a step that is short beside a panel still passes from one to the next."""
 TO_COEFFICIENTS = np.ascontiguousarray(np.linalg.inv(np.polynomial.chebyshev.chebvander(LOBATTO, POINTS - 1)))
+
+WORTH_LOADING = 4_000_000
+"""Number of points that NumPy sums in the time that it takes to import Numba and to load the kernel."""
+_summed = 0
+"""Number of points that this process has summed."""
 
 
 @dataclass(frozen=True)
@@ -93,34 +97,42 @@ class ChebyshevPanels:
         return found
 
 
-SCATTER = "Tuple((float64[:,:,::1], float64[:,::1]))(float64[::1], int64[::1], float64[::1], float64[::1], int64)"
+def scatter(
+    edges: FloatArray, rows: IntArray, points: FloatArray, weights: FloatArray, count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Sum weight · T_k(t) over the points of each row and panel, (count, panels, 16); also the overstep, (count, 2).
+
+    The first points of a process are summed by NumPy, and further ones by a kernel that gives the same numbers in a
+    ninth of the time. The kernel is loaded only once that pays off.
+    """
+    global _summed
+    _summed += points.size
+    if _summed <= WORTH_LOADING:
+        return summed(edges, rows, points, weights, count)
+    from ctrnn_theory.stationary.markov.operator_kernel import scatter as kernel
+
+    sums: tuple[FloatArray, FloatArray] = kernel(edges, rows, points, weights, count)
+    return sums
 
 
-@jit(SCATTER, cache=True)
-def scatter(edges, rows, points, weights, count):  # type: ignore[no-untyped-def]
-    """Sum weight · T_k(t) over the points of each row and panel, (count, panels, 16); also the overstep, (count, 2)."""
+def summed(
+    edges: FloatArray, rows: IntArray, points: FloatArray, weights: FloatArray, count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Do in NumPy what the kernel does, with the same operations in the same order."""
     panels = len(edges) - 1
-    moments = np.zeros((count, panels, POINTS))
-    over = np.zeros((count, 2))
-    panel = 0
-    for i in range(len(points)):
-        x, weight, row = points[i], weights[i], rows[i]
-        if x < edges[0]:
-            over[row, 0] += weight * (edges[0] - x)
-            x = edges[0]
-        elif x > edges[-1]:
-            over[row, 1] += weight * (x - edges[-1])
-            x = edges[-1]
-        while panel > 0 and x < edges[panel]:  # the points of a row are near each other
-            panel -= 1
-        while panel < panels - 1 and x >= edges[panel + 1]:
-            panel += 1
-        t = ((x - edges[panel]) - (edges[panel + 1] - x)) / (edges[panel + 1] - edges[panel])
-        before, now = weight, weight * t
-        for k in range(POINTS):
-            moments[row, panel, k] += before
-            before, now = now, 2.0 * t * now - before
-    return moments, over
+    below, above = np.maximum(edges[0] - points, 0.0), np.maximum(points - edges[-1], 0.0)
+    over = np.empty((count, 2))
+    over[:, 0], over[:, 1] = np.bincount(rows, weights * below, count), np.bincount(rows, weights * above, count)
+    x = np.clip(points, edges[0], edges[-1])
+    panel = np.minimum(np.searchsorted(edges, x, side="right") - 1, panels - 1)
+    low, high = edges[panel], edges[panel + 1]
+    t = ((x - low) - (high - x)) / (high - low)
+    cell, before, now = rows * panels + panel, weights, weights * t
+    moments = np.empty((count * panels, POINTS))
+    for k in range(POINTS):
+        moments[:, k] = np.bincount(cell, before, count * panels)
+        before, now = now, 2.0 * t * now - before
+    return moments.reshape(count, panels, POINTS), over
 
 
 def gaussian_nodes(cuts: FloatArray, reach: float, order: int) -> tuple[IntArray, FloatArray, FloatArray]:

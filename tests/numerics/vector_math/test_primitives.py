@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
-from ctrnn_theory.activations.symbolic.lane_functions import NAMES
+from ctrnn_theory.activations.source.lane_functions import NAMES
 from ctrnn_theory.numerics.vector_math import error_function, logarithms, primitives
 from ctrnn_theory.support.jit import jit
 
@@ -167,7 +167,7 @@ WITHOUT_JIT = """
 import sys, warnings
 import numpy as np
 warnings.simplefilter("error")
-from ctrnn_theory.activations.symbolic.lane_functions import NAMES
+from ctrnn_theory.activations.source.lane_functions import NAMES
 grid, names = np.load(sys.argv[1]), sys.argv[3:]
 np.save(sys.argv[2], [[NAMES[name](u) for u in grid] for name in names])
 """

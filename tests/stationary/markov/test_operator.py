@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step, gaussian_nodes, scatter
+from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step, gaussian_nodes, summed
+from ctrnn_theory.stationary.markov.operator_kernel import scatter
 
 ROUNDING = 1e-13  # sums of some hundred terms of order one
 
@@ -78,3 +79,15 @@ def test_the_kernel_without_the_compiler():
         scatter(edges, rows, points, weights, 3), scatter.py_func(edges, rows, points, weights, 3), strict=True
     ):
         assert np.allclose(compiled, plain, rtol=0.0, atol=ROUNDING)
+
+
+@given(seed=st.integers(0, 2**32 - 1), panels=st.integers(1, 6), count=st.integers(1, 5))
+def test_numpy_gives_the_same_bits_as_the_kernel(seed, panels, count):
+    rng = np.random.default_rng(seed)
+    edges, rows = np.linspace(-1.0, 2.0, panels + 1), np.sort(rng.integers(0, count, 200)).astype(np.int64)
+    points, weights = rng.uniform(-1.5, 2.5, 200), rng.uniform(size=200)
+    points[:20] = rng.choice(edges, 20)
+    for compiled, plain in zip(
+        scatter(edges, rows, points, weights, count), summed(edges, rows, points, weights, count), strict=True
+    ):
+        np.testing.assert_array_equal(compiled, plain)

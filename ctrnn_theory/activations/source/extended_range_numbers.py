@@ -247,7 +247,7 @@ FOR_ARRAYS: dict[str, Any] = {function.__name__: function for function in FUNCTI
 @cache
 def for_lanes() -> dict[str, Any]:
     """Return the same functions of pairs of floats, which are compiled when they are first called."""
-    from ctrnn_theory.activations.symbolic.lane_functions import NAMES
+    from ctrnn_theory.activations.source.lane_functions import NAMES
     from ctrnn_theory.support.jit import jit
 
     @jit

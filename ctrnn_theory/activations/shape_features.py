@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations.symbolic.pieces import Piece
+from ctrnn_theory.activations.piece import Piece
 
 
 def curvature_maxima(piece: Piece, more: ArrayLike = ()) -> tuple[float, ...]:
