@@ -171,8 +171,8 @@ def tabulate(
             fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
             for s, mine in zip(levels, groups, strict=True)
         ]
-    except NotApplicable as error:  # f itself would take too many panels
-        raise TooFine(str(error)) from error
+    except NotApplicable as reason:  # f itself would take too many panels
+        raise TooFine(str(reason)) from reason
     reach_low, reach_high = np.full(std.size, -np.inf), np.full(std.size, np.inf)
     for mine, one in zip(groups, fits, strict=True):
         reach_low[mine], reach_high[mine] = one.edges[0], one.edges[-1]

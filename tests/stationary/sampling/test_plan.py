@@ -51,7 +51,7 @@ def test_a_target_that_the_least_run_misses_by_little_costs_little_more():
 
 
 def from_far_away():
-    """A run that begins in the slow direction of a linear network, without the control variates that would remove it."""
+    """A run that begins in the slow direction of a linear network, without the control variates, which remove it."""
     net = CTRNN(np.full((128, 128), 0.8 / 128), 0.3, "identity", 0.1)
     law = solve(net, NOISE, start=np.full(128, 1e6), target_se=5e-3, control_variate=False, rng=2)
     return np.abs(law.mean - 1.5) / law.standard_error, law
