@@ -24,7 +24,8 @@ from ctrnn_theory.stationary.sampling.control_variates import (
 )
 from ctrnn_theory.stationary.sampling.plan import Plan, default_trajectories, measured, plan_run
 from ctrnn_theory.support.arguments import positive_integer, positive_number
-from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.types import FloatArray
 
 WORK = 5e7  # neuron-steps of a run without a target, which take less than a second on one core
@@ -32,6 +33,7 @@ ENOUGH = 10.0  # relaxation times of the burn-in, below which the message warns
 PARTS = 4  # parts of a run: early ones are compared with late ones, and their covariances give its error
 SPARE = 1.1  # steps planned over those that the present standard error asks for
 MOST_TIMES = 1e12  # largest multiple of the present steps that is planned, so that their number is an integer
+MATRICES = 40  # matrices (N, N) of a block of trajectories that are held at once
 TINY = np.finfo(np.float64).tiny
 
 
@@ -150,6 +152,8 @@ def solve(
     ------
     Divergence
         If the state grows without bound.
+    NotApplicable
+        If the averages over the blocks of trajectories do not fit into memory.
     ValueError
         For options out of range, or both `steps` and `target_se`.
 
@@ -170,6 +174,9 @@ def solve(
     drive = net.drive(u)
     quiet = noise.is_zero
     ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
+
+    if short := shortage(8.0 * MATRICES * len(ensemble.streams) * net.n**2):
+        raise NotApplicable(f"the simulation of {net.n} neurons in {count} trajectories must fit into memory; {short}")
 
     def run_it(controlled: bool, remark: str = "") -> Run:
         plan = plan_run(net, noise, drive, ensemble, controlled and not quiet, quiet, target_se)

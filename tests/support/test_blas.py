@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import ctrnn_theory as ct
 from ctrnn_theory.support import blas_threads
+from ctrnn_theory.training.settings import Settings
+from ctrnn_theory.training.trainer import Objective
 
 THREADS = 2
 SMALL = ct.CTRNN.single(w=0.5, b=0.1, activation="tanh")
@@ -190,3 +192,15 @@ def test_numbers_do_not_depend_on_the_threads_of_the_user():
             found.append(ct.predict(net, ct.Noise(0.3), method="gaussian_closure"))
     assert np.array_equal(found[0].mean, found[1].mean)
     assert np.array_equal(found[0].covariance, found[1].covariance)
+
+
+def test_texts_and_losses_are_limited(monkeypatch):
+    seen = []
+    monkeypatch.setattr(np.linalg, "eigvals", lambda W: seen.append(threads()) or np.zeros(len(W)))
+    repr(ct.CTRNN(np.zeros((2, 2)), 0.0))
+    assert seen == [{1}]
+
+    settings = Settings.of("function", 2, "relu", None, ct.Noise(0.3), None, 300, None, None, 0)
+    monkeypatch.setattr(type(settings.task), "losses", lambda *_: seen.append(threads()) or np.zeros(1))
+    Objective(settings)(settings.task.guess(settings.layout, np.random.default_rng(1)))
+    assert seen == [{1}] * 2

@@ -1,11 +1,20 @@
 """What needs more memory than there is refuses, and says how much it needs and how much is free."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import ctrnn_theory as ct
 from ctrnn_theory.support import memory
+from tests.large_networks import network
 
 NET, NOISE = ct.CTRNN.single(0.5, 0.1, "tanh"), ct.Noise(0.3)
+
+
+def read_out(net):
+    """The network with an input and an output."""
+    return replace(net, W_in=np.ones((net.n, 1)), W_out=np.ones((1, net.n)), b_out=[0.0])
 
 
 @pytest.fixture
@@ -35,11 +44,19 @@ def test_shortage():
             lambda: ct.simulate(NET, NOISE, steps=10_000, trajectories=10),
             r"^out must name a folder for a record that does not fit into memory; got None: about 0.0008 GB are ",
         ),
+        (
+            lambda: ct.predict(network("random", 64), NOISE, method="simulation"),
+            r"^the simulation of 64 neurons in 512 trajectories must fit into memory; about 0.0105 GB are needed;",
+        ),
+        (
+            lambda: ct.operating_points(read_out(network("random", 40)), NOISE, "function"),
+            r"^the covariances of 16 conditions and 40 neurons must fit into memory; about 0.00205 GB are needed;",
+        ),
     ],
-    ids=["evolve", "simulate"],
+    ids=["evolve", "simulate", "simulation", "task"],
 )
 def test_refusals(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, ct.NotApplicable), match=message):
         call()
 
 

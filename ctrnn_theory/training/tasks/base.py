@@ -18,6 +18,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import closure_step
 from ctrnn_theory.support.arguments import float_array, integer, positive_integer, real_array, shown
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
@@ -29,6 +30,7 @@ from ctrnn_theory.training.tasks.trials import Model as Model
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
+MATRICES = 10  # matrices (N, N) of a condition that a step of the closure holds at once
 
 
 @guarded
@@ -198,9 +200,16 @@ class OpenLoop(Task):
 
         The noise of one network may be multiplied by several levels (S,). A mean that passes 1e12, or whose standard
         deviation does, stays at 1e12.
+
+        Raises
+        ------
+        ValueError
+            If the covariances do not fit into memory.
         """
         weights, n = model.weights, model.weights.W.shape[-1]
         S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
+        if short := shortage(8.0 * MATRICES * S * C * n**2):
+            raise ValueError(f"the covariances of {C} conditions and {n} neurons must fit into memory; {short}")
         square = levels[:, None, None, None] ** 2
         inside, outside = (square * model.noise.covariance(site, n) for site in ("inside", "outside"))
         mean, V, lost = np.zeros((S, C, n)), np.zeros((S, C, n, n)), np.zeros((S, C), dtype=bool)
