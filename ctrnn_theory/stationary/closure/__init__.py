@@ -1,1 +1,11 @@
-"""One step of the Gaussian and of the cumulant closure, and the search for its fixed point, for a batch of networks."""
+"""One step of the Gaussian and of the cumulant closure, and the search for its fixed point, for a batch of networks.
+
+gaussian_step, cumulant_step
+    The maps.
+settle, strides, newton
+    The path of the map in strides, and Newton's method at its end.
+guard
+    Whether the map leads to the end found.
+chords, lyapunov
+    What takes the place of eigenvalues and of Newton's method in networks of MANY neurons or more.
+"""

@@ -13,9 +13,14 @@ from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.dynamics.neurons import Neurons
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.stationary.closure.lyapunov import proven_stable
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, times
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
+MANY = 32  # neurons from which a few products of matrices are cheaper than eigenvalues
+ARNOLDI = 200  # neurons from which Arnoldi's method finds the spectral radius in less time than LAPACK
+KRYLOV = 60  # dimensions of its Krylov space
+MOST_RESTARTS = 40  # restarts of Arnoldi's method, after which all eigenvalues are no more work
 ROUNDING = 1e-9  # relative residual below which the accuracy of the moments may limit it
 
 
@@ -48,9 +53,10 @@ def preactivation(
     S = inside + WV @ np.swapaxes(W, -1, -2)
     a = times(W, mean) + drive
     batch, n = np.broadcast_shapes(a.shape[:-1], S.shape[:-2]), a.shape[-1]
-    a, S = np.broadcast_to(a, (*batch, n)), np.broadcast_to(S, (*batch, n, n))
-    variance = np.maximum(np.diagonal(S, axis1=-2, axis2=-1), 0.0)
-    return a, np.where(np.eye(n, dtype=bool), variance[..., None], S), WV
+    a, S = np.broadcast_to(a, (*batch, n)), S if S.shape[:-2] == batch else np.broadcast_to(S, (*batch, n, n)).copy()
+    d = np.arange(n)
+    S[..., d, d] = np.maximum(S[..., d, d], 0.0)
+    return a, S, WV
 
 
 def closure_response(
@@ -181,8 +187,36 @@ class GaussianClosure:
         g = self.gamma[:, None, None]
         return (1.0 - g) * np.eye(slope.shape[-1]) + g * slope[:, :, None] * self.W
 
+    def stable(self, slope: FloatArray) -> BoolArray:
+        """Return whether the linear response is stable, (B,); for large networks by a proof without eigenvalues."""
+        if slope.shape[-1] < MANY:
+            return np.asarray(self.radius(slope) < 1.0)
+        proven = np.array(
+            [proven_stable(d[:, None] * W, float(g)) for d, W, g in zip(slope, self.W, self.gamma, strict=True)]
+        )
+        if not proven.all():
+            proven[~proven] = self[~proven].radius(slope[~proven]) < 1.0
+        return proven
+
+    def reported_radius(self, slope: FloatArray) -> FloatArray:
+        """Return the spectral radius (B,) of the linear response; of large networks by Arnoldi's method."""
+        if slope.shape[-1] < ARNOLDI:
+            return self.radius(slope)
+        return np.array([_largest_modulus(A) for A in self.response(slope)])
+
     def radius(self, slope: FloatArray) -> FloatArray:
         """Return the spectral radius (B,) of the linear response."""
         A = self.response(slope)
         radius: FloatArray = np.max(np.abs(np.linalg.eigvals(A)), axis=-1) if A.size else np.zeros(len(A))
         return radius
+
+
+def _largest_modulus(A: FloatArray) -> float:
+    """Return the largest |eigenvalue| of A (N, N) by ARPACK, or by LAPACK where that does not converge."""
+    from scipy.sparse.linalg import ArpackError, eigs
+
+    try:
+        found = eigs(A, k=4, ncv=KRYLOV, v0=np.ones(len(A)), maxiter=MOST_RESTARTS, return_eigenvectors=False)
+    except ArpackError:
+        found = np.linalg.eigvals(A)
+    return float(np.max(np.abs(found)))

@@ -9,6 +9,8 @@ import numpy as np
 
 from ctrnn_theory.support.types import FloatArray
 
+MANY = 32  # neurons from which a Cholesky factor is tried before eigenvalues
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -43,6 +45,8 @@ def semidefinite(V: FloatArray) -> FloatArray:
     V = 0.5 * (V + np.swapaxes(V, -1, -2))
     if V.shape[-1] == 1:
         return np.maximum(V, 0.0)
+    if V.shape[-1] >= MANY and (not V.any() or _definite(V)):
+        return V
     values, vectors = np.linalg.eigh(V)
     negative = values[..., :1, None] < 0.0
     if not np.any(negative):
@@ -50,6 +54,15 @@ def semidefinite(V: FloatArray) -> FloatArray:
     clipped = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
     symmetric: FloatArray = np.where(negative, 0.5 * (clipped + np.swapaxes(clipped, -1, -2)), V)
     return symmetric
+
+
+def _definite(V: FloatArray) -> bool:
+    """Return whether all V (..., N, N) have a Cholesky factor, which takes a tenth of the time of eigenvalues."""
+    try:
+        np.linalg.cholesky(V)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def scales(state: Moments) -> tuple[FloatArray, FloatArray]:

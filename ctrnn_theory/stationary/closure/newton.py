@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure, Rate
-from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, times, transform
+from ctrnn_theory.stationary.closure.chords import chords
+from ctrnn_theory.stationary.closure.gaussian_step import MANY, ROUNDING, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.guard import NEAR, leads_to, walks_to
+from ctrnn_theory.stationary.closure.moments import Moments, relative, scales
 from ctrnn_theory.stationary.closure.strides import powers, total
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 NEWTON_STEPS = 20
-NEAR = 0.1  # largest part of what the linear response keeps that it may neglect
 MOST_DOUBLINGS = 60  # doublings of the number of steps over which the covariance's linear response is summed
 MOST_DIMENSIONS = 12  # dimensions of the Krylov space in which what the linear response neglects is solved for
 FORCING = 1e-3  # relative residual at which a linear solution is accurate enough
 DIFFERENCE = 1e-6  # relative difference of states in the quotient for a derivative
-LINEAR_TIMES = 8.0  # time constants over which the path to the end must be nearly linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,42 @@ def newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
 
     The linear response A leaves out what the covariance does to itself and to the mean; it is inverted exactly, and
     GMRES makes up for what it leaves out. An end is good only if the second step is much shorter than the first, and
-    the map is nearly linear on the way to it (:func:`leads_to`).
+    the map is nearly linear on the way to it (:func:`leads_to`). For large networks, chord steps are tried first.
     """
+    if start.mean.shape[1] < MANY:
+        return _newton(closures, start, tolerance)
+    root, failed = _by_chords(closures, start, tolerance)
+    if failed.size:
+        rest = _newton(closures[failed], start[failed], tolerance)
+        root.state.put(failed, rest.state)
+        root.good[failed], root.residual[failed], root.steps[failed] = rest.good, rest.residual, rest.steps
+    return root
+
+
+def _by_chords(closures: GaussianClosure, start: Moments, tolerance: float) -> tuple[Root, IntArray]:
+    """Solve for fixed points by chord steps, one network after the other; return also where they do not converge."""
+    rate = closures.rate(start)
+    end, count = start.copy(), len(start.mean)
+    good, failed = np.zeros(count, bool), np.zeros(count, bool)
+    residual, steps = np.full(count, np.inf), np.zeros(count, dtype=np.intp)
+    for i in range(count):
+        one = np.array([i])
+        found = chords(closures[one], start[one], rate[one], tolerance)
+        failed[i], residual[i], steps[i] = not found.converged, found.residual, found.steps
+        if found.converged and found.positive and no_negative_variance(found.state)[0]:
+            end.put(one, found.state)
+            good[i] = walks_to(closures[one], start[one], found.state, found.rate)
+    return Root(end, good, residual, steps), np.flatnonzero(failed)
+
+
+def no_negative_variance(state: Moments) -> BoolArray:
+    """Return whether no variance is below zero by more than rounding, (B,)."""
+    variance = np.diagonal(state.covariance, axis1=1, axis2=2)
+    return np.asarray(np.all(variance >= -ROUNDING * np.max(np.abs(state.covariance)), axis=1))
+
+
+def _newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
+    """Solve for fixed points by Newton's method, see :func:`newton`."""
     count = len(start.mean)
     end = start.copy()
     good, positive = np.zeros(count, bool), np.ones(count, bool)
@@ -51,7 +85,7 @@ def newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
     for n in range(1, NEWTON_STEPS + 1):
         some, state = closures[going], end[going]
         rate = some.rate(state)
-        stable = some.radius(rate.slope) < 1.0
+        stable = some.stable(rate.slope)
         if not stable.all():
             going, some, rate, state = going[stable], some[stable], rate[stable], state[stable]
         if not going.size:
@@ -59,8 +93,7 @@ def newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
         move, Move, signs = _newton_step(some, state, rate)
         new = Moments(state.mean + move, state.covariance + Move)
         length = relative(move, Move, scales(new))
-        variance = np.diagonal(new.covariance, axis1=1, axis2=2)
-        usable = np.isfinite(length) & np.all(variance >= -ROUNDING * np.max(np.abs(new.covariance)), axis=1)
+        usable = np.isfinite(length) & no_negative_variance(new)
         first[going] = length if n == 1 else first[going]
         usable &= ~((n == 2) & (length > NEAR * first[going]) & (length > tolerance))
         last, residual[going], steps[going] = residual[going], length, n
@@ -136,39 +169,3 @@ def gmres(
             break
     x: FloatArray = np.einsum("jbm,bj->bm", np.array(basis[: y.shape[1]]), y)
     return x, np.linalg.eigvals(H[:, : y.shape[1], : y.shape[1]]).astype(np.complex128)
-
-
-def leads_to(closures: GaussianClosure, start: Moments, end: Moments) -> BoolArray:
-    """Return whether the map, if it were linear, would go from `start` to `end` on a path where it nearly is linear.
-
-    At points of that path, end + Aᵗ (start - end), what F adds to its linear part must be small beside that part. So
-    must be, in units of s, the shift of the fixed point that the covariance has still to bring about.
-    """
-    f, W = closures.f, closures.W
-    at = closures.rate(end)
-    A = closures.response(at.slope)
-    stable = closures.radius(at.slope) < 1.0
-    variance = np.diagonal(closures.inside + transform(W, start.covariance), axis1=1, axis2=2)
-    linear = at.slope[:, :, None] * W - np.eye(W.shape[-1])
-    kick = f.smoothed(at.a, np.sqrt(np.maximum(variance, 0.0))) - (at.mean + end.mean)
-    shift = np.linalg.solve(np.where(stable[:, None, None], linear, -np.eye(W.shape[-1])), kick[..., None])[..., 0]
-    near = np.all(np.abs(times(W, shift)) <= NEAR * at.s + ROUNDING * np.abs(at.a), axis=1)
-    largest, error = np.zeros(len(W)), np.zeros(len(W))
-    for point in _linear_path(A, start.mean - end.mean, closures.gamma):
-        away = end.mean + point
-        speed, part = f.smoothed(times(W, away) + closures.drive, at.s) - away, times(linear, point)
-        largest = np.maximum(largest, np.max(np.abs(part), axis=1))
-        error = np.maximum(error, np.max(np.abs(speed - part), axis=1))
-    floor = ROUNDING * (np.max(np.abs(end.mean), axis=1) + np.max(at.s, axis=1))
-    return stable & near & (error <= NEAR * largest + floor)
-
-
-def _linear_path(A: FloatArray, gap: FloatArray, gamma: FloatArray) -> list[FloatArray]:
-    """Return Aᵗ gap (B, N) at t = 0, 1, 2, 3, 4, 6, 8, 12, ... up to some time constants, and 0 later."""
-    doublings = np.ceil(np.log2(LINEAR_TIMES / gamma))
-    points, power = [gap, times(A, gap)], A
-    for i in range(int(doublings.max())):
-        on, double = (i < doublings)[:, None], power @ power
-        points += [np.where(on, times(double, x), 0.0) for x in (gap, times(power, gap))]
-        power = double
-    return points
