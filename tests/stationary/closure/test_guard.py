@@ -48,7 +48,7 @@ def test_no_way_to_an_unstable_end():
 
 @pytest.mark.parametrize("name", ["tanh", "hardtanh"])
 def test_large_networks_end_where_the_map_goes(name):
-    """N = 36 with many attractors, from random starts, against 300 steps of the map; those still moving do not count."""
+    """N = 36 with many attractors, random starts, against 300 steps of the map; those still moving are left out."""
     rng, n, count = np.random.default_rng(5), 36, 4
     W = rng.normal(size=(count, n, n)) * 0.15 / np.sqrt(n)
     W = W + np.swapaxes(W, 1, 2) + 1.6 * np.eye(n)
