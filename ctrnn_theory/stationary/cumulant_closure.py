@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mix
+from ctrnn_theory.stationary.closure.chords import Anderson
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed
 from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 
+DEPTH = 5  # differences of moves that Anderson mixing combines
 WEIGHT = 0.7  # share of a move that is made: modes that overshoot their limit decay as those that fall short of it do
 RUNAWAY = 1e3  # relative change in an iteration, from which the state is taken to diverge
 UNSETTLED = "the third cumulants do not settle; the law of the Gaussian closure is returned"
@@ -37,7 +39,7 @@ def solve(
     O(σ⁴) and O(σ⁶). With γ near 1 these terms are not small, and this closure may be the worse of the two. See
     :meth:`ctrnn_theory.stationary.closure.cumulant_step.CumulantClosure.step` for the equations. They are solved by
     relaxation that begins at the Gaussian closure: the linear response of the map is inverted, and the remainder is
-    iterated.
+    iterated, with Anderson mixing.
 
     Parameters
     ----------
@@ -78,19 +80,31 @@ def solve(
     gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])
     if not law.converged or not law.covariance.any():
         return replace(_law(gaussian, gaussian, 0.0, 0), converged=law.converged, message=law.message)
-    state, residual, k, settled = gaussian, np.inf, 0, False
-    while k < most and not settled:
+    for depth in (DEPTH, 0):  # where mixing goes astray, plain iteration may not
+        state, residual, k, settled = _relax(closure, gaussian, tolerance, most, Anderson(depth, WEIGHT))
+        if settled:
+            break
+    if not settled:
+        return replace(_law(gaussian, gaussian, residual, k), converged=False, message=UNSETTLED)
+    return _law(state, gaussian, residual, k)
+
+
+def _relax(
+    closure: CumulantClosure, gaussian: Cumulants, tolerance: float, most: int, mixing: Anderson
+) -> tuple[Cumulants, float, int, bool]:
+    """Return the state of the one network, the last relative change, the iterations, and whether the state settled."""
+    state, residual, k = gaussian, np.inf, 0
+    while k < most:
         new, good = closure.relax(state)
         if not good[0]:
             break
         last, residual, k = residual, float(change(state, new)[0]), k + 1
-        state = mix(state, new, WEIGHT)
+        state = mixed(mixing, gaussian, state, new)
         if not residual < RUNAWAY:
             break
-        settled = residual <= tolerance or (residual <= ROUNDING and residual >= last)
-    if not settled:
-        return replace(_law(gaussian, gaussian, residual, k), converged=False, message=UNSETTLED)
-    return _law(state, gaussian, residual, k)
+        if residual <= tolerance or (residual <= ROUNDING and residual >= last):
+            return state, residual, k, mixing.attracting()
+    return state, residual, k, False
 
 
 def _law(state: Cumulants, gaussian: Cumulants, residual: float, iterations: int) -> StationaryLaw:

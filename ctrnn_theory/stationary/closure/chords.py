@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
 from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure, Rate
@@ -124,40 +125,45 @@ def _chord(closure: GaussianClosure, rate: Rate, shifted: Shifted) -> Callable[[
 
 
 class Anderson:
-    """Anderson mixing of the steps g(x) of an iteration x ← x + g(x)."""
+    """Anderson mixing of the steps g(x) of an iteration x ← x + share g(x)."""
 
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
+    def __init__(self, depth: int, share: float = 1.0) -> None:
+        self.depth, self.share = depth, share
         self.moves: list[FloatArray] = []  # differences of x, and those of g, over the norms of the latter
         self.turns: list[FloatArray] = []
         self.last: tuple[FloatArray, FloatArray] | None = None
 
     def next(self, x: FloatArray, g: FloatArray) -> FloatArray:
         """Return the next point, from the present one and the step there."""
-        if self.last is not None:
+        if self.last is not None and self.depth:
             turn = g - self.last[1]
             size = np.linalg.norm(turn)
             if size > 0.0:
                 self.moves = [*self.moves, (x - self.last[0]) / size][-self.depth :]
                 self.turns = [*self.turns, turn / size][-self.depth :]
         self.last = x, g
-        after = x + g
+        after = x + self.share * g
         if self.moves:
             gram = np.array([[u @ v for v in self.turns] for u in self.turns])
             weights = np.linalg.lstsq(gram, np.array([u @ g for u in self.turns]), rcond=1e-12)[0]
             for w, move, turn in zip(weights.tolist(), self.moves, self.turns, strict=True):
-                after = after - w * (move + turn)
+                after = after - w * (move + self.share * turn)
         return after
 
     def positive(self) -> bool:
-        """Return whether -dg/dx, the exact derivative relative to that of the step, has a positive spectrum.
+        """Return whether -dg/dx, the exact derivative relative to that of the step, has a positive spectrum."""
+        return bool(np.all(self.eigenvalues().real > -SEEN))
 
-        It is seen in the space of the latest moves, where an eigenvalue that makes the iteration diverge would show.
-        """
+    def attracting(self) -> bool:
+        """Return whether the iteration without mixing would come to the same end."""
+        return bool(np.all(np.abs(1.0 - self.share * self.eigenvalues()) < 1.0))
+
+    def eigenvalues(self) -> NDArray[np.complex128]:
+        """Return eigenvalues of -dg/dx in the space of the latest moves, where one that matters would show."""
         if not self.moves:
-            return True
+            return np.zeros(0, dtype=np.complex128)
         moves, turns = np.array(self.moves), np.array(self.turns)
         norms = np.linalg.norm(moves, axis=1)
         gram, image = moves @ moves.T / norms, -(moves @ turns.T) / norms
         seen = np.linalg.lstsq(gram / norms[:, None], image / norms[:, None], rcond=SEEN)[0]
-        return bool(np.all(np.linalg.eigvals(seen).real > -SEEN))
+        return np.linalg.eigvals(seen).astype(np.complex128)

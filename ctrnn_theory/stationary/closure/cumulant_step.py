@@ -17,6 +17,7 @@ from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.closed_forms import sin_cumulants
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
+from ctrnn_theory.stationary.closure.chords import Anderson
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.support.errors import NotApplicable
@@ -191,14 +192,22 @@ def change(old: Cumulants, new: Cumulants) -> FloatArray:
     return distance
 
 
-def mix(old: Cumulants, new: Cumulants, weight: float) -> Cumulants:
-    """Return the states a part of the way from old ones to new ones."""
-    return Cumulants(
-        *(
-            getattr(old, name) + weight * (getattr(new, name) - getattr(old, name))
-            for name in ("mean", "covariance", "third")
-        )
-    )
+def mixed(mixing: Anderson, unit: Moments, old: Cumulants, new: Cumulants) -> Cumulants:
+    """Return the state of one network that Anderson mixing makes of an old one and of where its step leads.
+
+    Means, covariances and third cumulants are compared in powers of the largest deviation of the state `unit`.
+    """
+    n = old.mean.shape[1]
+    std = float(np.sqrt(np.max(np.diagonal(unit.covariance, axis1=1, axis2=2))))
+
+    def together(state: Cumulants) -> FloatArray:
+        parts = state.mean / std, state.covariance / std**2, state.third / std**3
+        return np.concatenate([part.ravel() for part in parts])
+
+    x = together(old)
+    x = mixing.next(x, together(new) - x)
+    V = (x[n : n + n * n] * std**2).reshape(1, n, n)
+    return Cumulants((x[:n] * std)[None], V, (x[n + n * n :] * std**3).reshape(1, n, n, n))
 
 
 def transform_axes(A: FloatArray, cumulant: FloatArray) -> FloatArray:

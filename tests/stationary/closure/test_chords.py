@@ -66,3 +66,11 @@ def test_a_repelling_fixed_point_is_noticed():
     mixing, x = follow(J, 6)
     np.testing.assert_allclose(x, 0.0, atol=1e-10)
     assert not mixing.positive()
+    assert not mixing.attracting()
+
+
+def test_an_iteration_that_overshoots_more_and_more_is_noticed():
+    mixing, x = follow(np.diag([0.5, 0.9, 1.1, 2.3]), 6)
+    np.testing.assert_allclose(x, 0.0, atol=1e-10)
+    assert mixing.positive()
+    assert not mixing.attracting()
