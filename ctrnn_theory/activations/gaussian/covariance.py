@@ -148,6 +148,7 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
     if not np.all(variance >= 0.0):
         raise ValueError(f"S must have variances of at least 0; got {variance.min()}")
     m, s, flat = mean.ravel(), np.sqrt(variance), S.reshape(-1, n, n)
+    own = act.smoothed_variance(m, s).reshape(-1, n)  # first, since it refuses an f that has no moments here
     if n >= TILED and act.text != "sin":
         C, complete = _by_tiles(act, m, s, flat)
     else:
@@ -164,7 +165,7 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
         r = np.clip(flat[which[at], row[at], column[at]] / s[i[at]] / s[j[at]], -1.0, 1.0)
         value = _pairs(act, m[used], s[used], places[: at.size], places[at.size :], r)
         C[which[at], row[at], column[at]] = C[which[at], column[at], row[at]] = value
-    C[:, np.arange(n), np.arange(n)] = act.smoothed_variance(m, s).reshape(-1, n)
+    C[:, np.arange(n), np.arange(n)] = own
     return C.reshape(S.shape)
 
 

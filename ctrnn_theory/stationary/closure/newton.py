@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,15 +58,16 @@ def _by_chords(closures: GaussianClosure, start: Moments, tolerance: float) -> t
     """Solve for fixed points by chord steps, one network after the other; return also where they do not converge."""
     rate = closures.rate(start)
     end, count = start.copy(), len(start.mean)
-    good, failed = np.zeros(count, bool), np.zeros(count, bool)
+    good, failed = np.zeros(count, bool), np.ones(count, bool)
     residual, steps = np.full(count, np.inf), np.zeros(count, dtype=np.intp)
     for i in range(count):
         one = np.array([i])
-        found = chords(closures[one], start[one], rate[one], tolerance)
-        failed[i], residual[i], steps[i] = not found.converged, found.residual, found.steps
-        if found.converged and found.positive and no_negative_variance(found.state)[0]:
-            end.put(one, found.state)
-            good[i] = walks_to(closures[one], start[one], found.state, found.rate)
+        with suppress(ValueError):  # a trial may lie where f has no moments, or where a matrix is singular
+            found = chords(closures[one], start[one], rate[one], tolerance)
+            failed[i], residual[i], steps[i] = not found.converged, found.residual, found.steps
+            if found.converged and found.positive and no_negative_variance(found.state)[0]:
+                end.put(one, found.state)
+                good[i] = walks_to(closures[one], start[one], found.state, found.rate)
     return Root(end, good, residual, steps), np.flatnonzero(failed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,7 +168,8 @@ class _Paths:
         if self.state.mean.shape[1] < MANY or not active.size:
             return active
         for i in active:
-            self.leap_one(np.array([i]))
+            with suppress(ValueError):  # a trial may lie where f has no moments, and the path may not
+                self.leap_one(np.array([i]))
         return active[~self.settled[active]]
 
     def leap_one(self, one: IntArray) -> None:

@@ -11,6 +11,8 @@ from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, closu
 from ctrnn_theory.stationary.closure.guard import leads_to, walks_to
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.settle import settle
+from ctrnn_theory.stationary.registry import predict
+from ctrnn_theory.support.errors import Divergence
 
 N = 40
 
@@ -83,3 +85,19 @@ def test_silent_neurons_of_a_large_network_have_no_variance():
     assert law.converged
     assert np.all(np.diag(law.covariance)[:8] <= 1e-15)
     assert np.all(np.diag(law.covariance)[8:] > 1e-6)
+
+
+def test_trials_where_f_has_no_moments_are_given_up():
+    """The closure of exp settles from zero, and trials beyond overflow."""
+    rng, n = np.random.default_rng(3), 40
+    W = -np.abs(rng.normal(size=(n, n))) * 0.4 / n
+    law = gaussian_closure.solve(CTRNN(W, 0.1, "exp(x)", 0.2), Noise(inside=0.1))
+    assert law.converged
+    with pytest.raises(Divergence):
+        predict(CTRNN(-8.0 * W, 1.0, "exp(x)", 0.2), Noise(inside=0.1))
+
+
+def test_a_singular_linear_response_is_no_error():
+    """A line of fixed points, on which the mean stays where it starts, and the covariance grows."""
+    with pytest.raises(Divergence):
+        predict(CTRNN(np.eye(N), 0.0, "identity", 0.5), Noise(inside=0.1), start=np.full(N, 0.5))
