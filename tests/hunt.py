@@ -16,6 +16,7 @@ import numpy as np
 
 from ctrnn_theory import CTRNN, Divergence, Noise, NotApplicable, predict
 from ctrnn_theory.activations import BUILTIN
+from ctrnn_theory.stationary import METHODS
 
 Array = np.ndarray
 LIMIT = 5  # seconds of processor time a method may take
@@ -132,8 +133,10 @@ def _serve(pipe: Any) -> None:
         except EOFError:
             return
         if case.activation not in warm:  # what is compiled has no part in the time
-            for first in ("simulation", "exact", "fokker_planck"):
-                outcome(Case(case.activation, ((-0.5,),), (0.1,), 0.5, 0.1, 0.1), first)
+            for n in (1, 2):
+                small = Case(case.activation, ((-0.25,) * n,) * n, (0.1,) * n, 0.5, 0.1, 0.1)
+                for first in METHODS:
+                    outcome(small, first)
             warm.add(case.activation)
         pipe.send("ready")
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)

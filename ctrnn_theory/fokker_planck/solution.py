@@ -185,7 +185,8 @@ def _violation(problem: Equation, density: Density) -> FloatArray:
     noise = np.diag(noise) if B.ndim == 2 else noise
     cross = (A * mass[:, None]).T @ (points - density.mean)
     violation: FloatArray = np.concatenate([mass @ A, 0.5 * (cross + cross.T + noise).ravel()])
-    rate = np.trace(noise) / (2.0 * np.trace(density.covariance))
+    spread = 2.0 * np.trace(density.covariance)
+    rate = np.trace(noise) / spread if spread > 0.0 else 0.0  # all in one cell
     return violation / rate if rate > 0.0 else np.zeros_like(violation)
 
 

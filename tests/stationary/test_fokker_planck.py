@@ -1,5 +1,7 @@
 """The method "fokker_planck": exact for a linear network, the limit γ → 0 of the map for any other."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -360,3 +362,12 @@ def test_diffusion_that_does_not_connect_the_cells_is_not_applicable():
     net = CTRNN([[-612000.0, 243000.0], [-564000.0, -493000.0]], [-589000.0, 1870.0], "sin", 1.0)
     with pytest.raises(NotApplicable, match=r"^diffusion must connect the cells"):
         solve(net, Noise(inside=5.62e-8))
+
+
+def test_saturated_neurons_are_refused_without_a_warning():
+    W = [[2530.0, 2240.0, 7030.0], [6210.0, 6980.0, -3040.0], [8030.0, 4880.0, -7130.0]]
+    net = CTRNN(W, [109.0, 446.0, -9000.0], "probit", 0.164)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(NotApplicable, match="diffusion must connect the cells"):
+            predict(net, Noise(0.00173), method="fokker_planck")
