@@ -32,7 +32,7 @@ def gmres(
     x, left, size = np.zeros_like(b), b, np.linalg.norm(b, axis=1)
     goal = tolerance * size
     for _ in range(cycles):
-        x = x + _in_one_space(apply, left, goal, most)
+        x = x + krylov(apply, left, goal, most)[0]
         left = b - apply(x)
         before, size = size, np.linalg.norm(left, axis=1)
         if np.all((size <= goal) | (size > STALLED * before)):  # rounding allows no more, or the spaces are too small
@@ -40,10 +40,20 @@ def gmres(
     return x
 
 
-def _in_one_space(apply: Callable[[FloatArray], FloatArray], b: FloatArray, goal: FloatArray, most: int) -> FloatArray:
-    """Return the x (B, M) of a Krylov space with the least |A x - b|, which ends the space once at the goal (B,)."""
+def krylov(
+    apply: Callable[[FloatArray], FloatArray],
+    b: FloatArray,
+    goal: FloatArray,
+    most: int,
+    exhausted: float = EXHAUSTED,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the x (B, M) of Krylov spaces with the least |A x - b|, and A in bases of these spaces, (B, K, K).
+
+    Spaces grow to `most` dimensions, or until all residuals are at the goal (B,) or a new direction has less than the
+    part `exhausted` of its vector, which is rounding. The eigenvalues of the second result are the Ritz values of A.
+    """
     beta = np.linalg.norm(b, axis=1)
-    basis = [_unit(b, beta)]
+    basis = [b / np.where(beta > 0.0, beta, 1.0)[:, None]]
     H = np.zeros((len(b), most + 1, most))
     for j in range(most):
         w = apply(basis[j])
@@ -52,7 +62,7 @@ def _in_one_space(apply: Callable[[FloatArray], FloatArray], b: FloatArray, goal
             H[:, i, j] = np.einsum("bm,bm->b", q, w)
             w = w - H[:, i, j, None] * q
         norm = np.linalg.norm(w, axis=1)
-        norm[norm <= EXHAUSTED * size] = 0.0
+        norm = np.where(norm > exhausted * size, norm, 0.0)
         H[:, j + 1, j] = norm
         small, right = H[:, : j + 2, : j + 1], np.zeros((len(b), j + 2))
         right[:, 0] = beta
@@ -60,11 +70,7 @@ def _in_one_space(apply: Callable[[FloatArray], FloatArray], b: FloatArray, goal
         left = np.linalg.norm(right - (small @ y[..., None])[..., 0], axis=1)
         if np.all((left <= goal) | (norm == 0.0)):
             break
-        basis.append(_unit(w, norm))
-    x: FloatArray = np.einsum("jbm,bj->bm", np.array(basis[: y.shape[1]]), y)
-    return x
-
-
-def _unit(w: FloatArray, norm: FloatArray) -> FloatArray:
-    """Return vectors (B, M) of the norms (B,) divided by those; 0 where the norm is."""
-    return np.divide(w, norm[:, None], out=np.zeros_like(w), where=norm[:, None] > 0.0)
+        basis.append(np.where(norm > 0.0, 1.0 / np.where(norm > 0.0, norm, 1.0), 0.0)[:, None] * w)
+    count = y.shape[1]
+    x: FloatArray = np.einsum("jbm,bj->bm", np.array(basis[:count]), y)
+    return x, H[:, :count, :count]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctrnn_theory.numerics.gmres import gmres
+from ctrnn_theory.numerics.gmres import gmres, krylov
 
 
 @pytest.fixture
@@ -54,3 +54,12 @@ def test_it_ends_where_rounding_allows_no_more(problem):
 def test_an_exhausted_space_and_a_zero_right_side():
     b = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     np.testing.assert_allclose(gmres(lambda v: 2.0 * v, b, 1e-14, 3), 0.5 * b)
+
+
+def test_ritz_values_of_a_full_space_are_the_eigenvalues():
+    rng = np.random.default_rng(0)
+    A, b = np.eye(4) + 0.3 * rng.normal(size=(5, 4, 4)), rng.normal(size=(5, 4))
+    x, projected = krylov(lambda v: (A @ v[..., None])[..., 0], b, np.zeros(5), 4)
+    np.testing.assert_allclose(x, np.linalg.solve(A, b[..., None])[..., 0], atol=1e-10)
+    ritz, values = (np.sort_complex(np.linalg.eigvals(matrix)) for matrix in (projected, A))
+    np.testing.assert_allclose(ritz, values, atol=1e-10)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ctrnn_theory.numerics.gmres import krylov
 from ctrnn_theory.stationary.closure.chords import chords
 from ctrnn_theory.stationary.closure.gaussian_step import MANY, ROUNDING, GaussianClosure, Rate
 from ctrnn_theory.stationary.closure.guard import NEAR, leads_to, walks_to
@@ -138,36 +137,7 @@ def _newton_step(closures: GaussianClosure, state: Moments, rate: Rate) -> tuple
         there = closures.rate(Moments(state.mean + move, state.covariance + Move))
         return (base - respond(there)) / DIFFERENCE
 
-    x, ritz = gmres(derivative, base, min(n + n * (n + 1) // 2, MOST_DIMENSIONS))
+    goal, most = FORCING * np.linalg.norm(base, axis=1), min(n + n * (n + 1) // 2, MOST_DIMENSIONS)
+    x, projected = krylov(derivative, base, goal, most, ROUNDING)
     move, Move = apart(x)
-    return move, Move, np.all(ritz.real > -DIFFERENCE, axis=1)
-
-
-def gmres(
-    apply: Callable[[FloatArray], FloatArray], b: FloatArray, most: int
-) -> tuple[FloatArray, NDArray[np.complex128]]:
-    """Solve A x = b (B, M) in Krylov spaces of at most so many dimensions; return x and the Ritz values of A.
-
-    The method is GMRES (Y. Saad and M. H. Schultz, SIAM Journal on Scientific and Statistical Computing 7, 1986).
-    """
-    beta = np.linalg.norm(b, axis=1)
-    basis = [b / np.where(beta > 0.0, beta, 1.0)[:, None]]
-    H = np.zeros((len(b), most + 1, most))
-    for j in range(most):
-        w = apply(basis[j])
-        size = np.linalg.norm(w, axis=1)
-        for i, q in enumerate(basis):
-            H[:, i, j] = np.einsum("bm,bm->b", q, w)
-            w = w - H[:, i, j, None] * q
-        norm = np.linalg.norm(w, axis=1)
-        norm = np.where(norm > ROUNDING * size, norm, 0.0)  # else the space is exhausted
-        H[:, j + 1, j] = norm
-        basis.append(np.where(norm > 0.0, 1.0 / np.where(norm > 0.0, norm, 1.0), 0.0)[:, None] * w)
-        small, right = H[:, : j + 2, : j + 1], np.zeros((len(b), j + 2))
-        right[:, 0] = beta
-        y = (np.linalg.pinv(small) @ right[..., None])[..., 0]
-        left = np.linalg.norm(right - (small @ y[..., None])[..., 0], axis=1)
-        if np.all(left <= FORCING * beta):
-            break
-    x: FloatArray = np.einsum("jbm,bj->bm", np.array(basis[: y.shape[1]]), y)
-    return x, np.linalg.eigvals(H[:, : y.shape[1], : y.shape[1]]).astype(np.complex128)
+    return move, Move, np.all(np.linalg.eigvals(projected).real > -DIFFERENCE, axis=1)

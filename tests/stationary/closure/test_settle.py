@@ -9,7 +9,6 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, closure_step
 from ctrnn_theory.stationary.closure.moments import Moments
-from ctrnn_theory.stationary.closure.newton import gmres
 from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.closure.strides import stride
 
@@ -176,11 +175,3 @@ def test_an_alternation_of_two_values_ends_the_path_early(b):
     gap = 0.5 * (state.mean[0] - before.mean[0])
     within = 0.5 * (state.covariance[0, 0] + before.covariance[0, 0])
     np.testing.assert_allclose(law.covariance[0, 0], within + gap**2, rtol=1e-3)
-
-
-def test_gmres_solves_and_finds_eigenvalues():
-    rng = np.random.default_rng(0)
-    A, b = np.eye(4) + 0.3 * rng.normal(size=(5, 4, 4)), rng.normal(size=(5, 4))
-    x, ritz = gmres(lambda v: (A @ v[..., None])[..., 0], b, 4)
-    np.testing.assert_allclose(x, np.linalg.solve(A, b[..., None])[..., 0], atol=1e-2)
-    assert ritz.shape[1] <= 4
