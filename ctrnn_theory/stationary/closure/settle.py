@@ -198,8 +198,6 @@ class _Paths:
         """Take a stride of each, which weighs `taper` in averages; return those that stay within bounds."""
         before, level = self.state[active], self.level[active]
         taken = stride(self.closures[active], before, self.rate[active], level)
-        for i in active[taken.passed].tolist():
-            self.growing[i] = PASSED
         good, to = taken.good, active[taken.good]
         self.window.add(to, before[good], taken.state[good], 0.5 * np.exp2(level[good]) * taper)
         self.state.put(to, taken.state[good])
@@ -207,10 +205,13 @@ class _Paths:
         self.level[active] = np.clip(level + taken.easy - ~good, 0, MOST_LEVEL)
         self.strides[active] += 1
         self.residual[to] = self.changes(to)
-        grown = self.grown(active[~taken.passed])
+        passed = taken.passed | ~(self.sizes(active) < BOUND)  # in one step, or in a stride of many
+        for i in active[passed].tolist():
+            self.growing[i] = PASSED
+        grown = self.grown(active[~passed])
         for i in grown.tolist():
             self.growing[i] = GROWS.format(self.sizes(np.array([i]))[0])
-        return active[~taken.passed & ~np.isin(active, grown)]
+        return active[~passed & ~np.isin(active, grown)]
 
     def grown(self, active: IntArray) -> IntArray:
         """Return those of the active paths that are taken to grow for ever."""
