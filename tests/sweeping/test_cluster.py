@@ -54,7 +54,7 @@ def cluster():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_worker_that_is_killed_loses_nothing(cluster, monkeypatch, tmp_path):
     address, workers = cluster
-    monkeypatch.setattr(engine, "LENGTH", 0.05)
+    monkeypatch.setattr(engine, "LENGTH", 0.01)
     monkeypatch.setattr(engine, "SAMPLED", 1)
     monkeypatch.setattr(engine, "WINDOW", 7)
     done = []
@@ -69,7 +69,7 @@ def test_worker_that_is_killed_loses_nothing(cluster, monkeypatch, tmp_path):
     assert workers[0].returncode == -signal.SIGKILL
     assert workers[1].poll() is None
     assert done[-1] == 120
-    assert len(done) > 20
+    assert len(done) > 10  # tasks are short, so that the worker dies among them
     assert found.identical(sweep(SPEC, workers=1))
 
 
