@@ -266,7 +266,7 @@ def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | 
         messages.append(f"the start was given only {plan.relaxations:.2g} relaxation times to die away: begin nearer")
     if not plan.quiet and drifts(plan.M, early, late, mean):
         messages.append("the ensemble still drifted: relaxation is slower than the run")
-    if not plan.quiet and remembers(early.means(), late.means()):
+    if not plan.quiet and remembers(early.means(), late.means(), run.parts[0].means(), run.parts[-1].means()):
         messages.append(
             "the trajectories have not mixed, as with attractors that noise seldom leaves: each has its own mean"
         )

@@ -10,12 +10,13 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.sampling.control_variates import ROUNDING, mean_slopes
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray
 
 DRIFT = 5.0  # standard errors between two parts of a run beyond which they differ by a drift
 REMAINS = 1e-10  # drift that is accepted, relative to the mean or to its square
 UNSTABLE = 1.0 - 1e-9  # spectral radius of A from which nothing pulls the state back
 ALIKE = 0.5  # correlation of a trajectory's means over both parts, by chance below 0.25 for 512 trajectories
+ENDS_ALIKE = 0.2  # the same of the ends of a run, for trajectories that leave their attractor about once in it
 CHANCE = 6.0  # standard deviations 1/√K of a correlation over K trajectories that chance does not reach
 
 
@@ -49,9 +50,22 @@ def drifts(M: FloatArray | None, early: Averages, late: Averages, mean: FloatArr
     )
 
 
-def remembers(early: FloatArray, late: FloatArray) -> bool:
-    """Return whether the means of each trajectory over both halves, (K, N) each, are correlated."""
-    a, b = early - early.mean(axis=0), late - late.mean(axis=0)
-    size = np.sqrt(np.mean(a**2, axis=0) * np.mean(b**2, axis=0))
-    alike = max(ALIKE, CHANCE / np.sqrt(len(a)))
-    return bool(np.any(np.mean(a * b, axis=0) > alike * size + ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2))
+def remembers(early: FloatArray, late: FloatArray, first: FloatArray, last: FloatArray) -> bool:
+    """Return whether the means of each trajectory, (K, N) each, over both halves and over both ends are correlated.
+
+    A rare event in the middle of the run lies in both halves, but not at both ends.
+    """
+    tiny = ROUNDING**2 * np.maximum(1.0, np.abs(early).max()) ** 2
+    alike, chance = max(ALIKE, CHANCE / np.sqrt(len(early))), max(ENDS_ALIKE, 0.5 * CHANCE / np.sqrt(len(early)))
+    return bool(np.any(_correlated(early, late, alike, tiny) & _correlated(first, last, chance, tiny)))
+
+
+def _correlated(x: FloatArray, y: FloatArray, least: float, tiny: float) -> BoolArray:
+    """Return which columns (N,) of values (K, N) have a correlation above the least one, and more than rounding.
+
+    The covariance is compared with the larger variance, since what is left of an event that decays is no memory.
+    """
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    size = np.maximum(np.mean(a**2, axis=0), np.mean(b**2, axis=0))
+    found: BoolArray = np.mean(a * b, axis=0) > least * size + tiny
+    return found
