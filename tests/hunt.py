@@ -133,8 +133,8 @@ def _serve(pipe: Any) -> None:
         except EOFError:
             return
         if case.activation not in warm:  # what is compiled has no part in the time
-            for n in (1, 2):
-                small = Case(case.activation, ((-0.25,) * n,) * n, (0.1,) * n, 0.5, 0.1, 0.1)
+            for n, inside in ((1, 0.1), (2, 0.1), (2, 0.0)):
+                small = Case(case.activation, ((-0.25,) * n,) * n, (0.1,) * n, 0.5, inside, 0.1)
                 for first in METHODS:
                     outcome(small, first)
             warm.add(case.activation)

@@ -17,6 +17,7 @@ from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
 
+VANISHED = 1e-200  # variance whose third power, which third cumulants are compared with, is next to underflow
 DEPTH = 5  # differences of moves that Anderson mixing combines
 WEIGHT = 0.7  # share of a move that is made: modes that overshoot their limit decay as those that fall short of it do
 RUNAWAY = 1e3  # relative change in an iteration, from which the state is taken to diverge
@@ -78,7 +79,7 @@ def solve(
     closure = CumulantClosure.of(net, noise, u)
     law = gaussian_closure.solve(net, noise, u, start)
     gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])
-    if not law.converged or not law.covariance.any():
+    if not law.converged or np.max(np.diag(law.covariance)) <= VANISHED:
         return replace(_law(gaussian, gaussian, 0.0, 0), converged=law.converged, message=law.message)
     for depth in (DEPTH, 0):  # where mixing goes astray, plain iteration may not
         state, residual, k, settled = _relax(closure, gaussian, tolerance, most, Anderson(depth, WEIGHT))

@@ -22,7 +22,7 @@ from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.state_range import require_bounded
-from ctrnn_theory.support.arguments import positive_number
+from ctrnn_theory.support.arguments import LARGEST, positive_number
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
@@ -148,6 +148,8 @@ def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution
 def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
     """Return a box that holds the Gaussian closure's laws about every stable fixed point, or else from the start."""
     starts: list[Any] = [point.state for point in fixed_points(net, u) if point.stable] or [start]
+    if (farthest := max((float(np.max(np.abs(at))) for at in starts if at is not None), default=0.0)) > LARGEST:
+        raise NotApplicable(f"Fokker–Planck is for states of up to {LARGEST:g} in size; a fixed point has {farthest:g}")
     laws = []
     for begin in starts:
         try:

@@ -1,5 +1,7 @@
 """The closure at the third cumulant: an order better than the Gaussian closure, and never silently wrong."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -181,3 +183,12 @@ def test_growth_without_bound_is_an_error():
 def test_refused_options(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):
         solve(CTRNN.single(0.5), Noise(inside=0.1), **{name: value})
+
+
+def test_a_variance_next_to_underflow_has_no_third_cumulants():
+    """f' is e^{-346} where the neuron is, so that the third power of its deviation is 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        law = solve(CTRNN.single(6.91e-06, 18.6, "erf", 0.0531), Noise(3.83e-08))
+    assert law.converged
+    np.testing.assert_allclose(law.mean, 1.0)

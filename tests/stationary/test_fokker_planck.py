@@ -371,3 +371,9 @@ def test_saturated_neurons_are_refused_without_a_warning():
         warnings.simplefilter("error")
         with pytest.raises(NotApplicable, match="diffusion must connect the cells"):
             predict(net, Noise(0.00173), method="fokker_planck")
+
+
+def test_states_beyond_what_a_start_may_be_are_refused():
+    net = CTRNN(np.zeros((2, 2)), [46000.0, 3.31], "relu2", 0.1)
+    with pytest.raises(NotApplicable, match=r"for states of up to 1e\+09 in size; a fixed point has 2.116e\+09"):
+        predict(net, Noise(0.1), method="fokker_planck")
