@@ -20,7 +20,7 @@ from ctrnn_theory.stationary import METHODS
 
 Array = np.ndarray
 LIMIT = 5  # seconds of processor time a method may take
-GRIDS, GRID_LIMITS = ("exact", "fokker_planck"), {2: 10, 3: 60}  # the same for grids, by the number of neurons
+GRIDS, GRID_LIMITS = ("exact", "fokker_planck"), {2: 10, 3: 180}  # the same for grids; three neurons may take minutes
 SLOWED = 20.0  # times as long by the clock, on a machine that does other things
 SIMULATED = 1e-3  # γ from which a network is simulated: it takes some hundred time constants 1/γ at the least
 OPTIONS: dict[str, dict[str, Any]] = {"simulation": {"trajectories": 128, "workers": 1}}
