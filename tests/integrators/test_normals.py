@@ -263,14 +263,14 @@ def test_sides(sample):
 
 
 def test_tails():
-    """Of 1e8 variates 6334 are expected beyond four standard deviations, 57 beyond five."""
+    """There should be 6334 of 1e8 variates beyond four standard deviations, 57 beyond five."""
     assert np.all(tails_p(6, 1e8, [4.0, 5.0]) > CHANCE)
     assert np.all(tails_p(6, 1e8, [4.0, 5.0], limit=3.9) < CHANCE)  # negative control
 
 
 @pytest.mark.slow
 def test_far_tails():
-    """Of 1e10 variates 20 are expected beyond six standard deviations, so that none at all would be seen."""
+    """There should be 20 of 1e10 variates beyond six standard deviations, so that none at all would be seen."""
     levels = [4.0, 5.0, 5.5, 6.0]
     assert np.all(tails_p(61, 1e10, levels) > CHANCE)
     assert np.array_equal(tails_p(61, 1e10, levels, limit=5.5) > CHANCE, [True, True, False, False])

@@ -279,26 +279,26 @@ def test_state_takes_the_place_of_generations(tmp_path, name, after):
     """The search goes on to the last bit from arrays that were in a file, and repeats nothing."""
     x0, bounds, more = STATES[name]
     options = {"maxiter": 40, "resample": True} | more
-    states, told = [], []
+    states, reported = [], []
 
     def keep(intermediate_result):
         if intermediate_result.nit == after:
             states.append(intermediate_result.state())
 
     def fun(x, generation):
-        told.append(generation)
+        reported.append(generation)
         return np.sum((x - 1.0) ** 2, axis=0) + np.random.default_rng(generation).standard_normal()
 
     whole = search(fun, x0, bounds, keep, vectorized=True, **options)
     np.savez(tmp_path / "state.npz", **states[0])
-    told.clear()
+    reported.clear()
     with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
         again = search(
             fun, x0, bounds, vectorized=True, history=whole.history[: after + 2], state=dict(state), **options
         )
     same(again, whole)
     assert again.sigma == whole.sigma
-    assert told == list(range(after + 2, 41))  # the last one is of the mean
+    assert reported == list(range(after + 2, 41))  # the last one is of the mean
 
 
 def test_state_of_another_search_is_refused():

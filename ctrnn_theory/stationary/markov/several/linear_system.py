@@ -58,6 +58,8 @@ class System:
             return lu_solve(self.factors, np.full(n, 1.0 / n), trans=1, check_finite=False)
         first = self.down.adjoint(self.coarse.law())
         change = self.rows.adjoint(first) - first
+        if not change.any():
+            return first
         accuracy = self.coarse.accuracy * float(np.linalg.norm(first) / np.linalg.norm(change))
         return first + self._iterate(
             lambda w: w - self.rows.adjoint(w) + np.sum(w) / n, self._precondition_law, change, accuracy
