@@ -2,6 +2,8 @@
 
 activation
     The class :class:`Activation`, and the function that makes one.
+group
+    Activations that differ between neurons.
 library, builtin
     The built-in activations, and how they are loaded.
 piece, shape_features
@@ -17,7 +19,8 @@ Public are the names below; all else is private to the package.
 """
 
 from ctrnn_theory.activations.activation import Activation, Kink, activation
+from ctrnn_theory.activations.group import ActivationGroup
 from ctrnn_theory.activations.library import BUILTIN
 from ctrnn_theory.activations.piece import Piece
 
-__all__ = ["BUILTIN", "Activation", "Kink", "Piece", "activation"]
+__all__ = ["BUILTIN", "Activation", "ActivationGroup", "Kink", "Piece", "activation"]

@@ -6,14 +6,15 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation, activation
-from ctrnn_theory.model.noise import SITES, Noise, check_gamma
-from ctrnn_theory.support.arguments import float_array, positive_integer, real_array, real_number, shown
+from ctrnn_theory.activations import Activation, ActivationGroup
+from ctrnn_theory.activations.group import activations, members
+from ctrnn_theory.model.noise import Noise, check_gamma
+from ctrnn_theory.support.arguments import choice, float_array, positive_integer, real_array, real_number, shown
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.floating import guarded
@@ -22,9 +23,12 @@ from ctrnn_theory.support.results import Readable, counted, plain, root_mean_squ
 from ctrnn_theory.support.types import FloatArray
 
 ARRAYS = ("W", "b", "W_in", "W_out", "b_out")
-FORMAT = 1  # version of the file; it is raised when older readers would misread a new file
+FORMAT = 2  # version of the file; it is raised when older readers would misread a new file
+FIRST = 1  # version of a file that older readers read as well: rate form, one γ and one activation
 MAX_BYTES = 1 << 28  # bytes of the arrays in a file, unless the caller allows more
 MAX_HEADER = 1 << 20  # bytes of the header of a file
+Form = Literal["rate", "voltage"]
+FORMS: tuple[Form, ...] = ("rate", "voltage")
 MOST_EIGENVALUES = 200  # neurons up to which a repr computes the eigenvalues of W, which takes some 20 ms
 
 
@@ -33,7 +37,10 @@ MOST_EIGENVALUES = 200  # neurons up to which a repr computes the eigenvalues of
 class CTRNN(Readable):
     """A continuous-time recurrent network that takes Euler–Maruyama steps.
 
-    One step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, its output is ``z = W_out h + b_out``.
+    One step of a network in *rate* form is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, and its
+    output is ``z = W_out h + b_out``. In *voltage* form the state is a potential v whose rate is f(v). A step is
+    ``v' = (1-γ) v + γ (W f(v + σ_in ξ) + W_in u + b + σ_out η)``, and the output ``z = W_out f(v) + b_out``. Methods
+    call the state h in either form. :class:`~ctrnn_theory.Noise` lists the other kinds of noise.
 
     Parameters
     ----------
@@ -43,13 +50,15 @@ class CTRNN(Readable):
         Bias vector (N,); a single number is given to every neuron.
     activation
         Activation function f: an :class:`~ctrnn_theory.Activation`, or an argument of
-        :func:`~ctrnn_theory.activation`.
+        :func:`~ctrnn_theory.activation`; or a list of N of them, one for each neuron.
     gamma
-        Step over time constant, γ = Δt/τ, in (0, 1].
+        Step over time constant, γ = Δt/τ, in (0, 1]: a number, or an array (N,).
     W_in
         Input weights (N, K), or None for a network without input.
     W_out, b_out
         Output weights (P, N) and output bias (P,), or None for a network without a readout.
+    form
+        "rate" or "voltage".
 
     Raises
     ------
@@ -65,22 +74,28 @@ class CTRNN(Readable):
     b: 0.1 to 0.2
     >>> net.preactivation([1.0, 0.0])
     array([0.1, 0.7])
+    >>> CTRNN([[0.0, -0.5], [0.5, 0.0]], 0.1, ["relu", "tanh"], gamma=[0.1, 0.2], form="voltage")
+    CTRNN: relu and tanh, voltage form, 2 neurons, gamma = 0.1 to 0.2
+    W: root mean square 0.3536, spectral radius 0.5
+    b: 0.1 to 0.1
     """
 
     W: FloatArray
     """Recurrent weights (N, N)."""
     b: FloatArray
     """Bias vector (N,)."""
-    activation: Activation = field(default="relu")  # type: ignore[assignment]  # __post_init__ turns text into one
-    """Activation function f, the same for every neuron."""
-    gamma: float = 0.1
-    """Step over time constant, γ = Δt/τ, in (0, 1]."""
+    activation: Activation | ActivationGroup = field(default="relu")  # type: ignore[assignment]  # made in __post_init__
+    """Activation function f of every neuron, or the group of them where neurons differ."""
+    gamma: float | FloatArray = 0.1
+    """Step over time constant, γ = Δt/τ, in (0, 1]: a number, or (N,) where neurons differ."""
     W_in: FloatArray | None = None
     """Input weights (N, K), or None."""
     W_out: FloatArray | None = None
     """Output weights (P, N), or None."""
     b_out: FloatArray | None = None
     """Output bias (P,), or None."""
+    form: Form = "rate"
+    """"rate", or "voltage" for a network whose state is a potential."""
 
     def __post_init__(self) -> None:
         W = real_array("W", self.W)
@@ -90,8 +105,9 @@ class CTRNN(Readable):
         values: dict[str, Any] = {
             "W": W,
             "b": real_array("b", np.full(n, b) if b.ndim == 0 else b, (n,)),
-            "activation": activation(self.activation),
-            "gamma": check_gamma(self.gamma),
+            "activation": activations(self.activation, n),
+            "gamma": check_gammas(self.gamma, n),
+            "form": choice("form", self.form, FORMS),
         }
         if self.W_in is not None:
             values["W_in"] = real_array("W_in", self.W_in, (n, None))
@@ -121,6 +137,21 @@ class CTRNN(Readable):
         """Number of neurons N."""
         return int(self.W.shape[0])
 
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Activation of each neuron, of which there are N."""
+        return members(self.activation, self.n)
+
+    @property
+    def gammas(self) -> FloatArray:
+        """γ of each neuron, (N,)."""
+        return np.array(np.broadcast_to(self.gamma, (self.n,)))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all neurons have one γ and one activation."""
+        return isinstance(self.gamma, float) and isinstance(self.activation, Activation)
+
     def drive(self, u: ArrayLike | None = None) -> FloatArray:
         """Return the input current W_in u + b, shape (N,), of a constant input u of shape (K,)."""
         if u is None:
@@ -130,14 +161,28 @@ class CTRNN(Readable):
         return self.b + self.W_in @ real_array("u", u, (self.W_in.shape[1],))
 
     def preactivation(self, h: ArrayLike, u: ArrayLike | None = None) -> FloatArray:
-        """Return the pre-activation a = W h + W_in u + b, shape (..., N), of states h of shape (..., N)."""
+        """Return the pre-activation, shape (..., N), of states h of shape (..., N).
+
+        It is a = W h + W_in u + b in rate form, and the state itself in voltage form.
+        """
+        states = self._states(h)
+        drive = self.drive(u)
+        return states if self.form == "voltage" else states @ self.W.T + drive
+
+    def rate(self, h: ArrayLike) -> FloatArray:
+        """Return the rates (..., N) of states h (..., N): the states themselves, or f(v) in voltage form."""
+        states = self._states(h)
+        rates: FloatArray = self.activation(states) if self.form == "voltage" else states
+        return rates
+
+    def _states(self, h: ArrayLike) -> FloatArray:
         states = float_array("h", h)
         if states.shape[-1:] != (self.n,):
             raise ValueError(f"h must have shape (..., {self.n}); got {states.shape}")
-        return states @ self.W.T + self.drive(u)
+        return states
 
     def output(self, h: ArrayLike) -> FloatArray:
-        """Return the output W_out h + b_out (..., P) of states h (..., N).
+        """Return the output (..., P) of states h (..., N): W_out h + b_out, or W_out f(v) + b_out in voltage form.
 
         Raises
         ------
@@ -146,7 +191,7 @@ class CTRNN(Readable):
         """
         if self.W_out is None:
             raise ValueError("net must have W_out for an output; got None")
-        z: FloatArray = float_array("h", h) @ self.W_out.T
+        z: FloatArray = self.rate(h) @ self.W_out.T
         return z if self.b_out is None else z + self.b_out
 
     def start_state(self, start: ArrayLike | None = None) -> FloatArray:
@@ -159,7 +204,9 @@ class CTRNN(Readable):
     def title(self) -> str:
         """One line on the activation, the size and γ."""
         size = f"w = {self.W[0, 0]:g}, b = {self.b[0]:g}" if self.n == 1 else f"{self.n} neurons"
-        return f"{self.activation.name}, {size}, gamma = {self.gamma:g}"
+        form = "" if self.form == "rate" else ", voltage form"
+        gamma = f"{self.gamma:g}" if isinstance(self.gamma, float) else f"{self.gamma.min():g} to {self.gamma.max():g}"
+        return f"{self.activation.name}{form}, {size}, gamma = {gamma}"
 
     def _headline(self) -> str:
         return self.title
@@ -180,7 +227,13 @@ class CTRNN(Readable):
     def to_dict(self) -> dict[str, Any]:
         """Return activation, γ and arrays as plain Python objects that JSON can hold; arrays become lists."""
         arrays = {name: plain(getattr(self, name)) for name in ARRAYS if getattr(self, name) is not None}
-        return {"activation": self.activation.text, "gamma": self.gamma, **arrays}
+        return {**self._header(), **arrays}
+
+    def _header(self) -> dict[str, Any]:
+        f = self.activation
+        texts = f.text if isinstance(f, Activation) else [one.text for one in f.members]
+        form = {} if self.form == "rate" else {"form": self.form}
+        return {"activation": texts, "gamma": plain(self.gamma), **form}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an ``.npz`` file of plain arrays and a JSON header.
@@ -197,7 +250,8 @@ class CTRNN(Readable):
         ValueError
             If the name is that of a folder, or of a file in a folder that does not exist.
         """
-        header = {"format": FORMAT, "activation": self.activation.text, "gamma": self.gamma}
+        version = FIRST if self.uniform and self.form == "rate" else FORMAT
+        header = {"format": version, **self._header()}
         arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
         with atomically(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, header=np.array(json.dumps(header)), **arrays)
@@ -237,14 +291,29 @@ def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
     if file["header"].ndim or file["header"].nbytes > MAX_HEADER:
         raise ValueError("its header must be a text")
     header = json.loads(str(file["header"]))
-    kinds: dict[str, Any] = {"format": int, "activation": str, "gamma": float}
-    for name, kind in kinds.items():
-        if not isinstance(header, dict) or type(header.get(name)) is not kind:
-            raise ValueError(f"its header must hold {name}, of type {kind.__name__}")
+    if not isinstance(header, dict) or type(header.get("format")) is not int:
+        raise ValueError("its header must hold format, of type int")
     if header["format"] > FORMAT:
         raise ValueError(f"it has format {header['format']}, this version reads up to {FORMAT}")
+    kinds: dict[str, Any] = {"activation": str, "gamma": float}
+    for name, kind in kinds.items():
+        value = header.get(name)
+        if type(value) is not kind and not (header["format"] > FIRST and type(value) is list):
+            raise ValueError(f"its header must hold {name}, of type {kind.__name__}")
+    form = {"form": header["form"]} if header["format"] > FIRST and "form" in header else {}
     arrays = {name: file[name] for name in ARRAYS if name in file}
-    return {"activation": header["activation"], "gamma": header["gamma"], **arrays}
+    return {"activation": header["activation"], "gamma": header["gamma"], **form, **arrays}
+
+
+def check_gammas(gamma: Any, n: int) -> float | FloatArray:
+    """Return γ of n neurons as a number if it is one for all, or as an array (n,)."""
+    if np.ndim(gamma) == 0:
+        return check_gamma(gamma)
+    array = real_array("gamma", gamma, (n,))
+    wrong = (array <= 0.0) | (array > 1.0)
+    if wrong.any():
+        raise ValueError(f"gamma must be in (0, 1]; got {array[wrong][0]}")
+    return float(array[0]) if np.all(array == array[0]) else array
 
 
 def check_network(net: Any) -> None:
@@ -258,7 +327,6 @@ def check_model(net: Any, noise: Any, u: ArrayLike | None = None, start: Any = N
     check_network(net)
     if not isinstance(noise, Noise):
         raise ValueError(f"{name} must be a Noise; got {shown(noise)}")
-    for site in SITES:
-        noise.factor(site, net.n)
+    noise.check(net.n)
     net.drive(u)
     net.start_state(start)
