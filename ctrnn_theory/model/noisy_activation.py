@@ -34,7 +34,7 @@ class NoisyActivation:
 
     def width(self, a: ArrayLike) -> FloatArray:
         """Return s(α) of pre-activations (..., N)."""
-        width: FloatArray = np.hypot(self.std, np.asarray(self.gain) * a)
+        width: FloatArray = np.hypot(self.std, np.multiply(self.gain, a))
         return width
 
     def value(self, a: ArrayLike) -> FloatArray:
@@ -47,7 +47,7 @@ class NoisyActivation:
         s = self.width(a)
         slope: FloatArray = self.f.smoothed(a, s, 1)
         if np.any(self.gain):
-            slope = slope + np.square(self.gain) * a * self.f.smoothed(a, s, 2)
+            slope = slope + np.square(self.gain) * np.asarray(a) * self.f.smoothed(a, s, 2)
         return slope
 
     def variance(self, a: ArrayLike) -> FloatArray:

@@ -51,6 +51,8 @@ class StationaryLaw(Drawn, picture="law"):
     """Wall-clock time of the call."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Further results of this method, such as its estimated error; see its docstring."""
+    rates: FloatArray | None = None
+    """Mean rates E f(v) (N,) of a network in voltage form, whose state is v; None where the state is the rate."""
 
     def __post_init__(self) -> None:
         """Make the covariance exactly symmetric, which products of matrices do not guarantee.
@@ -71,19 +73,26 @@ class StationaryLaw(Drawn, picture="law"):
         std: FloatArray = np.sqrt(np.diag(self.covariance))
         return std
 
+    @property
+    def rate(self) -> FloatArray:
+        """Stationary mean of the rates, shape (N,): E f(v) in voltage form, and the mean of the state in rate form."""
+        return self.mean if self.rates is None else self.rates
+
     def _headline(self) -> str:
         end = "" if self.converged else ", not converged"
         return f"{self.method}, {counted(len(self.mean), 'neuron')}, {self.seconds:.3g} s{end}"
 
     def _parts(self, few: int) -> Iterator[str | Table]:
-        yield neuron_table({"mean": self.mean, "standard error": self.standard_error, "std": self.std}, few)
+        columns = {"mean": self.mean, "standard error": self.standard_error, "std": self.std, "rate": self.rates}
+        yield neuron_table(columns, few)
         if self.message:
             yield self.message
 
     def to_dict(self) -> dict[str, Any]:
         """Return the law without its details as plain Python objects that JSON can hold; NaN becomes None."""
         names = ("method", "mean", "covariance", "standard_error", "converged", "message", "seconds")
-        return {name: plain(getattr(self, name)) for name in names}
+        rate = {} if self.rates is None else {"rate": plain(self.rates)}
+        return {**{name: plain(getattr(self, name)) for name in names}, **rate}
 
     def _arrays(self) -> Arrays:
         return Arrays(
@@ -91,6 +100,7 @@ class StationaryLaw(Drawn, picture="law"):
                 "mean": ("neuron", self.mean),
                 "standard_error": ("neuron", self.standard_error),
                 "covariance": (("neuron", "other"), self.covariance),
+                "rate": ("neuron", self.rates),
             },
             {},
         )
