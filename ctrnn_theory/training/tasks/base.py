@@ -23,10 +23,10 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.model import Model as Model
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
-from ctrnn_theory.training.tasks.trials import Model as Model
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
@@ -157,7 +157,7 @@ class OpenLoop(Task):
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         episode = self.drawn(key)
         count = self.repeats * episode.u.shape[1]
-        cost, _ = run_open(*model[:4], lanes(episode, count), key, workers)
+        cost, _ = run_open(model, lanes(episode, count), key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
@@ -165,7 +165,7 @@ class OpenLoop(Task):
         episode = self.drawn(key)
         conditions = episode.u.shape[1]
         count = repeats * conditions
-        cost, out = run_open(*Model.of(net, noise), lanes(episode, count), key, workers, record=True)
+        cost, out = run_open(Model.of(net, noise), lanes(episode, count), key, workers, record=True)
         used = np.flatnonzero(episode.w)
         z = out[0][used][..., :count].reshape(used.size, -1, repeats, conditions).transpose(2, 3, 0, 1)
         y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used].transpose(1, 0, 2)
@@ -205,7 +205,10 @@ class OpenLoop(Task):
         ------
         ValueError
             If the covariances do not fit into memory.
+        NotApplicable
+            For kinds of networks or noise that the closure of a task does not take.
         """
+        model.require("the closure of a task")
         weights, n = model.weights, model.weights.W.shape[-1]
         S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
         if short := shortage(8.0 * MATRICES * S * C * n**2):
@@ -294,7 +297,7 @@ class ClosedLoop(Task):
 
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         count = self.repeats * self._checked_starts().shape[1]
-        cost, _ = run_closed(*model, self._checked_world(), self._lanes(count), self.steps, key, workers)
+        cost, _ = run_closed(model, self._checked_world(), self._lanes(count), self.steps, key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
@@ -312,7 +315,7 @@ class ClosedLoop(Task):
         """Return the cost (L,) of trials and the states (T + 1, D, L) of their worlds."""
         start = self._lanes(trials)
         world = self._checked_world()
-        cost, out = run_closed(*Model.of(net, noise), world, start, self.steps, key, workers, record=True)
+        cost, out = run_closed(Model.of(net, noise), world, start, self.steps, key, workers, record=True)
         return cost[0, :trials], out[0, :, :, :trials]
 
     def _lanes(self, trials: int) -> FloatArray:

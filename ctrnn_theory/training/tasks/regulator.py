@@ -94,7 +94,7 @@ class Regulator(OpenLoop):
         losses = []
         for W, b, _, W_out, b_out in zip(*model.weights, strict=True):
             try:
-                law = predict(CTRNN(W, b, model.f, model.gamma), model.noise, method=method)
+                law = predict(CTRNN(W, b, model.f, model.gamma, form=model.form), model.noise, method=method)
             except (Divergence, NotApplicable):
                 losses.append(np.inf)
                 continue
