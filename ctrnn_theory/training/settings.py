@@ -20,7 +20,6 @@ from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.model import Model
 from ctrnn_theory.training.tasks import TASKS, Task
 
-
 NOTHING: Any = None
 """Weights of the model whose kind is looked at."""
 
@@ -57,17 +56,17 @@ class Settings:
         task.layout(self.neurons)
         if not isinstance(self.loss, str) or self.loss not in task.losses_by:
             raise ValueError(f"loss must be one of {', '.join(task.losses_by)} for {task.name}; got {shown(self.loss)}")
-        if self.loss != "simulation":
-            try:
-                Model(self.activation, self.gamma, NOTHING, self.noise, self.form).require(f"a loss by {self.loss}")
-            except NotApplicable as reason:
-                raise ValueError(f"loss must be simulation, since {reason}") from None
         if task.gamma not in (None, check_gamma(self.gamma)):
             raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {self.gamma:g}")
         if not isinstance(self.noise, Noise):
             raise ValueError(f"noise must be a Noise; got {shown(self.noise)}")
         self.noise.check(self.neurons)
         choice("form", self.form, FORMS)
+        model = Model(self.activation, self.gamma, NOTHING, self.noise, self.form)
+        try:
+            model.require(f"a loss by {self.loss}", *task.kinds_taken(self.loss))
+        except NotApplicable as reason:
+            raise ValueError(f"loss must be simulation, since {reason}") from None
         positive_number("step", self.step)
         if positive_integer("popsize", self.popsize) < 2:
             raise ValueError("popsize must be at least 2; got 1")

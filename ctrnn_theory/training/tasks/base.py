@@ -13,6 +13,7 @@ from numba import config
 from numba.core.dispatcher import Dispatcher
 
 from ctrnn_theory.dynamics.step import BOUND
+from ctrnn_theory.model.kinds import Kind
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import closure_step
@@ -23,6 +24,7 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.model import TAKEN
 from ctrnn_theory.training.model import Model as Model
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
 from ctrnn_theory.training.tasks.episode import Episode as Episode
@@ -96,6 +98,10 @@ class Task(ABC):
             size = int(np.prod(layout.shapes[name]))
             parts.append(rng.standard_normal(size) / np.sqrt(scale[name]) if name in scale else np.zeros(size))
         return np.concatenate(parts)
+
+    def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
+        """Return the kinds of networks and noise that a loss by one of `losses_by` takes."""
+        return TAKEN if loss == "simulation" else ()
 
     @abstractmethod
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
