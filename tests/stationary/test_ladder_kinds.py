@@ -1,6 +1,6 @@
 """Every method on every kind of network and noise, against the simulation; and which kinds a method refuses.
 
-As in little white noise, all methods agree to leading order. A kind that a method does not take is refused with a reason.
+As in little white noise, all methods agree to leading order. What a method does not take it refuses with a reason.
 """
 
 from functools import cache
