@@ -39,6 +39,11 @@ class Model(NamedTuple):
         require("a task", net, noise, *TAKEN)
         return cls(net.activations[0], net.gamma, weights_of(net), noise, net.form)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the networks are in rate form with one γ, and their noise is white and additive."""
+        return isinstance(self.gamma, float) and self.form == "rate" and not any(noise_kinds(self.noise))
+
     def require(self, way: str, *taken: Kind) -> None:
         """Raise NotApplicable if a way to compute the loss does not take the networks' form or their noise."""
         voltage: tuple[Kind, ...] = ("voltage",) if self.form == "voltage" else ()

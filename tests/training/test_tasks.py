@@ -133,17 +133,17 @@ def test_trials_are_those_of_the_loss():
 
 
 @pytest.mark.parametrize("name", [name for name in NOISES if name != "none"])
-@pytest.mark.parametrize("f", ["relu", "softplus"])
-def test_loss_by_closure_is_that_of_the_law_in_time(name, f):
+@pytest.mark.parametrize(("f", "form"), [("relu", "rate"), ("softplus", "rate"), ("relu", "voltage")])
+def test_loss_by_closure_is_that_of_the_law_in_time(name, f, form):
     """Squared bias and variance against `evolve`, one condition at a time."""
     task = Function(conditions=3, steps=12)
     layout, x = networks(task, 3, 2)
-    model = Model(activation(f), 0.3, layout.weights(x), NOISES[name])
+    model = Model(activation(f), 0.3, layout.weights(x), NOISES[name], form)
     episode = task.episode(None)
     expected = task.expected(model, episode)
     assert np.sum(expected, axis=0) == pytest.approx(task.predicted(model, KEY), rel=1e-14)
     for s in range(2):
-        net = layout.network(x[:, s], f, 0.3)
+        net = layout.network(x[:, s], f, 0.3, form)
         bias = variance = 0.0
         for c in range(3):
             law = evolve(net, NOISES[name], u=episode.u[0, c], steps=12)

@@ -8,7 +8,6 @@ the scale where s(α) bends, and near kinks of f, on the scale of s(α) there; p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 

@@ -17,6 +17,7 @@ from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, times
 from ctrnn_theory.support.types import FloatArray
 
+
 @dataclass(frozen=True, eq=False)
 class Response:
     """What the activation makes of Gaussian states: the moments of f(x), x ~ N(a, S)."""

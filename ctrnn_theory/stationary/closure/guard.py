@@ -65,9 +65,7 @@ def _settled(
     J = closures.jacobian(at.slope)
     kick = closures.drift(end.mean, closures.spread(start)) - at.mean
     shift = np.linalg.solve(np.where(stable[:, None, None], J, np.eye(J.shape[-1])), kick[..., None])[..., 0]
-    small: BoolArray = np.all(
-        np.abs(times(closures.read, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1
-    )
+    small: BoolArray = np.all(np.abs(times(closures.read, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1)
     return small
 
 

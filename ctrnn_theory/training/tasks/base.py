@@ -16,10 +16,8 @@ from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.kinds import Kind
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import closure_step
 from ctrnn_theory.support.arguments import float_array, integer, positive_integer, real_array, shown
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
@@ -27,12 +25,12 @@ from ctrnn_theory.training.layout import Layout
 from ctrnn_theory.training.model import TAKEN
 from ctrnn_theory.training.model import Model as Model
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
+from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
-MATRICES = 10  # matrices (N, N) of a condition that a step of the closure holds at once
 
 
 @guarded
@@ -101,7 +99,7 @@ class Task(ABC):
 
     def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
         """Return the kinds of networks and noise that a loss by one of `losses_by` takes."""
-        return TAKEN if loss == "simulation" else ()
+        return TAKEN
 
     @abstractmethod
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
@@ -194,9 +192,10 @@ class OpenLoop(Task):
         means, variances = [], []
         for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
             if w > 0.0:
-                means.append((W_out @ mean[..., None])[..., 0] + b_out)
                 lost = np.all(mean == BOUND, axis=-1)
-                variances.append(np.where(lost, np.inf, np.sum((W_out @ V) * W_out, axis=(-2, -1))))
+                rate, C = rate_moments(model, mean, V)
+                means.append((W_out @ rate[..., None])[..., 0] + b_out)
+                variances.append(np.where(lost, np.inf, np.sum((W_out @ C) * W_out, axis=(-2, -1))))
         return np.array(means), np.array(variances)
 
     def course(
@@ -211,27 +210,8 @@ class OpenLoop(Task):
         ------
         ValueError
             If the covariances do not fit into memory.
-        NotApplicable
-            For kinds of networks or noise that the closure of a task does not take.
         """
-        model.require("the closure of a task")
-        weights, n = model.weights, model.weights.W.shape[-1]
-        S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
-        if short := shortage(8.0 * MATRICES * S * C * n**2):
-            raise ValueError(f"the covariances of {C} conditions and {n} neurons must fit into memory; {short}")
-        square = levels[:, None, None, None] ** 2
-        inside, outside = (square * model.noise.covariance(site, n) for site in ("inside", "outside"))
-        mean, V, lost = np.zeros((S, C, n)), np.zeros((S, C, n, n)), np.zeros((S, C), dtype=bool)
-        yield mean, V
-        for t in range(episode.w.size):
-            if t < len(episode.u):
-                drive = weights.b[:, None] + episode.u[t] @ np.swapaxes(weights.W_in, 1, 2)
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean, V = closure_step(model.f, weights.W[:, None], model.gamma, drive, inside, outside, mean, V)
-            variance = np.diagonal(V, axis1=-2, axis2=-1)
-            lost |= ~np.all((np.abs(mean) < BOUND) & (variance < BOUND**2), axis=-1)
-            mean[lost], V[lost] = BOUND, 0.0
-            yield mean, V
+        return course(model, episode, levels)
 
 
 def expected_loss(episode: Episode, mean: FloatArray, variance: FloatArray) -> FloatArray:
