@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.neurons import Neurons
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
@@ -53,6 +54,7 @@ def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: Ar
     >>> print(after.mean.round(6), after.covariance.round(6))
     [0.211614] [[0.009975]]
     """
+    require("gaussian_closure", net, noise)
     V = real_array("covariance", covariance, (net.n, net.n))
     size = np.max(np.abs(V))
     if np.max(np.abs(V - V.T)) > 1e-9 * size or np.linalg.eigvalsh(V)[0] < -1e-9 * size:
@@ -114,6 +116,7 @@ def solve(
         positive_number("tolerance", tolerance),
         positive_integer("max_iterations", max_iterations),
     )
+    require("gaussian_closure", net, noise)
     closure = GaussianClosure.of(net, noise, u)
     end = settle(closure, Moments.point(net.start_state(start)[None]), tolerance, max_iterations)
     if end.growing:

@@ -13,6 +13,7 @@ from ctrnn_theory.analysis.evolution.result import Evolution
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
@@ -124,6 +125,7 @@ def evolve(
     """
     follow = loaded(_evolving().choose(method).evolution)
     check_model(net, noise)
+    require(method, net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     report = reporter(progress)
     Options.of(follow, ARGUMENTS).check(method, options)
