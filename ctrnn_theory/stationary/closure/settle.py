@@ -9,7 +9,7 @@ import numpy as np
 
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.stationary.closure.chords import chords
-from ctrnn_theory.stationary.closure.gaussian_step import MANY, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import MANY, ClosureMap, Rate
 from ctrnn_theory.stationary.closure.guard import NEAR, settled, walks_to
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, semidefinite
 from ctrnn_theory.stationary.closure.newton import Root, newton, no_negative_variance
@@ -52,7 +52,7 @@ class SettledMoments:
 
 
 def settle(
-    closures: GaussianClosure, start: Moments, tolerance: float = TOLERANCE, most: int = MOST_STRIDES
+    closures: ClosureMap, start: Moments, tolerance: float = TOLERANCE, most: int = MOST_STRIDES
 ) -> SettledMoments:
     """Follow closures from states (B, N), (B, N, N) to where they settle, for at most so many strides."""
     with np.errstate(all="ignore"):
@@ -108,7 +108,7 @@ class _Window:
 class _Paths:
     """The paths under way, and what is known of each."""
 
-    def __init__(self, closures: GaussianClosure, start: Moments, tolerance: float) -> None:
+    def __init__(self, closures: ClosureMap, start: Moments, tolerance: float) -> None:
         count = len(start.mean)
         self.closures, self.tolerance, self.all = closures, tolerance, np.arange(count)
         self.state = Moments(start.mean.copy(), semidefinite(start.covariance))
@@ -118,9 +118,7 @@ class _Paths:
         self.residual = self.changes(self.all)
         self.settled, self.stable = np.zeros(count, bool), np.ones(count, bool)
         self.growing: dict[int, str] = {}
-        noise = np.sqrt(np.max(np.diagonal(closures.inside + closures.outside, axis1=1, axis2=2), axis=1))
-        put_in = np.max(np.abs(start.mean), axis=1) + np.max(np.abs(closures.drive), axis=1) + noise
-        self.put_in = put_in + abs(closures.f(0.0)) + 1.0
+        self.put_in = np.max(np.abs(start.mean), axis=1) + closures.put_in() + 1.0
         self.size = self.sizes(self.all)  # sizes of the states at the beginning of the window
         self.window = _Window(self.state)
 
@@ -188,7 +186,7 @@ class _Paths:
             self.accept(Root(found.state, good, residual, newton_steps), one, one)
 
     @staticmethod
-    def next_step(closure: GaussianClosure, state: Moments, rate: Rate) -> tuple[Moments, Rate]:
+    def next_step(closure: ClosureMap, state: Moments, rate: Rate) -> tuple[Moments, Rate]:
         """Return the state after a step of the map, and the rate there."""
         g = closure.gamma[:, None]
         state = Moments(state.mean + g * rate.mean, state.covariance + g[..., None] * rate.covariance)
@@ -217,7 +215,7 @@ class _Paths:
         """Return those of the active paths that are taken to grow for ever."""
         large = active[self.sizes(active) > self.put_in[active] * LARGE]
         large = large[self.sizes(large) > 2.0 * self.size[large]]
-        return large[self.closures[large].radius(self.rate.slope[large]) >= 1.0 - MARGIN]
+        return large[self.closures[large].growing(self.rate.slope[large], MARGIN)]
 
     def stuck(self, active: IntArray) -> BoolArray:
         """Return whether states start on a fixed point that is not stable, which the map does not leave."""
