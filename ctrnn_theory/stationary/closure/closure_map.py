@@ -62,6 +62,10 @@ class ClosureMap(ABC):
         """Return the maps of some networks."""
 
     @abstractmethod
+    def begin(self, state: Moments) -> Moments:
+        """Return the states (B, M), (B, M, M) that have the neurons' mean (B, N) and covariance (B, N, N)."""
+
+    @abstractmethod
     def driven_by(self, drive: FloatArray) -> Self:
         """Return the same map with another W_in u + b, (B, N)."""
 

@@ -120,6 +120,10 @@ class GaussianClosure(ClosureMap):
         w, inside, outside = (x[:, None, None] for x in (neurons.w, neurons.inside**2, neurons.outside**2))
         return cls(neurons.f, w, neurons.gamma, neurons.b[:, None], inside, outside)
 
+    def begin(self, state: Moments) -> Moments:
+        """Return the states themselves, which have no coloured sources."""
+        return state
+
     def driven_by(self, drive: FloatArray) -> Self:
         """Return the same map with another W_in u + b, (B, N)."""
         return replace(self, drive=drive)
