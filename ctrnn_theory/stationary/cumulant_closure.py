@@ -12,8 +12,8 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.chords import Anderson
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed
 from ctrnn_theory.stationary.closure.closure_map import ROUNDING
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
