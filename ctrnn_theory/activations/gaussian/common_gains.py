@@ -1,9 +1,9 @@
 """Covariances of f(α (1 + w) + β) between neurons that have more in common than α: noise w or β, or β with α.
 
-Given w_i = g_i u_i and w_j = g_j u_j, the arguments are jointly normal, so that E f_i f_j is an average over (u_i, u_j) of
-what the formulas for normal inputs give. With u_i and u_j of correlation ρ, and Q nodes of Gauss–Hermite quadrature each,
-the average is Σ_ab ω_a ω_b K(u_a, u_b) with Mehler's kernel K = Σ_{k<Q} ρᵏ h_k(u_a) h_k(u_b). At ρ = 1 it is δ_ab/ω_a, so
-that the rule is Gauss's rule for noise in common, and at ρ = 0 it is 1.
+Given w_i = g_i u_i and w_j = g_j u_j, the arguments are jointly normal, so that E f_i f_j is an average over (u_i, u_j)
+of what the formulas for normal inputs give. With u_i and u_j of correlation ρ, and Q nodes of Gauss–Hermite quadrature
+each, the average is Σ_ab ω_a ω_b K(u_a, u_b) with Mehler's kernel K = Σ_{k<Q} ρᵏ h_k(u_a) h_k(u_b). At ρ = 1 the kernel
+is δ_ab/ω_a, so that the rule is Gauss's rule for noise in common, and at ρ = 0 it is 1.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MOST = 4096  # neurons times nodes
 def common_covariances(f: Activation | ActivationGroup, x: Argument) -> FloatArray:
     """Return Cov(f_i, f_j) (B, N, N) off the diagonal.
 
-    It is good to rounding where f at N(α, Var(α + β)) is smooth on the scale of its multiplicative noise. Where a kink is
-    less smoothed than that, the error is some 1e-4 of the variance of f.
+    It is good to rounding where f, smoothed by Var(α + β), is smooth on the scale of the multiplicative noise. Where a
+    kink is less smoothed than that, the error is some 1e-4 of the variance of f.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def common_covariances(f: Activation | ActivationGroup, x: Argument) -> FloatArr
     nodes = FEW if n <= FEWER else MANY
     if n * nodes > MOST:
         raise NotApplicable(
-            f"noise inside that multiplies and is common or beside coloured noise is for {MOST // MANY} neurons at most;"
-            f" the network has {n}"
+            "multiplicative noise inside that is common, or beside coloured or correlated noise, is for"
+            f" {MOST // MANY} neurons at most; the network has {n}"
         )
     return np.stack([_one(f, x, k, nodes) for k in range(len(x.mean))])
 

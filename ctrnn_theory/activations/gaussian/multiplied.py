@@ -1,13 +1,14 @@
 """Moments of f(α (1 + w) + β) where α and β are jointly normal and noise w multiplies α.
 
-Given α, the argument is normal with mean μ(α) = α + E[β | α] and variance s(α)² = Var[β | α] + g² α², g² = Var w, so that
-averages are integrals of F(μ(α); s(α)) over α. With u the standard variate of α, the integrand is smooth but near α = 0, on
-the scale where s(α) bends, and near kinks of f, on the scale of s(α) there; panels halve towards both.
+Given α, the argument is normal with mean μ(α) = α + E[β | α] and variance s(α)² = Var[β | α] + g² α², g² = Var w, so
+that averages are integrals of F(μ(α); s(α)) over α. With u the standard variate of α, the integrand is smooth but near
+α = 0, on the scale where s(α) bends, and near kinks of f, on the scale of s(α) there; panels halve towards both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -172,20 +173,34 @@ class Inputs:
         average: FloatArray = np.sum(self.weight * values, axis=0)
         return average
 
+    @cached_property
+    def given(self) -> FloatArray:
+        """Mean F̃ of f given α (Q, K)."""
+        return self.f.smoothed(self.mu, self.s)
+
+    @cached_property
+    def slope_given(self) -> FloatArray:
+        """Mean of f' given α (Q, K)."""
+        return self.f.smoothed(self.mu, self.s, 1)
+
+    @cached_property
+    def gained_slope_given(self) -> FloatArray:
+        """Mean of (1 + w) f' given α (Q, K), which is that of f' + g² α f'' by Stein's identity in w."""
+        slope: FloatArray = self.slope_given + self.gain**2 * self.a * self.f.smoothed(self.mu, self.s, 2)
+        return slope
+
     def value(self) -> FloatArray:
         """Return E f (K,)."""
-        return self.average(self.f.smoothed(self.mu, self.s))
+        return self.average(self.given)
 
     def slopes(self) -> tuple[FloatArray, FloatArray]:
-        """Return E (1 + w) f' and E f', (K,) each: the former is E f' + g² E α f'', by Stein's identity in w."""
-        plain = self.average(self.f.smoothed(self.mu, self.s, 1))
-        return plain + self.gain**2 * self.average(self.a * self.f.smoothed(self.mu, self.s, 2)), plain
+        """Return E (1 + w) f' and E f', (K,) each."""
+        return self.average(self.gained_slope_given), self.average(self.slope_given)
 
     def variance(self) -> FloatArray:
         """Return Var f (K,): the mean of that given α, and the variance of the mean given α."""
-        given = self.f.smoothed(self.mu, self.s)
         inner = self.f.smoothed_variance(self.mu, self.s)
-        return self.average(inner + (given - self.average(given)) ** 2)
+        return self.average(inner + (self.given - self.value()) ** 2)
 
 
 def _nodes(
@@ -230,8 +245,7 @@ def _graded(centre: FloatArray, width: FloatArray) -> FloatArray:
 def separable_covariances(inputs: Inputs, x: Argument) -> FloatArray:
     """Return Cov(F̃(α_i), F̃(α_j)) (B, N, N), F̃ the mean given α, of neurons that have nothing in common but α."""
     S, std, n = x.own, inputs.std, x.own.shape[-1]
-    slope = inputs.f.smoothed(inputs.mu, inputs.s, 1)
-    slope = inputs.std * (slope + inputs.gain**2 * inputs.a * inputs.f.smoothed(inputs.mu, inputs.s, 2))
+    slope = inputs.std * inputs.gained_slope_given
     inverse = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0.0)
     u, weighted = np.ascontiguousarray(inputs.u.T), np.ascontiguousarray((inputs.weight * slope).T)
     orders = orders_for(largest_correlation(S, inverse), ORDERS)
@@ -254,7 +268,7 @@ def _conditioned(inputs: Inputs, x: Argument, k: int, i: int, j: int) -> float:
         return 0.0
     r = float(np.clip(x.own[k, i, j] / s1 / s2, -1.0, 1.0))
     u, weight = inputs.u[:, first], inputs.weight[:, first]
-    mine = inputs.f.members[first].smoothed(inputs.mu[:, first], inputs.s[:, first])
+    mine = inputs.given[:, first]
     parts = np.array([(1.0 - r) * (1.0 + r) * s2**2, 0.0, x.added[k, j, j]])
     count, f = len(u), inputs.f.members[second]
     other = Inputs.of(

@@ -26,9 +26,7 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, times, transform
-from ctrnn_theory.support.types import BoolArray, FloatArray
-
-POWER_STEPS = 200  # steps of the power method for the growth of a covariance
+from ctrnn_theory.support.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +105,11 @@ class AugmentedClosure(ClosureMap):
     def n(self) -> int:
         """Number N of neurons."""
         return self.read.shape[1]
+
+    @property
+    def multiplied(self) -> bool:
+        """Whether there is multiplicative noise."""
+        return bool(self.gain.any() or self.gain_inside.any())
 
     def begin(self, state: Moments) -> Moments:
         """Return the states with their sources, from the mean (B, N) and covariance (B, N, N) of the neurons alone."""
@@ -213,23 +216,6 @@ class AugmentedClosure(ClosureMap):
         """Return 1 - leak + E D H / γ (B, M, M)."""
         loop: FloatArray = np.eye(self.read.shape[-1]) - self.leak + self.write @ self._slopes(slope)
         return loop
-
-    def growing(self, slope: FloatArray, margin: float) -> BoolArray:
-        """Return whether mean or covariance grow at these slopes: noise that multiplies may let the latter do so alone.
-
-        The covariance of a linear f follows V → A V Aᵀ + E [R ∘ (D H V Hᵀ D)] Eᵀ. The map is positive, and the power
-        method begins at a positive matrix.
-        """
-        grows = super().growing(slope, margin)
-        A, DH, g = self.response(slope), self._slopes(slope), self.gamma[:, None, None]
-        V = np.broadcast_to(np.eye(A.shape[-1]), A.shape)
-        factor = np.ones(len(A))
-        for _ in range(POWER_STEPS):
-            gained = (self.gain + self.gain_inside + self.gain * self.gain_inside) * transform(DH, V)
-            V = transform(A, V) + transform(g * self.write, gained)
-            factor = np.trace(V, axis1=1, axis2=2)
-            V = V / np.where(factor > 0.0, factor, 1.0)[:, None, None]
-        return np.asarray(grows | (factor >= 1.0 - margin))
 
     def put_in(self) -> FloatArray:
         """Return the size (B,) of input, noise and f(0)."""

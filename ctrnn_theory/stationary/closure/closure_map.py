@@ -57,6 +57,11 @@ class ClosureMap(ABC):
     read: FloatArray
     """Weights (B, N, M) from the components of the state to the arguments of f."""
 
+    @property
+    def multiplied(self) -> bool:
+        """Whether there is multiplicative noise, by which a covariance may grow though the linear response is stable."""
+        return False
+
     @abstractmethod
     def __getitem__(self, which: Any) -> Self:
         """Return the maps of some networks."""
@@ -118,10 +123,6 @@ class ClosureMap(ABC):
         """Return (1 - A)/γ (B, M, M), less the derivative of the rate of the mean."""
         loop = self.loop(slope)
         return np.eye(loop.shape[-1]) - loop
-
-    def growing(self, slope: FloatArray, margin: float) -> BoolArray:
-        """Return whether the linear response is unstable, up to a margin for rounding, (B,)."""
-        return np.asarray(self.radius(slope) >= 1.0 - margin)
 
     def stable(self, slope: FloatArray) -> BoolArray:
         """Return whether the linear response is stable, (B,); for large networks by a proof without eigenvalues."""

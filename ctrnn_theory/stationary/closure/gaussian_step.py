@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.dynamics.neurons import Neurons
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
@@ -111,7 +112,9 @@ class GaussianClosure(ClosureMap):
 
     @classmethod
     def of(cls, net: CTRNN, noise: Noise, u: ArrayLike | None = None) -> Self:
-        """Make the batch of one network with its noise and a constant input."""
+        """Make the batch of one network with its noise and a constant input, or raise NotApplicable for other kinds."""
+        require("this map", net, noise)
+        assert isinstance(net.activation, Activation)
         arrays = (net.W, net.gamma, net.drive(u), *(noise.covariance(site, net.n) for site in SITES))
         return cls(net.activation, *(np.asarray(array)[None] for array in arrays))
 

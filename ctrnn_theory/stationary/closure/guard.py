@@ -64,7 +64,8 @@ def _settled(
     """Return whether the covariance shifts the fixed point by no more than this share of s on the way, (B,)."""
     J = closures.jacobian(at.slope)
     kick = closures.drift(end.mean, closures.spread(start)) - at.mean
-    shift = np.linalg.solve(np.where(stable[:, None, None], J, np.eye(J.shape[-1])), kick[..., None])[..., 0]
+    J = np.where(stable[:, None, None], J, np.eye(J.shape[-1]))
+    shift: FloatArray = np.asarray(np.linalg.solve(J, kick[..., None])[..., 0], dtype=np.float64)
     small: BoolArray = np.all(np.abs(times(closures.read, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1)
     return small
 
