@@ -113,7 +113,6 @@ def evolve(
     """
     follow = loaded(_evolving().choose(method).evolution)
     check_model(net, noise)
-    require(method, net, noise)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     report = reporter(progress)
     Options.of(follow, ARGUMENTS).check(method, options)
