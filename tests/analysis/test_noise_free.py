@@ -1,11 +1,15 @@
 """The noise-free surrogate of a noisy network."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
-from ctrnn_theory import CTRNN, Noise, fixed_points, noise_free, predict
+from ctrnn_theory import CTRNN, Noise, NotApplicable, activation, fixed_points, noise_free, predict
+from ctrnn_theory.analysis.multiplied_activation import multiplied
 from tests.reference_cases import LAST_DIGIT, REFERENCE_CASES
 
 INSIDE = [case for case in REFERENCE_CASES if case.site == "inside"]
@@ -75,9 +79,68 @@ def test_what_counts_is_the_standard_deviation_inside():
 
 
 @pytest.mark.parametrize("inside", [[0.5, 0.6], [[0.5, 0.0], [0.0, 0.6]]])
-def test_refuses_noise_that_differs_between_neurons(inside):
-    with pytest.raises(ValueError, match=r"^noise inside must have one .*; got 0\.5 to 0\.6$"):
-        noise_free(network(1, "tanh", n=2), Noise(inside=inside))
+def test_neurons_with_different_noise_get_different_activations(inside):
+    net, noise = network(1, "tanh", n=2), Noise(inside=inside)
+    quiet = noise_free(net, noise)
+    assert [f.text for f in quiet.activations] == ["smoothed(tanh, 0.5)", "smoothed(tanh, 0.6)"]
+    true = predict(net, noise, [0.3, -0.2], method="mean_field").mean
+    np.testing.assert_allclose(fixed(quiet, [0.3, -0.2]), true, atol=1e-10)
+
+
+KINDS = {
+    "gain": ({"activation": "erf"}, Noise(gain_inside=0.6)),
+    "both": ({"activation": "hardtanh"}, Noise(inside=0.4, gain_inside=0.5)),
+    "relu": ({"activation": "relu"}, Noise(gain_inside=[0.6, 0.3])),
+    "mixed": (
+        {"activation": ["relu", "probit"], "gamma": [0.1, 0.3]},
+        Noise(inside=[0.2, 0.4], gain_inside=[0.0, 0.5]),
+    ),
+    "voltage": ({"activation": "tanh", "form": "voltage"}, Noise(inside=0.5, outside=0.3, gain_outside=0.4)),
+    "coloured": ({"activation": "tanh"}, Noise(inside=0.5, rho_inside=0.1)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_fixed_point_is_the_mean_field_mean_for_other_kinds(name):
+    options, noise = KINDS[name]
+    net = CTRNN([[0.4, -0.7], [0.5, 0.2]], [0.3, -0.4], **options)
+    true = predict(net, noise, method="mean_field").mean
+    np.testing.assert_allclose(fixed(noise_free(net, noise)), true, atol=1e-10)
+    assert np.max(np.abs(fixed(net) - true)) > 1e-3  # there was something to repair
+
+
+def test_what_moves_fluctuations_alone_needs_no_repair():
+    net = network(1, "tanh")
+    for noise in (Noise(gain_outside=0.5), Noise.dropout(0.5), Noise(common_gain_outside=0.3, outside=0.2)):
+        assert noise_free(net, noise).activation == net.activation
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "hardtanh", "step", "erf", "probit", "gelu", "sin"])
+@pytest.mark.parametrize(("std", "gain"), [(0.4, 0.6), (0.0, 0.5)])
+def test_average_over_multiplicative_noise_is_that_of_quadrature(name, std, gain):
+    f, x = activation(name), np.array([-3.0, -0.7, -0.1, 0.2, 0.9, 2.5])
+    if name == "hardtanh" and not std:
+        with pytest.raises(NotApplicable, match=r"^hardtanh averaged over multiplicative noise alone is not smooth"):
+            multiplied(f, std, gain)
+        return
+    F = multiplied(f, std, gain)
+    for at in x:
+        # the argument is normal; the pieces of the integral end where f bends
+        width = np.hypot(std, gain * at)
+        bends = [z for z in (np.array(f.breakpoints) - at) / width if abs(z) < 12.0]
+        ends = [-12.0, *bends, 12.0]
+        parts = [
+            quad(lambda z: f(at + width * z) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), low, high, epsabs=1e-13)[0]  # noqa: B023
+            for low, high in itertools.pairwise(ends)
+        ]
+        assert F(at) == pytest.approx(sum(parts), abs=1e-11)
+    assert np.max(np.abs(F(x) - f.smoothed(x, np.hypot(std, gain)))) > 1e-3  # additive noise would be something else
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus"])
+def test_refuses_an_average_without_closed_expression(name):
+    with pytest.raises(NotApplicable, match=f"^{name} averaged over multiplicative noise inside has no closed"):
+        noise_free(network(1, name), Noise(inside=0.1, gain_inside=0.5))
 
 
 @pytest.mark.parametrize(("net", "noise"), [("relu", Noise()), (CTRNN.single(0.5), 0.5)])

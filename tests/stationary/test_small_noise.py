@@ -83,11 +83,11 @@ def test_error_of_the_third_cumulant_falls_no_slower(activation, site, order):
 @pytest.mark.parametrize("order", [2, 4])
 def test_error_of_a_wrong_formula_does_not(order, monkeypatch):
     from ctrnn_theory.derive import hierarchy
-    from ctrnn_theory.stationary import small_noise
+    from ctrnn_theory.dynamics import linear_response
 
-    whole, gaussian = small_noise.linear_covariance, hierarchy._gaussian
+    whole, gaussian = linear_response.lyapunov, hierarchy._gaussian
     if order == 2:
-        monkeypatch.setattr(small_noise, "linear_covariance", lambda *args: 2.0 * whole(*args))
+        monkeypatch.setattr(linear_response, "lyapunov", lambda *args: 2.0 * whole(*args))
     else:
         monkeypatch.setattr(hierarchy, "_gaussian", lambda n: 2 if n == 4 else gaussian(n))
     assert slope_of_error("softplus", "inside", order)[0] < order + 1
