@@ -13,20 +13,22 @@ def written_out(net, noise):
     gamma, f = net.gammas, net.activation
     L = {site: noise.factor(site, n) for site in ("inside", "outside")}
     rho = {site: noise.rho(site, n) for site in L}
-    G = {site: noise.gain_factor(site, n) for site in L}
+    G_in, G_out = noise.gain_factor("inside", n), noise.gain_factor("outside", n)
     common, keep = noise.common_gain(n), noise.kept(n)
-    drop = np.sqrt((1.0 - keep) / keep)
-    sizes = [L["inside"].shape[1], L["outside"].shape[1], G["inside"].shape[1], G["outside"].shape[1], 1, n]
+    # multipliers are multiplied as they are: their product is one of the same mean and covariance
+    R = (1.0 + G_out @ G_out.T) * (1.0 + np.outer(common, common)) * (1.0 + np.diag((1.0 - keep) / keep)) - 1.0
+    values, vectors = np.linalg.eigh(R)
+    G_out = vectors * np.sqrt(np.maximum(values, 0.0))
+    sizes = [L["inside"].shape[1], L["outside"].shape[1], G_in.shape[1], n]
     cuts = np.cumsum(sizes)[:-1]
 
     def step(g, z):
         h, x_in, x_out = np.split(g, np.cumsum([n, sizes[0]]))
-        fresh_in, fresh_out, gain_in, gain_out, shared, dropped = np.split(z, cuts)
+        fresh_in, fresh_out, gain_in, gain_out = np.split(z, cuts)
         x_in = rho["inside"] * x_in + np.sqrt(1.0 - rho["inside"] ** 2) * fresh_in
         x_out = rho["outside"] * x_out + np.sqrt(1.0 - rho["outside"] ** 2) * fresh_out
         a = h if voltage else net.W @ h + net.b
-        y = f(a * (1.0 + G["inside"] @ gain_in) + L["inside"] @ x_in)
-        y = y * (1.0 + G["outside"] @ gain_out) * (1.0 + common * shared) * (1.0 + drop * dropped)
+        y = f(a * (1.0 + G_in @ gain_in) + L["inside"] @ x_in) * (1.0 + G_out @ gain_out)
         target = net.W @ y + net.b if voltage else y
         return np.concatenate([(1.0 - gamma) * h + gamma * (target + L["outside"] @ x_out), x_in, x_out])
 
@@ -60,9 +62,8 @@ def second_order(net, noise, state):
     A, K = whole[:, :size], whole[:, size:]
     V = np.linalg.solve(np.eye(size**2) - np.kron(A, A), (K @ K.T).ravel()).reshape(size, size)
     values, vectors = np.linalg.eigh(V)
-    axes = [
-        np.concatenate([np.sqrt(max(v, 0.0)) * x, np.zeros(variates)]) for v, x in zip(values, vectors.T, strict=True)
-    ]
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))
+    axes = [np.concatenate([root, np.zeros(variates)]) for root in roots.T]
     axes += list(np.eye(size + variates)[size:])
     shift = np.linalg.solve(np.eye(size) - A, 0.5 * sum(map(bend, axes)))
     return shift[: net.n], V[: net.n, : net.n]
