@@ -134,8 +134,8 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     of states times N, or N².
 
     Points of a network in voltage form are looked for as those of the network in rate form with the same weights and
-    input, h* = f(W h* + W_in u + b): they are v* = W h* + W_in u + b, one for each. Values of γ do not move points, and
-    count in their stability.
+    input, h* = f(W h* + W_in u + b): they are v* = W h* + W_in u + b, one for each, and as stable. Values of γ do not
+    move points, and count in their stability.
 
     Parameters
     ----------
