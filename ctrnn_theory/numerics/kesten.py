@@ -139,21 +139,28 @@ def chain_tail_exponent(up: Pieces, down: Pieces) -> float:
     >>> chain_tail_exponent((Piece(0.95, 0.025),), (Piece(0.9),))
     164.833
     """
+    return _root(lambda p: chain_log_radius(up, down, p))
+
+
+def chain_log_radius(up: Pieces, down: Pieces, p: float) -> float:
+    """Return log r(p), below zero if E|h|^p is finite, for the multipliers of :func:`chain_tail_exponent`.
+
+    Examples
+    --------
+    >>> chain_log_radius((Piece(0.6, 0.8),), (Piece(0.6, 0.8),), 2.0)  # E A² = 1
+    0.0
+    """
     pieces = (up, _mirrored(up), down, _mirrored(down))  # stay above, leave it; stay below, leave it
-    ends = tuple(sum(piece.weight for piece in law if piece.mean == piece.std == 0.0) for law in (up, down))
-
-    def log_radius(p: float) -> float:
-        if p < FORMS:
-            return _log_radius_near_zero([excess(law, p) for law in pieces], ends)
-        stay_up, leave_up, stay_down, leave_down = (log_moment(law, p) for law in pieces)
-        cycle = 0.5 * (leave_up + leave_down)
-        top = max(stay_up, stay_down, cycle)
-        if top == -math.inf:
-            return top
-        first, second, both = (math.exp(part - top) for part in (stay_up, stay_down, cycle))
-        return top + math.log(0.5 * (first + second) + math.hypot(0.5 * (first - second), both))
-
-    return _root(log_radius)
+    if p < FORMS:
+        ends = tuple(sum(piece.weight for piece in law if piece.mean == piece.std == 0.0) for law in (up, down))
+        return _log_radius_near_zero([excess(law, p) for law in pieces], ends)
+    stay_up, leave_up, stay_down, leave_down = (log_moment(law, p) for law in pieces)
+    cycle = 0.5 * (leave_up + leave_down)
+    top = max(stay_up, stay_down, cycle)
+    if top == -math.inf:
+        return top
+    first, second, both = (math.exp(part - top) for part in (stay_up, stay_down, cycle))
+    return top + math.log(0.5 * (first + second) + math.hypot(0.5 * (first - second), both))
 
 
 def _log_radius_near_zero(parts: list[tuple[float, float]], ends: tuple[float, ...]) -> float:
