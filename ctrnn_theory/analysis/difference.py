@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import simulation
@@ -124,6 +125,8 @@ def difference(
     """
     check_model(net, noise, u, start)
     check_model(net, other, name="other")
+    for each in (noise, other):
+        require("difference", net, each)
     check_rng(rng)
     threads(workers)
     if target_se is not None and steps is not None:

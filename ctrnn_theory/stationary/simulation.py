@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -164,6 +165,7 @@ def solve(
     >>> bool(abs(law.mean[0] - 0.3770394962) < 5 * law.standard_error[0])
     True
     """
+    require("simulation", net, noise)
     if target_se is not None and steps is not None:
         raise ValueError(f"steps must be None when target_se is given; got {steps!r}")
     if target_se is not None:
