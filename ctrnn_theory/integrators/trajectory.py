@@ -187,7 +187,7 @@ def simulate(
         with claimed(out, store.KIND, resume) as folder:
             found = store.read(folder)
             if found is not None and rng is None:
-                ensemble.dynamics = ensemble.dynamics._replace(key=found.key)
+                ensemble.use(found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
                 folder.check_same(found.settings, settings, store.HIDDEN)
