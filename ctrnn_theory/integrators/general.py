@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.integrators import general_kernel, normals
 from ctrnn_theory.integrators.averages import Averages, both_triangles
+from ctrnn_theory.integrators.first_class import MOST, first_class, length
 from ctrnn_theory.integrators.general_kernel import Dynamics, Gain
 from ctrnn_theory.integrators.general_sums import Sums
 from ctrnn_theory.integrators.normals import LANES
@@ -21,8 +22,6 @@ from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray, IntArray
 
-MOST_ACTIVATIONS = 64
-"""Most activations of one network: a kernel takes them as a tuple, each of which takes time at every call."""
 STATIONARY = normals.EPOCH * (normals.EPOCHS - 1)
 """Step whose variates give the first states of coloured sources: the last epoch, which no run reaches."""
 
@@ -108,8 +107,8 @@ class GeneralSteps:
     def run(self, mirrored: bool, table: SmoothedTable, *arguments: Any) -> None:
         """Call the kernel."""
         dynamics = self.dynamics._replace(sign=-1.0) if mirrored else self.dynamics
-        run = general_kernel.kernel(len(self.functions))
-        run(tuple(f.block for f in self.functions), dynamics, table.panels, *arguments)
+        run = general_kernel.kernel(length(len(self.functions)))
+        run(first_class([f.block for f in self.functions]), dynamics, table.panels, *arguments)
 
     def averages(self, sums: Any, samples: int, copies: int) -> Averages:
         """Return the averages that sums stand for, over the copies of each trajectory."""
@@ -154,16 +153,15 @@ class GeneralSteps:
 
 
 def _runs(f: Activation | ActivationGroup, n: int) -> tuple[tuple[Activation, ...], IntArray, IntArray]:
-    """Return the activations, as many as a power of two, and the runs of neurons that have the same one."""
+    """Return the activations without repetition, and the runs of neurons that have the same one."""
     if isinstance(f, Activation):
         return (f,), np.array([0, n]), np.array([0])
     distinct, which = f.distinct, f.which
-    if len(distinct) > MOST_ACTIVATIONS:
+    if len(distinct) > MOST:
         rule = "gains, thresholds, scales and offsets of one activation can be weights and biases instead"
-        raise NotApplicable(f"simulations take at most {MOST_ACTIVATIONS} activations, not {len(distinct)}; {rule}")
+        raise NotApplicable(f"simulations take at most {MOST} activations, not {len(distinct)}; {rule}")
     begins = np.flatnonzero(np.diff(which, prepend=-1))
-    padded = 2 ** (len(distinct) - 1).bit_length()
-    return distinct + (distinct[0],) * (padded - len(distinct)), np.append(begins, n), which[begins]
+    return distinct, np.append(begins, n), which[begins]
 
 
 def _gains(noise: Noise, n: int) -> tuple[list[Gain], int]:

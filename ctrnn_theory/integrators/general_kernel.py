@@ -17,6 +17,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ctrnn_theory.integrators.first_class import TUPLES
 from ctrnn_theory.integrators.general_sums import (
     SUMS,
     add_blocks,
@@ -336,8 +337,8 @@ def run(fs, dynamics, panels, states, streams, block, blocks, shift, first, time
 
 
 @cache
-def kernel(activations: int) -> Any:
+def kernel(length: int) -> Any:
     """Return `run`, compiled for a tuple of so many activations and kept on disk."""
-    functions = types.UniTuple(FUNCTION, activations)
+    functions = types.NamedUniTuple(FUNCTION, length, TUPLES[length])
     signature = types.void(functions, DYNAMICS, PANELS, f8_2, u8_2, i8, i8, i8, i8, i8, i8, SUMS, f8_3)
     return jit(signature, cache=True, fastmath={"contract"})(run)
