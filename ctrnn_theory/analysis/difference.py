@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import seed_words
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import simulation
+from ctrnn_theory.stationary.sampling.control_variates import Model
 from ctrnn_theory.stationary.sampling.plan import default_trajectories
 from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
@@ -125,8 +125,6 @@ def difference(
     """
     check_model(net, noise, u, start)
     check_model(net, other, name="other")
-    for each in (noise, other):
-        require("difference", net, each)
     check_rng(rng)
     threads(workers)
     if target_se is not None and steps is not None:
@@ -141,7 +139,7 @@ def difference(
 
     def run_both(controlled: bool) -> Difference:
         plans = [
-            simulation.plan_run(net, each, drive, ensemble, controlled, False)
+            simulation.plan_run(Model.of(net, each, u), ensemble, controlled, False)
             for each, ensemble in zip((noise, other), pair, strict=True)
         ]
         begin = max(ensemble.steps for ensemble in pair)

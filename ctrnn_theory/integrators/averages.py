@@ -52,6 +52,12 @@ class Averages:
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         return Averages(samples=total, centre=self.centre, low=low, high=high, **mixed)
 
+    @property
+    def mean(self) -> FloatArray:
+        """Average of the state g over all, (M,)."""
+        mean: FloatArray = self.centre + self.first.mean(axis=0)
+        return mean
+
     def means(self, M: FloatArray | None = None) -> FloatArray:
         """Return the average (K, N) of h over each trajectory, or that of h + M r for a matrix M (N, M)."""
         plain: FloatArray = (self.centre + self.first)[:, : self.neurons]
@@ -59,14 +65,17 @@ class Averages:
 
     def squares(self, mean: FloatArray) -> FloatArray:
         """Return the average (K, N) of (h - mean)² over each trajectory."""
-        n = self.neurons
+        n = len(mean)
         shift = mean - self.centre[:n]
         squares: FloatArray = self.second[:, :n] - 2.0 * shift * self.first[:, :n] + shift**2
         return squares
 
     def covariance(self, mean: FloatArray) -> FloatArray:
-        """Return the average (N, N) of (h - mean)(h - mean)ᵀ over all, positive semi-definite for any mean."""
-        n = self.neurons
+        """Return the average (N, N) of (h - mean)(h - mean)ᵀ over all, positive semi-definite for any mean.
+
+        For a mean (M,) it is the covariance (M, M) of the state g.
+        """
+        n = len(mean)
         shift, first = mean - self.centre[:n], self.first[:, :n].mean(axis=0)
         mixed = np.outer(shift, first)  # added to its transpose first, so that the result is symmetric to the bit
         covariance: FloatArray = self.cross[:, :n, :n].mean(axis=0) - (mixed + mixed.T) + np.outer(shift, shift)

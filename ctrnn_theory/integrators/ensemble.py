@@ -46,6 +46,8 @@ class Steps(Protocol):
     """Standard deviation (N,) of the additive noise inside that is new in a step."""
     gain: FloatArray
     """Standard deviation (N,) of the multiplicative noise inside."""
+    separate: bool
+    """Whether the noise inside that is new in a step is independent between neurons."""
     untabled: str
     """Why there can be no table of the smoothed activation, or an empty text."""
     dynamics: Any

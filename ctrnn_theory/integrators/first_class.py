@@ -16,10 +16,10 @@ from numba.core.dispatcher import Dispatcher
 
 from ctrnn_theory.support.types import FloatArray
 
-Functions1 = namedtuple("Functions1", [f"f{i}" for i in range(1)])  # noqa: PYI024 - of a class each, which pickle finds
-Functions4 = namedtuple("Functions4", [f"f{i}" for i in range(4)])  # noqa: PYI024
-Functions16 = namedtuple("Functions16", [f"f{i}" for i in range(16)])  # noqa: PYI024
-Functions64 = namedtuple("Functions64", [f"f{i}" for i in range(64)])  # noqa: PYI024
+Functions1 = namedtuple("Functions1", [f"f{i}" for i in range(1)])
+Functions4 = namedtuple("Functions4", [f"f{i}" for i in range(4)])
+Functions16 = namedtuple("Functions16", [f"f{i}" for i in range(16)])
+Functions64 = namedtuple("Functions64", [f"f{i}" for i in range(64)])
 TUPLES: dict[int, Any] = {1: Functions1, 4: Functions4, 16: Functions16, 64: Functions64}
 """Classes of the tuples by their length; a kernel is compiled for each."""
 MOST = max(TUPLES)

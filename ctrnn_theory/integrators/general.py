@@ -70,6 +70,7 @@ class GeneralSteps:
         self.R = noise.gain_covariance("outside", n)
         inner, multiplied = self.whole.inner, noise.gain_covariance("inside", n)
         self.std, self.gain = np.sqrt(np.diag(inner)), np.sqrt(np.diag(multiplied))
+        self.separate = not any(np.any(part - np.diag(np.diag(part))) for part in (inner, multiplied))
         self.untabled = ""
         """Why there is no table of the smoothed activation, or an empty text."""
         if np.any((self.gain > 0.0) & np.any(reads, axis=1)):

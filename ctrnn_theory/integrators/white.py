@@ -43,6 +43,7 @@ class WhiteSteps:
             normals.BITS,
         )
         self.std, self.gain, self.untabled = noise.std("inside", n), np.zeros(n), ""
+        self.separate = np.ndim(noise.inside) < 2
 
     def sources(self, blocks: int) -> FloatArray:
         """Return the first states of the coloured sources (0, lanes) of which there are none."""
