@@ -15,6 +15,7 @@ from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import simulation
+from ctrnn_theory.stationary.sampling.control_variates import Model
 from ctrnn_theory.stationary.sampling.plan import default_trajectories
 from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
 from ctrnn_theory.support.blas_threads import limited
@@ -138,7 +139,7 @@ def difference(
 
     def run_both(controlled: bool) -> Difference:
         plans = [
-            simulation.plan_run(net, each, drive, ensemble, controlled, False)
+            simulation.plan_run(Model.of(net, each, u), ensemble, controlled, False)
             for each, ensemble in zip((noise, other), pair, strict=True)
         ]
         begin = max(ensemble.steps for ensemble in pair)

@@ -22,6 +22,7 @@ from ctrnn_theory.dynamics.linear_response import linear_covariance
 from ctrnn_theory.dynamics.settle import follow
 from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
@@ -79,6 +80,7 @@ def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) 
 
     Each is an ellipsoid of the Gaussian law of the linear step at the attractor, made smaller until its basin holds it.
     """
+    require("simulation", net, noise)
     centres, merged = smoothed_centres(net, noise, drive, points)
     gaps = _distances(centres)
     rng = np.random.default_rng(0)

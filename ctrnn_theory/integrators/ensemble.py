@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.integrators import kernels, normals
+from ctrnn_theory.integrators import normals
 from ctrnn_theory.integrators.averages import Averages as Averages
 from ctrnn_theory.integrators.averages import standard_error as standard_error
 from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.integrators.smoothed_table import SmoothedTable, tabulate
 from ctrnn_theory.integrators.smoothed_table import TooFine as TooFine
-from ctrnn_theory.integrators.smoothed_table import tabulate
-from ctrnn_theory.integrators.sums import Sums
+from ctrnn_theory.integrators.white import WhiteSteps
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise, Site
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import positive_integer
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
@@ -35,19 +35,44 @@ class Unbounded(ArithmeticError):
     """A trajectory has grown beyond `BOUND`."""
 
 
-class _Site(NamedTuple):
-    sigma: FloatArray
-    factor: FloatArray
+class Steps(Protocol):
+    """A kernel with what it is given, which takes the steps of an ensemble."""
+
+    size: int
+    """Number M of components of the state: N neurons, and the sources of coloured noise."""
+    rows: int
+    """Rows of variates that a step takes."""
+    std: FloatArray
+    """Standard deviation (N,) of the additive noise inside that is new in a step."""
+    gain: FloatArray
+    """Standard deviation (N,) of the multiplicative noise inside."""
+    separate: bool
+    """Whether the noise inside that is new in a step is independent between neurons."""
+    untabled: str
+    """Why there can be no table of the smoothed activation, or an empty text."""
+    dynamics: Any
+    """The arguments of the kernel that decide a step; its `key` keys the variates."""
+
+    def sources(self, blocks: int) -> FloatArray:
+        """Return the first states (M - N, lanes) of the sources."""
+
+    def sums(self, centre: FloatArray, residual: bool, table: SmoothedTable, blocks: int) -> Any:
+        """Return sums that are zero; for a measurement if there is a centre (M,), and for control variates too."""
+
+    def run(self, mirrored: bool, table: SmoothedTable, *arguments: Any) -> None:
+        """Call the kernel, see :func:`ctrnn_theory.integrators.kernels.run`."""
+
+    def averages(self, sums: Any, samples: int, copies: int) -> Averages:
+        """Return the averages that sums stand for, over the copies of each trajectory."""
 
 
-def _site(noise: Noise, site: Site, n: int) -> _Site:
-    factor = np.array(noise.factor(site, n), order="C")
-    nothing = _Site(np.zeros(0), np.zeros((n, 0)))
-    if not factor.any():
-        return nothing
-    if np.ndim(getattr(noise, site)) < 2:
-        return nothing._replace(sigma=np.array(np.diag(factor)))
-    return nothing._replace(factor=factor)
+def steps_of(net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> Steps:
+    """Return the steps of a network under its noise, by the kernel that is the fastest for them."""
+    if net.form == "rate" and net.uniform and noise.is_white and not noise.has_gains:
+        return WhiteSteps(net, noise, drive, key)
+    from ctrnn_theory.integrators.general import GeneralSteps  # here, since it takes long to compile
+
+    return GeneralSteps(net, noise, drive, key)
 
 
 class Ensemble:
@@ -60,7 +85,7 @@ class Ensemble:
     drive
         W_in u + b, (N,), or (steps, N) if it varies in time.
     start
-        Start state (N,) of every trajectory; None for zero.
+        Start state (N,) of every trajectory; None for zero. Sources of coloured noise begin in their stationary law.
     trajectories
         Least number of trajectories; their number K is the next multiple of `LANES`.
     rng
@@ -89,24 +114,14 @@ class Ensemble:
         self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
         self.noise = noise
-        self.dynamics = kernels.Dynamics(
-            np.array(net.W),
-            np.array(np.atleast_2d(drive)),
-            net.gamma,
-            *_site(noise, "inside", net.n),
-            *_site(noise, "outside", net.n),
-            normals.seed_words(rng),
-            normals.CONSTANTS,
-            normals.BITS,
-        )
-        self.mirror = self.dynamics._replace(
-            **{name: -getattr(self.dynamics, name) for name in ("sigma_in", "factor_in", "sigma_out", "factor_out")}
-        )
+        self.taken = steps_of(net, noise, drive, normals.seed_words(rng))
         self.start = net.start_state(start)
-        self.h = np.empty((net.n, blocks * LANES))
-        """States (N, K)."""
+        self.g = np.empty((self.taken.size, blocks * LANES))
+        """States (M, K): those of the neurons, and then the sources of coloured noise."""
+        self.h = self.g[: net.n]
+        """States of the neurons (N, K)."""
         self.streams = np.empty((blocks, 4 * normals.HALF), np.uint64)
-        self.width = max(1, min(WIDE // (LANES * net.n), -(-blocks // self.threads)))
+        self.width = max(1, min(WIDE // (LANES * self.taken.size), -(-blocks // self.threads)))
         """Number of blocks in a group."""
         self.pace = Pace(net.n, self.width * LANES)
         self.restart()
@@ -114,6 +129,8 @@ class Ensemble:
     def restart(self) -> None:
         """Begin at step 0, from the start state, as if no step had been taken and nothing been tabulated."""
         self.h[:] = self.start[:, None]
+        x = self.taken.sources(self.distinct)
+        self.g[len(self.h) :] = np.hstack([x, -x][: self.copies])
         self.steps = 0
         """Number of steps taken."""
         nothing = np.zeros(len(self.h))
@@ -130,28 +147,53 @@ class Ensemble:
         """States of the trajectories (K, N), a copy."""
         return np.array(self.h.T, order="C")
 
-    def place(self, states: FloatArray) -> None:
-        """Set the first M trajectories to `states` (M, N), and the others to the same states in turn."""
-        self.h[:] = states[np.arange(self.h.shape[1]) % len(states)].T
+    @property
+    def sources(self) -> FloatArray:
+        """States of the sources of coloured noise (K, M - N), a copy."""
+        return np.array(self.g[len(self.h) :].T, order="C")
+
+    @property
+    def dynamics(self) -> Any:
+        """What decides a step, as the kernel takes it."""
+        return self.taken.dynamics
+
+    def use(self, key: normals.Words) -> None:
+        """Use the variates of other key words, from the start."""
+        self.taken.dynamics = self.taken.dynamics._replace(key=key)
+        self.restart()
+
+    def place(self, states: FloatArray, sources: FloatArray | None = None) -> None:
+        """Set the first trajectories to `states` (m, N) and `sources` (m, M - N), and the others to the same in turn.
+
+        For None, sources stay as they are.
+        """
+        turn = np.arange(self.h.shape[1]) % len(states)
+        self.h[:] = states[turn].T
+        if sources is not None:
+            self.g[len(self.h) :] = sources[turn].T
 
     def seek(self, step: int) -> None:
-        """Continue with the variates of a step, as if `step` steps had been taken."""
-        rows = sum(part.shape[-1] for part in self.dynamics[3:7])
+        """Continue with the variates of a step, as if `step` steps had been taken; all states stay as they are."""
+        rows = self.taken.rows
         for block, stream in enumerate(self.streams):
             normals.seek(self.dynamics.key, block % self.distinct, step, rows, stream)
         self.steps = step
 
     def tabulate(self, low: FloatArray, high: FloatArray, variance: bool = False) -> None:
-        """Tabulate F(a; σ_in) for the residuals, and v if `variance`, for a somewhat beyond [low, high], (N,) each.
+        """Tabulate F for the residuals, and v if `variance`, for arguments somewhat beyond [low, high], (N,) each.
+
+        F and v are mean and variance of the activation over the noise inside that is new in a step.
 
         Raises
         ------
         TooFine
-            If that takes too many panels.
+            If that takes too many panels, or a table of more than one variable.
         """
-        std = self.noise.std("inside", len(self.h))
+        if self.taken.untabled:
+            raise TooFine(self.taken.untabled)
+        std, gain = self.taken.std, self.taken.gain
         margin = WIDEN * (high - low) + std
-        self.table = tabulate(self.activation, std, low - margin, high + margin, variance)
+        self.table = tabulate(self.activation, std, low - margin, high + margin, variance, gain)
 
     def advance(self, steps: int) -> None:
         """Take so many steps.
@@ -186,7 +228,7 @@ class Ensemble:
         samples, every
             Number of samples, and number of steps between them.
         centre
-            Point (N,) about which moments are taken.
+            Point about which moments are taken: (M,), or (N,) for zero in the sources.
         residual
             Whether to average what control variates need too; to second order if the table has v.
 
@@ -197,59 +239,27 @@ class Ensemble:
         TooFine
             If the wider table takes too many panels.
         """
-        saved = self.h.copy(), self.streams.copy()
+        about = np.append(centre, np.zeros(self.taken.size - len(centre)))
+        saved = self.g.copy(), self.streams.copy()
         while True:
-            sums = self._sums(np.array(centre), residual)
+            sums = self._sums(about, residual)
             self._run(samples, every, sums, NO_RECORD)
             self._check()
             low, high = sums.low.min(axis=0), sums.high.max(axis=0)
             if not residual or self.table.covers(low, high):
                 self.steps += samples * every
-                return self._averages(sums, samples)
-            self.h[:], self.streams[:] = saved
+                return self.taken.averages(sums, samples, self.copies)
+            self.g[:], self.streams[:] = saved
             self.tabulate(low, high, self.table.has_variance)
 
-    def _sums(self, centre: FloatArray, residual: bool) -> Sums:
-        (n, trajectories), blocks = self.h.shape, len(self.streams)
-        measured = trajectories if centre.size else 0
-        controlled, ahead = (trajectories, blocks * self.table.has_variance) if residual else (0, 0)
-        return Sums(
-            centre,
-            np.zeros((n, measured)),
-            np.zeros((n, measured)),
-            np.zeros((blocks if centre.size else 0, n, n)),
-            np.zeros((n, controlled)),
-            np.full((blocks, n), np.inf),
-            np.full((blocks, n), -np.inf),
-            np.zeros((ahead, n, n)),
-        )
-
-    def _averages(self, sums: Sums, samples: int) -> Averages:
-        def each(values: FloatArray) -> FloatArray:
-            """Average over the members of each pair."""
-            average: FloatArray = values.reshape(self.copies, -1, *values.shape[1:]).mean(axis=0)
-            return average
-
-        cross, ahead = (each(np.tril(a) + np.tril(a, -1).transpose(0, 2, 1)) for a in (sums.cross, sums.ahead))
-        if ahead.size:
-            ahead = ahead / (samples * LANES) + self.dynamics.gamma**2 * self.noise.covariance("outside", len(self.h))
-        return Averages(
-            samples=samples,
-            centre=sums.centre,
-            first=each(sums.first.T / samples),
-            second=each(sums.second.T / samples),
-            cross=cross / (samples * LANES),
-            residual=each(sums.residual.T / samples),
-            ahead=ahead,
-            low=sums.low.min(axis=0),
-            high=sums.high.max(axis=0),
-        )
+    def _sums(self, centre: FloatArray, residual: bool) -> Any:
+        return self.taken.sums(centre, residual, self.table, len(self.streams))
 
     def _check(self) -> None:
         if not np.all(np.abs(self.h) < BOUND):  # also for NaN
             raise Unbounded(f"a state has passed {BOUND:g} within {self.steps} steps")
 
-    def _run(self, times: int, every: int, sums: Sums, out: FloatArray) -> None:
+    def _run(self, times: int, every: int, sums: Any, out: FloatArray) -> None:
         """Take times × every steps in short calls of the kernel, and observe the states after each `every` steps.
 
         A call takes whole times of `every` steps, or a part of one, after which nothing is observed.
@@ -269,15 +279,14 @@ class Ensemble:
                 self._call(done, whole, every, sums, out[time : time + whole])
             done += steps
 
-    def _call(self, done: int, times: int, every: int, sums: Sums, out: FloatArray) -> None:
+    def _call(self, done: int, times: int, every: int, sums: Any, out: FloatArray) -> None:
         """Call the kernel for groups of blocks, on threads."""
-        f, panels, distinct, first = self.activation.block, self.table.panels, self.distinct, self.steps + done
+        table, distinct, first = self.table, self.distinct, self.steps + done
 
         def group(begin: tuple[int, int]) -> None:
             copy, block = begin
-            dynamics, blocks = (self.mirror if copy else self.dynamics), min(self.width, distinct - block)
-            at, shift = copy * distinct + block, copy * distinct
-            kernels.run(f, dynamics, panels, self.h, self.streams, at, blocks, shift, first, times, every, sums, out)
+            at, shift, blocks = copy * distinct + block, copy * distinct, min(self.width, distinct - block)
+            self.taken.run(copy > 0, table, self.g, self.streams, at, blocks, shift, first, times, every, sums, out)
 
         groups = [(copy, block) for copy in range(self.copies) for block in range(0, distinct, self.width)]
         self.pace.lasted(times * every, longest(group, groups, self.workers))

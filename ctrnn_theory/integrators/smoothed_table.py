@@ -10,9 +10,11 @@ from numpy.polynomial import chebyshev
 from numpy.polynomial.polynomial import polyvander
 from numpy.typing import NDArray
 
-from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.activations.gaussian import smoothing
+from ctrnn_theory.activations.group import members
 from ctrnn_theory.integrators.sums import DEGREE, TablePanels
+from ctrnn_theory.model.noisy_activation import NoisyActivation
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
@@ -79,18 +81,21 @@ class Fit(NamedTuple):
     """Largest error of F between the nodes, relative to the largest value."""
 
 
-def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> Fit:
-    """Fit F(·; s), and v(·; s), on [low, high]; halve panels until each reaches its tolerance or the width `FINEST`.
+def fit(act: Activation, s: float, low: float, high: float, variance: bool, gain: float = 0.0) -> Fit:
+    """Fit F, and v if wanted, on [low, high]; halve panels until each reaches its tolerance or the width `FINEST`.
 
     Raises
     ------
     TooFine
         As soon as it is known that there would be too many panels.
     """
+    noisy = NoisyActivation(act, s, gain)
     most = MOST_PANELS if smoothing.quick(act) else MOST_SLOW
     places = np.array([*act.breakpoints, *act.nonlinearities])
+    widths = noisy.width(places)  # of what a nonlinearity leaves in F; it leaves a kink where this is zero
+    places, widths = places[widths > 0.0], widths[widths > 0.0]
     edges = np.linspace(low, high, START_PANELS + 1)
-    functions = (act.smoothed, act.smoothed_variance) if variance else (act.smoothed,)
+    functions = (noisy.value, noisy.variance) if variance else (noisy.value,)
     tolerances = (TOLERANCE, VARIANCE_TOLERANCE)[: len(functions)]
     left, right = edges[:-1], edges[1:]
     lefts: list[FloatArray] = []
@@ -99,12 +104,15 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool) -> F
         if sum(part.size for part in lefts) + left.size > most:
             raise TooFine(f"the smoothed activation would take more than {most} panels on [{low:.3g}, {high:.3g}]")
         centre, half = 0.5 * (left + right)[:, None], 0.5 * (right - left)[:, None]
-        power = np.array([f(centre + half * NODES, s) @ TO_POWERS.T for f in functions])
-        checks = np.array([f(centre + half * CHECKS, s) for f in functions])
+        power = np.array([f(centre + half * NODES) @ TO_POWERS.T for f in functions])
+        checks = np.array([f(centre + half * CHECKS) for f in functions])
         scales = np.maximum(scales, np.abs(checks).max(axis=(1, 2))[:, None])
         seen = np.abs(power @ TO_CHECKS.T - checks).max(axis=2)
-        near = np.any(np.abs(centre - places) < half + NEAR * s, axis=1) & (right - left > WIDEST * s)
-        good = np.all(seen <= np.array(tolerances)[:, None] * scales, axis=0) & ~near | (right - left <= FINEST * s)
+        close = np.abs(centre - places) < half + NEAR * widths
+        near = np.any(close & ((right - left)[:, None] > WIDEST * widths), axis=1)
+        good = np.all(seen <= np.array(tolerances)[:, None] * scales, axis=0) & ~near | (
+            right - left <= FINEST * noisy.width(centre[:, 0])
+        )
         lefts.append(left[good])
         coefficients.append(power[:, good])
         errors = np.maximum(errors, seen[:, good].max(axis=1, initial=0.0))
@@ -143,16 +151,22 @@ def equalise(edges: FloatArray, coefficients: FloatArray) -> tuple[FloatArray, F
 
 
 def tabulate(
-    act: Activation, std: FloatArray, low: FloatArray, high: FloatArray, variance: bool = False
+    act: Activation | ActivationGroup,
+    std: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    variance: bool = False,
+    gain: FloatArray | None = None,
 ) -> SmoothedTable:
-    """Tabulate F(a; s_i) for a in [low_i, high_i]; neurons with the same s share a table.
+    """Tabulate F_i for a in [low_i, high_i]; neurons with the same activation and noise share a table.
 
     Parameters
     ----------
     act
-        The activation f.
-    std
-        Standard deviation s of the noise inside, (N,); for 0 there is no table, and F = f.
+        The activation f, or the activations of N neurons.
+    std, gain
+        Standard deviations s and g, (N,), of the additive and of the multiplicative noise inside: F is the average over
+        arguments of mean a and variance s² + g² a². If both are 0 there is no table, and F = f.
     low, high
         Ends of the range of a, (N,), low < high.
     variance
@@ -163,13 +177,15 @@ def tabulate(
     TooFine
         If a table would take too many panels.
     """
-    levels = np.unique(std[std > 0.0])
-    which = np.where(std > 0.0, np.searchsorted(levels, std), -1)
-    groups = [which == number for number in range(levels.size)]
+    gains = np.zeros(std.size) if gain is None else gain
+    kinds = list(zip(std.tolist(), gains.tolist(), members(act, std.size), strict=True))
+    found = sorted({kind for kind in kinds if any(kind[:2])}, key=lambda kind: (*kind[:2], kind[2].text))
+    which = np.array([found.index(kind) if any(kind[:2]) else -1 for kind in kinds])
+    groups = [which == number for number in range(len(found))]
     try:
         fits = [
-            fit(act, float(s), float(low[mine].min()), float(high[mine].max()), variance)
-            for s, mine in zip(levels, groups, strict=True)
+            fit(f, s, *_range(s, float(low[mine].min()), float(high[mine].max())), variance, g)
+            for (s, g, f), mine in zip(found, groups, strict=True)
         ]
     except NotApplicable as reason:  # f itself would take too many panels
         raise TooFine(str(reason)) from reason
@@ -178,6 +194,14 @@ def tabulate(
         reach_low[mine], reach_high[mine] = one.edges[0], one.edges[-1]
     error = max((one.error for one in fits), default=0.0)
     return SmoothedTable(_join(which, fits), reach_low, reach_high, error, variance)
+
+
+def _range(s: float, low: float, high: float) -> tuple[float, float]:
+    """Return the range of a table: symmetric if F may have a kink at zero, so that this is the end of a panel."""
+    if s > 0.0:
+        return low, high
+    reach = max(abs(low), abs(high)) or 1.0
+    return -reach, reach
 
 
 def _join(which: NDArray[np.int64], fits: list[Fit]) -> TablePanels:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import positive_integer, real_array
@@ -172,6 +173,7 @@ def simulate(
     True
     """
     check_model(net, noise)
+    require("simulate", net, noise)
     report = reporter(progress)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     trajectories = positive_integer("trajectories", trajectories)
@@ -185,7 +187,7 @@ def simulate(
         with claimed(out, store.KIND, resume) as folder:
             found = store.read(folder)
             if found is not None and rng is None:
-                ensemble.dynamics = ensemble.dynamics._replace(key=found.key)
+                ensemble.use(found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
                 folder.check_same(found.settings, settings, store.HIDDEN)

@@ -20,6 +20,7 @@ from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.sampling.checks import check_growth, drifts, remembers
 from ctrnn_theory.stationary.sampling.control_variates import (
     ROUNDING,
+    Model,
     block_covariances,
 )
 from ctrnn_theory.stationary.sampling.plan import Plan, default_trajectories, measured, plan_run
@@ -41,6 +42,8 @@ TINY = np.finfo(np.float64).tiny
 class Run:
     """A run of the ensemble: its plan and its averages."""
 
+    model: Model
+    """The step that was simulated."""
     ensemble: Ensemble
     """The trajectories."""
     plan: Plan
@@ -171,17 +174,16 @@ def solve(
     limit = positive_integer("max_steps", max_steps)
     fixed = None if steps is None else positive_integer("steps", steps)
     count = default_trajectories(net.n) if trajectories is None else positive_integer("trajectories", trajectories)
-    drive = net.drive(u)
-    quiet = noise.is_zero
-    ensemble = Ensemble(net, noise, drive, start, 1 if quiet else count, rng, workers, antithetic and not quiet)
+    quiet, model = noise.is_zero, Model.of(net, noise, u)
+    ensemble = Ensemble(net, noise, net.drive(u), start, 1 if quiet else count, rng, workers, antithetic and not quiet)
 
-    if short := shortage(8.0 * MATRICES * len(ensemble.streams) * net.n**2):
+    if short := shortage(8.0 * MATRICES * len(ensemble.streams) * model.whole.size**2):
         raise NotApplicable(f"the simulation of {net.n} neurons in {count} trajectories must fit into memory; {short}")
 
     def run_it(controlled: bool, remark: str = "") -> Run:
-        plan = plan_run(net, noise, drive, ensemble, controlled and not quiet, quiet, target_se)
+        plan = plan_run(model, ensemble, controlled and not quiet, quiet, target_se)
         burn_in = ensemble.steps
-        return Run(ensemble, plan, _run(ensemble, plan, target_se, fixed, limit), burn_in, remark)
+        return Run(model, ensemble, plan, _run(ensemble, plan, target_se, fixed, limit), burn_in, remark)
 
     try:
         try:
@@ -191,8 +193,8 @@ def solve(
             run = run_it(False, f"without control variates: {error}")
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
-    check_growth(net, noise, drive, run.early, run.late)
-    return _law(net, run, target_se)
+    check_growth(net, model, run.early, run.late)
+    return _law(run, target_se)
 
 
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
@@ -222,7 +224,7 @@ def _joined(parts: list[Averages]) -> Averages:
     return reduce(operator.add, parts)
 
 
-def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
+def _law(run: Run, target_se: float | None) -> StationaryLaw:
     """Return the law that was measured."""
     plan, both = run.plan, run.both
     values, plain = both.means(plan.M), both.means()
@@ -234,7 +236,7 @@ def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
     np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
     messages = _messages(run, mean, error, target_se)
     plain_covariance = both.covariance(mean)
-    covariance, covariance_error = _covariance(net, run, mean, plain_covariance)
+    covariance, covariance_error = _covariance(run, mean, plain_covariance)
     details = {
         "plain_mean": plain.mean(axis=0),
         "plain_standard_error": plain_error,
@@ -250,8 +252,16 @@ def _law(net: CTRNN, run: Run, target_se: float | None) -> StationaryLaw:
         "table_error": run.ensemble.table.error,
         "final_states": run.ensemble.states,
     }
+    rates = None
+    if both.rate.size:
+        observed = both.rate if plan.rate is None else both.rate + both.residual @ plan.rate.T
+        rates, details["rate_standard_error"] = observed.mean(axis=0), standard_error(observed)
+        if plan.quiet:
+            details["rate_standard_error"] = np.zeros_like(mean)
     converged, message = not messages, "; ".join([*messages, run.remark] if run.remark else messages)
-    return StationaryLaw(mean, covariance, "simulation", converged, message, standard_error=error, details=details)
+    return StationaryLaw(
+        mean, covariance, "simulation", converged, message, standard_error=error, details=details, rates=rates
+    )
 
 
 def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | None) -> list[str]:
@@ -273,14 +283,14 @@ def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | 
     return messages
 
 
-def _covariance(net: CTRNN, run: Run, mean: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _covariance(run: Run, mean: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the covariance and its standard error, (N, N) each; `plain` if its control variate is not used."""
     modes, covariance = run.plan.modes, plain
     if modes is not None:
-        covariance = block_covariances(net, modes, run.both, mean).mean(axis=0)
+        covariance = block_covariances(run.model, modes, run.both, mean).mean(axis=0)
     if np.linalg.eigvalsh(covariance)[0] < 0.0:  # this occurs by chance, or where a neuron has no noise
         modes, covariance = None, plain
-    replicates = np.concatenate([block_covariances(net, modes, part, mean) for part in run.parts[:PARTS]])
+    replicates = np.concatenate([block_covariances(run.model, modes, part, mean) for part in run.parts[:PARTS]])
     deviation = replicates.std(axis=0, ddof=1 if len(replicates) > 1 else 0)
     share = sum(part.samples for part in run.parts[:PARTS]) / run.both.samples
     return covariance, deviation * np.sqrt(share / len(replicates))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, standard_error
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.sampling.control_variates import ROUNDING, mean_slopes
+from ctrnn_theory.stationary.sampling.control_variates import ROUNDING, Model, mean_slopes
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
@@ -20,17 +19,17 @@ ENDS_ALIKE = 0.2  # the same of the ends of a run, for trajectories that leave t
 CHANCE = 6.0  # standard deviations 1/√K of a correlation over K trajectories that chance does not reach
 
 
-def check_growth(net: CTRNN, noise: Noise, drive: FloatArray, early: Averages, late: Averages) -> None:
+def check_growth(net: CTRNN, model: Model, early: Averages, late: Averages) -> None:
     """Raise Divergence if the state has been growing and nothing pulls it back.
 
     Exponential growth passes every bound by itself; this finds slower growth, such as that of a random walk.
     """
-    if not any(net.activation.limit_slopes):
+    if not any(any(f.limit_slopes) for f in set(net.activations)):
         return
     growth = late.squares(np.zeros(net.n)) - early.squares(np.zeros(net.n))
     if not np.any(growth.mean(axis=0) > DRIFT * standard_error(growth)):
         return
-    radius = spectral_radius(jacobian(net.W, mean_slopes(net, noise, drive, late), net.gamma))
+    radius = spectral_radius(model.jacobian(mean_slopes(model, late)))
     if radius > UNSTABLE:
         raise Divergence(
             "W must keep the state bounded; it grows steadily, and the step's slope does not pull it back"

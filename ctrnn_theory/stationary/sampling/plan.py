@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.dynamics.linear_response import spectral_radius
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble
-from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.sampling.control_variates import Modes, covariance_control, mean_control, mean_slopes
+from ctrnn_theory.stationary.sampling.control_variates import (
+    Model,
+    Modes,
+    covariance_control,
+    mean_control,
+    mean_slopes,
+    rate_control,
+)
 from ctrnn_theory.support.types import FloatArray
 
 PIECE = 2e8  # neuron-steps after which the table is checked, and the run can be interrupted
@@ -35,7 +40,9 @@ class Plan:
     """The decisions before the run is measured."""
 
     M: FloatArray | None
-    """Matrix of the control variate (N, N), or None."""
+    """Matrix of the control variate (N, M), or None."""
+    rate: FloatArray | None
+    """That of the mean rates of a network in voltage form, or None."""
     modes: Modes | None
     """What the control variate of the covariance needs, or None if it is not used."""
     pilot: Averages
@@ -70,40 +77,39 @@ def relaxation_times(n: int, target_se: float | None, moved: float) -> float:
 
 
 def plan_run(
-    net: CTRNN,
-    noise: Noise,
-    drive: FloatArray,
+    model: Model,
     ensemble: Ensemble,
     control_variate: bool,
     quiet: bool,
     target_se: float | None = None,
 ) -> Plan:
     """Let the start die away, and decide how to measure."""
-    large = net.n >= LARGE
-    every = max(1, int((SELDOM if large else SAMPLED) / net.gamma))
-    time = math.ceil(PILOT / net.gamma)
+    n, gamma = model.n, model.whole.wiring.gamma
+    large, slow = n >= LARGE, float(gamma.min())
+    every = max(1, int((SELDOM if large else SAMPLED) / float(gamma.max())))
+    time = math.ceil(PILOT / slow)
     ensemble.advance(time)
     first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
-    slopes = mean_slopes(net, noise, drive, first)
-    decay = 1.0 - spectral_radius(jacobian(net.W, slopes, net.gamma))
+    decay = 1.0 - spectral_radius(model.jacobian(mean_slopes(model, first)))
     rate = max(decay, SLOWEST)
-    longest = max(math.ceil(LONGEST / net.gamma), int(PATIENCE / ensemble.h.size))
+    longest = max(math.ceil(LONGEST / slow), int(PATIENCE / ensemble.h.size))
     moved = float(np.max(np.abs(first.means().mean(axis=0) - ensemble.start)))
-    wanted = relaxation_times(net.n, target_se, moved)
+    wanted = relaxation_times(n, target_se, moved)
     ensemble.advance(max(1, min(math.ceil(wanted / rate), longest) - ensemble.steps))
     relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
     if control_variate:
-        separate = np.ndim(noise.inside) < 2  # the table has no covariances between neurons within a step
-        ensemble.tabulate(first.low, first.high, separate)
+        # the table has no covariances between neurons within a step
+        ensemble.tabulate(first.low, first.high, ensemble.taken.separate)
     length = max(time, min(math.ceil(PILOT / rate), longest // 4))
     pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
     least, further = (length, max(1, length // 4)) if large and target_se is not None else (2 * length, 2 * length)
-    M = modes = None
+    M = modes = rate = None
     if control_variate:
-        slopes = mean_slopes(net, noise, drive, pilot)
-        modes = covariance_control(net, slopes, pilot)
-        M = mean_control(net, slopes, pilot)
-    return Plan(M, modes, pilot, every, length, quiet, control_variate, relaxations, least, further)
+        slopes = mean_slopes(model, pilot)
+        modes = covariance_control(model, slopes, pilot)
+        M = mean_control(model, slopes, pilot)
+        rate = rate_control(model, pilot, M) if pilot.rate.size else None
+    return Plan(M, rate, modes, pilot, every, length, quiet, control_variate, relaxations, least, further)
 
 
 def measured(ensemble: Ensemble, steps: int, every: int, centre: FloatArray, residual: bool = True) -> Averages:

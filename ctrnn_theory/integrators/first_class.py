@@ -1,0 +1,61 @@
+"""Compiled functions in the form in which a kernel takes several of them, as a tuple.
+
+Numba takes a compiled function as it is, and looks up its address at each call, for a sixth of a millisecond. An object
+that knows its address needs less. The tuple has a class of its own, since Numba warns of any other tuple of functions.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from numba import types
+from numba.core.dispatcher import Dispatcher
+
+from ctrnn_theory.support.types import FloatArray
+
+Functions1 = namedtuple("Functions1", [f"f{i}" for i in range(1)])
+Functions4 = namedtuple("Functions4", [f"f{i}" for i in range(4)])
+Functions16 = namedtuple("Functions16", [f"f{i}" for i in range(16)])
+Functions64 = namedtuple("Functions64", [f"f{i}" for i in range(64)])
+TUPLES: dict[int, Any] = {1: Functions1, 4: Functions4, 16: Functions16, 64: Functions64}
+"""Classes of the tuples by their length; a kernel is compiled for each."""
+MOST = max(TUPLES)
+"""Most functions in a tuple."""
+SIGNATURE = types.void(types.float64[::1])
+
+
+class BlockFunction(types.WrapperAddressProtocol):  # type: ignore[misc]
+    """A compiled activation, which works in place on a block of lanes."""
+
+    def __init__(self, block: Any) -> None:
+        self.block = block
+        compiled = block.get_compile_result(SIGNATURE)
+        self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+
+    def __wrapper_address__(self) -> int:
+        address: int = self.address
+        return address
+
+    def signature(self) -> Any:
+        """Return the signature ``void(float64[::1])``."""
+        return SIGNATURE
+
+
+@lru_cache(maxsize=256)
+def _first_class(block: Callable[[FloatArray], None]) -> Any:
+    return BlockFunction(block) if isinstance(block, Dispatcher) else block  # with the compiler off, as it is
+
+
+def length(functions: int) -> int:
+    """Return the length of the tuple that so many functions fit into."""
+    return min(size for size in TUPLES if size >= functions)
+
+
+def first_class(blocks: Sequence[Callable[[FloatArray], None]]) -> Any:
+    """Return compiled activations as a kernel takes them; the first one fills what is left of the tuple."""
+    size = length(len(blocks))
+    found = [_first_class(block) for block in blocks]
+    return TUPLES[size](*found, *(size - len(found)) * found[:1])
