@@ -63,3 +63,15 @@ def test_ritz_values_of_a_full_space_are_the_eigenvalues():
     np.testing.assert_allclose(x, np.linalg.solve(A, b[..., None])[..., 0], atol=1e-10)
     ritz, values = (np.sort_complex(np.linalg.eigvals(matrix)) for matrix in (projected, A))
     np.testing.assert_allclose(ritz, values, atol=1e-10)
+
+
+def test_a_preconditioner_that_rounding_spoils_does_not_limit_the_residual(problem):
+    A, b = problem
+    rng = np.random.default_rng(1)
+    inverse = np.linalg.inv(A)
+
+    def precondition(v):
+        return v @ inverse.T * (1.0 + 1e-6 * rng.standard_normal(v.shape))
+
+    x = gmres(lambda v: v @ A.T, b, 1e-12, 30, 1, precondition)
+    assert np.max(np.linalg.norm(b - x @ A.T, axis=1) / np.linalg.norm(b, axis=1)) < 2e-12

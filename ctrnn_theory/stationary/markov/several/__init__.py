@@ -4,6 +4,8 @@ chebyshev_grid
     Tensor Chebyshev interpolation on a box, and operators on it.
 operator
     The operator of a network, row by row.
+smooth_rows
+    Averages over noise inside, from few pre-activations.
 shared_noise
     The compiled average over two variates that two neurons share.
 linear_system

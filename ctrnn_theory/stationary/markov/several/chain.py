@@ -29,6 +29,7 @@ WIDENINGS = 12  # rounds of widening after which the leak that is left is roundi
 DENSE = 4608  # nodes for which the matrix may be written out
 FACTORED = {2: DENSE, 3: 2000}  # nodes up to which it is factored, by the number of neurons
 LARGEST = {2: DENSE, 3: 25_000}  # nodes of a grid
+ITERATED = 1e-4  # part of the tolerance that an iteration may leave
 PASSAGES = 1e-8  # largest tolerance of a law that may leave out other attractors
 
 
@@ -49,7 +50,7 @@ class SeveralChain:
     memory: float
     """Largest range of the solution g of the Poisson equation for φ = h_i over that of h_i."""
     leak: FloatArray
-    """Error of the mean by the probability that leaves the box, in its half widths, (N, 2)."""
+    """Error of the mean by the probability that leaves each side of the box, in its largest half width, (N, 2)."""
     residual: FloatArray
     """Error of the mean and of the covariance by interpolation, (2,)."""
     shares: FloatArray
@@ -88,14 +89,20 @@ def solve_several(net: CTRNN, noise: Noise, drive: FloatArray, start: FloatArray
     return _search(*first_box(net, noise, start, step), tolerance)
 
 
-def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> tuple[SeveralChain, System]:
-    """Solve for π, and the Poisson equations, on one grid; also return the linear system."""
+def chain_on(
+    step: NetworkStep, grid: ChebyshevGrid, coarse: System | None, tolerance: float = 0.0
+) -> tuple[SeveralChain, System]:
+    """Solve for π, and the Poisson equations, on one grid; also return the linear system.
+
+    Where it is iterated, what the iteration leaves is some part of the tolerance, and counts in the residual.
+    """
     require_memory(step, grid)
     finer = grid.finer()
     order = step.order(grid)
     wide = step.rows(finer, grid.points, order)
-    restriction = grid.interpolation_factors(finer)
-    system = System(wide.after(restriction, [np.zeros((c, 2)) for c in finer.counts]), grid, coarse)
+    restriction = grid.resampling(finer)
+    rows = wide.after(restriction.factors, [np.zeros((c, 2)) for c in finer.counts])
+    system = System(rows, grid, coarse, ITERATED * tolerance)
     weights = system.law()
     z = grid.reference(grid.points)
     center = weights @ z
@@ -103,14 +110,14 @@ def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> t
     expected = weights @ phi
     g = system.poisson(phi - expected)
     memory = 0.5 * float(np.max(np.ptp(g[:, : grid.n], axis=0)))
-    leak = np.abs(np.einsum("m,mis->is", weights, wide.over)) * memory
     half = 0.5 * (grid.high - grid.low)
     i, j = np.triu_indices(grid.n)
     scale = np.concatenate([half, half[i] * half[j]])
+    leak = np.abs(np.einsum("m,mis->is", weights, wide.over)) * _steepness(grid, half, g)[:, None]
     residual = _residual(step, grid, finer, center, expected, g)
+    after = wide.adjoint(weights)  # E r = E (P r), and P r is smooth, so that the weights at the nodes average it well
     parts = [residual, *(finer.unresolved(axis, grid.counts[axis], residual) for axis in range(grid.n))]
-    # E r = E (P r), and P r is smooth, so that the weights at the nodes average it well.
-    errors = np.abs(weights @ wide.apply(np.concatenate(parts, axis=1))).reshape(grid.n + 1, -1) * scale
+    errors = np.abs(after @ np.concatenate(parts, axis=1)).reshape(grid.n + 1, -1) * scale
     shares = np.stack([errors[:, : grid.n].max(axis=1), errors[:, grid.n :].max(axis=1)], axis=1)
     covariance = np.zeros((grid.n, grid.n))
     covariance[i, j] = covariance[j, i] = (expected * scale)[grid.n :]
@@ -119,6 +126,15 @@ def chain_on(step: NetworkStep, grid: ChebyshevGrid, coarse: System | None) -> t
     mean = 0.5 * (grid.low + grid.high) + half * center
     moments = _one_step(system.rows, phi, center, g)
     return SeveralChain(step, grid, weights, mean, covariance, memory, leak, shares[0], shares[1:], moments), system
+
+
+def _steepness(grid: ChebyshevGrid, half: FloatArray, g: FloatArray) -> FloatArray:
+    """Return how much the sum of later states changes with a state along each axis, (N,).
+
+    The state changes by half widths of its own axis, the sum in units of the largest half width.
+    """
+    tensor = g[:, : grid.n].reshape(*grid.counts, grid.n) * (half / np.max(half))
+    return np.array([0.5 * np.max(np.ptp(tensor, axis=axis)) for axis in range(grid.n)])
 
 
 def _residual(
@@ -130,10 +146,9 @@ def _residual(
     g: FloatArray,
 ) -> FloatArray:
     """Return the residual of the Poisson equations on a finer grid, by a finer quadrature, (nodes, functions)."""
-    after = step.rows(grid, finer.points, step.order(grid) + 4, 2 * EXTRA).apply(g)
-    residual = _moments(grid.reference(finer.points), center) - expected + after
-    residual -= grid.interpolation(finer.points).apply(g)
-    return residual
+    rows = step.rows(grid, finer.points, step.order(grid) + 4, 2 * EXTRA)
+    residual = _moments(grid.reference(finer.points), center) - expected + rows.apply(g)
+    return residual - grid.resampling(finer).apply(g)
 
 
 def _one_step(rows: Rows, phi: FloatArray, center: FloatArray, g: FloatArray) -> OneStep:
@@ -191,7 +206,7 @@ def _search(
         factored = grid.size <= FACTORED[n]
         if not factored and coarse is None:  # the box is new
             coarse = _factored(step, grid)
-        chain, system = chain_on(step, grid, None if factored else coarse)
+        chain, system = chain_on(step, grid, None if factored else coarse, tolerance)
         coarse = system if factored else coarse
         alone = landscape.held(low, high) == len(landscape.points)
         goal, tolerable = _goals(chain, tolerance if alone else min(tolerance, PASSAGES))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctrnn_theory.support.jit import jit
 from ctrnn_theory.support.types import FloatArray, IntArray
 
+Array = NDArray[Any]
 CHUNK = 4_000_000  # numbers in a block of rows that are multiplied out at once, which bounds the memory
 
 
@@ -82,13 +85,13 @@ class ChebyshevGrid:
         moments, over = average_chebyshev(rows, t, weights, count, self.counts[axis])
         return moments @ from_coefficients(self.counts[axis]), over
 
-    def interpolation_factors(self, other: ChebyshevGrid) -> list[FloatArray]:
-        """Return for each axis the matrix (other nodes, nodes) that takes functions to another grid on the same box."""
+    def resampling(self, other: ChebyshevGrid) -> Resampling:
+        """Return the operator that takes functions to another grid on the same box."""
         matrices = []
         for count, more in zip(self.counts, other.counts, strict=True):
             angles = np.pi * (np.arange(more)[:, None] + 0.5) / more
             matrices.append(np.cos(angles * np.arange(count)) @ from_coefficients(count))
-        return matrices
+        return Resampling(tuple(matrices))
 
     def interpolation(self, points: FloatArray) -> Product:
         """Return the operator that takes functions at the nodes to their values at other points (M, N)."""
@@ -115,6 +118,31 @@ def average_chebyshev(rows, t, weights, count, degree):  # type: ignore[no-untyp
             moments[row, k] += before
             before, now = now, 2.0 * x * now - before
     return moments, over
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Interpolation from one grid to another on the same box, axis by axis."""
+
+    factors: tuple[FloatArray, ...]
+    """One matrix (other nodes, nodes) for each axis."""
+
+    def apply(self, g: FloatArray) -> FloatArray:
+        """Apply it to functions g (size, K): (other size, K)."""
+        tensor = transformed(self.factors, g.reshape(*(factor.shape[1] for factor in self.factors), -1))
+        return tensor.reshape(-1, g.shape[1])
+
+    def adjoint(self, weights: FloatArray) -> FloatArray:
+        """Apply its transpose to weights (other size,): (size,)."""
+        tensor = weights.reshape([len(factor) for factor in self.factors])
+        return transformed([factor.T for factor in self.factors], tensor).ravel()
+
+
+def transformed(matrices: Sequence[Array], tensor: Array) -> Array:
+    """Apply a matrix to each of the first axes of a tensor."""
+    for axis, matrix in enumerate(matrices):
+        tensor = np.moveaxis(np.tensordot(matrix, tensor, (1, axis)), 0, axis)
+    return tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
-from ctrnn_theory.numerics.gmres import gmres
-from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Product, Rows
+from ctrnn_theory.numerics.gmres import Operator, gmres
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import Array, ChebyshevGrid, Product, Rows, transformed
 from ctrnn_theory.support.types import FloatArray
 
-Array = NDArray[Any]
 ACCURACY = 1e-13  # relative residual of the iteration, where rounding allows it
 ROUNDING = 4.0  # rounding errors of the largest value of a solution that its residual has
 STEPS, CYCLES = 40, 5  # steps between the restarts of GMRES, and number of restarts
@@ -27,13 +24,16 @@ class System:
     system is the preconditioner for what its grid resolves, and for the rest it is the inverse of the operator of
     neurons that do not see each other, see :class:`Uncoupled`. For γ near 1, P makes the rest vanish; for a small γ it
     changes little in a step, and most of the time would be spent on it.
+
+    The iteration ends where rounding allows no more, or where averages over the law are as accurate as `tolerance`,
+    relative to the functions.
     """
 
-    def __init__(self, rows: Rows, grid: ChebyshevGrid, coarse: System | None) -> None:
-        self.rows, self.grid, self.coarse = rows, grid, coarse
+    def __init__(self, rows: Rows, grid: ChebyshevGrid, coarse: System | None, tolerance: float = 0.0) -> None:
+        self.rows, self.grid, self.coarse, self.tolerance = rows, grid, coarse, tolerance
         if coarse is not None:
-            self.down = grid.interpolation(coarse.grid.points)
-            self.up = coarse.grid.interpolation(grid.points)
+            self.down = grid.resampling(coarse.grid)
+            self.up = coarse.grid.resampling(grid)
             assert isinstance(rows, Product)  # others are for two neurons, and are factored
             self.rest = Uncoupled.of(rows, grid, self.down.adjoint(coarse.law()))
 
@@ -46,10 +46,14 @@ class System:
         return lu_factor(matrix, overwrite_a=True, check_finite=False)
 
     @cached_property
+    def range(self) -> float:
+        """Largest range of the solutions of the Poisson equations of the states, which is that of the memory."""
+        return float(np.max(np.ptp(self.poisson(self.grid.reference(self.grid.points)), axis=0)))
+
+    @property
     def accuracy(self) -> float:
-        """Relative residual that is reached whatever the rounding of solutions, which are as large as the memory."""
-        solutions = self.poisson(self.grid.reference(self.grid.points))
-        return max(ACCURACY, ROUNDING * np.finfo(float).eps * float(np.max(np.ptp(solutions, axis=0))))
+        """Relative residual that is reached whatever the rounding of solutions."""
+        return max(ACCURACY, ROUNDING * np.finfo(float).eps * self.range)
 
     def law(self) -> FloatArray:
         """Return the stationary weights π (M,)."""
@@ -60,7 +64,9 @@ class System:
         change = self.rows.adjoint(first) - first
         if not change.any():
             return first
-        accuracy = self.coarse.accuracy * float(np.linalg.norm(first) / np.linalg.norm(change))
+        # An average changes by the residual of the law times a solution, which is as large as the memory.
+        accuracy = max(self.coarse.accuracy, self.tolerance / self.coarse.range)
+        accuracy *= float(np.linalg.norm(first) / np.linalg.norm(change))
         return first + self._iterate(
             lambda w: w - self.rows.adjoint(w) + np.sum(w) / n, self._precondition_law, change, accuracy
         )
@@ -69,9 +75,8 @@ class System:
         """Solve A g = φ for functions φ (M, K): (M, K)."""
         if self.coarse is None:
             return lu_solve(self.factors, phi, check_finite=False)
-        return self._iterate(
-            lambda g: g - self.rows.apply(g) + np.mean(g, axis=0), self._precondition, phi, self.coarse.accuracy
-        )
+        accuracy = max(self.coarse.accuracy, self.tolerance)  # an average changes by that of the residual
+        return self._iterate(lambda g: g - self.rows.apply(g) + np.mean(g, axis=0), self._precondition, phi, accuracy)
 
     def _precondition(self, r: FloatArray) -> FloatArray:
         assert self.coarse is not None
@@ -87,19 +92,19 @@ class System:
 
     def _iterate(
         self,
-        apply: Callable[[FloatArray], FloatArray],
-        precondition: Callable[[FloatArray], FloatArray],
+        apply: Operator,
+        precondition: Operator,
         b: FloatArray,
         accuracy: float,
     ) -> FloatArray:
-        """Solve A x = b, (M,) or (M, K), as A C y = b and x = C y with the preconditioner C."""
+        """Solve A x = b, (M,) or (M, K), with a preconditioner."""
         shape = b.T.shape
 
-        def columns(function: Callable[[FloatArray], FloatArray], rows: FloatArray) -> FloatArray:
-            return np.atleast_2d(function(rows.reshape(shape).T).T)
+        def on_rows(function: Operator) -> Operator:
+            return lambda rows: np.atleast_2d(function(rows.reshape(shape).T).T)
 
-        y = gmres(lambda v: columns(apply, columns(precondition, v)), np.atleast_2d(b.T), accuracy, STEPS, CYCLES)
-        return columns(precondition, y).reshape(shape).T
+        x = gmres(on_rows(apply), np.atleast_2d(b.T), accuracy, STEPS, CYCLES, on_rows(precondition))
+        return x.reshape(shape).T
 
 
 class Uncoupled:
@@ -141,10 +146,3 @@ class Uncoupled:
         tensor = transformed(there, r.reshape(*self.factor.shape, -1)) * self.factor[..., None]
         result: FloatArray = transformed(back, tensor).real.reshape(r.shape)
         return result
-
-
-def transformed(matrices: list[Array], tensor: Array) -> Array:
-    """Apply a matrix to each of the first axes of a tensor."""
-    for axis, matrix in enumerate(matrices):
-        tensor = np.moveaxis(np.tensordot(matrix, tensor, (1, axis)), 0, axis)
-    return tensor

@@ -8,6 +8,7 @@ each of which is broken where a neuron passes a kink of f.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ctrnn_theory.stationary.markov.several.chebyshev_grid import (
     Rows,
     from_coefficients,
 )
+from ctrnn_theory.stationary.markov.several.smooth_rows import along_lines
 from ctrnn_theory.stationary.markov.state_range import LAYER
 from ctrnn_theory.support.read_only import ReadOnly
 from ctrnn_theory.support.types import FloatArray
@@ -98,16 +100,20 @@ class NetworkStep(ReadOnly):
         a = points @ self.W.T + self.drive
         factors, over = [], np.empty((len(points), grid.n, 2))
         for i, s in enumerate(np.sqrt(np.diag(self.inside))):
-            if s == 0.0:
-                rows, x, weights = np.arange(len(a)), a[:, i], np.ones(len(a))
-            else:
-                cuts = (self.breaks[i] - a[:, i, None]) / s
-                rows, xi, weights = gaussian_nodes(cuts, self.reach, order)
-                x = a[rows, i] + s * xi
-            moved = (1.0 - self.gamma) * points[rows, i] + self.gamma * self.f(x)
-            factor, over[:, i] = grid.average(i, rows, moved, weights, len(a))
-            factors.append(factor)
+            average = partial(self._average, grid, order, i, float(s))
+            h = points[:, i]
+            found = along_lines(average, h, a[:, i], float(s)) if s > 0.0 else average(h, a[:, i])
+            factors.append(found[:, :-2])
+            over[:, i] = found[:, -2:]
         return Product(tuple(factors), over)
+
+    def _average(self, grid: ChebyshevGrid, order: int, i: int, s: float, h: FloatArray, a: FloatArray) -> FloatArray:
+        """Return rows of neuron i for its states and pre-activations (M,), and in two more columns the oversteps."""
+        rows, xi, weights = np.arange(len(a)), np.zeros(len(a)), np.ones(len(a))
+        if s > 0.0:
+            rows, xi, weights = gaussian_nodes((self.breaks[i] - a[:, None]) / s, self.reach, order)
+        moved = (1.0 - self.gamma) * h[rows] + self.gamma * self.f(a[rows] + s * xi)
+        return np.concatenate(grid.average(i, rows, moved, weights, len(a)), axis=1)
 
     def _then_diffuse(self, before: Rows, grid: ChebyshevGrid, finer: ChebyshevGrid, order: int) -> Rows:
         """Average over the noise outside, then `before`, which takes functions on the finer grid."""

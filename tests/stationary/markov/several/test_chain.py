@@ -306,3 +306,35 @@ def test_saturated_neurons_cost_one_grid(monkeypatch):
     assert law.converged
     np.testing.assert_allclose(law.mean, 1.0, atol=1e-11)
     assert len(grids) == 1
+
+
+@pytest.mark.parametrize("tight", [0, 1])
+def test_the_leak_is_the_error_of_a_box_that_is_too_small(tight):
+    """One axis is twenty times as wide as the other; what leaves the narrow one moves the state by its own width."""
+    net, noise = CTRNN(W, B, "tanh", 0.2), Noise(inside=[0.5, 0.02])
+    net = replace(net, W=np.array([[0.5, -0.8], [0.02, 0.3]]))
+    found = solve_several(net, noise, net.b, np.zeros(2), 1e-9)
+    std = np.sqrt(np.diag(found.covariance))
+    high = found.mean + np.where(np.arange(2) == tight, 3.5, 8.0) * std
+    grid = ChebyshevGrid(found.mean - 8.0 * std, high, (32, 32))
+    chain, _ = chain_on(found.step, grid, None)
+    half = np.max(grid.high - grid.low) / 2.0
+    off = np.max(np.abs(chain.mean - found.mean))
+    assert off > 100.0 * chain.residual[0]  # the test can fail: nothing but the leak is seen
+    assert 0.9 * off < half * np.max(chain.leak) < 2.0 * off
+    assert np.max(np.abs(chain.covariance - found.covariance)) < 4.0 * half**2 * np.max(chain.leak)
+
+
+@pytest.mark.slow
+def test_a_narrow_axis_does_not_widen_the_box_in_vain(monkeypatch):
+    """What leaves its narrow side is small beside the error of a grid that does not resolve the other two axes."""
+    net = CTRNN(
+        [[-0.166, 0.231, -0.242], [0.13, 0.262, 0.125], [0.315, -0.25, 0.146]], [-2.6, -0.148, 0.0298], "tanh", 0.0148
+    )
+    grids = []
+    monkeypatch.setattr(chain_module, "chain_on", lambda *args: grids.append(args[1]) or chain_on(*args))
+    law = exact.solve(net, Noise(0.571))
+    assert law.converged, law.message
+    assert [grid.size for grid in grids] == [12**3, 16 * 24 * 24, 24 * 32 * 32]
+    true = [-0.9732751866, -0.2874894783, -0.1813024321]  # on a box three times as wide along the narrow axis
+    assert np.max(np.abs(law.mean - true)) < law.details["error"][0] < 2e-7

@@ -1,13 +1,15 @@
 """The linear system of a chain: factored, iterated with a coarser one, and the neurons that do not see each other."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.stationary.markov.several import chain as chain_module
 from ctrnn_theory.stationary.markov.several.chain import _factored
-from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
-from ctrnn_theory.stationary.markov.several.linear_system import System, Uncoupled, transformed
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Product, transformed
+from ctrnn_theory.stationary.markov.several.linear_system import System, Uncoupled
 from ctrnn_theory.stationary.markov.several.operator import NetworkStep
 from ctrnn_theory.stationary.markov.several.state_box import with_breaks
 
@@ -22,6 +24,21 @@ def step_of(W: np.ndarray, gamma: float) -> NetworkStep:
 
 def grid_of(step: NetworkStep, count: int) -> ChebyshevGrid:
     return ChebyshevGrid(np.full(3, -1.0), np.full(3, 1.0), (count,) * 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted(Product):
+    """Rows that note when they are applied."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def apply(self, g):
+        self.calls.append("functions")
+        return super().apply(g)
+
+    def adjoint(self, weights):
+        self.calls.append("weights")
+        return super().adjoint(weights)
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.2, 0.001])
@@ -39,6 +56,23 @@ def test_iterated_and_factored_solutions_agree(gamma):
     phi = phi - law @ phi
     g = factored.poisson(phi)
     np.testing.assert_allclose(iterated.poisson(phi), g, atol=slack * np.linalg.norm(g) / gamma)
+
+
+def test_a_tolerance_spares_iterations_and_is_met():
+    step = step_of(W, 0.05)
+    grid, small = grid_of(step, 14), grid_of(step, 8)
+    rows, coarse = step.rows(grid, grid.points, 24), System(step.rows(small, small.points, 24), small, None)
+    phi = np.cos(9.0 * grid.reference(grid.points))  # the coarse grid does not resolve it
+    counts, laws, solutions = [], [], []
+    for tolerance in (0.0, 1e-8):
+        counted = Counted(rows.factors, rows.over)
+        system = System(counted, grid, coarse, tolerance)
+        laws.append(system.law())
+        solutions.append(system.poisson(phi - laws[0] @ phi))
+        counts.append(len(counted.calls))
+    assert counts[1] < 0.8 * counts[0]
+    assert 0.0 < np.max(np.abs((laws[1] - laws[0]) @ phi)) < 1e-8
+    assert np.max(np.abs(np.mean(solutions[1], axis=0))) < 1e-8  # 1ᵀg/n is the average of what is left
 
 
 def test_uncoupled_neurons_are_solved_at_once():
