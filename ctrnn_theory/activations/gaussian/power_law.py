@@ -73,7 +73,7 @@ class PowerLaw:
         return value
 
     def variance(self, a: FloatArray, s: FloatArray) -> FloatArray:
-        """Return Var f(a + s ξ). Both sides have a product of 0, so that their covariance is minus that of their means."""
+        """Return Var f(a + s ξ); both sides have the product 0, and so a covariance of minus that of their means."""
         value, product = np.zeros_like(a), np.full(a.shape, -2.0)
         for side in self.sides(a):
             value += side.height**2 * variance(self.exponent, side.d, s)
