@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.existence import remark
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.method import ARGUMENTS, Method, Options
 from ctrnn_theory.stationary.overflow import growth
@@ -244,7 +245,8 @@ def predict(
     seconds = perf_counter() - begin
     if not chosen.builtin:
         law = _checked(law, method, net.n)
-    return replace(law, seconds=seconds)
+    message = "; ".join(part for part in (law.message, remark(net, noise, u)) if part)
+    return replace(law, seconds=seconds, message=message)
 
 
 def _checked(law: Any, method: str, n: int) -> StationaryLaw:
