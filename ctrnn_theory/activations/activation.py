@@ -234,7 +234,11 @@ def activation(spec: Activation | str | Any) -> Activation:
     ``pi``, ``E`` or ``e``; ``exp log sqrt sin cos sinh cosh tanh atan asinh erf erfc``; ``Abs sign Max Min Heaviside``
     (also ``abs max min``) and ``Piecewise((value, condition), ..., (value, True))``; and the built-ins as functions,
     ``relu(x - 1)``. Kinks are found from the expression. ``smoothed(f, s)`` is the Gaussian smoothing E f(x + s ξ) of
-    any of these.
+    any of these. ``powerlaw(n)`` is ``Max(0, x)**n`` for any real n of at least 1.
+
+    Power laws ``s*Max(0, g*(x - c))**n + o`` with n up to 16 have Gaussian averages in closed form or by a fixed rule,
+    which are good to rounding in both tails. So has every power law with a branch on each side of c, such as
+    ``Abs(x)**1.5``.
 
     Parameters
     ----------
@@ -254,6 +258,8 @@ def activation(spec: Activation | str | Any) -> Activation:
     (-1.0, 0.0, 1.0)
     >>> activation("log(1 + exp(x))")
     Activation('softplus')
+    >>> activation("0.8*powerlaw(1.5)")(4.0)
+    np.float64(6.4)
     >>> activation("smoothed(relu, 0.5)")(0.0)
     np.float64(0.19947114020071635)
     >>> activation("1/x")

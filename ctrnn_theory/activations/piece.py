@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.source.arrays import Source, array_function
+
+
+class Power(NamedTuple):
+    """A function offset + coefficient |x - center|ⁿ on one side of its center."""
+
+    offset: float
+    """Value at the center."""
+    coefficient: float = 0.0
+    """0 for a constant."""
+    center: float = 0.0
+    """The point at which the power vanishes."""
+    exponent: float = 1.0
+    """n."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +54,20 @@ class Piece:
         return None
 
     @property
+    def power(self) -> Power | None:
+        """The power that the piece is, or None; its center is not inside the piece."""
+        if self.polynomial is None:
+            return None
+        offset, *others = self.polynomial
+        terms = [(n, k) for n, k in enumerate(others, 1) if k]
+        if len(terms) > 1 or (terms and self.lower < 0.0 < self.upper):
+            return None
+        if not terms:
+            return Power(offset)
+        n, coefficient = terms[0]
+        return Power(offset, coefficient * (1.0 if self.lower >= 0.0 else -1.0) ** n, 0.0, float(n))
+
+    @property
     def endless_kinks(self) -> bool:
         """Whether the piece, which is then the first or the last, holds kinks that recur without end."""
         return False
@@ -60,10 +88,14 @@ class Piece:
     def limit(self, end: float, order: int = 0) -> float:
         """Return the order-th derivative at an end of the interval, from inside.
 
-        Where the end rounds to a point at which the expression has no value, the next number inside is taken.
+        Where the end rounds to a point at which the expression has no value, the next number inside is taken. It also
+        gives the sign of an infinite limit, which is that of a zero at the end.
         """
-        value = self.value(end, order)
-        return float(self.value(np.nextafter(end, self._middle), order) if np.isnan(value) else value)
+        value = float(self.value(end, order))
+        if np.isfinite(value):
+            return value
+        inside = float(self.value(np.nextafter(end, self._middle), order))
+        return inside if np.isnan(value) else math.copysign(value, inside)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_functions"}  # these cannot be pickled

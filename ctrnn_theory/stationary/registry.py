@@ -18,6 +18,7 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.existence import check_moments
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.metastable import metastable
 from ctrnn_theory.stationary.method import ARGUMENTS, Method, Options
 from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.support.arguments import float_array, shown
@@ -248,7 +249,7 @@ def predict(
     seconds = perf_counter() - begin
     if not chosen.builtin:
         law = _checked(law, method, net.n)
-    message = "; ".join(part for part in (law.message, remark) if part)
+    message = "; ".join(part for part in (law.message, remark, metastable(net, noise, u)) if part)
     return replace(law, seconds=seconds, message=message)
 
 

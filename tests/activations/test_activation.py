@@ -346,13 +346,13 @@ def test_the_documentation_lists_the_functions_that_can_be_used():
     text = inspect.getdoc(activation).partition("Parameters")[0]
     named = {word for span in re.findall(r"``([^`]*)``", text) for word in re.findall(r"[A-Za-z]+", span)}
     functions, constants = set(FUNCTIONS), set(CONSTANTS)
-    assert functions | constants | {"Piecewise", "smoothed"} <= named
+    assert functions | constants | {"Piecewise", "smoothed", "powerlaw"} <= named
     assert named - functions - constants <= {
         "Piecewise",
         "smoothed",
+        "powerlaw",
         "x",
-        "f",
-        "s",
+        *"fscgno",
         "value",
         "condition",
         "True",
@@ -360,3 +360,53 @@ def test_the_documentation_lists_the_functions_that_can_be_used():
     }
     for name, (_, arity) in FUNCTIONS.items():
         parse(f"{name}(x + 2)" if arity == 1 else f"{name}(x, 2)")
+
+
+@pytest.mark.parametrize(
+    ("text", "derivatives"),
+    [
+        ("powerlaw(1.5)", (0.0, math.inf, -math.inf)),
+        ("Max(0, -x)**1.5", (0.0, math.inf, math.inf)),
+        ("-0.5*Max(0, x - 0.3)**1.2", (0.0, -math.inf, math.inf)),
+        ("Abs(x)**1.5", (0.0, math.inf, math.nan)),
+        ("x*sqrt(Abs(x))", (0.0, math.nan, -math.inf)),
+        ("powerlaw(2)", (0.0, 1.0, 0.0)),
+        ("0.8*powerlaw(2.5)", (0.0, 0.0, math.inf)),
+        ("Max(0, 1 - x)**2.5", (0.0, 0.0, -math.inf)),
+        ("powerlaw(3)", (0.0, 0.0, 3.0)),
+        ("powerlaw(pi)", (0.0, 0.0, 0.0)),
+    ],
+)
+def test_derivatives_of_power_laws_at_their_threshold(text, derivatives):
+    """The mean of the limits, which may be infinite, and is none if they are infinities of opposite sign."""
+    f = activation(text)
+    found = [f.derivative(f.breakpoints[0], order) for order in (1, 2, 3)]
+    np.testing.assert_array_equal(found, derivatives)
+    assert not f.kinks
+    assert math.inf in np.abs(f.limit_slopes)
+
+
+@pytest.mark.parametrize("n", ["0.5", "0", "-1", "x", "1, x", "", "17 - 16.5"])
+def test_exponents_of_power_laws_are_at_least_one(n):
+    with pytest.raises(ValueError, match="must give powerlaw one number of at least 1, as in powerlaw"):
+        activation(f"powerlaw({n})")
+    with pytest.raises(ValueError, match="finite value and slope"):
+        activation("Max(0, x)**0.7")
+
+
+def test_powerlaw_is_a_power_of_relu():
+    assert activation("powerlaw(1)") == activation("relu")
+    assert activation("powerlaw(2)") == activation("relu2")
+    assert activation("0.8*powerlaw(1.5)") == activation("0.8*Max(0, x)**1.5")
+    assert activation("powerlaw(65/2)").text == "Max(0, x)**(65/2)"
+
+
+@pytest.mark.parametrize("n", [1.5, 2, 2.5, 3, 1.37, 7.25])
+def test_compiled_power_laws(n):
+    """x√x and products are as good as the library's power; exp(n log x) has an error of n |log x| roundings."""
+    f = activation(f"powerlaw({n})")
+    x = np.concatenate([-np.geomspace(1e-6, 1e6, 25), [-np.inf, np.nan, 0.0, np.inf], np.geomspace(1e-6, 1e6, 300)])
+    lanes = x.copy()
+    f.block(lanes)
+    np.testing.assert_array_equal(np.isnan(lanes), np.isnan(x))
+    np.testing.assert_allclose(lanes, np.where(np.isnan(x), np.nan, np.maximum(x, 0.0) ** n), rtol=2e-15 * n * 14)

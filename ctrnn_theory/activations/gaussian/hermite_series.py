@@ -7,6 +7,8 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.hermite_coefficients import has_rule, kink_coefficients, projected, rule_table
 from ctrnn_theory.activations.gaussian.mehler import HermiteTable, orders_for, pair_covariances
+from ctrnn_theory.activations.gaussian.power_law import power_law
+from ctrnn_theory.activations.gaussian.power_pairs import power_covariance
 from ctrnn_theory.activations.gaussian.smoothing import cancels
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.types import FloatArray, IntArray
@@ -27,7 +29,7 @@ def hermite_covariance(
     """Return Σₙ rⁿ cₙ(i) cₙ(j) = Cov(f(xᵢ), f(xⱼ)), cₙ = E[f(m + s ξ) hₙ(ξ)], hₙ = Heₙ/√n! (Mehler's formula).
 
     Pairs that the series does not reach within ORDERS terms (|r| near 1 at a kink or for a large s) are integrated by
-    `conditioned`.
+    `conditioned`, and those of a power law by `power_covariance`.
 
     Parameters
     ----------
@@ -45,18 +47,23 @@ def hermite_covariance(
     if slow.size:
         used, at = np.unique(np.concatenate([i[slow], j[slow]]), return_inverse=True)
         first, second = at.reshape(2, -1)
-        edges = resolved_edges(act, m[used], s[used])
-        total[slow] = conditioned(act, m[used], s[used], first, second, r[slow], edges)
+        if (law := power_law(act)) is not None:
+            total[slow] = power_covariance(law, m[used], s[used], first, second, r[slow])
+        else:
+            edges = resolved_edges(act, m[used], s[used])
+            total[slow] = conditioned(act, m[used], s[used], first, second, r[slow], edges)
     return total
 
 
 def hermite_table(act: Activation, m: FloatArray, s: FloatArray, correlation: float) -> HermiteTable:
     """Return the Hermite coefficients of f at inputs of mean m and deviation s > 0 (M,), for |r| up to `correlation`.
 
-    There are closed forms for piecewise-linear f, unless kinks lie close together compared with s, and a fixed rule
-    for the logistic family. Other coefficients are integrated on panels.
+    There are closed forms for piecewise-linear f, unless kinks lie close together compared with s, and fixed rules for
+    power laws and the logistic family. Other coefficients are integrated on panels.
     """
     orders = orders_for(correlation, ORDERS)
+    if (law := power_law(act)) is not None:
+        return law.table(m, s, orders)
     quick = ~cancels(act, s) if act.piecewise_linear else has_rule(act.text, s)
     if quick.all():
         return _quick_table(act, m, s, orders)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations.gaussian import closed_forms, logistic_family, quadrature
 from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, PiecewisePolynomial, probit_terms
 from ctrnn_theory.activations.gaussian.hermite_coefficients import has_variance_rule, rule_variance
+from ctrnn_theory.activations.gaussian.power_law import power_law
 from ctrnn_theory.activations.gaussian.steps_and_ramps import step_step
 from ctrnn_theory.support.arguments import float_array, integer
 from ctrnn_theory.support.types import BoolArray, FloatArray
@@ -27,7 +28,7 @@ def smoothed(act: Any, a: ArrayLike, s: ArrayLike, derivative: int = 0) -> Any:
 
     Piecewise linear functions, polynomials with one break at most, erf, probit, gelu, elu and sin have closed forms.
     Sigmoid, tanh, softplus and silu are integrated by fixed rules that are good to rounding (see ``logistic_family``),
-    and everything else by Gauss–Legendre panels (see ``quadrature``).
+    and so are power laws (see ``rectified_power``); everything else by Gauss–Legendre panels (see ``quadrature``).
 
     Parameters
     ----------
@@ -95,7 +96,9 @@ def smoothed_variance(act: Any, a: ArrayLike, s: ArrayLike) -> Any:
 
 def quick(act: Any) -> bool:
     """Return whether the smoothing of f has a closed form or a fixed rule."""
-    return act.text in logistic_family.FAMILIES or act.text in closed_forms.SMOOTHED or _polynomials(act) is not None
+    if act.text in logistic_family.FAMILIES or act.text in closed_forms.SMOOTHED:
+        return True
+    return _polynomials(act) is not None or power_law(act) is not None
 
 
 def cancels(act: Any, s: FloatArray) -> BoolArray:
@@ -111,14 +114,12 @@ def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
         return logistic_family.smoothed(act.text, a, s, order)
     if act.text in closed_forms.SMOOTHED:
         return closed_forms.SMOOTHED[act.text](a, s, order)
-    polynomials = _polynomials(act)
+    polynomials, law = _polynomials(act), power_law(act)
     if polynomials is None:
-        return quadrature.smoothed(act, a, s, order)
-    value = np.empty_like(a)
-    far = cancels(act, s)
-    value[~far] = polynomials.smoothed(a[~far], s[~far], order)
-    value[far] = quadrature.smoothed(act, a[far], s[far], order)
-    return value
+        return quadrature.smoothed(act, a, s, order) if law is None else law.smoothed(a, s, order)
+    if law is not None:  # truncated powers cancel where f is flat
+        return _either(law.on_flat_side(a), law.smoothed, polynomials.smoothed, a, s, order)
+    return _either(cancels(act, s), partial(quadrature.smoothed, act), polynomials.smoothed, a, s, order)
 
 
 def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
@@ -131,10 +132,28 @@ def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
         value = np.empty_like(a)
         value[quick], value[~quick] = rule(act.text, a[quick], s[quick]), quadrature.variance(act, a[~quick], s[~quick])
         return value
-    polynomials = _polynomials(act)
+    polynomials, law = _polynomials(act), power_law(act)
     if polynomials and len(polynomials.breaks) <= 1:
+        if law is not None:
+            return _either(law.on_flat_side(a), law.variance, polynomials.variance, a, s)
         return polynomials.variance(a, s)
-    return quadrature.variance(act, a, s)
+    return quadrature.variance(act, a, s) if law is None else law.variance(a, s)
+
+
+def _either(
+    which: BoolArray,
+    one: Callable[..., FloatArray],
+    other: Callable[..., FloatArray],
+    a: FloatArray,
+    s: FloatArray,
+    *order: int,
+) -> FloatArray:
+    """Return one(a, s, ...) where `which` holds, and else other(a, s, ...)."""
+    if not which.any():
+        return other(a, s, *order)
+    value = np.empty_like(a)
+    value[which], value[~which] = one(a[which], s[which], *order), other(a[~which], s[~which], *order)
+    return value
 
 
 def _variance_rule(act: Any, s: FloatArray) -> tuple[Callable[[str, FloatArray, FloatArray], FloatArray] | None, Any]:

@@ -12,6 +12,7 @@ which has a layer of width |a-b| at ψ = 0, that is at r = 1. Panels that halve 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -95,6 +96,33 @@ def ramp_step(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> FloatArray:
 
     # the step of -ξ₂ is one minus the step of ξ₂: b and the sign of the whole change
     return sign * np.exp(-0.5 * b * b) / np.sqrt(2.0 * np.pi) * _integrate(a, b, r, integrand)
+
+
+def power_power(a: ArrayLike, b: ArrayLike, r: ArrayLike, n: int) -> FloatArray:
+    """Return ∫₀^r (r-t)ⁿ/n! φ₂(a, b; t) dt, by which the thresholds of (ξ₁+a)₊ⁿ and (ξ₂+b)₊ⁿ enter their covariance.
+
+    Parameters
+    ----------
+    a, b
+        Distances above the thresholds, in standard deviations; arrays are broadcast.
+    r
+        Correlation in [-1, 1].
+    n
+        Power, at least 0.
+
+    Examples
+    --------
+    >>> print(float(power_power(0.3, 0.1, 0.5, 1) - ramp_ramp(0.3, 0.1, 0.5)))
+    0.0
+    """
+    a, b, r, sign = _positive(a, b, r)
+
+    def integrand(a: FloatArray, b: FloatArray, psi: FloatArray, gap: FloatArray) -> FloatArray:
+        # r - t = cos(psi - gap) - cos(psi), gap being the angle left to r
+        distance: FloatArray = 2.0 * np.sin(psi - 0.5 * gap) * np.sin(0.5 * gap)
+        return distance**n * _density(a, b, psi) / math.factorial(n)
+
+    return sign ** (n + 1) * _integrate(a, b, r, integrand)
 
 
 def _positive(a: ArrayLike, b: ArrayLike, r: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

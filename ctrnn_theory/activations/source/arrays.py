@@ -35,6 +35,7 @@ NUMPY_NAMES: dict[str, Any] = {
     "Heaviside": lambda u: np.heaviside(u, 0.5),
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "power": np.power,
     "select": np.where,
 }
 

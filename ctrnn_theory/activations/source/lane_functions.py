@@ -17,6 +17,7 @@ NAMES: dict[str, Any] = {
     "Abs": abs,
     "log": logarithms.log,
     "log1p": logarithms.log1p,
+    "power": logarithms.power,
     "erf": error_function.erf,
     "complement": error_function.complement,
     "Heaviside": primitives.heaviside,

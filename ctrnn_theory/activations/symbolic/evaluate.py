@@ -70,8 +70,17 @@ class _CodePrinter(TextPrinter):
             return f"(1.0/{self._print_Pow(sp.Pow(base, -exponent, evaluate=False))})"
         if exponent == 1 or exponent == sp.Rational(1, 2):
             return f"sqrt({self._print(base)})" if exponent != 1 else f"({self._print(base)})"
-        # a whole exponent stays whole: x**2 is then x*x
-        return f"({self._print(base)})**{exponent if exponent.is_Integer else f'({self._print(exponent)})'}"
+        written = f"({self._print(base)})"
+        if exponent.is_Integer:  # a whole exponent stays whole: x**2 is then x*x
+            return f"{written}**{exponent}"
+        whole = exponent - sp.Rational(1, 2)
+        if whole.is_Integer and not base.has(sp.Function):
+            return f"{written}{'' if whole == 1 else f'**{whole}'}*sqrt({written})"
+        return (
+            f"power({written}, {self._print(exponent)})"
+            if exponent.is_number
+            else f"{written}**({self._print(exponent)})"
+        )
 
     def _print_Symbol(self, expr: Any) -> str:
         return str(expr)

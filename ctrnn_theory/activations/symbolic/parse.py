@@ -71,7 +71,8 @@ def parse(text: str, macros: Mapping[str, Any] | None = None, symbols: Mapping[s
     """Parse a text to a SymPy expression in :data:`x`, through a whitelist of syntax and of functions.
 
     Allowed are ``+ - * / **``, numbers, ``x``, ``pi``, ``E``, the functions in :data:`FUNCTIONS`, ``Piecewise``
-    with its comparisons, the names in `macros`, called as functions, and ``smoothed(f, s)`` of an f in x.
+    with its comparisons, the names in `macros`, called as functions, and of x ``powerlaw(n)``, which is Max(0, x)**n,
+    and ``smoothed(f, s)`` of an f.
 
     Parameters
     ----------
@@ -213,6 +214,8 @@ class _Walk:
             return self.piecewise(node, depth)
         if name == "smoothed" and self.symbols == {"x": x}:
             return self.smoothing(node, depth)
+        if name == "powerlaw" and self.symbols == {"x": x}:
+            return self.powerlaw(node, depth)
         if name not in FUNCTIONS and name not in self.macros:
             raise self.unknown(name)
         arity = FUNCTIONS[name][1] if name in FUNCTIONS else 1
@@ -221,6 +224,14 @@ class _Walk:
             raise refuse(f"must give {name} {count}, not {len(node.args)}", self.text)
         arguments = [self.expression(argument, depth) for argument in node.args]
         return FUNCTIONS[name][0](*arguments) if name in FUNCTIONS else substituted(self.macros[name], arguments[0])
+
+    def powerlaw(self, node: ast.Call, depth: int) -> Any:
+        n = self.expression(node.args[0], depth) if len(node.args) == 1 else x
+        if n.free_symbols or n < 1:
+            raise refuse(
+                "must give powerlaw one number of at least 1, as in powerlaw(2), which is Max(0, x)**2", self.text
+            )
+        return self.power(rebuilt(sp.Max, [sp.Integer(0), x]), n)
 
     def smoothing(self, node: ast.Call, depth: int) -> Any:
         if len(node.args) != 2:

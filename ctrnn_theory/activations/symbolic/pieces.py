@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from ctrnn_theory.activations.piece import Piece
+from ctrnn_theory.activations.piece import Piece, Power
 from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise, source
@@ -25,7 +25,7 @@ from ctrnn_theory.activations.symbolic.parse import rebuilt, refuse, x
 from ctrnn_theory.activations.symbolic.precision_check import CHECKED, WITNESSES, needs_extended_range
 from ctrnn_theory.activations.symbolic.printing import to_text
 from ctrnn_theory.activations.symbolic.roots import real_roots
-from ctrnn_theory.activations.symbolic.stable_forms import derivative, stable
+from ctrnn_theory.activations.symbolic.stable_forms import derivative, slope_of, stable
 
 MAX_DEGREE = 16  # largest degree of a piece that is treated as a polynomial
 SMALL, HUGE = 1e-15, 1e15  # relative size of a jump that is rounding, size of a slope that is infinite
@@ -89,6 +89,27 @@ class SymbolicPiece(Piece):
         if not 0 <= degree(self.expression) <= MAX_DEGREE:
             return None
         return tuple(float(c) for c in reversed(sp.Poly(self.expression, x).all_coeffs()))
+
+    @cached_property
+    def power(self) -> Power | None:
+        """The power that the piece is, or None for any other; factors with one root in common are one power."""
+        number, rest = self.expression.as_independent(x, as_Add=True)
+        offset = float(number)
+        if rest == 0:
+            return Power(offset)
+        coefficient, rest = rest.as_independent(x, as_Add=False)
+        roots, exponent = set(), sp.Integer(0)
+        for base, n in rest.as_powers_dict().items():
+            if degree(base) != 1 or not n.is_number:
+                return None
+            slope = sp.diff(base, x)
+            roots.add(-base.subs(x, 0) / slope)
+            right = self.lower >= float(-base.subs(x, 0) / slope) * (1 - SMALL)
+            coefficient *= (slope if right else -slope) ** n
+            exponent += n
+        if len(roots) != 1 or not coefficient.is_real:
+            return None
+        return Power(offset, float(coefficient), float(roots.pop()), float(exponent))
 
 
 def degree(expression: Any) -> int:
@@ -169,7 +190,7 @@ def jumps(left: SymbolicPiece, right: SymbolicPiece, whole: Any) -> tuple[float,
         branches = [resolve(left.expression, right.start - NEARBY, [])]
         branches += [resolve(right.expression, right.start + NEARBY, [])]
         for order in (0, 1):
-            sides = [precise(sp.diff(branch, x, order), right.start) for branch in branches]
+            sides = [precise(slope_of(branch) if order else branch, right.start) for branch in branches]
             if not all(abs(side) < HUGE and abs(mpmath.im(side)) < SMALL for side in sides):  # false for NaN
                 rule = "must have a finite value and slope on both sides of every point, and has not"
                 raise refuse(f"{rule} at x = {right.lower:.6g}", to_text(whole))

@@ -92,10 +92,18 @@ def derivative(expression: Any, order: int) -> Any:
     """
     if order == 0:
         return stable(expression)
-    return stable(_differentiate(derivative(expression, order - 1)))
+    return stable(slope_of(derivative(expression, order - 1)))
 
 
-def _differentiate(expression: Any) -> Any:
+def slope_of(expression: Any) -> Any:
+    """Return the derivative of an expression in x between its jumps, written so that its value is found at every x.
+
+    SymPy writes the slope of (1 - x)**p as p*(1 - x)**p/(x - 1), which has none at x = 1.
+    """
+    parted = [term.as_independent(x, as_Add=False) for term in sp.Add.make_args(expression)]
+    if any(_is_root(rest) for _, rest in parted):
+        slopes = (p.exp * p.base ** (p.exp - 1) * slope_of(p.base) if _is_root(p) else slope_of(p) for _, p in parted)
+        return sp.Add(*[number * slope for (number, _), slope in zip(parted, slopes, strict=True)])
     if not expression.has(sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise, *EXPONENTIALS):
         return sp.diff(expression, x)
     if (quotient := _quotient_slope(expression)) is not None:
@@ -103,19 +111,23 @@ def _differentiate(expression: Any) -> Any:
     if isinstance(expression, sp.sign | sp.Heaviside):
         return sp.Integer(0)
     if isinstance(expression, sp.Piecewise):
-        return rebuilt(sp.Piecewise, [(_differentiate(e), c) for e, c in expression.args])
+        return rebuilt(sp.Piecewise, [(slope_of(e), c) for e, c in expression.args])
     if isinstance(expression, sp.Abs):
-        return sp.sign(expression.args[0]) * _differentiate(expression.args[0])
+        return sp.sign(expression.args[0]) * slope_of(expression.args[0])
     if isinstance(expression, sp.Max | sp.Min):
         first, rest = expression.args[0], rebuilt(expression.func, expression.args[1:])
         larger, smaller = (first, rest) if isinstance(expression, sp.Max) else (rest, first)
         chosen = sp.StrictGreaterThan(larger, smaller, evaluate=False)
-        return rebuilt(sp.Piecewise, [(_differentiate(first), chosen), (_differentiate(rest), True)])
+        return rebuilt(sp.Piecewise, [(slope_of(first), chosen), (slope_of(rest), True)])
     # the chain rule, argument by argument
     slots = [sp.Dummy(real=True) for _ in expression.args]
     outer = expression.func(*slots)
     inner = dict(zip(slots, expression.args, strict=True))
-    return sp.Add(*[sp.diff(outer, s).xreplace(inner) * _differentiate(a) for s, a in inner.items() if a.has(x)])
+    return sp.Add(*[sp.diff(outer, s).xreplace(inner) * slope_of(a) for s, a in inner.items() if a.has(x)])
+
+
+def _is_root(expression: Any) -> bool:
+    return bool(expression.is_Pow and expression.exp.is_number and not expression.exp.is_Integer)
 
 
 def _quotient_slope(expression: Any) -> Any:
@@ -131,7 +143,7 @@ def _quotient_slope(expression: Any) -> Any:
         return None
     D, k = bottoms[0], -powers[bottoms[0]]
     N = expression * D**k
-    top = _differentiate(N) * D - k * N * _differentiate(D)
+    top = slope_of(N) * D - k * N * slope_of(D)
     if _terms(top) > MOST_TERMS:
         return None
     top = top.replace(lambda part: isinstance(part, sp.sinh | sp.cosh), lambda part: part.rewrite(sp.exp))

@@ -16,6 +16,7 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.closed_forms import sin_cumulants
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
+from ctrnn_theory.activations.gaussian.power_law import power_law
 from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
 from ctrnn_theory.stationary.closure.chords import Anderson
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
@@ -235,6 +236,8 @@ def own_cumulants(f: Activation, a: FloatArray, s: FloatArray) -> FloatArray:
     """
     if f.text == "sin":
         return sin_cumulants(a, s)
+    if (law := power_law(f)) is not None:
+        return law.own_cumulants(a, s)
 
     def centred(panels: Panels, values: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:
         return np.asarray(values - np.asarray(f.smoothed(a, s))[panels.row, None])

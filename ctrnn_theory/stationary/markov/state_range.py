@@ -10,11 +10,11 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.numerics.panels import halve_until_resolved
+from ctrnn_theory.stationary.metastable import why_no_law
 from ctrnn_theory.stationary.markov.operator import POINTS, Step, gaussian_nodes
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
-FAR_OUT = 1e6  # times the drive: the state at which the drift of a critical neuron is evaluated
 WIDTHS = 9.0  # standard deviations on each side of the first guess of the range
 RESOLVED = 1e-13  # relative size of the last Chebyshev coefficients of f on a panel that resolves it
 _ANGLES = np.pi * (np.arange(POINTS) + 0.5) / POINTS
@@ -26,41 +26,9 @@ LAYER = (-8.5, -4.0, 0.0, 4.0, 8.5)  # edges of panels about a kink that a Gauss
 
 
 def require_bounded(net: CTRNN, drive: float) -> None:
-    """Raise Divergence if noise carries the state of one neuron away for ever.
-
-    Far out the map is h' = c₊ h for h > 0 and c₋ h for h < 0, c = 1-γ + γ w · (slope of f there). It has a stationary
-    law when c₊ < 1, c₋ < 1 and, if both are negative, c₊ c₋ < 1 (J. D. Petruccelli and S. W. Woolford, A threshold
-    AR(1) model, J. Appl. Prob. 21, 1984). At c = 1 the state is a random walk out there, and its drift must lead back.
-    """
-    w, gamma = float(net.W[0, 0]), net.gamma
-    if w == 0.0:
-        return
-    factors, far = {}, FAR_OUT * (1.0 + abs(drive))
-    for side in (1.0, -1.0):  # h -> +inf, h -> -inf
-        end = side * math.copysign(1.0, w)
-        growth = w * _slope(net.activation, end)
-        drift = 0.0
-        if growth == 1.0:
-            drift = float(net.activation(w * side * far + drive)) - side * far
-        factors[side] = 1.0 - gamma + gamma * growth
-        if growth > 1.0 or (growth == 1.0 and side * drift > -1e-15 * far):
-            raise Divergence(
-                f"W must let the state return from far out; w times the slope of {net.activation.name} there is "
-                f"{growth:g}, so that noise carries the state to {'+' if side > 0 else '-'}infinity: no stationary law"
-            )
-    if factors[1.0] < 0.0 and factors[-1.0] < 0.0 and factors[1.0] * factors[-1.0] >= 1.0:
-        raise Divergence(
-            f"W must not overshoot ever further; far out two steps multiply the state by "
-            f"{factors[1.0] * factors[-1.0]:g}, so that it oscillates without bound: no stationary law"
-        )
-
-
-def _slope(f: Activation, end: float) -> float:
-    """Return the slope of f at end · infinity; for a superlinear f its sign is that of a value."""
-    slope = f.limit_slopes[0 if end < 0 else 1]
-    if math.isinf(slope):
-        return math.copysign(math.inf, float(f(end * 100.0)) * end)
-    return slope
+    """Raise Divergence if noise carries the state of one neuron away for ever."""
+    if reason := why_no_law(net, drive):
+        raise Divergence(reason)
 
 
 def choose_reach(step: Step, f: Activation, center: float) -> Step:
@@ -165,11 +133,16 @@ def resolve(f: Activation, low: float, high: float) -> FloatArray:
     left = np.concatenate([np.empty(0), *(edges[:-1] for edges in starts)])
     right = np.concatenate([np.empty(0), *(edges[1:] for edges in starts)])
 
+    largest = 0.0
+
     def resolved(left: FloatArray, right: FloatArray, parent: IntArray | None) -> BoolArray:
+        nonlocal largest
         values = f(0.5 * ((1.0 - INNER) * left[:, None] + (1.0 + INNER) * right[:, None]))
-        tail = np.max(np.abs(values @ LAST), axis=1)
+        tail, size = np.max(np.abs(values @ LAST), axis=1), np.max(np.abs(values), axis=1)
         blur = np.spacing(np.maximum(np.abs(left), np.abs(right))) / (right - left)  # rounding error of the nodes
-        return ~(tail > RESOLVED * np.max(np.abs(values)) + POINTS * blur * np.ptp(values, axis=1))
+        largest = max(largest, np.max(size, initial=0.0))
+        fine = ~(tail > RESOLVED * np.max(size, initial=0.0) + POINTS * blur * np.ptp(values, axis=1))
+        return np.asarray(fine | (np.ptp(values, axis=1) <= RESOLVED * largest))  # next to the threshold of a root
 
     def require_few(settled: int, pending: int) -> None:
         if pending and len(cuts) + settled + 2 * pending > MOST_BREAKS:
