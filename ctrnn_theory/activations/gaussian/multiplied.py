@@ -164,7 +164,7 @@ class Inputs:
         std = np.sqrt(own)
         tilt = np.divide(cross, own, out=np.zeros_like(std), where=std > 0.0)
         left = np.maximum(added - tilt * cross, 0.0)
-        u, weight = _nodes(f, m, b, g, std, tilt, left)
+        u, weight = _nodes(_edges(f, m, b, g, std, tilt, left))
         a = m + std * u
         return cls(f, g, std, u, weight, a, a + b + tilt * std * u, np.sqrt(left + (g * a) ** 2))
 
@@ -203,7 +203,17 @@ class Inputs:
         return self.average(inner + (self.given - self.value()) ** 2)
 
 
-def _nodes(
+def _nodes(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return nodes in u and weights times φ, (Q, K), of panels between edges (K, E)."""
+    edges = np.sort(np.clip(edges, -REACH, REACH), axis=1)
+    edges = edges[:, np.concatenate([[True], np.any(np.diff(edges, axis=1) > 0.0, axis=0)])]
+    u, half = nodes_between(edges[:, :-1], edges[:, 1:], NODES)
+    u, weight = u.reshape(len(edges), -1).T, (half * WEIGHTS).reshape(len(edges), -1).T
+    weight = weight * np.exp(-0.5 * u * u)
+    return u, weight / weight.sum(axis=0)
+
+
+def _edges(
     f: ActivationGroup,
     m: FloatArray,
     b: FloatArray,
@@ -211,8 +221,8 @@ def _nodes(
     std: FloatArray,
     tilt: FloatArray,
     left: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Return nodes in u and weights times φ, (Q, K): of panels that resolve φ, f, and s near 0 and near kinks."""
+) -> FloatArray:
+    """Return edges in u (K, E) of panels that resolve φ, f, and s near 0 and near kinks."""
     step = np.where(std > 0.0, (1.0 + tilt) * std, 1.0)  # dμ/du
     columns = [np.broadcast_to(EDGES, (m.size, EDGES.size))]
     if np.max(std) > PANEL:
@@ -226,12 +236,7 @@ def _nodes(
         for place in breaks:
             u = (place - m - b) / step
             columns.append(_graded(u, np.hypot(np.sqrt(left), g * (m + std * u)) / np.abs(step)))
-    edges = np.sort(np.clip(np.concatenate(columns, axis=1), -REACH, REACH), axis=1)
-    edges = edges[:, np.concatenate([[True], np.any(np.diff(edges, axis=1) > 0.0, axis=0)])]
-    u, half = nodes_between(edges[:, :-1], edges[:, 1:], NODES)
-    u, weight = u.reshape(m.size, -1).T, (half * WEIGHTS).reshape(m.size, -1).T
-    weight = weight * np.exp(-0.5 * u * u) / np.sqrt(2.0 * np.pi)
-    return u, weight / weight.sum(axis=0)
+    return np.concatenate(columns, axis=1)
 
 
 def _graded(centre: FloatArray, width: FloatArray) -> FloatArray:
@@ -255,28 +260,37 @@ def separable_covariances(inputs: Inputs, x: Argument) -> FloatArray:
         row, column = np.triu_indices(n, 1)
         which, pair = np.nonzero((S[:, row, column] != 0.0) & (C[:, row, column] == 0.0))
         for k, i, j in zip(which, row[pair], column[pair], strict=True):
-            C[k, i, j] = C[k, j, i] = _conditioned(inputs, x, int(k), int(i), int(j))
+            f, g = inputs.f.members[k * n + i], inputs.f.members[k * n + j]
+            C[k, i, j] = C[k, j, i] = _conditioned(f, g, x, int(k), int(i), int(j))
     return C
 
 
-def _conditioned(inputs: Inputs, x: Argument, k: int, i: int, j: int) -> float:
-    """Return the covariance of one pair, whose correlation is near ±1, from E[F̃_j | α_i] at the nodes of α_i."""
-    n = x.own.shape[-1]
-    first, second = k * n + i, k * n + j
-    s1, s2 = inputs.std[first], inputs.std[second]
-    if s1 * s2 == 0.0:
+def _conditioned(f: Activation, g: Activation, x: Argument, k: int, i: int, j: int) -> float:
+    """Return the covariance of one pair, whose correlation is near ±1, from E[F̃_j | α_i] at nodes for both."""
+    std, gain = np.sqrt(np.diagonal(x.own[k])), np.sqrt(np.diagonal(x.gain[k]))
+    if std[i] * std[j] == 0.0:
         return 0.0
-    r = float(np.clip(x.own[k, i, j] / s1 / s2, -1.0, 1.0))
-    u, weight = inputs.u[:, first], inputs.weight[:, first]
-    mine = inputs.given[:, first]
-    parts = np.array([(1.0 - r) * (1.0 + r) * s2**2, 0.0, x.added[k, j, j]])
-    count, f = len(u), inputs.f.members[second]
-    other = Inputs.of(
-        (f,),
-        (x.mean[k, j] + r * s2 * u)[:, None],
-        np.full((count, 1), x.shift[k, j]),
-        np.full((count, 1), inputs.gain[second]),
-        np.broadcast_to(parts[:, None], (count, 3, 1)),
-    ).value()
-    mine = mine - np.sum(weight * mine)
-    return float(np.sum(weight * mine * other))
+    r, zero = float(np.clip(x.own[k, i, j] / std[i] / std[j], -1.0, 1.0)), np.zeros(1)
+    first, second = (
+        _edges(
+            ActivationGroup((one,)),
+            *(part[k, at : at + 1] for part in (x.mean, x.shift)),
+            gain[at : at + 1],
+            std[at : at + 1],
+            zero,
+            np.maximum(x.added[k, at, at] + zero, 0.0),
+        )
+        for one, at in ((f, i), (g, j))
+    )
+    u, weight = (part[:, 0] for part in _nodes(np.concatenate([first, np.sign(r) * second], axis=1)))
+
+    def given(one: Activation, at: int, mean: FloatArray, own: float) -> FloatArray:
+        """Return the means of f at arguments of these means of α, and this variance."""
+        parts = np.array([own, 0.0, max(x.added[k, at, at], 0.0)])[:, None]
+        every = np.ones((len(mean), 1))
+        arrays = mean[:, None], x.shift[k, at] * every, gain[at] * every, parts * np.ones((len(mean), 1, 1))
+        return Inputs.of((one,), *arrays).value()
+
+    mine = given(f, i, x.mean[k, i] + std[i] * u, 0.0)
+    other = given(g, j, x.mean[k, j] + r * std[j] * u, (1.0 - r) * (1.0 + r) * std[j] ** 2)
+    return float(np.sum(weight * (mine - np.sum(weight * mine)) * other))

@@ -59,7 +59,7 @@ class ClosureMap(ABC):
 
     @property
     def multiplied(self) -> bool:
-        """Whether there is multiplicative noise, by which a covariance may grow though the linear response is stable."""
+        """Whether there is multiplicative noise, by which a covariance may grow where the linear response is stable."""
         return False
 
     @abstractmethod

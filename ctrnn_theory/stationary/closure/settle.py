@@ -228,10 +228,10 @@ class _Paths:
         """
         large = active[self.sizes(active) > self.put_in[active] * LARGE]
         large = large[self.sizes(large) > 2.0 * self.size[large]]
-        steady = self.speeds(large) > STEADY * np.maximum(self.speed[large], 0.0)
-        return large[
-            (steady & self.closures.multiplied) | (self.closures[large].radius(self.rate.slope[large]) >= 1.0 - MARGIN)
-        ]
+        unstable = self.closures[large].radius(self.rate.slope[large]) >= 1.0 - MARGIN
+        if self.closures.multiplied:
+            unstable |= self.speeds(large) > STEADY * np.maximum(self.speed[large], 0.0)
+        return large[unstable]
 
     def stuck(self, active: IntArray) -> BoolArray:
         """Return whether states start on a fixed point that is not stable, which the map does not leave."""
