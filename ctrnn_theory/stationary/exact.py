@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -111,6 +112,7 @@ def solve(
     """
     if net.n > MOST_NEURONS:
         raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
+    require("exact", net, noise)
     tolerance = positive_number("tolerance", _tolerance(net, noise) if tolerance is None else tolerance)
     origin = net.start_state(start)
     if noise.is_zero:
