@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noise import Noise, Site
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.acceptance import check_accuracy
 from ctrnn_theory.stationary.markov.chain import Chain, after_step, chain_on, with_missed
-from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
+from ctrnn_theory.stationary.markov.operator import POINTS, ChebyshevPanels, Step, gaussian_nodes
 from ctrnn_theory.stationary.markov.state_range import (
     END_PANEL,
     choose_reach,
@@ -111,6 +113,10 @@ def solve(
     """
     if net.n > MOST_NEURONS:
         raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
+    if net.n == 1:
+        require("exact", net, noise, "voltage", "gammas", "gain_inside", "gain_outside")
+    else:
+        require("exact", net, noise)
     tolerance = positive_number("tolerance", _tolerance(net, noise) if tolerance is None else tolerance)
     origin = net.start_state(start)
     if noise.is_zero:
@@ -123,19 +129,60 @@ def solve(
     return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)
 
 
+def one_neuron(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Step:
+    """Return the step of a network of one neuron, whose products of random gains are averaged over one of the two.
+
+    Raises
+    ------
+    NotApplicable
+        For a product of two normal gains outside beside noise inside, three nested averages.
+    """
+    wiring = Wiring.of(net, u)
+    own, common, keep = _gain(noise, "outside"), float(noise.common_gain(1)[0]), float(noise.kept(1)[0])
+    step = Step(
+        net.activations[0],
+        float(wiring.read[0, 0]),
+        float(wiring.c[0]),
+        float(wiring.gamma[0]),
+        float(noise.std("inside", 1)[0]),
+        float(noise.std("outside", 1)[0]),
+        write=float(wiring.write[0, 0]),
+        offset=float(wiring.d[0]),
+        gain_inside=_gain(noise, "inside"),
+        gain_outside=own or common,
+        rated=net.form == "voltage",
+    )
+    factors = [(1.0, 1.0)]
+    if own and common:
+        if step.noisy_inside:
+            raise NotApplicable(
+                "the exact method does not take the product of gain_outside and common_gain_outside together with"
+                " noise inside, which is an integral over three variates"
+            )
+        _, zeta, weights = gaussian_nodes(np.empty((1, 0)), step.reach, POINTS)
+        factors = [(float(p), 1.0 + common * float(z)) for p, z in zip(weights, zeta, strict=True)]
+    if keep < 1.0:
+        factors = [*((keep * p, M / keep) for p, M in factors), (1.0 - keep, 0.0)]
+    return replace(step, factors=tuple(factors))
+
+
+def _gain(noise: Noise, site: Site) -> float:
+    """Return the standard deviation of the multiplicative noise of one neuron at a site."""
+    return float(np.linalg.norm(noise.gain_factor(site, 1)))
+
+
 def search_one(
     net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, tolerance: float
 ) -> Chain | StationaryLaw:
     """Return the Markov chain of one neuron, or its law if the state does not move."""
-    drive = float(net.drive(u)[0])
-    inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
-    step = Step(net.activation, float(net.W[0, 0]), drive, net.gamma, inside, outside)
-    require_bounded(net, drive)
-    step = choose_reach(step, net.activation, float(origin[0]))
-    low, high = guess_range(step, net.activation, float(origin[0]))
+    step = one_neuron(net, noise, u)
+    require_bounded(net, float(net.drive(u)[0]))
+    f = net.activations[0]
+    step = choose_reach(step, f, float(origin[0]))
+    low, high = guess_range(step, f, float(origin[0]))
     if high - low <= POINT * max(abs(low), abs(high)):  # f is flat wherever the noise reaches
-        return _still(_point(net, u, origin, high - low), step, net.activation)
-    return _search(step, net.activation, low, high, tolerance)
+        return _still(_point(net, u, origin, high - low), step, f)
+    return _search(step, f, low, high, tolerance)
 
 
 def _tolerance(net: CTRNN, noise: Noise) -> float:
@@ -161,7 +208,7 @@ def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) ->
 def _still(law: StationaryLaw, step: Step, f: Activation) -> StationaryLaw:
     """Return a law that is a point, with the error of leaving out the rare step that moves it and its after-effect."""
     mean, variance = after_step(step, f, law.mean[:, None])
-    slope = float(f.derivative(step.w * law.mean[0] + step.drive))
+    slope = step.write * float(f.derivative(step.w * law.mean[0] + step.drive))
     felt = 1.0 / max(1.0 - abs(1.0 - step.gamma + step.gamma * step.w * slope), np.finfo(float).eps)
     moved = felt * np.array([abs(float(mean[0, 0] - law.mean[0])), float(variance[0, 0])])
     return replace(law, details={**law.details, "error": law.details["error"] + moved})
@@ -171,7 +218,8 @@ def _search(step: Step, f: Activation, low: float, high: float, tolerance: float
     """Widen the domain and halve panels until the error is below the tolerance, or no longer falls."""
     step, edges = _prepare(step, f, *clip_to_image(step, f, low, high))
     # Without noise inside, g jumps where f does.
-    discontinuous = [k.location for k in f.kinks if k.value_jump] if step.w and not step.inside else []
+    sharp = [k.location for k in f.kinks if k.value_jump and (step.rated or not step.width(np.array(k.location)))]
+    discontinuous = sharp if step.w else []
     jumps = (np.array(discontinuous) - step.drive) / step.w if discontinuous else np.empty(0)
     best: Chain | None = None
     stalled = widenings = 0
@@ -226,7 +274,7 @@ def _widen(step: Step, f: Activation, chain: Chain, tolerable: float) -> tuple[S
 def _prepare(step: Step, f: Activation, low: float, high: float) -> tuple[Step, FloatArray]:
     """Return the step with the breaks of f over the pre-activations that occur, and the edges of the first panels."""
     ends = sorted((step.w * low + step.drive, step.w * high + step.drive))
-    margin = step.reach * step.inside
+    margin = step.reach * float(np.max(step.width(np.array(ends))))
     breaks = resolve(f, ends[0] - margin, ends[1] + margin)
     kinks = np.array([k for k in f.breakpoints if ends[0] - margin < k < ends[1] + margin])
     return replace(step, breaks=breaks), first_edges(step, low, high, breaks, kinks)
@@ -246,4 +294,5 @@ def law_of(chain: Chain, tolerance: float) -> StationaryLaw:
         "points": chain.panels.nodes,
         "weights": chain.weights,
     }
-    return StationaryLaw(mean, np.array([[variance]]), "exact", converged, message, details=details)
+    rates = np.array([chain.weights @ chain.step.f(chain.panels.nodes)]) if chain.step.rated else None
+    return StationaryLaw(mean, np.array([[variance]]), "exact", converged, message, details=details, rates=rates)

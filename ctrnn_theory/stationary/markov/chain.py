@@ -8,7 +8,8 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.stationary.markov.one_step import OneStep, moments_after, slack
+from ctrnn_theory.model.noisy_activation import NoisyActivation
+from ctrnn_theory.stationary.markov.one_step import OneStep, moments_of, slack
 from ctrnn_theory.stationary.markov.operator import ChebyshevPanels, Step
 from ctrnn_theory.support.types import FloatArray
 
@@ -18,9 +19,11 @@ CHECKS = np.cos(np.pi * (np.array([14, 13, 11, 9, 7, 5, 3, 1, 0]) + 0.5) / 15.0)
 
 def after_step(step: Step, f: Activation, points: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the mean and the variance of the state after a step from points (M, 1), by the smoothing of f."""
-    W, drive = np.array([[step.w]]), np.array([step.drive])
-    inside, outside = (np.array([[level**2]]) for level in (step.inside, step.outside))
-    return moments_after(f, W, drive, step.gamma, inside, outside, points)
+    noisy, a, R = NoisyActivation(f, step.inside, step.gain_inside), step.w * points + step.drive, step.gain_variance
+    with moments_of(f):
+        F, v = noisy.value(a), noisy.variance(a)
+    mean = (1.0 - step.gamma) * points + step.gamma * (step.write * F + step.offset)
+    return mean, step.gamma**2 * (step.write**2 * (v + R * (v + F**2)) + step.outside**2)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def chain_on(step: Step, panels: ChebyshevPanels, order: int) -> Chain:
     """Solve for π, and the Poisson equations, on given panels, by quadrature of `order` points in a panel."""
     x = panels.nodes
     middle, half = 0.5 * (panels.edges[0] + panels.edges[-1]), 0.5 * (panels.edges[-1] - panels.edges[0])
-    diffused = step.diffusion(panels, x, order) if step.inside and step.outside else None
+    diffused = step.diffusion(panels, x, order) if step.factorizes else None
     rows = step.rows(panels, x, order, diffused)
     n = len(x)
     # Adding 1 uᵀ, u·1 = 1, makes I - P regular: πᵀ (I - P + 1 uᵀ) = uᵀ.

@@ -11,6 +11,8 @@ weighted by the law and by how far g ranges, therefore bound the error.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +53,15 @@ class OneStep:
         return largest * self.ranges * np.array([half, half**2])
 
 
+@contextmanager
+def moments_of(f: Activation) -> Iterator[None]:
+    """Raise NotApplicable where f grows too fast to have moments."""
+    try:
+        yield
+    except ValueError as error:
+        raise NotApplicable(f"the moments of one step of {f.name} cannot be computed: {error}") from None
+
+
 def moments_after(
     f: Activation,
     W: FloatArray,
@@ -81,13 +92,11 @@ def moments_after(
     """
     V = np.zeros_like(W) if before is None else before
     a, s = points @ W.T + drive, np.sqrt(np.diag(inside + W @ V @ W.T))
-    try:
+    with moments_of(f):
         mean = (1.0 - gamma) * points + gamma * f.smoothed(a, s)
         own = gamma**2 * f.smoothed_variance(a, s)
         if before is not None:
             own = own + 2.0 * gamma * (1.0 - gamma) * np.diag(W @ V) * f.smoothed(a, s, 1)
-    except ValueError as error:
-        raise NotApplicable(f"the moments of one step cannot be computed: {error}") from None
     variance: FloatArray = own + (1.0 - gamma) ** 2 * np.diag(V) + gamma**2 * np.diag(outside)
     return mean, variance
 

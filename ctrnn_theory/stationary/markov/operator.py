@@ -1,8 +1,11 @@
 """The operator (P g)(h) = E g(h') of one noisy neuron, as a matrix on piecewise polynomials.
 
-h' = (1-γ) h + γ f(w h + d + σ_in ξ) + γ σ_out η. With G(y) = E g(y + γ σ_out η) and
-(P g)(h) = E G((1-γ) h + γ f(w h + d + σ_in ξ)), P is a product of two one-dimensional averages. Each is a Gaussian
-integral by Gauss–Legendre panels, broken wherever its integrand is not smooth.
+h' = (1-γ) h + γ (y + e) + γ σ(y) η with y = M B f(a + s(a) ξ), a = w h + d. The noise inside has the width
+s(a)² = σ_in² + g_in² a², that outside σ(y)² = σ_out² + g_out² y², and M takes a few values, such as 0 and 1/p.
+
+Without multiplicative noise outside, G(z) = E g(z + γ σ_out η) and (P g)(h) = E G((1-γ) h + γ (y + e)), so that P is a
+product of two one-dimensional averages; otherwise they are nested. Each is a Gaussian integral by Gauss–Legendre
+panels, broken wherever its integrand is not smooth.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from ctrnn_theory.support.types import FloatArray, IntArray
 
 POINTS = 16
 """Number of nodes in a panel, its ends among them."""
+BLOCK = 4_000_000  # points of nested integrals that are summed at once
 GAUSS_PANELS = 6  # panels of a Gaussian's range: 16 points in 3 standard deviations integrate it to rounding
 LOBATTO = -np.cos(np.pi * np.arange(POINTS) / (POINTS - 1))
 """Chebyshev–Lobatto nodes of a panel on [-1, 1]. Two panels share the node at their edge, so that g is continuous and
@@ -172,23 +176,60 @@ class Step:
     f: Callable[[FloatArray], FloatArray]
     """Activation function, applied elementwise."""
     w: float
-    """Self-connection."""
+    """Weight of the state in the pre-activation."""
     drive: float
-    """Input drive d = W_in u + b."""
+    """Constant d of the pre-activation."""
     gamma: float
     """Time step over time constant, Δt/τ in (0, 1]."""
     inside: float
-    """Standard deviation σ_in of the noise inside."""
+    """Standard deviation σ_in of the additive noise inside."""
     outside: float
-    """Standard deviation σ_out of the noise outside."""
+    """Standard deviation σ_out of the additive noise outside."""
     breaks: FloatArray = field(default_factory=lambda: np.empty(0))
     """Pre-activations where f is not smooth, or one panel does not resolve it, (K,)."""
     reach: float = 8.5
     """Largest |ξ| that the quadrature reaches; P(|ξ| > 8.5) = 2e-17."""
+    write: float = 1.0
+    """Weight B of the value of f."""
+    offset: float = 0.0
+    """Constant e that is added to it."""
+    gain_inside: float = 0.0
+    """Standard deviation g_in of the multiplicative noise inside."""
+    gain_outside: float = 0.0
+    """Standard deviation g_out of the normal multiplicative noise outside."""
+    factors: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+    """Values of a further factor M of the value of f, each with its probability."""
+    rated: bool = False
+    """Whether f itself is averaged over the law, whose panels then have edges where f bends."""
 
-    def target(self, h: FloatArray, a: FloatArray) -> FloatArray:
-        """Return (1-γ) h + γ f(a)."""
-        moved: FloatArray = (1.0 - self.gamma) * h + self.gamma * self.f(a)
+    @property
+    def noisy_inside(self) -> bool:
+        """Whether there is noise inside."""
+        return bool(self.inside or self.gain_inside)
+
+    @property
+    def factorizes(self) -> bool:
+        """Whether P is the average over the noise inside of :meth:`diffusion`."""
+        return bool(self.noisy_inside and self.outside and not self.gain_outside)
+
+    @property
+    def gain_variance(self) -> float:
+        """Variance R of all that multiplies the value of f, whose mean is one."""
+        return sum(p * M**2 for p, M in self.factors) * (1.0 + self.gain_outside**2) - 1.0
+
+    def width(self, a: FloatArray) -> FloatArray:
+        """Return the standard deviation s(a) of the noise inside at pre-activations."""
+        s: FloatArray = np.hypot(self.inside, self.gain_inside * a)
+        return s
+
+    def spread(self, y: FloatArray) -> FloatArray:
+        """Return the standard deviation γ σ(y) by which noise outside moves the state."""
+        s: FloatArray = self.gamma * np.hypot(self.outside, self.gain_outside * y)
+        return s
+
+    def target(self, h: FloatArray, a: FloatArray, factor: float = 1.0) -> FloatArray:
+        """Return (1-γ) h + γ (M B f(a) + e)."""
+        moved: FloatArray = (1.0 - self.gamma) * h + self.gamma * (factor * (self.write * self.f(a)) + self.offset)
         return moved
 
     def rows(
@@ -205,18 +246,31 @@ class Step:
         order
             Number of points in a quadrature panel.
         diffused
-            For noise at both sites, :meth:`diffusion` at the nodes, (n, n + 2).
+            If P factorizes, :meth:`diffusion` at the nodes, (n, n + 2).
 
         Returns
         -------
         FloatArray
             Matrix (M, n + 2).
         """
+        parts = [p * self._rows(panels, h, order, diffused, M) for p, M in self.factors]
+        return parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
+
+    def _rows(
+        self, panels: ChebyshevPanels, h: FloatArray, order: int, diffused: FloatArray | None, factor: float
+    ) -> FloatArray:
+        """Return rows of P for one value of the factor M."""
         a = self.w * h + self.drive
-        if self.inside == 0.0:
-            return self.diffusion(panels, self.target(h, a), order)
-        rows, xi, weights = gaussian_nodes((self.breaks - a[:, None]) / self.inside, self.reach, order)
-        points = self.target(h[rows], a[rows] + self.inside * xi)
+        if not self.noisy_inside or factor == 0.0:
+            return self._kicked(panels, self.target(h, a, factor), factor * self.write * self.f(a), order)
+        s = self.width(a)
+        with np.errstate(over="ignore"):
+            cuts = (self.breaks - a[:, None]) / np.maximum(s, np.finfo(float).tiny)[:, None]
+        rows, xi, weights = gaussian_nodes(cuts, self.reach, order)
+        x = a[rows] + s[rows] * xi
+        points = self.target(h[rows], x, factor)
+        if self.gain_outside:
+            return self._nested(panels, (rows, points, weights), factor * self.write * self.f(x), order, len(h))
         matrix = panels.averages(rows, points, weights, len(h))
         if diffused is None:
             return matrix
@@ -224,13 +278,47 @@ class Step:
         after[:, -2:] += matrix[:, -2:]
         return after
 
+    def _nested(
+        self,
+        panels: ChebyshevPanels,
+        inner: tuple[IntArray, FloatArray, FloatArray],
+        y: FloatArray,
+        order: int,
+        count: int,
+    ) -> FloatArray:
+        """Average over the noise outside at each point of a quadrature over the noise inside."""
+        rows, points, weights = inner
+        total = np.zeros((count, len(panels.nodes) + 2))
+        length = max(1, BLOCK // (order * (GAUSS_PANELS + panels.count)))
+        for begin in range(0, len(rows), length):
+            block = slice(begin, begin + length)
+            parent, moved, own = self._spread_out(panels, points[block], y[block], order)
+            row, first = rows[block][parent], rows[begin]
+            some = int(row[-1] - first) + 1
+            total[first : first + some] += panels.averages(row - first, moved, own * weights[block][parent], some)
+        return total
+
+    def _kicked(self, panels: ChebyshevPanels, points: FloatArray, y: FloatArray, order: int) -> FloatArray:
+        """Average over the noise outside from points (M,) that values y of the activation have led to."""
+        if not (self.outside or self.gain_outside):
+            return panels.averages(np.arange(len(points)), points, np.ones(len(points)), len(points))
+        return panels.averages(*self._spread_out(panels, points, y, order), len(points))
+
+    def _spread_out(
+        self, panels: ChebyshevPanels, points: FloatArray, y: FloatArray, order: int
+    ) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return a quadrature over the noise outside: for each of its points the row, the place and the weight."""
+        s = self.spread(y)
+        with np.errstate(over="ignore"):
+            cuts = (panels.edges - points[:, None]) / np.maximum(s, np.finfo(float).tiny)[:, None]
+        rows, eta, weights = gaussian_nodes(cuts, self.reach, order)
+        return rows, points[rows] + s[rows] * eta, weights
+
     def matrix(self, panels: ChebyshevPanels, order: int) -> FloatArray:
         """Return P at the nodes of the panels, (n, n)."""
-        diffused = self.diffusion(panels, panels.nodes, order) if self.inside and self.outside else None
+        diffused = self.diffusion(panels, panels.nodes, order) if self.factorizes else None
         return self.rows(panels, panels.nodes, order, diffused)[:, :-2]
 
     def diffusion(self, panels: ChebyshevPanels, y: FloatArray, order: int) -> FloatArray:
         """Return rows of g -> E g(y + γ σ_out η) at the points y (M,), with the overstep, (M, n + 2)."""
-        s = self.gamma * self.outside
-        rows, eta, weights = gaussian_nodes((panels.edges - y[:, None]) / s, self.reach, order)
-        return panels.averages(rows, y[rows] + s * eta, weights, len(y))
+        return self._kicked(panels, y, np.zeros_like(y), order)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigs
 
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
@@ -135,6 +136,7 @@ def spectrum(
         raise ValueError(f"count must be at least 2; got {count}")
     if net.n > 3:
         raise NotApplicable(f"the spectrum is for up to three neurons; the network has {net.n}")
+    require("the spectrum", net, noise)
     if noise.is_zero:
         raise NotApplicable("without noise the network has no stationary law but its fixed point")
     if net.n == 1:

@@ -10,8 +10,8 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.numerics.panels import halve_until_resolved
-from ctrnn_theory.stationary.metastable import why_no_law
 from ctrnn_theory.stationary.markov.operator import POINTS, Step, gaussian_nodes
+from ctrnn_theory.stationary.metastable import why_no_law
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
@@ -33,12 +33,13 @@ def require_bounded(net: CTRNN, drive: float) -> None:
 
 def choose_reach(step: Step, f: Activation, center: float) -> Step:
     """Widen the range of ξ if f grows so fast that its variance comes from beyond 8.5 standard deviations."""
-    if step.inside == 0.0 or not np.isinf(f.limit_slopes).any():
-        return step
     a = step.w * center + step.drive
+    width = float(step.width(np.array(a)))
+    if width == 0.0 or not np.isinf(f.limit_slopes).any():
+        return step
     xi = np.arange(0.5, 40.5, 0.5)
     with np.errstate(over="ignore", divide="ignore"):
-        change = np.maximum(np.abs(f(a + step.inside * xi) - f(a)), np.abs(f(a - step.inside * xi) - f(a)))
+        change = np.maximum(np.abs(f(a + width * xi) - f(a)), np.abs(f(a - width * xi) - f(a)))
         integrand = 2.0 * np.log(change) - 0.5 * xi**2
     if np.isneginf(integrand[xi <= step.reach]).all():  # flat wherever the noise reaches
         return step
@@ -58,13 +59,16 @@ def guess_range(step: Step, f: Activation, start: float) -> tuple[float, float]:
     """
     w, gamma, kinks = step.w, step.gamma, np.array(f.breakpoints, dtype=np.float64)
     m, V = start, 0.0
-    alone = step.f(step.drive + step.inside * np.linspace(-2.0, 2.0, 5))  # what an unconnected neuron would do
-    bound = 10.0 * (float(np.ptp(alone)) + abs(float(alone[2]) - start) + step.outside) ** 2
+    drive = np.array(step.drive)
+    alone = step.write * step.f(drive + step.width(drive) * np.linspace(-2.0, 2.0, 5))  # of an unconnected neuron
+    bound = 10.0 * (float(np.ptp(alone)) + abs(float(alone[2]) + step.offset - start) + step.outside) ** 2
     for _ in range(200):
         a = w * m + step.drive
-        s = math.hypot(step.inside, w * math.sqrt(V))
+        s = math.hypot(math.hypot(step.inside, step.gain_inside * math.hypot(a, w * math.sqrt(V))), w * math.sqrt(V))
         F, slope, variance = _gaussian_moments(step, kinks, a, max(s, 1e-6 * (1.0 + abs(a))))
-        old, fresh = V, (variance if s else 0.0) + step.outside**2
+        variance = step.gain_variance * F**2 + (1.0 + step.gain_variance) * (variance if s else 0.0)
+        F += step.offset
+        old, fresh = V, variance + step.outside**2
         A = 1.0 - gamma + gamma * w * slope
         if abs(A) < 1.0 - 0.05 * gamma:  # solve for V in the part of the variance that is linear in it
             V = gamma**2 * max(fresh - (w * slope) ** 2 * V, 0.0) / (1.0 - A**2)
@@ -80,16 +84,22 @@ def guess_range(step: Step, f: Activation, start: float) -> tuple[float, float]:
         raise NotApplicable(f"{f.name} grows too fast: no range of the state is found from {start:g}")
     # The rarest step from the mean matters for a law that is a point but for rare events.
     xi = np.linspace(-step.reach, step.reach, 33)
-    steps = step.target(np.full(33, m), w * m + step.drive + step.inside * xi)
-    kick = step.gamma * step.outside * step.reach
+    x = w * m + step.drive + float(step.width(np.array(w * m + step.drive))) * xi
+    steps = np.concatenate([step.target(np.full(33, m), x, M) for _, M in step.factors])
+    kick = step.reach * float(np.max(step.spread(largest(step) * step.f(x))))
     reached = WIDTHS * math.sqrt(V)
     return min(m - reached, float(steps.min()) - kick), max(m + reached, float(steps.max()) + kick)
 
 
+def largest(step: Step) -> float:
+    """Return the largest size of M B, which multiplies the value of f."""
+    return abs(step.write) * max(abs(M) for _, M in step.factors)
+
+
 def _gaussian_moments(step: Step, kinks: FloatArray, a: float, s: float) -> tuple[float, float, float]:
-    """Return the mean of f(a + s ξ), its slope in a, and the variance, for s > 0."""
+    """Return the mean of B f(a + s ξ), its slope in a, and the variance, for s > 0."""
     _, xi, weight = gaussian_nodes((kinks - a)[None] / s, step.reach, 16)
-    values = step.f(a + s * xi)
+    values = step.write * step.f(a + s * xi)
     mean = float(weight @ values)
     centered = values - mean
     return mean, float(weight @ (xi * centered)) / s, float(weight @ centered**2)
@@ -98,10 +108,13 @@ def _gaussian_moments(step: Step, kinks: FloatArray, a: float, s: float) -> tupl
 def clip_to_image(step: Step, f: Activation, low: float, high: float) -> tuple[float, float]:
     """Intersect [low, high] with the range of f, widened by the noise outside, which no state leaves."""
     ends = np.sort([step.w * low + step.drive, step.w * high + step.drive])
-    least, most = image(f, ends[0] - step.reach * step.inside, ends[1] + step.reach * step.inside)
-    kick = step.reach * step.outside
+    margin = step.reach * float(np.max(step.width(ends)))
+    values = step.write * np.array(image(f, ends[0] - margin, ends[1] + margin))
+    y = np.array([M * value for _, M in step.factors for value in values])
+    least, most = float(np.min(y)), float(np.max(y))
+    kick = step.reach * math.hypot(step.outside, step.gain_outside * max(abs(least), abs(most)))
     slack = 0.05 * (most - least) + 1e-12 * max(abs(least), abs(most))
-    bottom, top = least - kick - slack, most + kick + slack
+    bottom, top = least + step.offset - kick - slack, most + step.offset + kick + slack
     clipped = max(low, bottom), min(high, top)
     return clipped if clipped[0] < clipped[1] else (min(low, bottom), max(high, top))
 
@@ -163,13 +176,20 @@ def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: 
     lie where the noise-free map bends, with layers about them where noise inside smooths it.
     """
     width = high - low
-    scale = step.inside / abs(step.w) if step.w else math.inf  # width in h of the smoothing by noise inside
-    even = int(np.clip(math.ceil(0.72 * width / (4.0 * scale)), 2, 8)) if scale > 0.0 else 2
+    middle = np.array(step.w * 0.5 * (low + high) + step.drive)
+
+    def scale(a: FloatArray) -> FloatArray:  # width in h of the smoothing by noise inside
+        return step.width(a) / abs(step.w) if step.w else np.full_like(a, math.inf)
+
+    typical = float(scale(middle))
+    even = int(np.clip(math.ceil(0.72 * width / (4.0 * typical)), 2, 8)) if typical > 0.0 else 2
     edges = [low + width * np.linspace(END_PANEL, 1.0 - END_PANEL, even + 1)]
-    if scale < width / 40.0:  # otherwise the panels of equal width resolve it
-        edges.append((breaks - step.drive) / step.w)
-        at = (kinks - step.drive) / step.w
-        edges.append((at[:, None] + scale * np.asarray(LAYER)).ravel())
+    sharp = breaks[scale(breaks) < width / 40.0]  # the panels of equal width resolve the others
+    edges.append((sharp - step.drive) / step.w)
+    sharp = kinks[scale(kinks) < width / 40.0]
+    edges.append(((sharp - step.drive)[:, None] / step.w + scale(sharp)[:, None] * np.asarray(LAYER)).ravel())
+    if step.rated:
+        edges.append((kinks - step.drive) / step.w)
     return merge(np.concatenate(edges), low, high)
 
 
