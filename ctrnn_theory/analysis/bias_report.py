@@ -113,7 +113,7 @@ class BiasReport(Drawn, picture="bias"):
         for name, law in self.laws.items():
             place, delta = ".9e" if np.max(np.abs(law.rate)) >= 1e6 else shift, self.bias[name]
             away = None if name == self.reference else self._away(name)
-            standard_error = self._error(law)
+            standard_error = self.standard_error(law)
             for i, mean in enumerate(law.rate):
                 error = "" if standard_error is None else f" ± {standard_error[i]:.0e}"
                 first = [_named(name, law), f"{law.seconds:.3f}"] if i == 0 else ["", ""]
@@ -135,7 +135,7 @@ class BiasReport(Drawn, picture="bias"):
         rows = []
         for name, law in self.laws.items():
             delta, known = self.bias[name], np.all(np.isfinite(self.bias[name]))
-            standard_error = self._error(law)
+            standard_error = self.standard_error(law)
             error = "" if standard_error is None else f" ± {root_mean_square(standard_error):.0e}"
             away = None if name == self.reference else self._away(name)
             row = [
@@ -167,7 +167,8 @@ class BiasReport(Drawn, picture="bias"):
         """Return the deviation (N,) of the mean rates from those of the reference."""
         return None if self.reference is None else self.laws[name].rate - self.laws[self.reference].rate
 
-    def _error(self, law: StationaryLaw) -> FloatArray | None:
+    @staticmethod
+    def standard_error(law: StationaryLaw) -> FloatArray | None:
         """Return the standard error (N,) of the mean rates by a method that samples."""
         error: FloatArray | None = law.standard_error if law.rates is None else law.details.get("rate_standard_error")
         return error

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ctrnn_theory.activations import ActivationGroup
+from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import NotApplicable
@@ -67,3 +67,20 @@ def require(method: str, net: CTRNN, noise: Noise, *taken: Kind) -> None:
     for kind in kinds(net, noise):
         if kind not in taken:
             raise NotApplicable(f"{method} does not take {WORDS[kind]}")
+
+
+def uniform(method: str, net: CTRNN, noise: Noise) -> tuple[Activation, float]:
+    """Return the activation and γ of a network in rate form under white additive noise, whose neurons are alike.
+
+    Raises
+    ------
+    NotApplicable
+        If the network or its noise is of any other kind.
+
+    Examples
+    --------
+    >>> uniform("method", CTRNN.single(w=0.5, activation="tanh"), Noise(0.5))
+    (Activation('tanh'), 0.1)
+    """
+    require(method, net, noise)
+    return net.activations[0], float(net.gammas[0])

@@ -60,7 +60,7 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     else:
         ax.axhline(0.0, **line_style("deterministic"))
         _draw_neurons(report, ax)
-    where = "k" if report.network.activation.nonlinearities else "0"
+    where = "k" if any(f.nonlinearities for f in report.network.activations) else "0"
     ax.set_xlabel(rf"distance of the fixed point to the nonlinearity  $(a^* - {where})/\sigma$")
     ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
     missing = "\nno fixed point is reached from this start" if np.any(np.isnan(report.fixed_point)) else ""
@@ -104,7 +104,8 @@ def _draw_neurons(report: BiasReport, ax: Axes) -> None:
         style |= {"markersize": 3.5, "markeredgewidth": 0.7, "elinewidth": 0.7} if many else {"markersize": 5}
         if name != "simulation":
             style["markerfacecolor"] = "none"
-        error = None if law.standard_error is None else 2.0 * law.standard_error[order]
+        standard_error = report.standard_error(law)
+        error = None if standard_error is None else 2.0 * standard_error[order]
         delta = report.bias[name][order]
         ax.errorbar(zeta[order], delta, error, linestyle="none", label=method_label(name), **style)
     best = report.reference or next((name for name in reversed(list(report.laws)) if name != "deterministic"), None)

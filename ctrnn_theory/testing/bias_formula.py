@@ -146,7 +146,7 @@ class _Comparison:
         base = predict(net, noise, method="deterministic")
         if not base.converged:
             raise ValueError("net must settle to a fixed point from zero, about which the bias is taken; it does not")
-        f, self.h = net.activation, base.mean
+        f, self.h = net.activations[0], base.mean
         a = net.preactivation(self.h)
         self.on_a_kink = bool(np.any(np.abs(a - np.array(f.breakpoints)) <= 1e-10 * (1.0 + np.abs(a))))
         stiffness = abs(1.0 - float(net.W[0, 0] * f.derivative(a)[0]))
@@ -156,13 +156,13 @@ class _Comparison:
     def at(self, scale: float) -> tuple[float, float, float]:
         """Return the formula, the exact bias and the accuracy of their difference at a multiple of the noise."""
         if scale not in self.known:
-            scaled = Noise(**{site: scale * np.asarray(getattr(self.noise, site)) for site in SITES})
+            scaled = self.noise.scaled(scale)
             law = predict(self.net, scaled, method="exact", tolerance=1e-12)
             value = float_array("value of formula", self.formula(self.net, scaled)).ravel()
             if value.size != 1 or not np.isfinite(value[0]):
                 raise AssertionError(f"the formula must return one finite number; got {value} for {scaled}")
             accuracy = float(law.details["error"][0]) + self.rounding + self.precision
-            self.known[scale] = float(value[0]), float(law.mean[0] - self.h[0]), accuracy
+            self.known[scale] = float(value[0]), float(law.rate[0] - self.net.rate(self.h)[0]), accuracy
         return self.known[scale]
 
     def clear(self, scale: float) -> bool:

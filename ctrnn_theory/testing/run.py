@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ctrnn_theory.dynamics.linear_response import jacobian, spectral_radius
+from ctrnn_theory.model.kinds import uniform
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -38,12 +39,13 @@ class Map:
 
     def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, mean: FloatArray, V: FloatArray):
         self.net, self.drive, self.mean = net, drive, mean
+        self.f, self.gamma = uniform("assert_stationary", net, noise)
         self.inside, self.outside = (noise.factor(site, net.n) for site in SITES)
         self.s_in = noise.std("inside", net.n)
         self.Q_in, self.Q_out = (noise.covariance(site, net.n) for site in SITES)
-        f, W, a = net.activation, net.W, net.W @ mean + drive
+        f, gamma, W, a = self.f, self.gamma, net.W, net.W @ mean + drive
         s = np.sqrt(np.maximum(np.diag(self.Q_in + W @ V @ W.T), 0.0))
-        kick = net.gamma**2 * (f.smoothed_variance(a, self.s_in) + np.diag(self.Q_out))
+        kick = gamma**2 * (f.smoothed_variance(a, self.s_in) + np.diag(self.Q_out))
         self.scale = np.sqrt(np.maximum(np.diag(V), kick))  # the noise of a single step gives the latter
         if not np.any(self.scale > 0.0):
             raise ValueError("noise must make the state fluctuate; got noise that leaves it fixed")
@@ -51,7 +53,7 @@ class Map:
         slope = f.smoothed(a, s, 1)
         response = np.eye(net.n) - slope[:, None] * W
         self.M = np.linalg.inv(response) if np.linalg.cond(response) < 1e6 else np.eye(net.n)
-        self.rate = 1.0 - spectral_radius(jacobian(W, slope, net.gamma))
+        self.rate = 1.0 - spectral_radius(jacobian(W, slope, gamma))
 
     def step(self, h: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Return the next states h' of states (M, N)."""
@@ -144,7 +146,7 @@ def _averages(
         )
     for _ in range(math.ceil(FORGOTTEN / chain.rate)):
         h = chain.step(h, rng)
-    total, every = functions(h), max(1, round(1.0 / chain.net.gamma))
+    total, every = functions(h), max(1, round(1.0 / chain.gamma))
     count = math.ceil(times / chain.rate / every)
     for _ in range(count - 1):
         for _ in range(every):

@@ -121,7 +121,7 @@ def _identities(
     chain: Map, law: StationaryLaw | None, states: FloatArray | None, V: FloatArray, rng: np.random.Generator
 ) -> list[Identity]:
     """Return the identities that can be tested for a law, or for states."""
-    f = chain.net.activation
+    f = chain.f
     if states is not None:
         found = of_states(chain, states, rng)
         return found if law is None else found + of_moments(chain, states[:TRAJECTORIES], law, rng)
@@ -165,9 +165,9 @@ def _sound(law: StationaryLaw, net: CTRNN) -> tuple[FloatArray, FloatArray]:
 
 def _by_lyapunov(chain: Map, law: StationaryLaw) -> list[Identity]:
     """Compare mean and covariance with the solution for f(x) = c x + d."""
-    f, n = chain.net.activation, chain.net.n
+    f, n = chain.f, chain.net.n
     slope = np.full(n, f.derivative(0.0))
-    V = linear_covariance(chain.net.W, slope, chain.net.gamma, slope[:, None] * chain.Q_in * slope + chain.Q_out)
+    V = linear_covariance(chain.net.W, slope, chain.gamma, slope[:, None] * chain.Q_in * slope + chain.Q_out)
     if V is None:
         raise AssertionError("there is no stationary law, since the step is not stable")
     mean = np.linalg.solve(np.eye(n) - slope[:, None] * chain.net.W, f(chain.drive))
@@ -181,7 +181,7 @@ def _by_quadrature(chain: Map, law: StationaryLaw) -> list[Identity]:
     """Return E φ(h) - E φ(h') for one neuron whose law comes with a quadrature rule."""
     h, weight = np.asarray(law.details["points"]).ravel(), np.asarray(law.details["weights"]).ravel()
     net, mean, scale = chain.net, float(law.mean[0]), float(chain.scale[0])
-    x, q = gaussian_rule(net.activation, net.W[0, 0] * h + chain.drive[0], float(chain.s_in[0]))
+    x, q = gaussian_rule(chain.f, net.W[0, 0] * h + chain.drive[0], float(chain.s_in[0]))
     z = (h - mean) / scale
     after = ((1.0 - net.gamma) * h[:, None] + net.gamma * net.activation(x) - mean) / scale
     jitter = net.gamma * float(np.sqrt(chain.Q_out[0, 0])) / scale
