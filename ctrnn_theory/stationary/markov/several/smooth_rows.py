@@ -14,6 +14,7 @@ import numpy as np
 from ctrnn_theory.support.types import FloatArray
 
 ACCURACY = 0.1 * float(np.finfo(float).eps)  # error of the interpolation, relative to the largest |φ|
+LARGEST = 1e9  # q from which it does not matter how many nodes are too many
 PAY = 2.0  # times fewer nodes than points, from which interpolation is used
 
 
@@ -26,7 +27,7 @@ def nodes_needed(q: float) -> int:
     """
     eta = np.geomspace(1e-3, 40.0, 400)
     with np.errstate(over="ignore"):
-        degree = (0.5 * (q * np.sinh(eta)) ** 2 + np.log(4.0 / np.expm1(eta)) - np.log(ACCURACY)) / eta
+        degree = (0.5 * (min(q, LARGEST) * np.sinh(eta)) ** 2 + np.log(4.0 / np.expm1(eta)) - np.log(ACCURACY)) / eta
     return 1 + max(int(np.ceil(np.min(degree))), 0)
 
 

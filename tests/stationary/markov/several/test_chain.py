@@ -311,8 +311,7 @@ def test_saturated_neurons_cost_one_grid(monkeypatch):
 @pytest.mark.parametrize("tight", [0, 1])
 def test_the_leak_is_the_error_of_a_box_that_is_too_small(tight):
     """One axis is twenty times as wide as the other; what leaves the narrow one moves the state by its own width."""
-    net, noise = CTRNN(W, B, "tanh", 0.2), Noise(inside=[0.5, 0.02])
-    net = replace(net, W=np.array([[0.5, -0.8], [0.02, 0.3]]))
+    net, noise = CTRNN([[0.5, -0.8], [0.02, 0.3]], B, "tanh", 0.2), Noise(inside=[0.5, 0.02])
     found = solve_several(net, noise, net.b, np.zeros(2), 1e-9)
     std = np.sqrt(np.diag(found.covariance))
     high = found.mean + np.where(np.arange(2) == tight, 3.5, 8.0) * std

@@ -32,8 +32,9 @@ def test_half_the_nodes_are_not_enough(q):
     assert interpolation_error(q, nodes_needed(q) // 2, np.zeros(1)) > 1e-12
 
 
-def test_one_value_needs_one_node():
+def test_one_value_needs_one_node_and_hardly_any_noise_more_than_any_grid_has():
     assert nodes_needed(0.0) == 1
+    assert nodes_needed(np.inf) > 1e9
 
 
 def test_lines_of_any_length_and_order_are_interpolated():
