@@ -15,6 +15,7 @@ from ctrnn_theory.support.types import FloatArray
 
 ACCURACY = 0.1 * float(np.finfo(float).eps)  # error of the interpolation, relative to the largest |φ|
 LARGEST = 1e9  # q from which it does not matter how many nodes are too many
+NO_OVERSTEP = 1e-17  # mean overstep of the box that is none, in half widths
 PAY = 2.0  # times fewer nodes than points, from which interpolation is used
 
 
@@ -39,7 +40,8 @@ def along_lines(
     Parameters
     ----------
     average
-        Averages over ``a + s ξ`` for states and pre-activations (M,), (M, K).
+        Averages over ``a + s ξ`` for states and pre-activations (M,), (M, K). The last two columns are the mean
+        oversteps of the box.
     h, a
         States and pre-activations of a neuron, (M,).
     s
@@ -57,8 +59,12 @@ def along_lines(
     at = middle[:, None] + half[:, None] * nodes
     known = average(np.repeat(states, count), at.ravel()).reshape(len(states), count, -1)
     result = np.empty((len(h), known.shape[2]))
-    for members, center, width, rows in zip(np.split(order, starts[1:]), middle, half, known, strict=True):
-        result[members] = interpolation((a[members] - center) / width, nodes) @ rows
+    bends = np.max(known[:, :, -2:], axis=(1, 2)) > NO_OVERSTEP
+    for members, center, width, rows, bent in zip(np.split(order, starts[1:]), middle, half, known, bends, strict=True):
+        if bent:  # the quadrature is rough where steps are stopped at the end of the box, and spoils only such points
+            result[members] = average(h[members], a[members])
+        else:
+            result[members] = interpolation((a[members] - center) / width, nodes) @ rows
     return result
 
 
