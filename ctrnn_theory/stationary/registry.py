@@ -243,13 +243,13 @@ def predict(
     check_model(net, noise, u, start)
     chosen.options.check(method, options)
     begin = perf_counter()
-    remark = "" if method in WITHOUT_NOISE else check_moments(net, noise, u)
+    remarks = () if method in WITHOUT_NOISE else (check_moments(net, noise, u), metastable(net, noise, u))
     with growth(net, noise, u, start):
         law = chosen.solve(net, noise, u, start, **options)
     seconds = perf_counter() - begin
     if not chosen.builtin:
         law = _checked(law, method, net.n)
-    message = "; ".join(part for part in (law.message, remark, metastable(net, noise, u)) if part)
+    message = "; ".join(part for part in (law.message, *remarks) if part)
     return replace(law, seconds=seconds, message=message)
 
 

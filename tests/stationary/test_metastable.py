@@ -27,7 +27,7 @@ def test_the_slope_far_out_decides_for_other_activations():
     assert metastable(METASTABLE, Noise(inside=0.1, gain_outside=2.0), None)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "simulation"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("deterministic", "simulation")])
 def test_every_method_says_so(method):
     noise = Noise(inside=0.2)
     if method in ("exact", "fokker_planck"):

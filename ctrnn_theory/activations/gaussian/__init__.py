@@ -1,11 +1,13 @@
 """Averages of an activation function over Gaussian pre-activations.
 
 smoothing
-    E f(a + s ξ), its derivatives and Var f(a + s ξ): the choice among the next three.
+    E f(a + s ξ), its derivatives and Var f(a + s ξ): the choice among the next four.
 closed_forms
     Piecewise polynomials, elu, gelu, erf, probit and sin.
 logistic_family
     Fixed rules for sigmoid, tanh, softplus and silu.
+power_law, rectified_power
+    Power laws, by a fixed rule for every exponent and argument.
 quadrature
     Any other activation, by Gauss–Legendre panels.
 activation_panels
@@ -16,10 +18,12 @@ covariance
     Cov(f(x), f(y)) of correlated inputs: the choice among those that follow.
 steps_and_ramps, steps_and_ramps_kernel
     Piecewise-linear f, by Plackett's identity.
+power_pairs
+    Power laws whose correlation is near 1.
 hermite_series
     Any other f, and any matrix of many inputs, by Mehler's formula; or by quadrature where the correlation is near 1.
 hermite_coefficients
-    The coefficients in that formula, by closed forms and a fixed rule.
+    The coefficients in that formula, by closed forms and fixed rules.
 mehler
     The sums of the formula, with a bound on what they leave out.
 hermite_kernels

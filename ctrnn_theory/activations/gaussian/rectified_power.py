@@ -177,7 +177,8 @@ def _moments(xi: FloatArray, weight: FloatArray, Z: FloatArray, scale: FloatArra
 def _far_deviation(n: float, z: FloatArray, power: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return ξ and weights (Q,), and Z = [(z + ξ)₊ⁿ - M_n]/z^(n-1) (M, Q) for z ≥ FAR, by a rule for (z + ξ)^power."""
     step = 0.5
-    xi: FloatArray = step * np.arange(math.floor(-REACH / step), math.ceil((peak(power, FAR) - FAR + REACH) / step) + 1)
+    count = math.ceil((peak(power, FAR) - FAR + 2.0 * REACH) / step)
+    xi = step * np.arange(count + 1.0) - REACH
     weight = step * np.exp(-0.5 * xi * xi) / SQRT_2PI
     centre = np.minimum(z, LARGEST)[:, None]
     g = centre * np.expm1(n * np.log1p(np.maximum(xi / centre, LEAST)))
