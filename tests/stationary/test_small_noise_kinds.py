@@ -306,3 +306,26 @@ def test_mean_field_of_gains_is_smoothed_by_their_width_at_the_mean():
     quiet = predict(net, Noise(inside=0.2, gain_inside=[0.3, 0.6]), method="mean_field")
     np.testing.assert_array_equal(quiet.mean, law.mean)  # noise outside shifts nothing
     assert np.all(np.diag(law.covariance) > 1.05 * np.diag(quiet.covariance))
+
+
+@pytest.mark.parametrize(
+    ("form", "noise"),
+    [
+        ("voltage", Noise(inside=0.5, outside=0.3)),
+        ("rate", Noise(inside=0.2, gain_inside=0.6)),
+        ("rate", Noise(inside=0.4, gain_outside=0.5, common_gain_outside=0.3)),
+        ("rate", Noise(inside=0.5, rho_inside=0.6, outside=0.2, rho_outside=0.3)),
+        ("voltage", Noise.dropout(0.7, gain_inside=0.5)),
+    ],
+)
+def test_mean_field_is_the_limit_of_small_gamma(form, noise):
+    """At a fixed ρ the correlation time falls with γ as well; the closure, whose error is smaller, is the witness."""
+    means, spreads = [], []
+    for gamma in (0.02, 0.01, 0.005):
+        net = CTRNN(WEIGHTS, [0.4, 0.3], ["tanh", "softplus"], [gamma, 2.0 * gamma], form=form)
+        field, closure = (predict(net, noise, method=method) for method in ("mean_field", "gaussian_closure"))
+        means.append(np.max(np.abs(field.mean - closure.mean)))
+        spreads.append(np.max(np.abs(field.covariance - closure.covariance)) / np.max(closure.covariance))
+    for gaps in (means, spreads):
+        assert gaps[0] / gaps[1] == pytest.approx(2.0, abs=0.15)
+        assert gaps[1] / gaps[2] == pytest.approx(2.0, abs=0.1)
