@@ -45,6 +45,61 @@ def test_linear_network_is_simulated_alike(noise):
         assert np.max(np.abs(gap) * np.sqrt(count) / points.std[c]) > 10  # another step has another mean
 
 
+KINDS = {
+    "voltage": ({"form": "voltage"}, Noise(inside=0.4, outside=0.3)),
+    "gains": ({}, Noise(inside=0.2, gain_inside=[0.5, 0.0, 0.3], gain_outside=0.4)),
+    "values of gamma": ({"gamma": [0.1, 0.3, 0.8]}, Noise(outside=0.5)),
+    "coloured outside": ({"form": "voltage"}, Noise(outside=0.4, rho_outside=0.8)),
+}
+
+
+def states_of(net, noise, u, steps=150, count=20_000):
+    """Return states (M, N) of trajectories of a linear network, step by step."""
+    rng, n = np.random.default_rng(0), net.n
+    inside, outside = noise.std("inside", n), noise.std("outside", n)
+    rho = np.broadcast_to(noise.rho_outside, n)
+    h, x = np.zeros((count, n)), rng.standard_normal((count, n))
+    for _ in range(steps):
+        x = rho * x + np.sqrt(1.0 - rho**2) * rng.standard_normal((count, n))
+        a = net.preactivation(h, u)
+        y = a * (1.0 + noise.gain_inside * rng.standard_normal((count, n))) + inside * rng.standard_normal((count, n))
+        y = y * (1.0 + noise.gain_outside * rng.standard_normal((count, n)))
+        target = y @ net.W.T + net.drive(u) if net.form == "voltage" else y
+        h = (1.0 - net.gammas) * h + net.gammas * (target + outside * x)
+    return h
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_linear_networks_of_other_kinds_are_simulated_alike(name):
+    """The pre-activation is (1 + g ξ) a + σ ξ'; for a linear network the closure is exact."""
+    options, noise = KINDS[name]
+    net, count = replace(network("x"), **options), 20_000
+    points = ct.operating_points(net, noise, [[0.7]])
+    a = net.preactivation(states_of(net, noise, [0.7]), [0.7])
+    gain = np.random.default_rng(1).standard_normal(a.shape)
+    felt = a * (1.0 + noise.gain_inside * gain)
+    variance = felt.var(axis=0, ddof=1) + noise.std("inside", 3) ** 2
+    assert np.all(np.abs(a.mean(axis=0) - points.preactivation[0]) < 5 * points.std[0] / np.sqrt(count))
+    # multiplicative noise makes tails heavier than those of a normal law, of kurtosis 3
+    kurtosis = np.maximum(3.0, np.mean((felt - felt.mean(axis=0)) ** 4, axis=0) / felt.var(axis=0) ** 2)
+    allowed = 5 * points.std[0] ** 2 * np.sqrt((kurtosis - 1.0) / count)
+    assert np.all(np.abs(variance - points.std[0] ** 2) < allowed)
+    plain = ct.operating_points(replace(network("x")), Noise(outside=0.4), [[0.7]])
+    assert np.any(np.abs(variance - plain.std[0] ** 2) > 2 * allowed)  # another kind of noise has another one
+
+
+def test_neurons_that_differ_have_their_own_nonlinearities():
+    net = CTRNN(np.zeros((3, 3)), [0.8, 0.2, 3.0], ["hardtanh", "relu", "relu(x - 2)"])
+    points = ct.operating_points(net, Noise(inside=0.5))
+    np.testing.assert_array_equal(points.nonlinearity, [[1.0, 0.0, 2.0]])
+    np.testing.assert_allclose(points.distance, [[-0.4, 0.4, 2.0]])
+
+
+def test_coloured_noise_inside_is_refused():
+    with pytest.raises(ct.NotApplicable, match=r"^operating_points does not take coloured noise inside"):
+        ct.operating_points(network(), Noise(inside=0.5, rho_inside=0.5), [[0.1]])
+
+
 def test_a_long_trial_ends_in_the_stationary_law():
     net, noise = network("softplus"), Noise(inside=0.5, outside=0.2)
     task = Function(conditions=3, steps=300)

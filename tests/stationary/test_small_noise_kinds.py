@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Divergence, Noise, NotApplicable, predict
+from ctrnn_theory.stationary.small_noise import solve
 from tests.stationary.linearised_step import case, second_order
 
 WEIGHTS = [[0.3, -0.6], [0.5, 0.3]]
@@ -243,7 +244,7 @@ def test_gains_thresholds_scales_and_offsets_are_a_reparametrisation(method, for
 
 @given(st.floats(-1, 0.95), st.floats(0.05, 1), st.floats(0, 3))
 def test_multiplicative_noise_that_leaves_no_variance_is_named(w, gamma, mu):
-    law = predict(CTRNN.single(w, 0.5, "x", gamma), Noise(gain_outside=mu), method="small_noise")
+    law = solve(CTRNN.single(w, 0.5, "x", gamma), Noise(gain_outside=mu))
     second = (1 - gamma + gamma * w) ** 2 + (gamma * w * mu) ** 2  # E A², A = 1 - γ + γ w (1 + μ ξ)
     if abs(second - 1.0) > 1e-6:
         assert ("has no variance" in law.message) == (second > 1.0)
@@ -252,7 +253,7 @@ def test_multiplicative_noise_that_leaves_no_variance_is_named(w, gamma, mu):
 def test_several_neurons_without_a_variance_are_named():
     net = CTRNN([[0.5, 0.4], [0.4, 0.5]], 0.1, "x", 0.5)
     for mu, strong in ((0.1, False), (2.0, True)):
-        law = predict(net, Noise(gain_outside=mu), method="small_noise")
+        law = solve(net, Noise(gain_outside=mu))
         A, I2 = 0.5 * np.eye(2) + 0.5 * net.W, np.eye(2)
         R = np.diag(I2.ravel()) * mu**2 / 4.0
         second = np.kron(A, A) + R @ np.kron(net.W, net.W)
@@ -305,3 +306,26 @@ def test_mean_field_of_gains_is_smoothed_by_their_width_at_the_mean():
     quiet = predict(net, Noise(inside=0.2, gain_inside=[0.3, 0.6]), method="mean_field")
     np.testing.assert_array_equal(quiet.mean, law.mean)  # noise outside shifts nothing
     assert np.all(np.diag(law.covariance) > 1.05 * np.diag(quiet.covariance))
+
+
+@pytest.mark.parametrize(
+    ("form", "noise"),
+    [
+        ("voltage", Noise(inside=0.5, outside=0.3)),
+        ("rate", Noise(inside=0.2, gain_inside=0.6)),
+        ("rate", Noise(inside=0.4, gain_outside=0.5, common_gain_outside=0.3)),
+        ("rate", Noise(inside=0.5, rho_inside=0.6, outside=0.2, rho_outside=0.3)),
+        ("voltage", Noise.dropout(0.7, gain_inside=0.5)),
+    ],
+)
+def test_mean_field_is_the_limit_of_small_gamma(form, noise):
+    """At a fixed ρ the correlation time falls with γ as well; the closure, whose error is smaller, is the witness."""
+    means, spreads = [], []
+    for gamma in (0.02, 0.01, 0.005):
+        net = CTRNN(WEIGHTS, [0.4, 0.3], ["tanh", "softplus"], [gamma, 2.0 * gamma], form=form)
+        field, closure = (predict(net, noise, method=method) for method in ("mean_field", "gaussian_closure"))
+        means.append(np.max(np.abs(field.mean - closure.mean)))
+        spreads.append(np.max(np.abs(field.covariance - closure.covariance)) / np.max(closure.covariance))
+    for gaps in (means, spreads):
+        assert gaps[0] / gaps[1] == pytest.approx(2.0, abs=0.15)
+        assert gaps[1] / gaps[2] == pytest.approx(2.0, abs=0.1)
