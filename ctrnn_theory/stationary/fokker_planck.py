@@ -40,6 +40,7 @@ FLAT = 1e-9  # relative width of a box below which a neuron does not fluctuate
 BEYOND = 10.0  # roots of the largest diffusion, added where the drift of one neuron leads back
 FIRST_DISTANCE, LAST_DISTANCE, DISTANCE_STEP = -12.0, 18.0, 0.125  # powers of ten at which that drift is evaluated
 MORE = 0.3  # share of the width that the second domain of one neuron adds at either end
+MORE_OF_A_TAIL = 3.0  # the same where the tail may be a power: the variance beyond the first domain is then seen
 LAYER = (-8.0, -4.0, 0.0, 4.0, 8.0)  # edges of panels about a kink, in units of the noise inside
 LINE_BORDER = 1e-16  # largest probability at the ends of one neuron's domain, where an empty interval costs nothing
 CLOSURE_TOLERANCE, CLOSURE_STEPS = 1e-3, 300  # the closure only places the box: a rough average is enough
@@ -62,10 +63,10 @@ def solve(
     """Return the stationary law of the diffusion approximation, with its density, for one to three neurons.
 
     The drift is A = F(W h + W_in u + b; σ_in) - h and the diffusion B = γ (Cov f + Σ_out), in units of τ: the limit of
-    the map for γ → 0; :func:`ctrnn_theory.fokker_planck.of_network.network_equation` has them for every kind of network
-    and noise. Coloured sources are coordinates of their own, and for one neuron alone. The estimated error is that of solving this equation. It does not contain the difference between
-    the equation and the map, which is of relative order γ in the variance and of order γ² in the mean; ``message``
-    says if a step of the map overshoots.
+    the map for γ → 0. :func:`ctrnn_theory.fokker_planck.of_network.network_equation` has them for every kind of network
+    and noise; coloured sources, which one neuron alone may have, are further coordinates. The estimated error is that
+    of solving this equation. It does not contain the difference between the equation and the map, which is of relative
+    order γ in the variance and of order γ² in the mean; ``message`` says if a step of the map overshoots.
 
     For one neuron, the density without flux is integrated by quadrature on an interval outside of which the drift
     leads back; the diffusion may vanish where there is no probability. For two and three neurons, the equation is
@@ -213,13 +214,14 @@ def _line(net: CTRNN, noise: Noise, u: ArrayLike | None) -> tuple[Solution, Floa
     An end at which the diffusion vanishes stays where it is.
     """
     problem, breaks, walls = network_equation(net, noise, u), _bends(net, noise, u), still_points(net, noise, u)
-    free = np.isinf(walls)
+    free, more = np.isinf(walls), MORE_OF_A_TAIL if noise.has_gains else MORE
     try:
         low, high = _interval(problem)
         for _ in range(MOST_WIDENINGS):
             low, high = np.maximum(low, walls[:1]), np.minimum(high, walls[1:])
-            solution = stationary(problem, low, high, (), breaks, MORE * free)
-            leaking = (solution.border[0] > LINE_BORDER) & free
+            solution = stationary(problem, low, high, (), breaks, more * free)
+            part = float((high - low)[0]) ** 2 / float(solution.covariance[0, 0]) if noise.has_gains else 1.0
+            leaking = (solution.border[0] * part > LINE_BORDER) & free  # or its part of the variance, for a power tail
             if not leaking.any():
                 break
             width = high - low
