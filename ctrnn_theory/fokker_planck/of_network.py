@@ -39,8 +39,8 @@ def network_equation(net: CTRNN, noise: Noise, u: ArrayLike | None, box: Box = N
     with U = W, B = 1 in rate form, where c holds the input, and U = 1, B = W in voltage form, where d does. F̃ and C are
     mean and covariance of f given α under noise inside, and R is the covariance of what multiplies f. B_h is diagonal
     if no two neurons share noise. The equation is the limit of the map for γ → 0, where mean and covariance of a step
-    of length γ are γ A and γ B_h. The unit of time is τ, and the smallest τ where neurons differ: the rows of the
-    others are slower.
+    of length γ are γ A and γ B_h. The unit of time is τ, and that of the slowest neuron where they differ: the rows
+    of the others are faster.
 
     Each coloured source x adds a coordinate, dx = -k x dt + √(2k) dB, k = -log(ρ)/γ, which has the source's correlation
     from step to step; L_in x is added to the argument of f, and L_out x to A.
@@ -105,7 +105,7 @@ class _Step:
             elif outside[i, j] or gain[i, j]:
                 pairs[i, j] = None
         curves = [one.curves() for one in given]
-        pull = -np.log(rho) / wiring.gamma.max()
+        pull = -np.log(rho) / wiring.gamma.min()
         return cls(wiring, [c[0] for c in curves], [c[1] for c in curves], pairs, outside, gain, inner, outer, pull)
 
     @property
@@ -115,9 +115,9 @@ class _Step:
 
     @property
     def speed(self) -> FloatArray:
-        """Rate (N,) of each neuron, in units of the fastest one."""
+        """Rate (N,) of each neuron, in units of the slowest one."""
         gamma = self.wiring.gamma
-        return gamma / gamma.max()
+        return gamma / gamma.min()
 
     def arguments(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the mean arguments of f and α, (M, N) each."""
@@ -134,7 +134,7 @@ class _Step:
 
     def diffusion(self, points: FloatArray, t: float) -> FloatArray:
         """Return the diffusion (M, N + K, N + K), or its diagonal (M, N + K) where that is all."""
-        n, step, speed = self.wiring.n, float(self.wiring.gamma.max()), self.speed
+        n, step, speed = self.wiring.n, float(self.wiring.gamma.min()), self.speed
         a, alpha = self.arguments(points)
         own = np.maximum(_each(self.variance, a, alpha), 0.0)
         gain, F = np.diag(self.gain), None

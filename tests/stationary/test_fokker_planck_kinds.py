@@ -30,14 +30,14 @@ KINDS = {
 @pytest.mark.parametrize("form", ["rate", "voltage"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_drift_and_diffusion_are_the_moments_of_a_step(kind, form, activation):
-    """From a state h, E h' = h + γ A and Cov h' = γ B, with the γ of the fastest neuron."""
+    """From a state h, E h' = h + γ A and Cov h' = γ B, with the γ of the slowest neuron."""
     net, noise = CTRNN(W, B, activation, [0.2, 0.1], form=form), KINDS[kind]
     problem = network_equation(net, noise, None)
     for state in np.random.default_rng(1).normal(size=(3, 2)):
         after = gaussian_closure.step(net, noise, state, np.zeros((2, 2)))
         A, D = problem.drift(state[None], 0.0)[0], problem.diffusion(state[None], 0.0)[0]
-        np.testing.assert_allclose(state + 0.2 * A, after.mean, rtol=0.0, atol=1e-12)
-        np.testing.assert_allclose(0.2 * (D if D.ndim == 2 else np.diag(D)), after.covariance, rtol=0.0, atol=1e-9)
+        np.testing.assert_allclose(state + 0.1 * A, after.mean, rtol=0.0, atol=1e-12)
+        np.testing.assert_allclose(0.1 * (D if D.ndim == 2 else np.diag(D)), after.covariance, rtol=0.0, atol=1e-9)
 
 
 @settings(deadline=None, max_examples=15)

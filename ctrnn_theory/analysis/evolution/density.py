@@ -89,7 +89,7 @@ def evolve(
     tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
     if noise.is_zero:
         raise NotApplicable("Fokker–Planck is for a network with noise; without noise the density is a point")
-    step = float(net.gammas.max())
+    step = float(net.gammas.min())
     times, inputs = _schedule(net, u, steps, every)
     low, high = _path_box(net, noise, inputs, times, start)
     if not isinstance(start, StationaryLaw):  # a point occupies three cells of the coarser grid
@@ -129,7 +129,7 @@ def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[
         marks |= set(np.flatnonzero(np.any(rows[1:] != rows[:-1], axis=1)) + 1)
     places = sorted(int(k) for k in marks)
     inputs = [given if rows is None else rows[k] for k in places[:-1]]
-    return float(net.gammas.max()) * np.array(places, dtype=np.float64), inputs
+    return float(net.gammas.min()) * np.array(places, dtype=np.float64), inputs
 
 
 def _path_box(
@@ -145,7 +145,7 @@ def _path_box(
     closure, path = closure_of(net, noise), [state]
     for u, length in zip(inputs, np.diff(times), strict=True):
         closure = closure.driven_by(net.drive(u)[None])
-        for _ in range(round(length / float(net.gammas.max()))):
+        for _ in range(round(length / float(net.gammas.min()))):
             state = closure.step(state[None])[0]
             if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
                 raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
