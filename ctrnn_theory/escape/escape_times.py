@@ -14,6 +14,7 @@ from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.escape.by_simulation import count_passages, find_cores, smoothed_centres
 from ctrnn_theory.escape.first_passage import diffusion_of, first_passage, kramers, wells
 from ctrnn_theory.escape.result import EscapeTimes
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
@@ -143,7 +144,7 @@ def _diffusion(
     process = diffusion_of(net, noise, u)
     bottoms, tops = wells(process, np.array([float(point.state[0]) for point in basins]))
     per_tau = (first_passage if method == "fokker_planck" else kramers)(process, bottoms, tops)
-    return _result(net, basins, method, net.gamma * per_tau)
+    return _result(net, basins, method, float(net.gammas[0]) * per_tau)
 
 
 def _no_escape(net: CTRNN, basins: tuple[FixedPoint, ...], method: str, quiet: bool) -> EscapeTimes:
@@ -152,7 +153,7 @@ def _no_escape(net: CTRNN, basins: tuple[FixedPoint, ...], method: str, quiet: b
     share = np.ones(1) if count == 1 else np.full(count, np.nan)
     message = f"{('no', 'one')[count]} stable fixed point: there is nowhere to go" if count < 2 else "there is no noise"
     zero, forever = np.zeros((count, count)), np.full(count, np.inf)
-    return EscapeTimes(basins, zero, forever, net.gamma, share, method, message=message)
+    return EscapeTimes(basins, zero, forever, float(net.gammas.min()), share, method, message=message)
 
 
 def _result(
@@ -167,7 +168,7 @@ def _result(
     time = np.where(np.isnan(leaving), np.nan, np.inf)
     np.divide(1.0, leaving, out=time, where=leaving > 0.0)
     more.setdefault("message", "" if np.all(leaving != 0.0) else "the rates are too small for double precision")
-    return EscapeTimes(basins, rates, time, net.gamma, share, method, **more)
+    return EscapeTimes(basins, rates, time, float(net.gammas.min()), share, method, **more)
 
 
 def coarse_rates(eigenvalues: NDArray[np.complex128], values: NDArray[np.complex128]) -> FloatArray:
@@ -260,6 +261,7 @@ def _simulation(
     workers: int | Callable[..., Any] | None,
 ) -> EscapeTimes:
     """Return the rates that simulated passages give, and times with standard errors."""
+    require("the simulation of escape", net, noise)
     cores = find_cores(net, noise, net.drive(u), np.array([point.state for point in basins]))
     enough = 1.0 / relative_error**2
     seen = count_passages(

@@ -1,7 +1,8 @@
 """Passages between the wells of one neuron in the diffusion approximation, by quadrature or in the limit of weak noise.
 
-In units of τ the state moves as dh = A dt + √B dB, with the drift A = F(a; σ_in) - h and the diffusion
-B = γ (v(a; σ_in) + σ_out²), a = w h + d. With the potential Φ = -∫ 2A/B dh its stationary density is e^{-Φ}/B.
+In units of τ the state moves as dh = A dt + √B dB (Itô), with drift and diffusion as
+:func:`ctrnn_theory.fokker_planck.of_network.network_equation` has them: A = F(a; σ_in) - h and B = γ (v(a; σ_in) +
+σ_out²), a = w h + d, for additive noise. With the potential Φ = -∫ 2A/B dh its stationary density is e^{-Φ}/B.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from ctrnn_theory.dynamics.settle import follow
 from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.of_network import network_equation
-from ctrnn_theory.model.kinds import require
+from ctrnn_theory.fokker_planck.still_points import still_points
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noisy_activation import NoisyActivation
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.numerics.panels import double_until_steady
 from ctrnn_theory.support.errors import NotApplicable
@@ -41,16 +44,12 @@ FARTHEST = 1e9  # distance from an outermost well at which the search for that e
 class Diffusion:
     """Drift A and diffusion B of one neuron, in units of τ."""
 
-    f: Activation
-    """Activation function f."""
-    w: float
-    """Self-connection w."""
-    drive: float
-    """Input current d = W_in u + b."""
-    gamma: float
-    """Step over time constant, γ = Δt/τ."""
-    inside: float
-    """Standard deviation σ_in of the noise inside."""
+    f: NoisyActivation
+    """Activation f under noise inside."""
+    wiring: Wiring
+    """How the state reaches f, and how the value of f reaches the state."""
+    step: Step
+    """The step that is smoothed by the noise inside."""
     equation: Equation
     """Fokker–Planck equation of the neuron."""
 
@@ -60,7 +59,8 @@ class Diffusion:
 
     def slope(self, h: FloatArray) -> FloatArray:
         """Return the derivative of the drift, A'(h)."""
-        value: FloatArray = self.w * self.f.smoothed(self.w * h + self.drive, self.inside, 1) - 1.0
+        a, weight = self._argument(h), float(self.wiring.write[0, 0] * self.wiring.read[0, 0])
+        value: FloatArray = weight * self.f.slope(a) - 1.0
         return value
 
     def diffusion(self, h: FloatArray) -> FloatArray:
@@ -76,9 +76,14 @@ class Diffusion:
     @property
     def bends(self) -> FloatArray:
         """States at which the drift is not smooth, ascending."""
-        if self.inside or not self.w:
+        w, f = float(self.wiring.read[0, 0]), self.f.f
+        if self.f.std or not w or not isinstance(f, Activation):
             return np.empty(0)
-        return np.sort((np.array(self.f.breakpoints) - self.drive) / self.w)
+        kinks = [0.0] if self.f.gain else f.breakpoints  # multiplicative noise smooths all but what is at zero
+        return np.sort((np.array(kinks) - float(self.wiring.c[0])) / w)
+
+    def _argument(self, h: FloatArray) -> FloatArray:
+        return float(self.wiring.read[0, 0]) * h + float(self.wiring.c[0])
 
 
 def diffusion_of(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Diffusion:
@@ -91,12 +96,15 @@ def diffusion_of(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Diffusion:
     """
     if net.n != 1:
         raise NotApplicable(f"the diffusion approximation of escape is for one neuron; the network has {net.n}")
-    require("the diffusion approximation of escape", net, noise)
-    inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
-    if not inside and not outside:
+    if not noise.is_white:
+        raise NotApplicable("the diffusion approximation of escape is for white noise: coloured noise adds a dimension")
+    if noise.is_zero:
         raise NotApplicable("without noise the state leaves no basin")
-    equation = network_equation(net, noise, u)
-    return Diffusion(net.activation, float(net.W[0, 0]), float(net.drive(u)[0]), net.gamma, inside, equation)
+    if np.isfinite(still_points(net, noise, u)).any():
+        raise NotApplicable("all noise is multiplicative and vanishes at a state that is passed in one direction alone")
+    gain = float(np.sqrt(noise.gain_covariance("inside", 1)[0, 0]))
+    noisy = NoisyActivation(net.activations[0], float(noise.std("inside", 1)[0]), gain)
+    return Diffusion(noisy, Wiring.of(net, u), Step.of(net, u, noise), network_equation(net, noise, u))
 
 
 def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -107,9 +115,7 @@ def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArra
     NotApplicable
         If the noise inside merges two wells.
     """
-    W, drive = np.array([[process.w]]), np.array([process.drive])
-    step = Step.in_rates(process.f, process.inside, W, drive, process.gamma)
-    bottoms = np.array([follow(step, np.array([h])).fixed_point[0] for h in points])
+    bottoms = np.array([follow(process.step, np.array([h])).fixed_point[0] for h in points])
     if np.any(np.isnan(bottoms)):
         raise NotApplicable("the smoothed network does not settle to a fixed point from every one of the network")
     gap = APART * (1.0 + np.abs(bottoms[1:]))

@@ -26,7 +26,7 @@ class EscapeTimes(Drawn, picture="escape_times"):
     time: FloatArray
     """Mean escape time of each basin in steps, (B,); infinite where the state never leaves the basin."""
     gamma: float
-    """Length of a step in units of τ, γ = Δt/τ."""
+    """Length of a step in units of τ, γ = Δt/τ, with the τ of the slowest neuron where they differ."""
     occupation: FloatArray
     """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not determine
     it."""

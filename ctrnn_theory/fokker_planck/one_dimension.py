@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.equation import Equation
@@ -28,7 +29,7 @@ EMPTY = 1e-12  # part of the mass that rounding may put where the diffusion unde
 
 
 def solve_on_interval(
-    problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: float = 0.0
+    problem: Equation, low: float, high: float, breaks: Iterable[float] = (), more: ArrayLike = 0.0
 ) -> tuple[Density, FloatArray]:
     """Return the stationary density on [low, high], and the estimated error of its mean and variance (2,).
 
@@ -43,17 +44,17 @@ def solve_on_interval(
         E A = ½ [B p],    2 E A (x - m) + E B = [(x - m) B p],
 
     in units of the rate at which the law relaxes; and of the difference to a second solution on other panels, of an
-    interval that is longer by the part `more` of its width at either end, 0 for walls. `breaks` are places where drift
-    or diffusion is not smooth, or varies within a short distance.
+    interval that is longer by the part `more` of its width at either end, or by two parts (2,); 0 is for walls.
+    `breaks` are places where drift or diffusion is not smooth, or varies within a short distance.
 
     Raises
     ------
     ValueError
         If the diffusion is not positive where the law lives, or the density is too sharp to resolve.
     """
-    wider = more * (high - low)
+    below, above = np.broadcast_to(more, 2) * (high - low)
     part = _resolved(problem, first_panels(problem, low, high, breaks, FIRST_PANELS))
-    other = _resolved(problem, first_panels(problem, low - wider, high + wider, breaks, OTHER_PANELS))
+    other = _resolved(problem, first_panels(problem, low - below, high + above, breaks, OTHER_PANELS))
     return part.density(), part.error() + np.abs(part.moments() - other.moments())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ctrnn_theory.fokker_planck.cell_grid import CellGrid, require_memory
 from ctrnn_theory.fokker_planck.density import Density
@@ -140,7 +141,7 @@ def stationary(
     high: FloatArray,
     cells: tuple[int, ...],
     breaks: Iterable[float] = (),
-    more: float = 0.0,
+    more: ArrayLike = 0.0,
 ) -> Solution:
     """Solve on a given box; `breaks` and `more` are for one dimension, see :func:`solve_on_interval`."""
     if problem.n == 1:

@@ -15,9 +15,10 @@ from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.null_vector import null_vector
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, stationary
-from ctrnn_theory.model.kinds import require
+from ctrnn_theory.fokker_planck.still_points import still_points
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
@@ -29,6 +30,7 @@ from ctrnn_theory.support.types import FloatArray
 
 MOST_NEURONS = 3
 TOLERANCES = {1: 1e-8, 2: 1e-3, 3: 3e-2}  # default tolerance, by the number of neurons
+COLOURED_TOLERANCE = 5e-2  # the same with coloured noise: where a diffusion vanishes, the scheme is of first order
 FIRST_CELLS = {2: 64, 3: 40}  # cells along an axis of the first grid
 MOST_CELLS = {2: 256, 3: 56}  # cells along an axis of the finest grid
 COARSEN = 2  # ratio of the cells of the first grid to those of the grid on which the domain is widened
@@ -38,6 +40,7 @@ FLAT = 1e-9  # relative width of a box below which a neuron does not fluctuate
 BEYOND = 10.0  # roots of the largest diffusion, added where the drift of one neuron leads back
 FIRST_DISTANCE, LAST_DISTANCE, DISTANCE_STEP = -12.0, 18.0, 0.125  # powers of ten at which that drift is evaluated
 MORE = 0.3  # share of the width that the second domain of one neuron adds at either end
+MORE_OF_A_TAIL = 3.0  # the same where the tail may be a power: the variance beyond the first domain is then seen
 LAYER = (-8.0, -4.0, 0.0, 4.0, 8.0)  # edges of panels about a kink, in units of the noise inside
 LINE_BORDER = 1e-16  # largest probability at the ends of one neuron's domain, where an empty interval costs nothing
 CLOSURE_TOLERANCE, CLOSURE_STEPS = 1e-3, 300  # the closure only places the box: a rough average is enough
@@ -60,9 +63,10 @@ def solve(
     """Return the stationary law of the diffusion approximation, with its density, for one to three neurons.
 
     The drift is A = F(W h + W_in u + b; σ_in) - h and the diffusion B = γ (Cov f + Σ_out), in units of τ: the limit of
-    the map for γ → 0. The estimated error is that of solving this equation. It does not contain the difference between
-    the equation and the map, which is of relative order γ in the variance and of order γ² in the mean; ``message``
-    says if a step of the map overshoots.
+    the map for γ → 0. :func:`ctrnn_theory.fokker_planck.of_network.network_equation` has them for every kind of network
+    and noise; coloured sources, which one neuron alone may have, are further coordinates. The estimated error is that
+    of solving this equation. It does not contain the difference between the equation and the map, which is of relative
+    order γ in the variance and of order γ² in the mean; ``message`` says if a step of the map overshoots.
 
     For one neuron, the density without flux is integrated by quadrature on an interval outside of which the drift
     leads back; the diffusion may vanish where there is no probability. For two and three neurons, the equation is
@@ -81,8 +85,8 @@ def solve(
         See :func:`ctrnn_theory.predict`.
     tolerance
         Largest estimated error of the mean, in units of the standard deviation, and of the covariance, in units of the
-        variance; by default 1e-8, 1e-3 and 3e-2 for one, two and three neurons. Grids are refined to reach it, with
-        up to 256 cells along an axis for two neurons and 56 for three.
+        variance; by default 1e-8, 1e-3 and 3e-2 for one, two and three neurons, and 5e-2 with coloured noise. Grids are
+        refined to reach it, with up to 256 cells along an axis in two dimensions and 56 in three.
     cells
         Cells along each axis of a single grid, instead of the refinement.
 
@@ -97,7 +101,8 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than three neurons, for a neuron that does not fluctuate, or if the law is a point up to rounding.
+        For more than three neurons, for coloured noise of more than one, for a neuron that does not fluctuate, or if
+        the law is a point up to rounding.
     Divergence
         If the state grows without bound.
     ValueError
@@ -110,35 +115,45 @@ def solve(
     [0.37699] [0.10697]
     """
     require_few(net)
-    require("fokker_planck", net, noise)
-    tolerance = positive_number("tolerance", TOLERANCES[net.n] if tolerance is None else tolerance)
+    require_kinds(net, noise)
+    dimensions = net.n + sources(noise, net.n)
+    usual = TOLERANCES[dimensions] if dimensions == net.n else COLOURED_TOLERANCE
+    tolerance = positive_number("tolerance", usual if tolerance is None else tolerance)
     if cells is not None:
-        cell_counts(cells, net.n)
+        cell_counts(cells, dimensions)
     if noise.is_zero:
         law = deterministic(net, noise, u, start)
         return StationaryLaw(law.mean, law.covariance, "fokker_planck", law.converged, law.message)
     if net.n == 1:
         require_bounded(net, float(net.drive(u)[0]))
+    if dimensions == 1:
         solution, low, high = _line(net, noise, u)
     else:
         low, high = _widened(net, noise, u, *_box(net, noise, u, start))
-        for counts in _refinements(net.n, cells):
+        for counts in _refinements(dimensions, cells):
             solution = stationary(network_equation(net, noise, u, (low, high)), low, high, counts)
-            if np.all(_relative(solution) <= tolerance):
+            if np.all(_relative(solution, net.n) <= tolerance):
                 break
-    return _law(solution, low, high, tolerance, _overshoot(net, noise, u, solution))
+    return _law(net, solution, low, high, tolerance, _overshoot(net, noise, u, solution))
+
+
+def sources(noise: Noise, n: int) -> int:
+    """Return the number of coloured sources, each of which is a dimension."""
+    return sum(len(noise.coloured(site, n)[1]) for site in SITES)
 
 
 def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution) -> str:
     """Return a message if a step of the map is so long that its law differs from that of the diffusion.
 
-    One step takes deviations in a direction of rate λ of I - D W by the factor 1 - γ λ: the variance of the map is that
-    of the diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
+    One step takes deviations in a direction of rate λ of (1 - B D U)/τ by the factor 1 - γ λ: the variance of the map
+    is that of the diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
     """
-    a = net.W @ solution.mean + net.drive(u)
-    S = noise.covariance("inside", net.n) + net.W @ semidefinite(solution.covariance) @ net.W.T
-    slope = net.activation.smoothed(a, np.sqrt(np.maximum(np.diag(S), 0.0)), 1)
-    rate = net.gamma * float(np.abs(np.linalg.eigvals(np.eye(net.n) - slope[:, None] * net.W)).max())
+    wiring, n = Wiring.of(net, u), net.n
+    mean, covariance = solution.mean[:n], solution.covariance[:n, :n]
+    a, inside = wiring.preactivation(mean), np.diag(noise.covariance("inside", n))
+    state = np.diag(wiring.read @ semidefinite(covariance) @ wiring.read.T)
+    s = np.sqrt(np.maximum(inside + state + np.diag(noise.gain_covariance("inside", n)) * (a**2 + state), 0.0))
+    rate = float(np.abs(np.linalg.eigvals(np.eye(n) - wiring.jacobian(net.activation.smoothed(a, s, 1)))).max())
     if rate <= LONG_STEP:
         return ""
     return (
@@ -165,13 +180,24 @@ def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None)
         raise Divergence("W must keep the state bounded; under noise it grows from every fixed point of the network")
     width = WIDTHS * np.array([law.std for law in laws])
     mean = np.array([law.mean for law in laws])
-    return open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
+    low, high = open_box((mean - width).min(axis=0), (mean + width).max(axis=0))
+    reach = np.full(sources(noise, net.n), WIDTHS)  # coloured sources have unit variance
+    return np.append(low, -reach), np.append(high, reach)
 
 
 def require_few(net: CTRNN) -> None:
     """Raise NotApplicable for more than three neurons."""
     if net.n > MOST_NEURONS:
         raise NotApplicable(f"Fokker–Planck is for one to three neurons; the network has {net.n}")
+
+
+def require_kinds(net: CTRNN, noise: Noise) -> None:
+    """Raise NotApplicable for coloured noise of several neurons, or of more sources than there may be dimensions."""
+    if count := sources(noise, net.n):
+        if net.n > 1:
+            raise NotApplicable(f"Fokker–Planck takes coloured noise of one neuron alone; the network has {net.n}")
+        if count >= MOST_NEURONS:
+            raise NotApplicable(f"Fokker–Planck takes {MOST_NEURONS - 1} coloured sources at most; there are {count}")
 
 
 def open_box(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -183,13 +209,19 @@ def open_box(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 def _line(net: CTRNN, noise: Noise, u: ArrayLike | None) -> tuple[Solution, FloatArray, FloatArray]:
-    """Solve for one neuron, on an interval that is widened until the density at its ends is negligible."""
-    problem, breaks = network_equation(net, noise, u), _bends(net, noise, u)
+    """Solve for one neuron, on an interval that is widened until the density at its ends is negligible.
+
+    An end at which the diffusion vanishes stays where it is.
+    """
+    problem, breaks, walls = network_equation(net, noise, u), _bends(net, noise, u), still_points(net, noise, u)
+    free, more = np.isinf(walls), MORE_OF_A_TAIL if noise.has_gains else MORE
     try:
         low, high = _interval(problem)
         for _ in range(MOST_WIDENINGS):
-            solution = stationary(problem, low, high, (), breaks, MORE)
-            leaking = solution.border[0] > LINE_BORDER
+            low, high = np.maximum(low, walls[:1]), np.minimum(high, walls[1:])
+            solution = stationary(problem, low, high, (), breaks, more * free)
+            part = float((high - low)[0]) ** 2 / float(solution.covariance[0, 0]) if noise.has_gains else 1.0
+            leaking = (solution.border[0] * part > LINE_BORDER) & free  # or its part of the variance, for a power tail
             if not leaking.any():
                 break
             width = high - low
@@ -201,12 +233,14 @@ def _line(net: CTRNN, noise: Noise, u: ArrayLike | None) -> tuple[Solution, Floa
 
 def _bends(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FloatArray:
     """Return the states about which drift and diffusion of one neuron bend, as edges of panels."""
-    w, drive, f = float(net.W[0, 0]), float(net.drive(u)[0]), net.activation
+    wiring, f = Wiring.of(net, u), net.activations[0]
+    w, drive = float(wiring.read[0, 0]), float(wiring.c[0])
     if w == 0.0:
         return np.zeros(0)
     layer = np.array(LAYER)[:, None]
-    scale = float(noise.std("inside", 1)[0])
-    at = [np.array(f.breakpoints) + scale * layer, np.array(f.nonlinearities) + np.hypot(scale, 1.0) * layer]
+    std, gain = float(noise.std("inside", 1)[0]), float(np.sqrt(noise.gain_covariance("inside", 1)[0, 0]))
+    kinks, places = np.array(f.breakpoints), np.array(f.nonlinearities)
+    at = [kinks + np.hypot(std, gain * kinks) * layer, places + np.hypot(np.hypot(std, gain * places), 1.0) * layer]
     with np.errstate(over="ignore"):  # states are infinitely far away for a weight next to zero
         states: FloatArray = np.unique((np.concatenate([a.ravel() for a in at]) - drive) / w)
     return states
@@ -234,7 +268,7 @@ def _widened(
 ) -> tuple[FloatArray, FloatArray]:
     """Return a box that is widened until little probability lies in the outermost cells of a coarse grid."""
     for _ in range(MOST_WIDENINGS):
-        grid = CellGrid(low, high, (FIRST_CELLS[net.n] // COARSEN,) * net.n)
+        grid = CellGrid(low, high, (FIRST_CELLS[len(low)] // COARSEN,) * len(low))
         mass, _ = null_vector(generator(network_equation(net, noise, u, (low, high)), grid))
         leaking = grid.border(mass) > BORDER
         if not leaking.any():
@@ -255,18 +289,20 @@ def _refinements(n: int, cells: int | Sequence[int] | None) -> Iterator[tuple[in
         count = 2 * count if n == 2 else count + MORE_CELLS
 
 
-def _relative(solution: Solution) -> FloatArray:
-    """Return the errors of mean and covariance, in units of the largest standard deviation and variance, (2,)."""
-    size = float(np.max(np.diag(solution.covariance)))
+def _relative(solution: Solution, n: int) -> FloatArray:
+    """Return the errors of mean and covariance, in units of the neurons' largest deviation and variance, (2,)."""
+    size = float(np.max(np.diag(solution.covariance)[:n]))
     return solution.error / np.array([np.sqrt(size), size])
 
 
-def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float, remark: str) -> StationaryLaw:
+def _law(
+    net: CTRNN, solution: Solution, low: FloatArray, high: FloatArray, tolerance: float, remark: str
+) -> StationaryLaw:
     """Return the law of a solution, with a message if it has not converged, or else the remark."""
-    message, border = "", float(solution.border.max())
+    message, border, n = "", float(solution.border.max()), net.n
     if border > BORDER:
         message = f"the domain cuts the law off: {border:.1e} of the probability lies at one of its ends"
-    elif not np.all(_relative(solution) <= tolerance):
+    elif not np.all(_relative(solution, n) <= tolerance):
         message = (
             f"the estimated error of the mean is {solution.error[0]:.1e}, of the covariance {solution.error[1]:.1e}"
         )
@@ -274,8 +310,9 @@ def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float
         message = (
             f"{solution.negative:.1e} of the probability is below zero: cells are too wide for noise so correlated"
         )
+    density = solution.density if solution.density.n == n else solution.density.marginal(range(n))
     details = {
-        "density": solution.density,
+        "density": density,
         "error": solution.error,
         "domain": np.stack([low, high], axis=1),
         "cells": solution.cells,
@@ -283,5 +320,12 @@ def _law(solution: Solution, low: FloatArray, high: FloatArray, tolerance: float
         "border": border,
         "negative": solution.negative,
     }
-    covariance = semidefinite(solution.covariance)
-    return StationaryLaw(solution.mean, covariance, "fokker_planck", not message, message or remark, details=details)
+    return StationaryLaw(
+        solution.mean[:n],
+        semidefinite(solution.covariance[:n, :n]),
+        "fokker_planck",
+        not message,
+        message or remark,
+        details=details,
+        rates=density.expectation(net.rate) if net.form == "voltage" else None,
+    )

@@ -13,12 +13,11 @@ from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import cell_counts
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.choice import closure_of
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
-from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few
+from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few, sources
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, real_array
 from ctrnn_theory.support.errors import Divergence, NotApplicable
@@ -85,17 +84,19 @@ def evolve(
     """
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     require_few(net)
-    require("fokker_planck", net, noise)
+    if sources(noise, net.n):
+        raise NotApplicable("the density in time is for white noise: coloured sources would be further dimensions")
     tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
     if noise.is_zero:
         raise NotApplicable("Fokker–Planck is for a network with noise; without noise the density is a point")
+    step = float(net.gammas.min())
     times, inputs = _schedule(net, u, steps, every)
     low, high = _path_box(net, noise, inputs, times, start)
     if not isinstance(start, StationaryLaw):  # a point occupies three cells of the coarser grid
         state, margin = net.start_state(start), AROUND * (high - low) / (0.5 * np.array(counts) - 2.0 * AROUND)
         low, high = np.minimum(low, state - margin), np.maximum(high, state + margin)
     recorded = set(range(0, steps + 1, every))
-    keep = [round(t / net.gamma) in recorded for t in times]
+    keep = [round(t / step) in recorded for t in times]
     for _ in range(MOST_WIDENINGS):
         known: dict[bytes, Any] = {}
         problems = []
@@ -128,7 +129,7 @@ def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[
         marks |= set(np.flatnonzero(np.any(rows[1:] != rows[:-1], axis=1)) + 1)
     places = sorted(int(k) for k in marks)
     inputs = [given if rows is None else rows[k] for k in places[:-1]]
-    return net.gamma * np.array(places, dtype=np.float64), inputs
+    return float(net.gammas.min()) * np.array(places, dtype=np.float64), inputs
 
 
 def _path_box(
@@ -141,10 +142,10 @@ def _path_box(
         if isinstance(law, Gaussian | Density)
         else Moments(law, np.zeros((net.n,) * 2))
     )
-    closure, path = GaussianClosure.of(net, noise), [state]
+    closure, path = closure_of(net, noise), [state]
     for u, length in zip(inputs, np.diff(times), strict=True):
         closure = closure.driven_by(net.drive(u)[None])
-        for _ in range(round(length / net.gamma)):
+        for _ in range(round(length / float(net.gammas.min()))):
             state = closure.step(state[None])[0]
             if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
                 raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
