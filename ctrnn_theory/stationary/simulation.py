@@ -259,9 +259,8 @@ def _law(run: Run, target_se: float | None) -> StationaryLaw:
         if plan.quiet:
             details["rate_standard_error"] = np.zeros_like(mean)
     converged, message = not messages, "; ".join([*messages, run.remark] if run.remark else messages)
-    return StationaryLaw(
-        mean, covariance, "simulation", converged, message, standard_error=error, details=details, rates=rates
-    )
+    more: dict[str, Any] = {"standard_error": error, "details": details, "rates": rates}
+    return StationaryLaw(mean, covariance, "simulation", converged, message, **more)
 
 
 def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | None) -> list[str]:
