@@ -1,8 +1,8 @@
 """A recorded path in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
 
 Rows are kept about every second, see :mod:`ctrnn_theory.support.run_folder`. While a row takes longer than that, the
-states that have been reached since the last row are kept in `within.npz`. For coloured noise it holds the last states in
-any case, with those of the sources, which no row has. `noise.json` holds the noise, for a reader.
+states that have been reached since the last row are kept in `within.npz`. If noise is coloured, it always holds the
+last states with those of the sources, which no row has. `noise.json` holds the noise, for a reader.
 """
 
 from __future__ import annotations
