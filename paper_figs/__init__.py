@@ -60,6 +60,13 @@ FIGURES: Registry[Figure] = Registry(
             "resonance",
             "Not stochastic resonance: there a threshold sets the best noise, here training does",
         ),
+        Figure(
+            "kinds", "Noise moves the mean by what reaches the bend of the activation, whatever kind of noise it is"
+        ),
+        Figure(
+            "variability",
+            "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

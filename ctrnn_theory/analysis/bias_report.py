@@ -22,7 +22,10 @@ from ctrnn_theory.support.types import FloatArray
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class BiasReport(Drawn, picture="bias"):
-    """The stationary law of one network by several methods, and the noise-induced bias that each gives."""
+    """The stationary law of one network by several methods, and the noise-induced bias that each gives.
+
+    The bias of a network in voltage form is that of its rates, E f(v) - f(v*).
+    """
 
     network: CTRNN
     """The network, N neurons."""
@@ -46,12 +49,16 @@ class BiasReport(Drawn, picture="bias"):
 
     @property
     def bias(self) -> dict[str, FloatArray]:
-        """Noise-induced bias E[h] - h* (N,) by each method; NaN where the start state settles to no fixed point."""
-        return {name: law.mean - self.fixed_point for name, law in self.laws.items()}
+        """Noise-induced bias of the rates, E[h] - h* in rate form, (N,), by each method.
+
+        It is NaN where the start state settles to no fixed point.
+        """
+        at_rest = self.network.rate(self.fixed_point)
+        return {name: law.rate - at_rest for name, law in self.laws.items()}
 
     @property
     def output_bias(self) -> dict[str, FloatArray]:
-        """Noise-induced bias of the output, W_out (E[h] - h*), (P,), by each method.
+        """Noise-induced bias of the output, W_out times that of the rates, (P,), by each method.
 
         Raises
         ------
@@ -93,19 +100,22 @@ class BiasReport(Drawn, picture="bias"):
         state = self.fixed_point
         if np.any(np.isnan(state)):
             return "noise-free fixed point h*: none is reached from this start"
-        return f"noise-free fixed point h* = {row_of(state, few, '.8g')}"
+        letter = "h" if self.network.form == "rate" else "v"
+        return f"noise-free fixed point {letter}* = {row_of(state, few, '.8g')}"
 
     def _by_neuron(self) -> Table:
         """Return the table that has a row for each method and neuron."""
         several = self.network.n > 1
         fluctuation, shift = _places(law.std for law in self.laws.values()), _places(self.bias.values())
-        titles = ["method", *(["neuron"] if several else []), "mean", "bias", "std", self._against(), "seconds"]
+        columns = ("mean", "bias", "std") if self.network.form == "rate" else ("mean rate", "bias", "std of v")
+        titles = ["method", *(["neuron"] if several else []), *columns, self._against(), "seconds"]
         rows = []
         for name, law in self.laws.items():
-            place, delta = ".9e" if np.max(np.abs(law.mean)) >= 1e6 else shift, self.bias[name]
+            place, delta = ".9e" if np.max(np.abs(law.rate)) >= 1e6 else shift, self.bias[name]
             away = None if name == self.reference else self._away(name)
-            for i, mean in enumerate(law.mean):
-                error = "" if law.standard_error is None else f" ± {law.standard_error[i]:.0e}"
+            standard_error = self._error(law)
+            for i, mean in enumerate(law.rate):
+                error = "" if standard_error is None else f" ± {standard_error[i]:.0e}"
                 first = [_named(name, law), f"{law.seconds:.3f}"] if i == 0 else ["", ""]
                 numbers = [
                     f"{mean:{place}}{error}",
@@ -125,7 +135,8 @@ class BiasReport(Drawn, picture="bias"):
         rows = []
         for name, law in self.laws.items():
             delta, known = self.bias[name], np.all(np.isfinite(self.bias[name]))
-            error = "" if law.standard_error is None else f" ± {root_mean_square(law.standard_error):.0e}"
+            standard_error = self._error(law)
+            error = "" if standard_error is None else f" ± {root_mean_square(standard_error):.0e}"
             away = None if name == self.reference else self._away(name)
             row = [
                 _named(name, law),
@@ -153,8 +164,13 @@ class BiasReport(Drawn, picture="bias"):
         return f"{measure}from {self.reference}" if self.reference else "deviation"
 
     def _away(self, name: str) -> FloatArray | None:
-        """Return the deviation (N,) of a mean from that of the reference."""
-        return None if self.reference is None else self.laws[name].mean - self.laws[self.reference].mean
+        """Return the deviation (N,) of the mean rates from those of the reference."""
+        return None if self.reference is None else self.laws[name].rate - self.laws[self.reference].rate
+
+    def _error(self, law: StationaryLaw) -> FloatArray | None:
+        """Return the standard error (N,) of the mean rates by a method that samples."""
+        error: FloatArray | None = law.standard_error if law.rates is None else law.details.get("rate_standard_error")
+        return error
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
@@ -165,7 +181,8 @@ class BiasReport(Drawn, picture="bias"):
             if name in self.laws:
                 law = self.laws[name].to_dict()
                 methods[name] = {"mean": law["mean"], "covariance": law["covariance"], "bias": plain(self.bias[name])}
-                methods[name] |= {key: law[key] for key in ("standard_error", "converged", "message", "seconds")}
+                keys = ("rate", "standard_error", "converged", "message", "seconds")
+                methods[name] |= {key: law[key] for key in keys if key in law}
             elif name in self.refused:
                 empty = dict.fromkeys(("mean", "covariance", "bias", "standard_error"))
                 methods[name] = empty | {"converged": False, "message": self.refused[name], "seconds": None}
@@ -183,6 +200,7 @@ class BiasReport(Drawn, picture="bias"):
         laws, none = list(self.laws.values()), np.full(self.network.n, np.nan)
         variables: dict[str, Any] = {
             "mean": [law.mean for law in laws],
+            "rate": [law.rate for law in laws],
             "bias": list(self.bias.values()),
             "std": [law.std for law in laws],
             "standard_error": [none if law.standard_error is None else law.standard_error for law in laws],

@@ -82,13 +82,6 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"--seed must be at least 0; got {seed}")
 
 
-def check_sigma(**options: float | None) -> None:
-    """Raise a ValueError if a standard deviation, given by the name of its option, is negative."""
-    for name, value in options.items():
-        if value is not None and not value >= 0.0:
-            raise ValueError(f"--{name.replace('_', '-')} must be a standard deviation, at least 0; got {value:g}")
-
-
 def check_plot(path: Path, option: str = "--plot") -> None:
     """Raise a ValueError if a picture cannot be written at `path`, which came from `option`; called before any work."""
     if path.suffix.lower() not in PLOT_FORMATS:

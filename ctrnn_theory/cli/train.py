@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctrnn_theory.cli.console import check_seed, check_sigma, say
+from ctrnn_theory.cli.console import check_seed, say
+from ctrnn_theory.cli.noise import noise_of, noise_options, option_of
 from ctrnn_theory.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ DEFAULT_SIGMA = 1.0
 @click.option("--neurons", type=int, help="Number of neurons.  [default: 8; regulator: 1]")
 @click.option("--activation", help="Name of a built-in, or an expression in x.  [default: relu]")
 @click.option("--gamma", type=float, help="Step over time constant, in (0, 1].  [default: 0.1; feedforward: 1]")
-@click.option("--sigma-in", type=float, help="Standard deviation per step of the noise inside the activation.")
-@click.option("--sigma-out", type=float, help="Standard deviation per step of the noise outside the activation.")
+@click.option("--form", help="Form of the network: rate or voltage.  [default: rate]")
+@noise_options
 @click.option("--loss", help="How the loss is computed: simulation, closure or exact.  [default: the task's first]")
 @click.option("--evaluations", type=int, help="Largest number of networks to try.  [default: 20000]")
 @click.option("--popsize", type=int, help="Number of networks in a generation.  [default: 4 + 3 log n]")
@@ -41,21 +42,21 @@ DEFAULT_SIGMA = 1.0
 def train_command(out: Path, resume: bool, workers: int | None, as_json: bool, **options: Any) -> None:
     """Train a network for a task under noise, by CMA-ES, which needs no gradients.
 
-    TASK is one of `ctrnn-theory list tasks`. If neither --sigma-in nor --sigma-out is given, the noise is inside the
-    activation, at 1. A run that was cut off goes on with --resume, and ends in the same network; the other options may
-    then be repeated, or left out but for --out.
+    TASK is one of `ctrnn-theory list tasks`. If no option gives noise, it is inside the activation, at 1. A run that
+    was cut off goes on with --resume, and ends in the same network; the other options may then be repeated, or left out
+    but for --out.
     """
     from ctrnn_theory.support.run_folder import Folder
     from ctrnn_theory.training import checkpoint, trainer
 
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given = {name: value for name, value in options.items() if value not in (None, (), {})}
     if given.get("task") is None and not resume:
         raise ValueError("TASK must be given unless --resume is; see `ctrnn-theory list tasks`")
     if resume and not given:
         settings = checkpoint.read_settings(Folder(out, checkpoint.KIND))
     elif "task" not in given:
-        option = next(iter(given)).replace("_", "-")
-        raise ValueError(f"TASK must be given with --{option}; without TASK, all settings are those of the run")
+        option = option_of(given)
+        raise ValueError(f"TASK must be given with {option}; without TASK, all settings are those of the run")
     else:
         settings = _settings(**given)
     with progress_bar("generations") as show:
@@ -68,8 +69,8 @@ def _settings(
     neurons: int | None = None,
     activation: str = "relu",
     gamma: float | None = None,
-    sigma_in: float | None = None,
-    sigma_out: float | None = None,
+    form: str = "rate",
+    noise: dict[str, float] | None = None,
     loss: str | None = None,
     evaluations: int = 20_000,
     popsize: int | None = None,
@@ -77,16 +78,12 @@ def _settings(
     seed: int = 0,
     settings: tuple[str, ...] = (),
 ) -> Settings:
-    from ctrnn_theory.model.noise import Noise
     from ctrnn_theory.training.settings import Settings, find_task
 
     check_seed(seed)
-    check_sigma(sigma_in=sigma_in, sigma_out=sigma_out)
-    if sigma_in is None and sigma_out is None:
-        sigma_in = DEFAULT_SIGMA
-    noise = Noise(inside=sigma_in or 0.0, outside=sigma_out or 0.0)
+    given = noise_of(noise or {}, DEFAULT_SIGMA)
     chosen = find_task(task, **dict(_setting(text) for text in settings))
-    return Settings.of(chosen, neurons, activation, gamma, noise, loss, evaluations, popsize, step, seed)
+    return Settings.of(chosen, neurons, activation, gamma, given, loss, evaluations, popsize, step, seed, form)
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -117,15 +114,11 @@ def _as_dict(found: Training, settings: Settings, out: Path) -> dict[str, Any]:
 
 
 def _as_text(found: Training, settings: Settings, out: Path) -> str:
-    import numpy as np
-
-    levels = [(site, np.asarray(getattr(settings.noise, site))) for site in ("inside", "outside")]
-    noise = [f"{site} {level:g}" if level.ndim == 0 else f"{site}, by neuron" for site, level in levels if level.any()]
     n = settings.neurons
-    following = f"; `ctrnn-theory preference {out}` tests it under other noise" if noise else ""
+    following = "" if settings.noise.is_zero else f"; `ctrnn-theory preference {out}` tests it under other noise"
     return (
         f"{settings.task.name}: {n} {settings.activation.name} neuron{'s' * (n > 1)}, gamma = {settings.gamma:g}; "
-        f"noise {' and '.join(noise) or 'none'}\n"
+        f"noise {settings.noise.title}\n"
         f"loss {found.loss:.4g} after {found.evaluations} evaluations in {found.seconds:.1f} s ({found.message})\n"
         f"The run is in {out}{following}."
     )

@@ -121,7 +121,14 @@ class CTRNN(Readable):
             object.__setattr__(self, name, value)
 
     @classmethod
-    def single(cls, w: float, b: float = 0.0, activation: Activation | str = "relu", gamma: float = 0.1) -> CTRNN:
+    def single(
+        cls,
+        w: float,
+        b: float = 0.0,
+        activation: Activation | str = "relu",
+        gamma: float = 0.1,
+        form: Form = "rate",
+    ) -> CTRNN:
         """Return a network of one neuron with self-connection `w` and bias `b`.
 
         Examples
@@ -130,7 +137,7 @@ class CTRNN(Readable):
         array([[0.5]])
         """
         W, bias = np.array([[real_number("w", w)]]), np.array([real_number("b", b)])
-        return cls(W, bias, activation, gamma)  # type: ignore[arg-type]
+        return cls(W, bias, activation, gamma, form=form)  # type: ignore[arg-type]
 
     @property
     def n(self) -> int:

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.chords import Anderson
+from ctrnn_theory.stationary.closure.closure_map import ROUNDING
 from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
@@ -76,6 +77,7 @@ def solve(
     [0.5724] [-0.85]
     """
     tolerance, most = positive_number("tolerance", tolerance), positive_integer("max_iterations", max_iterations)
+    require("cumulant_closure", net, noise)
     closure = CumulantClosure.of(net, noise, u)
     law = gaussian_closure.solve(net, noise, u, start)
     gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])

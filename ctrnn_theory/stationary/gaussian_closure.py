@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.dynamics.neurons import Neurons
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.closure.choice import closure_of
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.closure.settle import MOST_STRIDES, TOLERANCE, settle
@@ -58,7 +59,9 @@ def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: Ar
     if np.max(np.abs(V - V.T)) > 1e-9 * size or np.linalg.eigvalsh(V)[0] < -1e-9 * size:
         raise ValueError("covariance must be symmetric positive semi-definite")
     state = Moments(real_array("mean", mean, (net.n,)), semidefinite(V))
-    return GaussianClosure.of(net, noise, u).step(state[None])[0]
+    closure = closure_of(net, noise, u)
+    after = closure.step(closure.begin(state[None]))[0]
+    return Moments(after.mean[: net.n], after.covariance[: net.n, : net.n])
 
 
 def solve(
@@ -114,8 +117,9 @@ def solve(
         positive_number("tolerance", tolerance),
         positive_integer("max_iterations", max_iterations),
     )
-    closure = GaussianClosure.of(net, noise, u)
-    end = settle(closure, Moments.point(net.start_state(start)[None]), tolerance, max_iterations)
+    closure, n = closure_of(net, noise, u), net.n
+    begin = closure.begin(Moments.point(net.start_state(start)[None]))
+    end = settle(closure, begin, tolerance, max_iterations)
     if end.growing:
         raise Divergence(end.growing[0])
     residual = float(end.residual[0])
@@ -130,13 +134,15 @@ def solve(
     elif residual > tolerance:
         message = LIMITED.format(residual)
     details = {"residual": residual, "iterations": int(end.strides[0]), "newton": int(end.newton[0])}
+    mean, V = end.state.mean[0, :n], end.state.covariance[0, :n, :n]
     return StationaryLaw(
-        mean=end.state.mean[0],
-        covariance=end.state.covariance[0],
+        mean=mean,
+        covariance=V,
         method="gaussian_closure",
         converged=bool(end.settled[0]),
         message=message,
         details={**details, "spectral_radius": float(closure.reported_radius(closure.slope(end.state))[0])},
+        rates=net.activation.smoothed(mean, np.sqrt(np.diag(V))) if net.form == "voltage" else None,
     )
 
 

@@ -28,6 +28,7 @@ from ctrnn_theory.support.registry import Registry
 # listed, or another one used, without its imports.
 HERE = "ctrnn_theory.stationary"
 EVOLVE = "ctrnn_theory.analysis.evolution.evolve"
+CLOSURES = "ctrnn_theory.analysis.evolution.closures"
 ESCAPE = "ctrnn_theory.escape.escape_times"
 RESERVED = ("kink_block",)  # names that curves and pictures give to something else
 
@@ -63,7 +64,7 @@ METHODS: Registry[Method] = Registry(
             neurons=f"{HERE}.gaussian_closure:solve_neurons",
             label="Gaussian closure",
             style={"color": "#009E73", "linestyle": "-.", "marker": "s"},
-            evolution=f"{EVOLVE}:_gaussian_closure",
+            evolution=f"{CLOSURES}:gaussian_closure",
         ),
         Method(
             "cumulant_closure",
@@ -71,7 +72,7 @@ METHODS: Registry[Method] = Registry(
             f"{HERE}.cumulant_closure:solve",
             applies="up to 64 neurons",
             style={"color": "#117733", "linestyle": (0, (3, 1, 1, 1)), "marker": "d"},
-            evolution=f"{EVOLVE}:_cumulant_closure",
+            evolution=f"{CLOSURES}:cumulant_closure",
         ),
         Method(
             "fokker_planck",

@@ -71,10 +71,12 @@ def evaluate(spec: Spec, task: Task, own: Iterable[Method] = ()) -> Batch:
     """
     know(own)
     method, count = spec.methods[task.method], task.points.size
+    mean, rate, variance, error = np.full((4, count, spec.neurons), np.nan)
     found = _Found(
-        np.full((count, spec.neurons), np.nan),
-        np.full((count, spec.neurons), np.nan),
-        np.full((count, spec.neurons), np.nan),
+        mean,
+        rate,
+        variance,
+        error,
         np.full(count, np.nan),
         np.full(count, np.nan),
         np.zeros(count, bool),
@@ -103,6 +105,8 @@ class _Found:
 
     mean: FloatArray
     """Mean of the state (P, N)."""
+    rate: FloatArray
+    """Mean of the rates (P, N)."""
     variance: FloatArray
     """Variance of the state (P, N)."""
     error: FloatArray
@@ -118,13 +122,13 @@ class _Found:
 
     def first(self, count: int) -> _Found:
         """Return the results of the first points; points that were not computed have no reasons."""
-        names = ("mean", "variance", "error", "readout_variance", "seconds", "converged")
+        names = ("mean", "rate", "variance", "error", "readout_variance", "seconds", "converged")
         return replace(self, **{name: getattr(self, name)[:count] for name in names})
 
 
 def _batch(spec: Spec, task: Task, found: _Found, fixed_points: Any) -> Batch:
-    """Return the rows of what was found, with the noise-free fixed points (P, N), or NaN, that biases are from."""
-    gap, W_out = found.mean - fixed_points, None if spec.network is None else spec.network.W_out
+    """Return the rows of what was found, with the noise-free rates (P, N), or NaN, that biases are from."""
+    gap, W_out = found.rate - fixed_points, None if spec.network is None else spec.network.W_out
     # not gap @ Wᵀ, whose last bits depend on the number of points
     shift = gap if W_out is None else np.sum(gap[:, None] * W_out, axis=2)
     values = {
@@ -155,6 +159,7 @@ def _together(spec: Spec, method: str, points: IntArray, block: IntArray, found:
     except (ValueError, ArithmeticError):  # one of them has no moments, and the method for one network finds which
         return block
     found.mean[block, 0], found.variance[block, 0] = laws.mean, laws.variance
+    found.rate[block, 0] = laws.mean
     found.readout_variance[block], found.converged[block] = laws.variance, laws.known
     found.seconds[block] = (perf_counter() - begin) / block.size
     found.reasons.update({int(block[i]): reason for i, reason in laws.failed.items()})
@@ -181,23 +186,25 @@ def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
     except Exception as error:  # whatever it is, the other points go on
         found.reasons[i] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return
-    found.mean[i], found.variance[i] = law.mean, np.diag(law.covariance)
-    found.readout_variance[i] = np.trace(
-        law.covariance if net.W_out is None else net.W_out @ law.covariance @ net.W_out.T
-    )
+    found.mean[i], found.rate[i], found.variance[i] = law.mean, law.rate, np.diag(law.covariance)
+    if net.form == "rate":  # the covariance of the rates of a voltage network is not that of its state
+        found.readout_variance[i] = np.trace(
+            law.covariance if net.W_out is None else net.W_out @ law.covariance @ net.W_out.T
+        )
     found.seconds[i], found.converged[i] = law.seconds, law.converged
     if law.standard_error is not None:
         found.error[i] = law.standard_error
 
 
 def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatArray:
-    """Return the noise-free fixed points (P, N) that the points settle to from the zero state; NaN where there is none.
+    """Return the rates (P, N) at the fixed points that the zero state settles to; NaN where there is none.
 
     The reason why there is none is added to `reasons`.
     """
     states = np.full((points.size, spec.neurons), np.nan)
     left = np.ones(points.size, bool)
-    for places, neurons in vectorised.groups(spec, points) if spec.network is None else ():
+    alike = spec.network is None and "form" not in {*spec.axes, *spec.fixed}
+    for places, neurons in vectorised.groups(spec, points) if alike else ():
         ends = settle_neurons(neurons)
         states[places, 0], left[places] = ends.state, ~ends.settled
         left[places[list(ends.growing)]] = False
@@ -207,7 +214,7 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
         try:
             net, _, u = spec.arguments(spec.point(int(points[i])))
             end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state())
-            states[i] = end.fixed_point
+            states[i] = net.rate(end.fixed_point)
             if not end.converged:
                 reasons.setdefault(i, f"{end.reason('the noise-free network')}, so that there is no bias")
         except (ValueError, ArithmeticError) as error:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctrnn_theory.activations import activation
+from ctrnn_theory.model.network import FORMS as FORMS_OF_NETWORKS
 from ctrnn_theory.model.noise import SITES, check_gamma
-from ctrnn_theory.support.arguments import finite_number, positive_integer, real_array
+from ctrnn_theory.support.arguments import choice, finite_number, positive_integer, real_array
 
 Value = float | str
 FORMS = ("linspace", "logspace")
@@ -28,6 +29,8 @@ class Parameter(NamedTuple):
     """Function of a name and a value that returns the value as it is kept, or raises a ValueError with the rule."""
     default: Value | None = None
     """Value where a specification has none; None if it must have one."""
+    optional: bool = False
+    """Whether a specification that does not name it says nothing of it, as those of older versions do not."""
 
 
 class Axis(NamedTuple):
@@ -56,6 +59,24 @@ def _sigma(name: str, value: Any) -> float:
     return number
 
 
+def _rho(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 <= number < 1.0:
+        raise ValueError(f"{name} must be in [0, 1), a correlation; got {number:g}")
+    return number
+
+
+def _keep(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0.0 < number <= 1.0:
+        raise ValueError(f"{name} must be in (0, 1], a probability; got {number:g}")
+    return number
+
+
+def _form(name: str, value: Any) -> str:
+    return str(choice(name, value, FORMS_OF_NETWORKS))
+
+
 def _gamma(name: str, value: Any) -> float:
     return check_gamma(_number(name, value))
 
@@ -75,12 +96,18 @@ NOISE = {
     "site": Parameter("where the noise enters", _site, "inside"),
     "sigma_in": Parameter("noise inside, standard deviation per step", _sigma, 0.0),
     "sigma_out": Parameter("noise outside, standard deviation per step", _sigma, 0.0),
+    "gain_in": Parameter("multiplicative noise inside, standard deviation", _sigma, 0.0, optional=True),
+    "gain_out": Parameter("multiplicative noise outside, standard deviation", _sigma, 0.0, optional=True),
+    "rho_in": Parameter("correlation between steps of the noise inside", _rho, 0.0, optional=True),
+    "rho_out": Parameter("correlation between steps of the noise outside", _rho, 0.0, optional=True),
+    "keep": Parameter("probability that dropout keeps a value", _keep, 1.0, optional=True),
 }
 NEURON = {
     "activation": Parameter("activation function", _activation, "relu"),
     "w": Parameter("self-connection w", _number),
     "b": Parameter("bias vector b", _number, 0.0),
     "gamma": Parameter("step over time constant γ", _gamma, 0.1),
+    "form": Parameter("form of the network", _form, "rate", optional=True),
     **NOISE,
 }
 """Parameters of a single neuron."""

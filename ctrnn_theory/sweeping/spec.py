@@ -9,7 +9,7 @@ import math
 import os
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, V
 PARTS = ("seed", "methods", "quantities", "fixed", "axes", "options")
 QUANTITIES = {
     "mean": "mean of the state",
-    "bias": "mean less the noise-free fixed point",
+    "bias": "mean of the rates less that of the noise-free fixed point",
     "variance": "variance of the state",
     "standard_error": "standard error of the mean, of methods that sample",
     "loss": "mean squared distance of the readout, or else of the state, from its noise-free value",
@@ -41,6 +41,14 @@ BY_NEURON = ("mean", "bias", "variance", "standard_error")
 """Quantities that a network from a file has for each neuron."""
 DEFAULT = ("mean", "bias", "variance", "converged")
 """Quantities of a sweep that names none."""
+FIELDS = {
+    "gain_in": "gain_inside",
+    "gain_out": "gain_outside",
+    "rho_in": "rho_inside",
+    "rho_out": "rho_outside",
+    "keep": "keep",
+}
+"""Field of :class:`~ctrnn_theory.Noise` that each parameter of its further kinds is."""
 OURS = ("rng", "workers")
 """Options of methods that the sweep sets itself: each point has a seed, and points are distributed over cores."""
 
@@ -104,7 +112,8 @@ class Spec:
             if name not in axes and name not in fixed:
                 if parameter.default is None:
                     raise ValueError(f"spec must say what {name} is, in fixed or in axes; got neither")
-                fixed[name] = parameter.default
+                if not parameter.optional:
+                    fixed[name] = parameter.default
         methods = _names("methods", written.get("methods", ["gaussian_closure"]), METHODS)
         quantities = _names("quantities", written.get("quantities", DEFAULT), tuple(QUANTITIES))
         options = _options(tables["options"], methods)
@@ -143,7 +152,8 @@ class Spec:
     def digest(self) -> str:
         """Return a digest of everything that defines the network."""
         assert self.network is not None
-        found = hashlib.sha256(json.dumps([self.network.activation.text, self.network.gamma]).encode())
+        header = {name: value for name, value in self.network.to_dict().items() if name not in ARRAYS}
+        found = hashlib.sha256(json.dumps(list(header.values())).encode())
         for name in ARRAYS:
             array = getattr(self.network, name)
             if array is not None:
@@ -172,13 +182,21 @@ class Spec:
 
     def arguments(self, point: Mapping[str, Any]) -> tuple[CTRNN, Noise, list[float] | None]:
         """Return network, noise and input at a point, the arguments of a method."""
-        noise = Noise(point["sigma_in"], point["sigma_out"])
+        given = {field: point[name] for name, field in FIELDS.items() if name in point}
+        noise = Noise(point["sigma_in"], point["sigma_out"], **given)
         net = self.network
         if net is None:
-            return CTRNN.single(point["w"], point["b"], point["activation"], point["gamma"]), noise, None
-        W = point["scale"] * net.W
-        scaled = CTRNN(W, net.b, net.activation, point["gamma"], net.W_in, net.W_out, net.b_out)
+            form = point.get("form", "rate")
+            return CTRNN.single(point["w"], point["b"], point["activation"], point["gamma"], form), noise, None
+        gamma = point.get("gamma", net.gamma)
+        scaled = replace(net, W=point["scale"] * net.W, gamma=gamma)
         return scaled, noise, [point["u"]] if "u" in point else None
+
+    @property
+    def extended(self) -> bool:
+        """Whether it names a parameter of other networks than those in rate form with white additive noise."""
+        named = {*self.axes, *self.fixed}
+        return any(name in named for name, parameter in NEURON.items() if parameter.optional)
 
     def stream(self, point: Mapping[str, Value]) -> np.random.SeedSequence:
         """Return the random stream of a point, which follows from the seed and its parameters; all methods share it."""
@@ -222,7 +240,11 @@ def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
     """Return the parameters of a specification that names these: σ with its site, or σ at both sites."""
     known = dict(NEURON)
     if network is not None:
-        known = NETWORK | {"gamma": NETWORK["gamma"]._replace(default=network.gamma)}
+        known = dict(NETWORK)
+        if isinstance(network.gamma, float):
+            known["gamma"] = NETWORK["gamma"]._replace(default=network.gamma)
+        else:
+            del known["gamma"]  # each neuron has its own
         inputs = 0 if network.W_in is None else network.W_in.shape[1]
         if inputs == 0:
             del known["u"]

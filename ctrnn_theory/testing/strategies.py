@@ -13,7 +13,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations import BUILTIN, Activation, activation
-from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.kinds import Kind
+from ctrnn_theory.model.network import CTRNN, FORMS
 from ctrnn_theory.model.noise import SITES, Noise, Site
 from ctrnn_theory.support.arguments import integer, positive_integer, positive_number, shown
 
@@ -21,6 +22,10 @@ SATURATING = ("tanh", "sigmoid", "erf")  # smooth, bounded, strictly increasing
 SMOOTH_BOUNDED = (*SATURATING, "probit", "sin")
 SMOOTH_UNBOUNDED = ("softplus", "gelu", "silu")
 QUARTERS = st.integers(-8, 8).map(lambda k: Fraction(k, 4))
+NETWORK_KINDS: tuple[Kind, ...] = ("voltage", "gammas", "activations")
+NOISE_KINDS: tuple[Kind, ...] = ("gain_inside", "gain_outside", "coloured_inside", "coloured_outside")
+MOST_GAIN = 0.3  # below it all covariances of a stable network are finite
+MOST_RHO = 0.9
 NONZERO = st.sampled_from([Fraction(s * k, 4) for k in (4, 2, 1, 3, 6, 8) for s in (1, -1)])
 
 
@@ -124,6 +129,7 @@ def networks(
     *,
     stable: bool = True,
     activations: st.SearchStrategy[Activation] | Sequence[Activation | str] | None = None,
+    kinds: Sequence[Kind] = (),
 ) -> CTRNN:
     """Draw networks without input and readout.
 
@@ -140,6 +146,8 @@ def networks(
         Whether exactly one stationary law must exist.
     activations
         Strategy for activations, or a sequence of them to choose from; None for :func:`activations`.
+    kinds
+        Kinds that a network may be of besides rate form with one γ and one f: "voltage", "gammas", "activations".
 
     Examples
     --------
@@ -155,13 +163,21 @@ def networks(
         chosen = activations
     else:
         chosen = st.sampled_from([activation(f) for f in activations])
-    f = draw(chosen.filter(lambda f: math.isfinite(largest_slope(f))) if stable else chosen)
+    chosen = chosen.filter(lambda f: math.isfinite(largest_slope(f))) if stable else chosen
+    _check_kinds(kinds, NETWORK_KINDS)
+    count = size if "activations" in kinds and draw(st.booleans()) else 1
+    used = [draw(chosen) for _ in range(count)]
     entries = st.lists(st.floats(-2.0, 2.0), min_size=size, max_size=size)
     W = np.array(draw(st.lists(entries, min_size=size, max_size=size)))
     if stable:
         strength = draw(st.integers(0, 9)) / 10.0
-        W *= min(1.0, strength / (largest_slope(f) * float(np.linalg.norm(W, 2)) + 1e-300))
-    return CTRNN(W, np.array(draw(entries)), f, draw(st.floats(0.05, 1.0)))
+        W *= min(1.0, strength / (max(map(largest_slope, used)) * float(np.linalg.norm(W, 2)) + 1e-300))
+    b, step = np.array(draw(entries)), st.floats(0.05, 1.0)
+    gamma = (
+        draw(st.lists(step, min_size=size, max_size=size)) if "gammas" in kinds and draw(st.booleans()) else draw(step)
+    )
+    form = draw(st.sampled_from(FORMS)) if "voltage" in kinds else "rate"
+    return CTRNN(W, b, used if count > 1 else used[0], gamma, form=form)  # type: ignore[arg-type]
 
 
 @st.composite
@@ -173,6 +189,7 @@ def noises(
     correlated: bool | None = None,
     least: float = 0.05,
     most: float = 1.0,
+    kinds: Sequence[Kind] = (),
 ) -> Noise:
     """Draw noise for n neurons: a number, a standard deviation for each neuron, or a factor.
 
@@ -186,6 +203,10 @@ def noises(
         True if at least one site has a factor (n, R), False if none has, None for either.
     least, most
         Bounds of the standard deviations; for a factor, of the largest one.
+    kinds
+        Kinds that the noise may be of besides white and additive: "gain_inside" and "gain_outside", of a standard
+        deviation of at most 0.3, the latter also by dropout; "coloured_inside" and "coloured_outside", with ρ up to
+        0.9, where the site has noise.
 
     Examples
     --------
@@ -198,6 +219,7 @@ def noises(
         raise ValueError(f"least must be at most most, {most:g}; got {least:g}")
     if not isinstance(sites, Sequence) or not sites or not all(site in SITES for site in sites):
         raise ValueError(f'sites must hold "inside", "outside" or both; got {shown(sites)}')
+    _check_kinds(kinds, NOISE_KINDS)
     used = draw(st.lists(st.sampled_from(sites), min_size=1, max_size=len(sites), unique=True))
     level = st.floats(least, most)
     independent = level | st.lists(level, min_size=n, max_size=n).map(np.array) if n > 1 else level
@@ -210,5 +232,21 @@ def noises(
         )
     )
     either = independent | factor
-    kinds = {True: (factor, either), False: (independent, independent), None: (either, either)}[correlated]
-    return Noise(**{site: draw(kind) for site, kind in zip(used, kinds, strict=False)})
+    choices = {True: (factor, either), False: (independent, independent), None: (either, either)}[correlated]
+    found: dict[str, Any] = {site: draw(choice) for site, choice in zip(used, choices, strict=False)}
+    gain = st.floats(0.0, MOST_GAIN)
+    for name in ("gain_inside", "gain_outside"):
+        if name in kinds and draw(st.booleans()):
+            found[name] = draw(gain | st.lists(gain, min_size=n, max_size=n).map(lambda one: np.array(one)[:, None]))
+    if "gain_outside" in kinds and draw(st.booleans()):
+        found["keep"] = draw(st.floats(1.0 / (1.0 + MOST_GAIN**2), 1.0))
+    for site in used:
+        if f"coloured_{site}" in kinds and draw(st.booleans()):
+            found[f"rho_{site}"] = draw(st.floats(0.0, MOST_RHO))
+    return Noise(**found)
+
+
+def _check_kinds(kinds: Sequence[Kind], known: Sequence[Kind]) -> None:
+    for kind in kinds:
+        if kind not in known:
+            raise ValueError(f"kinds must be among {', '.join(known)}; got {shown(kind)}")

@@ -233,6 +233,6 @@ def read_network(folder: Folder, settings: Settings) -> CTRNN:
     net = CTRNN.load(folder.place / NET, sys.maxsize)
     with folder.reading(NET, AGAIN):
         settings.layout.vector(net)
-    if (net.activation, net.gamma) != (settings.activation, settings.gamma):
+    if (net.activation, net.gamma, net.form) != (settings.activation, settings.gamma, settings.form):
         raise folder.damaged(NET, "it is not the network of this run", AGAIN)
     return net

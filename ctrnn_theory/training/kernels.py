@@ -1,6 +1,10 @@
 """The compiled loops that run many networks on many trials, which are the lanes, with the same noise for each network.
 
-    h' = (1-γ) h + γ (f(W h + W_in u + b + e_in) + e_out),   z = W_out h' + b_out
+    h' = (1-γ) h + γ (f((W h + W_in u + b) ∘ m_in + e_in) ∘ m_out + e_out),   z = W_out h' + b_out
+
+or, in voltage form,
+
+    v' = (1-γ) v + γ (W (f(v ∘ m_in + e_in) ∘ m_out) + W_in u + b + e_out),   z = W_out f(v') + b_out
 
 A block is `LANES` trials. A call takes some steps of a block: it draws their noise once, and then runs each network
 through these steps with it. The networks thus have common random numbers, and drawing them costs next to nothing. Costs
@@ -19,13 +23,11 @@ from ctrnn_theory.integrators.kernels import (
     FUNCTION,
     add_product,
     copy_lanes,
-    f8,
     f8_1,
     f8_2,
     f8_3,
     i8,
     inline,
-    relax,
 )
 from ctrnn_theory.integrators.normals import EPOCH, LANES, fill, seed, seek
 from ctrnn_theory.support.jit import jit
@@ -48,18 +50,39 @@ class Weights(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """The noise."""
+    """The noise. An array without columns, or without entries, is noise that there is not."""
 
     inside: FloatArray
-    """Factor of the noise inside, (N, R), or (N, 0) for none."""
+    """Factor of the additive noise inside, (N, R)."""
     outside: FloatArray
-    """Factor of the noise outside, likewise."""
+    """Factor of the additive noise outside, likewise."""
+    gain_inside: FloatArray
+    """Factor of the multiplicative noise inside, (N, R)."""
+    gain_outside: FloatArray
+    """Factor of the multiplicative noise outside, (N, R)."""
+    common: FloatArray
+    """Standard deviation of the multiplicative noise that neurons have in common, (N,)."""
+    threshold: FloatArray
+    """Variate (N,) below which dropout keeps a value, Φ⁻¹(keep)."""
+    keep: FloatArray
+    """Probability (N,) with which dropout keeps it."""
+    rho: FloatArray
+    """Correlation from step to step of the sources inside and outside, one after the other, (R,); none if all are 0."""
     key: NDArray[np.uint64]
     """Two words that key the variates, (2,)."""
     constants: FloatArray
     """Constants of the variates, see :mod:`ctrnn_theory.integrators.normals`."""
     bits: NDArray[np.uint64]
     """Bit masks of the variates, likewise."""
+
+
+class Dynamics(NamedTuple):
+    """What a step is made of besides weights and noise."""
+
+    gamma: FloatArray
+    """Δt/τ of each neuron, (N,)."""
+    voltage: bool
+    """Whether the networks are in voltage form."""
 
 
 class Given(NamedTuple):
@@ -74,7 +97,8 @@ class Given(NamedTuple):
 
 
 WEIGHTS = types.NamedTuple([f8_3, f8_2, f8_3, f8_3, f8_2], Weights)
-SOURCES = types.NamedTuple([f8_2, f8_2, types.uint64[::1], f8_1, types.uint64[::1]], Sources)
+SOURCES = types.NamedTuple([*[f8_2] * 4, *[f8_1] * 4, types.uint64[::1], f8_1, types.uint64[::1]], Sources)
+DYNAMICS = types.NamedTuple([f8_1, types.boolean], Dynamics)
 GIVEN = types.NamedTuple([f8_3, f8_3, f8_1], Given)
 f8_4 = types.float64[:, :, :, ::1]
 SENSE = types.FunctionType(types.void(f8_2, f8_2, f8_1))
@@ -82,10 +106,17 @@ MOVE = types.FunctionType(types.void(i8, f8_2, f8_2, f8_1, f8_1))
 
 
 @inline
-def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
-    """Set e_in and e_out (T, N or 0, LANES) to the noise of a block from step `first` on: factors times variates."""
-    rows_in = sources.inside.shape[1]
-    rows = rows_in + sources.outside.shape[1]
+def draw(sources, memory, block, first, e_in, e_out, m_in, m_out):  # type: ignore[no-untyped-def]
+    """Set the noise of a block from step `first` on: added e_in, e_out, multiplied m_in, m_out, (T, N or 0, LANES).
+
+    The states `memory` (R, LANES) of coloured sources are advanced. Each kind of noise takes its variates after those
+    before it, so that noise without it has the same variates.
+    """
+    white = sources.inside.shape[1] + sources.outside.shape[1]
+    rows_in, gain_in = sources.inside.shape[1], white + sources.gain_inside.shape[1]
+    gain_out = gain_in + sources.gain_outside.shape[1]
+    mask = gain_out + (1 if sources.common.size > 0 else 0)
+    rows = mask + sources.threshold.size
     z3 = np.empty((rows, 1, LANES))
     z = z3.reshape(rows, LANES)
     state = np.empty(2 * LANES, np.uint64)
@@ -94,10 +125,40 @@ def draw(sources, block, first, e_in, e_out):  # type: ignore[no-untyped-def]
         if (first + t) % EPOCH == 0:
             seed(sources.key, block, (first + t) // EPOCH, state)
         fill(state, z3, rows, np.int64(0), sources.constants, sources.bits)
+        for r in range(sources.rho.size):
+            rho = sources.rho[r]
+            fresh = np.sqrt(1.0 - rho * rho)
+            for k in range(LANES):
+                memory[r, k] = rho * memory[r, k] + fresh * z[r, k]
+                z[r, k] = memory[r, k]
         if rows_in > 0:
             add_product(sources.inside, z[:rows_in], e_in[t])
-        if rows > rows_in:
-            add_product(sources.outside, z[rows_in:], e_out[t])
+        if white > rows_in:
+            add_product(sources.outside, z[rows_in:white], e_out[t])
+        if m_in.shape[1] > 0:
+            m_in[t] = 1.0
+            add_product(sources.gain_inside, z[white:gain_in], m_in[t])
+        if m_out.shape[1] > 0:
+            m_out[t] = 1.0
+            add_product(sources.gain_outside, z[gain_in:gain_out], m_out[t])
+            for i in range(sources.common.size):
+                for k in range(LANES):
+                    m_out[t, i, k] *= 1.0 + sources.common[i] * z[gain_out, k]
+            for i in range(sources.threshold.size):
+                for k in range(LANES):
+                    m_out[t, i, k] *= (1.0 if z[mask + i, k] < sources.threshold[i] else 0.0) / sources.keep[i]
+
+
+@inline
+def room(sources, steps, n):  # type: ignore[no-untyped-def]
+    """Return arrays for the noise of so many steps, (T, N or 0, LANES): e_in, e_out, m_in, m_out."""
+    multiplied = sources.gain_outside.shape[1] + sources.common.size + sources.threshold.size
+    return (
+        np.zeros((steps, n if sources.inside.shape[1] > 0 else 0, LANES)),
+        np.zeros((steps, n if sources.outside.shape[1] > 0 else 0, LANES)),
+        np.zeros((steps, n if sources.gain_inside.shape[1] > 0 else 0, LANES)),
+        np.zeros((steps, n if multiplied > 0 else 0, LANES)),
+    )
 
 
 @inline
@@ -110,41 +171,78 @@ def affine(A, x, constant, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def step(f, W, gamma, drive, e_in, e_out, t, h, a):  # type: ignore[no-untyped-def]
-    """Take one step of h; `a` is a work array of its shape."""
-    n = h.shape[0]
-    if e_in.shape[1] > 0:
+def step(f, W, dynamics, drive, noise, t, h, a, y):  # type: ignore[no-untyped-def]
+    """Take one step of h; `a` and `y` are work arrays of its shape."""
+    e_in, e_out, m_in, m_out = noise
+    n, added = h.shape[0], e_in.shape[1] > 0
+    if dynamics.voltage:
         for i in range(n):
             for k in range(LANES):
-                a[i, k] = drive[i, k] + e_in[t, i, k]
+                a[i, k] = h[i, k]
     else:
+        early = added and m_in.shape[1] == 0  # additive noise is the first term of the sum, if nothing multiplies it
         for i in range(n):
             for k in range(LANES):
-                a[i, k] = drive[i, k]
-    add_product(W, h, a)
+                a[i, k] = drive[i, k] + e_in[t, i, k] if early else drive[i, k]
+        add_product(W, h, a)
+        added = added and not early
+    if m_in.shape[1] > 0:
+        for i in range(n):
+            for k in range(LANES):
+                a[i, k] *= m_in[t, i, k]
+    if added:
+        for i in range(n):
+            for k in range(LANES):
+                a[i, k] += e_in[t, i, k]
     f(a.reshape(a.size))
+    if m_out.shape[1] > 0:
+        for i in range(n):
+            for k in range(LANES):
+                a[i, k] *= m_out[t, i, k]
+    if dynamics.voltage:
+        for i in range(n):
+            for k in range(LANES):
+                y[i, k] = drive[i, k]
+        add_product(W, a, y)
+        a, y = y, a
     if e_out.shape[1] > 0:
         for i in range(n):
             for k in range(LANES):
                 a[i, k] += e_out[t, i, k]
-    relax(gamma, a, h)
+    for i in range(n):
+        for k in range(LANES):
+            h[i, k] += dynamics.gamma[i] * (a[i, k] - h[i, k])
+
+
+@inline
+def read_out(f, dynamics, W_out, b_out, h, a, z):  # type: ignore[no-untyped-def]
+    """Set z to the output at states h; `a` is a work array of the shape of h."""
+    if dynamics.voltage:
+        for i in range(h.shape[0]):
+            for k in range(LANES):
+                a[i, k] = h[i, k]
+        f(a.reshape(a.size))
+        affine(W_out, a, b_out, z)
+    else:
+        affine(W_out, h, b_out, z)
 
 
 @jit(
-    types.void(FUNCTION, WEIGHTS, f8, GIVEN, SOURCES, i8, i8, i8, i8, i8, f8_3, f8_2, f8_4),
+    types.void(FUNCTION, WEIGHTS, DYNAMICS, GIVEN, SOURCES, f8_2, i8, i8, i8, i8, i8, f8_3, f8_2, f8_4),
     cache=True,
     fastmath={"contract"},
 )
-def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last, states, cost, out):  # type: ignore[no-untyped-def]
+def open_loop(  # type: ignore[no-untyped-def]
+    f, weights, dynamics, given, sources, memory, block, begin, end, first, last, states, cost, out
+):
     """Add Σ_t w_t |z_t - y_t|² over steps first..last to cost (S, L), for networks begin..end on a block of trials.
 
     The states (S, N, L) of the networks are advanced. Outputs are recorded in `out` (S', T, P, L) if it is not empty.
     """
     n, (outputs, lane) = weights.W.shape[1], (weights.W_out.shape[1], block * LANES)
-    e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
-    e_out = np.zeros((last - first, n if sources.outside.shape[1] > 0 else 0, LANES))
-    draw(sources, block, first, e_in, e_out)
-    h, a, drive = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
+    noise = room(sources, last - first, n)
+    draw(sources, memory, block, first, *noise)
+    h, a, drive, work = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
     u, y, z = np.empty((given.u.shape[1], LANES)), np.empty((outputs, LANES)), np.empty((outputs, LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
@@ -155,11 +253,11 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last,
             if t == first or t < given.u.shape[0]:
                 copy_lanes(given.u[min(t, given.u.shape[0] - 1)], lane, np.int64(LANES), u, np.int64(0))
                 affine(weights.W_in[s], u, weights.b[s], drive)
-            step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
+            step(f, weights.W[s], dynamics, drive, noise, t - first, h, a, work)
             w, recorded = given.w[t], s < out.shape[0]
             if w == 0.0 and not recorded:
                 continue
-            affine(weights.W_out[s], h, weights.b_out[s], z)
+            read_out(f, dynamics, weights.W_out[s], weights.b_out[s], h, a, z)
             copy_lanes(given.y[min(t, given.y.shape[0] - 1)], lane, np.int64(LANES), y, np.int64(0))
             for p in range(outputs):
                 for k in range(LANES):
@@ -173,12 +271,28 @@ def open_loop(f, weights, gamma, given, sources, block, begin, end, first, last,
 
 
 @jit(
-    types.void(FUNCTION, SENSE, MOVE, f8_1, WEIGHTS, f8, SOURCES, i8, i8, i8, i8, i8, f8_3, f8_3, f8_2, f8_4),
+    types.void(FUNCTION, SENSE, MOVE, f8_1, WEIGHTS, DYNAMICS, SOURCES, f8_2, *[i8] * 5, f8_3, f8_3, f8_2, f8_4),
     cache=True,
     fastmath={"contract"},
 )
 def closed_loop(  # type: ignore[no-untyped-def]
-    f, sense, move, constants, weights, gamma, sources, block, begin, end, first, last, states, worlds, cost, out
+    f,
+    sense,
+    move,
+    constants,
+    weights,
+    dynamics,
+    sources,
+    memory,
+    block,
+    begin,
+    end,
+    first,
+    last,
+    states,
+    worlds,
+    cost,
+    out,
 ):
     """Add to cost (S, L) what `move` adds in steps first..last, for networks begin..end on a block of trials.
 
@@ -187,10 +301,9 @@ def closed_loop(  # type: ignore[no-untyped-def]
     world take one. The worlds after each step are recorded in `out` (S', T + 1, D, L) if it is not empty.
     """
     n, (outputs, lane), inputs = weights.W.shape[1], (weights.W_out.shape[1], block * LANES), weights.W_in.shape[2]
-    e_in = np.zeros((last - first, n if sources.inside.shape[1] > 0 else 0, LANES))
-    e_out = np.zeros((last - first, n if sources.outside.shape[1] > 0 else 0, LANES))
-    draw(sources, block, first, e_in, e_out)
-    h, a, drive = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
+    noise = room(sources, last - first, n)
+    draw(sources, memory, block, first, *noise)
+    h, a, drive, work = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
     u, z, world = np.empty((inputs, LANES)), np.empty((outputs, LANES)), np.empty((worlds.shape[1], LANES))
     total = np.empty(LANES)
     for s in range(begin, end):
@@ -201,8 +314,8 @@ def closed_loop(  # type: ignore[no-untyped-def]
         for t in range(first, last):
             sense(world, u, constants)
             affine(weights.W_in[s], u, weights.b[s], drive)
-            step(f, weights.W[s], gamma, drive, e_in, e_out, t - first, h, a)
-            affine(weights.W_out[s], h, weights.b_out[s], z)
+            step(f, weights.W[s], dynamics, drive, noise, t - first, h, a, work)
+            read_out(f, dynamics, weights.W_out[s], weights.b_out[s], h, a, z)
             move(t, z, world, total, constants)
             if s < out.shape[0]:
                 for d in range(world.shape[0]):

@@ -58,10 +58,10 @@ class Layout:
             first += size
         return Weights(**arrays)
 
-    def network(self, x: FloatArray, activation: object, gamma: float) -> CTRNN:
+    def network(self, x: FloatArray, activation: object, gamma: float, form: str = "rate") -> CTRNN:
         """Return the network with the parameters x (n,)."""
         arrays = {name: array[0] for name, array in self.weights(x[:, None])._asdict().items()}
-        return CTRNN(activation=activation, gamma=gamma, **arrays)  # type: ignore[arg-type]
+        return CTRNN(activation=activation, gamma=gamma, form=form, **arrays)  # type: ignore[arg-type]
 
     def vector(self, net: CTRNN) -> FloatArray:
         """Return the parameters (n,) of a network.

@@ -8,31 +8,59 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators import normals
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, longest, threads
-from ctrnn_theory.training.kernels import Given, Sources, Weights, closed_loop, open_loop
+from ctrnn_theory.training.kernels import Given, Sources, closed_loop, open_loop
+from ctrnn_theory.training.model import Model
 
 Key = NDArray[np.uint64]
 
 
+INITIAL = 1
+"""Number of the random stream of the first states of coloured sources."""
+
+
 def sources(noise: Noise, n: int, key: Key) -> Sources:
     """Return the noise as the kernels take it."""
-    factors = [noise.factor("inside", n), noise.factor("outside", n)]
-    inside, outside = (np.array(factor if factor.any() else factor[:, :0], order="C") for factor in factors)
-    return Sources(inside, outside, key, normals.CONSTANTS, normals.BITS)
+    none, common, keep = np.zeros(0), noise.common_gain(n), noise.kept(n)
+    factors = [noise.factor(site, n) for site in SITES], [noise.gain_factor(site, n) for site in SITES]
+    inside, outside, gain_inside, gain_outside = (
+        np.array(factor if factor.any() else factor[:, :0], order="C") for factor in (*factors[0], *factors[1])
+    )
+    used = [noise.rho(site, n)[: L.shape[1]] for site, L in zip(SITES, (inside, outside), strict=True)]
+    rho, dropped = np.concatenate(used), np.any(keep < 1.0)
+    return Sources(
+        inside,
+        outside,
+        gain_inside,
+        gain_outside,
+        common if common.any() else none,
+        ndtri(keep) if dropped else none,
+        keep if dropped else none,
+        rho if rho.any() else none,
+        key,
+        normals.CONSTANTS,
+        normals.BITS,
+    )
+
+
+def memories(found: Sources, blocks: int) -> FloatArray:
+    """Return the first states (blocks, R, LANES) of the coloured sources, which are drawn from their stationary law."""
+    words = normals.seed_words(np.random.SeedSequence([int(word) for word in found.key], spawn_key=(INITIAL,)))
+    rows = found.rho.size
+    if not rows:
+        return np.zeros((blocks, 0, LANES))
+    return np.array([normals.standard_normals(words, block, 1, rows)[0] for block in range(blocks)])
 
 
 def run_open(
-    f: Activation,
-    gamma: float,
-    weights: Weights,
-    noise: Noise,
+    model: Model,
     given: Given,
     key: Key,
     workers: Workers = None,
@@ -43,23 +71,21 @@ def run_open(
     L is a multiple of LANES. The cost of a trial whose state grows without bound is infinite. The noise of a trial is
     keyed by `key` and its number alone, so that it is the same for each network.
     """
+    weights, dynamics = model.weights, model.dynamics
     (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
-    from_noise, states = sources(noise, N, key), np.zeros((S, N, L))
+    noise, states, f = sources(model.noise, N, key), np.zeros((S, N, L)), model.f.block
 
-    def part(block: int, begin: int, end: int, first: int, last: int) -> None:
-        open_loop(f.block, weights, gamma, given, from_noise, block, begin, end, first, last, states, cost, out)
+    def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
+        open_loop(f, weights, dynamics, given, noise, memory, block, begin, end, first, last, states, cost, out)
 
-    _share(part, states.shape, given.w.size, workers)
+    _share(part, noise, states.shape, given.w.size, workers)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
 
 def run_closed(
-    f: Activation,
-    gamma: float,
-    weights: Weights,
-    noise: Noise,
+    model: Model,
     world: tuple[Callable[..., Any], Callable[..., Any], FloatArray],
     start: FloatArray,
     steps: int,
@@ -71,30 +97,32 @@ def run_closed(
 
     `world` is (sense, move, constants) and `start` is (D, L), see :func:`ctrnn_theory.training.kernels.closed_loop`.
     """
+    weights, dynamics = model.weights, model.dynamics
     (S, N), (D, L) = weights.b.shape, start.shape
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
-    from_noise, states, worlds = sources(noise, N, key), np.zeros((S, N, L)), np.tile(start, (S, 1, 1))
-    out[:, 0] = start
+    noise, states, worlds = sources(model.noise, N, key), np.zeros((S, N, L)), np.tile(start, (S, 1, 1))
+    out[:, 0], f = start, model.f.block
 
-    def part(block: int, begin: int, end: int, first: int, last: int) -> None:
+    def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
         at = block, begin, end, first, last
-        closed_loop(f.block, *world, weights, gamma, from_noise, *at, states, worlds, cost, out)
+        closed_loop(f, *world, weights, dynamics, noise, memory, *at, states, worlds, cost, out)
 
-    _share(part, states.shape, steps, workers)
+    _share(part, noise, states.shape, steps, workers)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
 
-def _share(part: Callable[..., None], shape: tuple[int, ...], steps: int, workers: Workers) -> None:
-    """Call part(block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps.
+def _share(part: Callable[..., None], noise: Sources, shape: tuple[int, ...], steps: int, workers: Workers) -> None:
+    """Call part(memory, block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps.
 
-    There are as many ranges of networks as threads need, and as many ranges of steps as make a call short. The shape of
-    the states is (S, N, L).
+    Each range of networks has the states of coloured sources for itself. There are as many ranges of networks as
+    threads need, and as many ranges of steps as make a call short. The shape of the states is (S, N, L).
     """
     networks, n, blocks = *shape[:2], shape[2] // LANES
     ranges = min(-(-threads(workers) // blocks), networks)
     edges = [networks * i // ranges for i in range(ranges + 1)]
-    items = [(block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
+    begun = memories(noise, blocks)
+    items = [(begun[block].copy(), block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
     pace, first = Pace(n, LANES * -(-networks // ranges)), 0
     while first < steps:
         last = min(first + pace.steps, steps)

@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from ctrnn_theory.activations import Activation, activation
 from ctrnn_theory.integrators.normals import seed_words
-from ctrnn_theory.model.noise import SITES, Noise, check_gamma
-from ctrnn_theory.support.arguments import positive_integer, positive_number, shown
+from ctrnn_theory.model.network import CTRNN, FORMS, Form
+from ctrnn_theory.model.noise import Noise, check_gamma
+from ctrnn_theory.support.arguments import choice, positive_integer, positive_number, shown
+from ctrnn_theory.support.errors import NotApplicable
+from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.model import Model
 from ctrnn_theory.training.tasks import TASKS, Task
+
+NOTHING: Any = None
+"""Weights of the model whose kind is looked at."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Settings:
     """Initial standard deviation of the parameters."""
     seed: tuple[int, int]
     """Two 64-bit words from which everything random derives."""
+    form: Form = "rate"
+    """Form of the network."""
 
     def __post_init__(self) -> None:
         task = self.task
@@ -51,8 +60,13 @@ class Settings:
             raise ValueError(f"gamma must be {task.gamma:g} for {task.name}; got {self.gamma:g}")
         if not isinstance(self.noise, Noise):
             raise ValueError(f"noise must be a Noise; got {shown(self.noise)}")
-        for site in SITES:
-            self.noise.factor(site, self.neurons)
+        self.noise.check(self.neurons)
+        choice("form", self.form, FORMS)
+        model = Model(self.activation, self.gamma, NOTHING, self.noise, self.form)
+        try:
+            model.require(f"a loss by {self.loss}", *task.kinds_taken(self.loss))
+        except NotApplicable as reason:
+            raise ValueError(f"loss must be simulation, since {reason}") from None
         positive_number("step", self.step)
         if positive_integer("popsize", self.popsize) < 2:
             raise ValueError("popsize must be at least 2; got 1")
@@ -72,6 +86,7 @@ class Settings:
         popsize: int | None,
         step: float | None,
         rng: Any,
+        form: Any = "rate",
     ) -> Settings:
         """Return settings in which None is replaced by the default."""
         chosen = find_task(task)
@@ -90,12 +105,17 @@ class Settings:
             4 + int(3 * np.log(layout.size)) if popsize is None else popsize,
             chosen.step if step is None else positive_number("step", step),
             (int(words[0]), int(words[1])),
+            form,
         )
 
     @property
     def layout(self) -> Layout:
         """Places of the parameters in a vector."""
         return self.task.layout(self.neurons)
+
+    def network(self, x: FloatArray) -> CTRNN:
+        """Return the network with the parameters x (n,)."""
+        return self.layout.network(x, self.activation, self.gamma, self.form)
 
     @property
     def generations(self) -> int:
@@ -109,11 +129,13 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON."""
         whole = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.form == "rate":
+            del whole["form"]  # as in runs of older versions, which go on
         return whole | {
             "task": self.task.name,
             "task_settings": dataclasses.asdict(self.task),
             "activation": self.activation.text,
-            "noise": {site: np.asarray(getattr(self.noise, site)).tolist() for site in SITES},
+            "noise": self.noise.to_dict(),
             "seed": list(self.seed),
         }
 
@@ -126,6 +148,7 @@ class Settings:
         ValueError, KeyError, TypeError
             If `found` is something else.
         """
+        found = {"form": "rate", **found}
         named = {field.name: found[field.name] for field in dataclasses.fields(cls)}
         return cls(
             **named

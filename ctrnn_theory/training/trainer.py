@@ -102,7 +102,7 @@ class Objective:
         """Return the loss, a number or (S,)."""
         s, columns = self.settings, float_array("x", x)
         weights = self.layout.weights(columns[:, None] if columns.ndim == 1 else columns)
-        model = Model(s.activation, s.gamma, weights, s.noise)
+        model = Model(s.activation, s.gamma, weights, s.noise, s.form)
         losses = s.task.losses(model, s.stream(TRIALS, generation), s.loss, self.workers)
         return float(losses[0]) if columns.ndim == 1 else losses
 
@@ -126,6 +126,7 @@ def train(
     resume: bool = False,
     callback: Callable[[OptimizeResult], object] | None = None,
     progress: Progress | None = None,
+    form: str = "rate",
 ) -> Training:
     """Train a network by CMA-ES, without gradients.
 
@@ -140,7 +141,8 @@ def train(
         The network: its number N of neurons, 8 by default (1 for the regulator), its activation f, and its γ = Δt/τ,
         0.1 by default, or what the task requires.
     noise
-        Noise during training; by default it is inside the activation, at 1.
+        Noise during training; by default it is inside the activation, at 1. Dropout and multiplicative noise regularise
+        as they do elsewhere.
     loss
         How the loss is computed: "simulation"; "closure", which is the expected loss that the Gaussian closure in time
         predicts, for tasks whose inputs are given; "exact" for the regulator. The default is the task's first.
@@ -166,6 +168,8 @@ def train(
         training; a run in a folder can be resumed.
     progress
         Called with (done, total, text) after each generation: how many generations are done, of how many, and the loss.
+    form
+        Form of the network, "rate" or "voltage".
 
     Raises
     ------
@@ -181,7 +185,7 @@ def train(
     True
     """
     noise = Noise(inside=1.0) if noise is None else noise
-    settings = Settings.of(task, neurons, activation, gamma, noise, loss, evaluations, popsize, step, rng)
+    settings = Settings.of(task, neurons, activation, gamma, noise, loss, evaluations, popsize, step, rng, form)
     if resume and out is None:
         raise ValueError("resume must come with out; got resume alone")
     if resume and rng is None and out is not None:
@@ -208,7 +212,7 @@ def run(
             return _read(writer.folder)
         begin = perf_counter()
         found = _search(settings, workers, writer, callback, report)
-        network = settings.layout.network(found.x, settings.activation, settings.gamma)
+        network = settings.network(found.x)
         result = {"loss": found.fun, "seconds": perf_counter() - begin, "message": found.message}
         if writer is not None and found.status == STOPPED:
             writer.keep(network)
@@ -288,7 +292,7 @@ class _Keeper:
             self.writer.add(found.fitness)
             if self.state is not None or found.nit == 1:
                 begin = monotonic()
-                network = self.settings.layout.network(found.x, self.settings.activation, self.settings.gamma)
+                network = self.settings.network(found.x)
                 self.writer.keep(network, self.state)
                 self.state, self.last, self.cost = None, monotonic(), monotonic() - begin
         if monotonic() - self.last > max(EVERY, SHARE * self.cost):

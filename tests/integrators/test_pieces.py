@@ -60,17 +60,27 @@ def test_ensembles_do_not_depend_on_the_cut(steps, every, antithetic):
     assert np.array_equal(whole.states, parts.states)
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        ct.Noise(inside=0.5, outside=0.1),
+        ct.Noise.dropout(
+            0.5, inside=0.5, outside=0.1, rho_inside=0.9, rho_outside=0.5, gain_inside=0.1, gain_outside=0.2
+        ),
+    ],
+    ids=["white", "all kinds"],
+)
 @pytest.mark.parametrize("constant", [False, True])
-def test_training_does_not_depend_on_the_cut(monkeypatch, constant):
+def test_training_does_not_depend_on_the_cut(monkeypatch, constant, noise):
     rng, (S, N, K, P, L, T) = np.random.default_rng(1), (3, 5, 2, 1, 2 * LANES, 300)
     weights = Weights(*(rng.normal(size=shape) for shape in ((S, N, N), (S, N), (S, N, K), (S, P, N), (S, P))))
     rows = 1 if constant else T
     given = Given(rng.normal(size=(rows, K, L)), rng.normal(size=(rows, P, L)), rng.normal(size=T) ** 2)
-    key, noise = np.array([1, 2], np.uint64), ct.Noise(inside=0.5, outside=0.1)
+    key = np.array([1, 2], np.uint64)
     found = []
     for steps in (10**9, 1, 100, 299):
         monkeypatch.setattr(rollout, "Pace", lambda *_, steps=steps: Fixed(steps))
-        found.append(rollout.run_open(activation("tanh"), 0.2, weights, noise, given, key, 2, record=True))
+        found.append(rollout.run_open(Model(activation("tanh"), 0.2, weights, noise), given, key, 2, record=True))
     for cost, outputs in found[1:]:
         assert np.array_equal(cost, found[0][0])
         assert np.array_equal(outputs, found[0][1])

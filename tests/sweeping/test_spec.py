@@ -115,7 +115,7 @@ def test_streams_follow_from_seed_and_coordinates():
     [
         ({"grid": {}}, "spec must be out of seed, methods, .*; got 'grid'"),
         ({"axes": 3}, "axes must be a table of names and values; got 3"),
-        (with_("axes", tau=[1.0]), "axes must be out of activation, w, b, gamma, sigma, site; got 'tau'"),
+        (with_("axes", tau=[1.0]), "axes must be out of activation, w, b, gamma, form, sigma, site, .*; got 'tau'"),
         (with_("fixed", theta=1.0), "fixed must be out of .*; got 'theta'"),
         (with_("axes", w=[1.0]), "w must be fixed or an axis; got both"),
         ({"axes": {"sigma": [0.1]}}, "spec must say what w is"),
@@ -209,3 +209,40 @@ def test_what_is_no_text_is_refused(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         Spec.of(path)
     assert "\n" not in str(error.value)
+
+
+def test_other_kinds_of_noise_are_axes_and_leave_old_points_as_they_were():
+    old = {"fixed": {"w": 0.5}, "axes": {"sigma": [0.1, 0.2]}}
+    plain, more = (
+        Spec.of(old),
+        Spec.of({**old, "axes": {**old["axes"], "keep": [1.0, 0.8], "form": ["rate", "voltage"]}}),
+    )
+    assert not plain.extended
+    assert more.extended
+    assert set(plain.point(0)) == {"activation", "w", "b", "gamma", "sigma_in", "sigma_out"}
+    net, noise, _ = more.arguments(more.point(7))
+    assert (net.form, noise.keep, noise.inside) == ("voltage", 0.8, 0.2)
+    assert more.stream(more.point(0)).entropy != more.stream(more.point(1)).entropy
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("rho_in", 1.0, "rho_in must be in [0, 1), a correlation; got 1"),
+        ("keep", 0.0, "keep must be in (0, 1], a probability; got 0"),
+        ("gain_out", -1.0, "gain_out must be at least 0, a standard deviation; got -1"),
+        ("form", "current", "form must be one of rate, voltage; got 'current'"),
+    ],
+)
+def test_other_kinds_have_their_rules(name, value, rule):
+    with pytest.raises(ValueError, match=re.escape(rule)):
+        Spec.of({"fixed": {"w": 0.5, name: value}, "axes": {"sigma": [0.1]}})
+
+
+def test_a_network_whose_neurons_differ_keeps_its_gammas():
+    net = CTRNN(np.eye(2), 0.1, ["relu", "tanh"], [0.1, 0.2], form="voltage")
+    spec = Spec.of({"fixed": {"network": net}, "axes": {"sigma": [0.1], "scale": [0.5]}})
+    scaled, _, _ = spec.arguments(spec.point(0))
+    assert (scaled.form, scaled.activation) == (net.form, net.activation)
+    assert np.array_equal(scaled.gamma, net.gamma)
+    assert np.array_equal(scaled.W, 0.5 * net.W)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import activation
 from ctrnn_theory.activations import BUILTIN
+from ctrnn_theory.model.kinds import kinds
 from ctrnn_theory.testing import activations, networks, noises
 from ctrnn_theory.testing.strategies import largest_slope
 
@@ -104,6 +105,28 @@ def test_noises_fit_the_network(n, correlated, data):
 @given(noises(sites=["outside"]))
 def test_noises_keep_to_their_site(noise):
     assert noise.inside == 0.0 < np.max(noise.std("outside", 1))
+
+
+EVERY_NETWORK = ("voltage", "gammas", "activations")
+EVERY_NOISE = ("gain_inside", "gain_outside", "coloured_inside", "coloured_outside")
+
+
+@pytest.mark.parametrize("kind", [*EVERY_NETWORK, *EVERY_NOISE])
+def test_every_kind_is_drawn(kind):
+    both = st.tuples(networks(2, kinds=EVERY_NETWORK), noises(2, kinds=EVERY_NOISE))
+    net, noise = find(both, lambda pair: kind in list(kinds(*pair)))
+    noise.check(net.n)
+
+
+@given(networks(), noises())
+def test_no_kind_is_drawn_unless_it_is_asked_for(net, noise):
+    assert not list(kinds(net, noise))
+
+
+@pytest.mark.parametrize("strategy", [networks, noises])
+def test_an_unknown_kind_is_refused(strategy):
+    with pytest.raises(ValueError, match="kinds must be among"):
+        find(strategy(kinds=["quantum"]), lambda found: True)
 
 
 def test_noises_refuse_an_unknown_site():

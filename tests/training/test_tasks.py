@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.analysis.evolution.evolve import evolve
-from ctrnn_theory.integrators.normals import LANES, standard_normals
+from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import predict
 from ctrnn_theory.training.layout import Layout, weights_of
-from ctrnn_theory.training.rollout import whole_blocks
+from ctrnn_theory.training.rollout import INITIAL, whole_blocks
 from ctrnn_theory.training.tasks import Feedforward, Function, Model, PathIntegration, Regulator
 
 KEY = np.array([3, 4], np.uint64)
@@ -24,6 +25,12 @@ NOISES = {
     "outside": Noise(outside=[0.3, 0.2, 0.0]),
     "both": Noise(inside=0.5, outside=0.3),
     "common": Noise(inside=[[0.4, 0.1], [0.4, 0.0], [0.2, 0.3]]),
+    "gains": Noise(
+        inside=0.3, gain_inside=[0.2, 0.0, 0.4], gain_outside=[[0.3], [0.1], [0.5]], common_gain_outside=0.2
+    ),
+    "dropout": Noise.dropout([0.5, 0.9, 1.0]),
+    "colour": Noise(inside=0.5, outside=[[0.3], [0.1], [0.2]], rho_inside=[0.9, 0.0, 0.4], rho_outside=0.7),
+    "all": Noise.dropout(0.8, inside=0.3, outside=0.2, rho_outside=0.6, gain_outside=0.3, gain_inside=0.1),
 }
 
 
@@ -35,40 +42,60 @@ def networks(task, neurons, count, seed=0):
 
 def loss_by_hand(net, noise, episode, repeats):
     """The loss of one network as a loop over steps, on the variates that the kernel draws."""
-    conditions = episode.u.shape[1]
+    n, conditions = net.n, episode.u.shape[1]
     trials = repeats * conditions
-    factors = [noise.factor(site, net.n) for site in ("inside", "outside")]
-    used = [factor if factor.any() else factor[:, :0] for factor in factors]
-    rows = sum(factor.shape[1] for factor in used)
-    blocks = [
-        standard_normals(KEY, block, len(episode.w), max(rows, 1)) for block in range(whole_blocks(trials) // LANES)
-    ]
-    z = np.concatenate(blocks, axis=2)[:, :rows, :trials]
-    at = np.arange(trials) % conditions
-    h, loss = np.zeros((net.n, trials)), np.zeros(trials)
+    inside, outside, gain_in, gain_out = (
+        factor if factor.any() else factor[:, :0]
+        for factor in (
+            *(noise.factor(site, n) for site in ("inside", "outside")),
+            *(noise.gain_factor(site, n) for site in ("inside", "outside")),
+        )
+    )
+    common, keep = noise.common_gain(n)[:, None], noise.kept(n)[:, None]
+    kinds = (inside.shape[1], outside.shape[1], gain_in.shape[1], gain_out.shape[1])
+    ends = np.cumsum([*kinds, int(common.any()), n if keep.min() < 1.0 else 0])
+    blocks = range(whole_blocks(trials) // LANES)
+    z = np.concatenate([standard_normals(KEY, block, len(episode.w), max(ends[-1], 1)) for block in blocks], axis=2)
+    white = ends[1]
+    rho = np.concatenate([noise.rho(site, n)[: f.shape[1]] for site, f in (("inside", inside), ("outside", outside))])
+    key = seed_words(np.random.SeedSequence([int(word) for word in KEY], spawn_key=(INITIAL,)))
+    x = np.concatenate([standard_normals(key, block, 1, max(white, 1))[0] for block in blocks], axis=1)[:white, :trials]
+    at, h, loss = np.arange(trials) % conditions, np.zeros((n, trials)), np.zeros(trials)
     for t, w in enumerate(episode.w):
         u = episode.u[min(t, len(episode.u) - 1), at].T
-        inside, outside = used[0] @ z[t, : used[0].shape[1]], used[1] @ z[t, used[0].shape[1] :]
-        a = net.W @ h + net.W_in @ u + net.b[:, None] + inside
-        h = (1 - net.gamma) * h + net.gamma * (net.activation(a) + outside)
-        out = net.W_out @ h + net.b_out[:, None]
+        parts = np.split(z[t, :, :trials], ends)
+        fresh = np.concatenate(parts[:2])
+        x = rho[:, None] * x + np.sqrt(1.0 - rho[:, None] ** 2) * fresh
+        e_in, e_out = inside @ x[: kinds[0]], outside @ x[kinds[0] :]
+        m_out = 1.0 + gain_out @ parts[3]
+        if common.any():
+            m_out = m_out * (1.0 + common * parts[4])
+        if keep.min() < 1.0:
+            m_out = m_out * (ndtr(parts[5]) < keep) / keep
+        drive, g = net.W_in @ u + net.b[:, None], net.gammas[:, None]
+        a = net.W @ h + drive if net.form == "rate" else h
+        y = net.activation(a * (1.0 + gain_in @ parts[2]) + e_in) * m_out
+        h = (1 - g) * h + g * ((y if net.form == "rate" else net.W @ y + drive) + e_out)
+        rate = h if net.form == "rate" else net.activation(h)
+        out = net.W_out @ rate + net.b_out[:, None]
         loss += w * np.sum((out - episode.y[min(t, len(episode.y) - 1), at].T) ** 2, axis=0)
     return loss
 
 
+@pytest.mark.parametrize("form", ["rate", "voltage"])
 @pytest.mark.parametrize("name", NOISES)
 @pytest.mark.parametrize(
     "task",
     [Function(conditions=5, steps=9, repeats=17), PathIntegration(conditions=6, steps=270, repeats=11)],
     ids=["constant input", "varying input"],
 )
-def test_loss_is_that_of_a_plain_loop(task, name):
+def test_loss_is_that_of_a_plain_loop(task, name, form):
     layout, x = networks(task, 3, 2)
-    model = Model(activation("tanh"), 0.3, layout.weights(x), NOISES[name])
+    model = Model(activation("tanh"), 0.3, layout.weights(x), NOISES[name], form)
     found = task.simulated(model, KEY)
     episode = task.episode(np.random.default_rng(KEY))
     for s in range(2):
-        by_hand = loss_by_hand(layout.network(x[:, s], "tanh", 0.3), NOISES[name], episode, task.repeats)
+        by_hand = loss_by_hand(layout.network(x[:, s], "tanh", 0.3, form), NOISES[name], episode, task.repeats)
         assert found[s] == pytest.approx(by_hand.mean(), rel=1e-11)
 
 
@@ -106,17 +133,17 @@ def test_trials_are_those_of_the_loss():
 
 
 @pytest.mark.parametrize("name", [name for name in NOISES if name != "none"])
-@pytest.mark.parametrize("f", ["relu", "softplus"])
-def test_loss_by_closure_is_that_of_the_law_in_time(name, f):
+@pytest.mark.parametrize(("f", "form"), [("relu", "rate"), ("softplus", "rate"), ("relu", "voltage")])
+def test_loss_by_closure_is_that_of_the_law_in_time(name, f, form):
     """Squared bias and variance against `evolve`, one condition at a time."""
     task = Function(conditions=3, steps=12)
     layout, x = networks(task, 3, 2)
-    model = Model(activation(f), 0.3, layout.weights(x), NOISES[name])
+    model = Model(activation(f), 0.3, layout.weights(x), NOISES[name], form)
     episode = task.episode(None)
     expected = task.expected(model, episode)
     assert np.sum(expected, axis=0) == pytest.approx(task.predicted(model, KEY), rel=1e-14)
     for s in range(2):
-        net = layout.network(x[:, s], f, 0.3)
+        net = layout.network(x[:, s], f, 0.3, form)
         bias = variance = 0.0
         for c in range(3):
             law = evolve(net, NOISES[name], u=episode.u[0, c], steps=12)

@@ -13,6 +13,7 @@ from ctrnn_theory.fokker_planck.density import Density
 from ctrnn_theory.fokker_planck.evolution import DensityPath, Gaussian, follow, step_tolerance
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import cell_counts
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
@@ -84,6 +85,7 @@ def evolve(
     """
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     require_few(net)
+    require("fokker_planck", net, noise)
     tolerance, counts = step_tolerance(tolerance), cell_counts(CELLS.get(net.n) if cells is None else cells, net.n)
     if noise.is_zero:
         raise NotApplicable("Fokker–Planck is for a network with noise; without noise the density is a point")

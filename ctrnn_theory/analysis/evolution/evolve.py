@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.analysis.evolution.course import Course, start_moments
 from ctrnn_theory.analysis.evolution.result import Evolution
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
-from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
-from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw, symmetric
 from ctrnn_theory.stationary.method import Method, Options, loaded
 from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.stationary.registry import METHODS
-from ctrnn_theory.support.arguments import positive_integer, real_array
+from ctrnn_theory.support.arguments import positive_integer
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.floating import guarded
@@ -40,17 +39,6 @@ COPIES = 3
 """Number of times that the covariances are held in memory at once, as they are collected and made symmetric."""
 CHUNK = 2**22
 """Numbers of a simulation that are held in memory at a time, 32 MB; at least one recorded time is held."""
-
-
-class Course(NamedTuple):
-    """Fields of an Evolution that the method itself fills."""
-
-    mean: FloatArray
-    covariance: FloatArray
-    standard_error: FloatArray | None = None
-    converged: bool = True
-    message: str = ""
-    details: Mapping[str, Any] = {}
 
 
 @guarded
@@ -81,7 +69,7 @@ def evolve(
     u
         Input: None, constant (K,), or (steps, K) with a row for each step, as for :func:`ctrnn_theory.simulate`.
     steps
-        Number of steps of the map, each of length γ = Δt/τ.
+        Number of steps of the map, each of length γ = Δt/τ; the smallest γ counts where neurons differ.
     method
         "gaussian_closure", "cumulant_closure", "simulation" or "fokker_planck".
     record_every
@@ -89,7 +77,7 @@ def evolve(
     start
         Start state (N,), known exactly; zero for None. A stationary law stands for a Gaussian state of its mean and
         covariance; "cumulant_closure" uses the third cumulants of its own law as well, "fokker_planck" the density of
-        its own.
+        its own. Sources of coloured noise begin in their stationary law, and independent of the state.
     progress
         Called with (done, total, text) as the law is recorded: how many steps are done, of how many, and no text.
     **options
@@ -100,8 +88,9 @@ def evolve(
     Returns
     -------
     Evolution
-        Mean and covariance at T = steps // record_every + 1 times, of which the first is 0. ``details`` holds, for
-        "simulation", "variance_standard_error" (T, N), the standard error of the diagonal of the covariance, and
+        Mean and covariance at T = steps // record_every + 1 times, of which the first is 0. Of a network in voltage
+        form, whose state is v, also the mean rates E f(v), for which the closures take v as normal. ``details`` holds,
+        for "simulation", "variance_standard_error" (T, N), the standard error of the diagonal of the covariance, and
         "trajectories"; for "fokker_planck", "densities" (T), "error" and "border", see
         :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`.
 
@@ -138,7 +127,7 @@ def evolve(
     report(steps, steps, "")
     course = course._replace(covariance=symmetric(course.covariance))  # products of matrices are so only up to rounding
     return Evolution(
-        time=np.arange(len(course.mean), dtype=np.float64) * every * net.gamma,
+        time=np.arange(len(course.mean), dtype=np.float64) * every * float(np.min(net.gamma)),
         network=net,
         noise=noise,
         method=method,
@@ -150,57 +139,6 @@ def evolve(
 def _evolving() -> Registry[Method]:
     """Return the methods that follow the law in time."""
     return Registry("method", [one for one in METHODS.values() if one.evolution is not None])
-
-
-def start_moments(net: CTRNN, start: ArrayLike | StationaryLaw | None) -> Moments:
-    """Return mean and covariance at time 0."""
-    if not isinstance(start, StationaryLaw):
-        return Moments(net.start_state(start), np.zeros((net.n, net.n)))
-    V = real_array("start.covariance", start.covariance, (net.n, net.n))
-    return Moments(real_array("start.mean", start.mean, (net.n,)), semidefinite(V))
-
-
-def _gaussian_closure(
-    net: CTRNN,
-    noise: Noise,
-    u: ArrayLike | None,
-    steps: int,
-    every: int,
-    start: ArrayLike | StationaryLaw | None,
-    progress: Progress,
-) -> Course:
-    closure, drive = GaussianClosure.of(net, noise), drive_rows(net, u, steps)
-    return _iterate(closure, start_moments(net, start), drive, steps, every, progress)
-
-
-def _cumulant_closure(
-    net: CTRNN,
-    noise: Noise,
-    u: ArrayLike | None,
-    steps: int,
-    every: int,
-    start: ArrayLike | StationaryLaw | None,
-    progress: Progress,
-) -> Course:
-    state = start_moments(net, start)
-    if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
-        state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])
-    return _iterate(CumulantClosure.of(net, noise), state, drive_rows(net, u, steps), steps, every, progress)
-
-
-def _iterate(
-    closure: GaussianClosure, state: Moments, drive: FloatArray, steps: int, every: int, progress: Progress
-) -> Course:
-    rows = np.broadcast_to(drive, (steps, drive.shape[-1]))
-    recorded = [state]
-    for k in range(steps // every * every):
-        state = closure.driven_by(rows[k, None]).step(state[None])[0]
-        if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
-            raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g} within {k + 1} steps")
-        if (k + 1) % every == 0:
-            recorded.append(Moments(state.mean, state.covariance))
-            progress(k + 1, steps, "")
-    return Course(np.array([at.mean for at in recorded]), np.array([at.covariance for at in recorded]))
 
 
 def _simulation(
@@ -216,6 +154,7 @@ def _simulation(
     rng: Any = 0,
     workers: int | Callable[..., Any] | None = None,
 ) -> Course:
+    require("simulation", net, noise)
     count, times = positive_integer("trajectories", trajectories), steps // every
     if count == 1:
         raise ValueError("trajectories must be at least 2 for a covariance; got 1")
@@ -230,14 +169,17 @@ def _simulation(
         ensemble.place(starts)
     chunk = max(1, CHUNK // (count * net.n))
     parts = [_sample_moments(ensemble.states[None, :count])]
+    rates = [_sample_rates(net, ensemble.states[None, :count])]
     for first in range(0, times, chunk):
         h = ensemble.record(min(chunk, times - first), every, count)
         if not np.all(np.abs(h) < BOUND):  # also for NaN
             raise Divergence(f"W must keep the state bounded; a state passes {BOUND:g} within {ensemble.steps} steps")
         parts.append(_sample_moments(h))
+        rates.append(_sample_rates(net, h))
         progress(ensemble.steps, steps, "")
     mean, covariance, error, variance_error = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return Course(mean, covariance, error, details={"variance_standard_error": variance_error, "trajectories": count})
+    details = {"variance_standard_error": variance_error, "trajectories": count}
+    return Course(mean, covariance, error, details=details, rates=None if net.form == "rate" else np.concatenate(rates))
 
 
 def _sample_moments(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -250,6 +192,12 @@ def _sample_moments(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, 
     variance = np.diagonal(covariance, axis1=1, axis2=2)
     fourth = np.maximum(np.mean(d**4, axis=1) - variance**2, 0.0)
     return h[:, 0] + shift, covariance, np.sqrt(variance / M), np.sqrt(fourth / M)
+
+
+def _sample_rates(net: CTRNN, h: FloatArray) -> FloatArray:
+    """Return the mean rates (T, N) of states (T, M, N)."""
+    rates: FloatArray = net.rate(h).mean(axis=1)
+    return rates
 
 
 def _fokker_planck(
@@ -274,4 +222,5 @@ def _fokker_planck(
         message = f"the domain cuts the density off: {path.border.max():.1e} of the probability came to lie at an end"
     elif path.error[0] > COARSE * width:
         message = f"estimated error of the mean by the grid {path.error[0]:.1e}: raise cells"
-    return Course(path.mean, path.covariance, None, not message, message, details)
+    rates = None if net.form == "rate" else np.array([one.expectation(net.rate) for one in path.densities])
+    return Course(path.mean, path.covariance, None, not message, message, details, rates)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import symmetric
@@ -25,7 +26,7 @@ class Evolution(Drawn, picture="evolution"):
     """Mean and covariance of a network's state in time, as one method sees them: T times, N neurons."""
 
     time: FloatArray
-    """Times (T,) in units of τ, γ for each step; the first is 0."""
+    """Times (T,) in units of τ, γ for each step; the first is 0. Where neurons differ, τ is the longest one."""
     mean: FloatArray
     """Mean E[h] at each time, (T, N)."""
     covariance: FloatArray
@@ -46,6 +47,8 @@ class Evolution(Drawn, picture="evolution"):
     """Wall-clock time of the call."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers that only this method has."""
+    rates: FloatArray | None = None
+    """Mean rates E f(v) at each time (T, N) of a network in voltage form; None where the state is the rate."""
 
     @property
     def std(self) -> FloatArray:
@@ -54,29 +57,45 @@ class Evolution(Drawn, picture="evolution"):
         return std
 
     @property
+    def rate(self) -> FloatArray:
+        """Mean of the rates at each time, (T, N): E f(v) in voltage form, and the mean of the state in rate form."""
+        return self.mean if self.rates is None else self.rates
+
+    @property
     def output_mean(self) -> FloatArray:
-        """Mean of the output, W_out m + b_out, (T, P).
+        """Mean of the output, W_out E r + b_out with E r the mean rates, (T, P).
 
         Raises
         ------
         ValueError
             If the network has no readout.
         """
-        return self.network.output(self.mean)
+        if self.rates is None:
+            return self.network.output(self.mean)
+        z: FloatArray = self.rates @ self._readout.T
+        return z if self.network.b_out is None else z + self.network.b_out
 
     @property
     def output_covariance(self) -> FloatArray:
-        """Covariance of the output, W_out V W_outᵀ, (T, P, P).
+        """Covariance of the output, W_out Cov(r) W_outᵀ, (T, P, P).
+
+        The covariance of the rates is that of the state in rate form, and that of f(v) for a normal v in voltage form.
 
         Raises
         ------
         ValueError
             If the network has no readout.
         """
-        W_out = self.network.W_out
-        if W_out is None:
+        W_out, V = self._readout, self.covariance
+        if self.rates is not None:
+            V = covariance_matrices(self.network.activation, self.mean, V)
+        return symmetric(W_out @ V @ W_out.T)
+
+    @property
+    def _readout(self) -> FloatArray:
+        if self.network.W_out is None:
             raise ValueError("net must have W_out for an output; got None")
-        return symmetric(W_out @ self.covariance @ W_out.T)
+        return self.network.W_out
 
     def _headline(self) -> str:
         end = "" if self.converged else ", not converged"
@@ -107,7 +126,8 @@ class Evolution(Drawn, picture="evolution"):
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the details as plain Python objects that JSON can hold; NaN becomes None."""
-        names = [item.name for item in fields(self) if item.name != "details"]
+        hidden = ("details",) if self.rates is not None else ("details", "rates")
+        names = [item.name for item in fields(self) if item.name not in hidden]
         return {name: plain(getattr(self, name)) for name in names}
 
     def _arrays(self) -> Arrays:
@@ -118,6 +138,7 @@ class Evolution(Drawn, picture="evolution"):
                 "std": (over, self.std),
                 "standard_error": (over, self.standard_error),
                 "covariance": ((*over, "other"), self.covariance),
+                "rates": (over, self.rates),
                 "output_mean": (("time", "output"), None if self.network.W_out is None else self.output_mean),
             },
             {"time": self.time},

@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 from ctrnn_theory.analysis.preference.result import Preference
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN, check_model
-from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number, real_array
 from ctrnn_theory.support.blas_threads import limited
@@ -181,8 +181,7 @@ class _Run(NamedTuple):
 
 def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
     """Run the trials at one level of the noise."""
-    scaled = Noise(*(level * np.asarray(getattr(noise, site)) for site in SITES))
-    trials = task.trials(net, scaled, repeats, key, workers)
+    trials = task.trials(net, noise.scaled(level), repeats, key, workers)
     if not np.all(np.isfinite(trials.cost)):
         raise Divergence(f"W must keep the state bounded; at level {level:g} of the noise the loss is not finite")
     e, w = trials.error, trials.w

@@ -4,8 +4,9 @@ Newton's method in the mean alone, at fixed s, comes first. Then each step is th
 
     X = A X Aᵀ + γ R_V,   (I - D W) x = R_m + ½ F'' ∘ diag(W X Wᵀ),
 
-for the rates R of mean and covariance. It leaves out what the covariance does to itself through D and C, for which
-Anderson mixing makes up (D. G. Anderson, Journal of the ACM 12, 1965). No step needs eigenvalues.
+for the rates R of mean and covariance of a rate network with white noise, and likewise for other maps. It leaves out
+what the covariance does to itself through D and C, for which Anderson mixing makes up (D. G. Anderson, Journal of the
+ACM 12, 1965). No step needs eigenvalues.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import ROUNDING, ClosureMap, Rate
 from ctrnn_theory.stationary.closure.lyapunov import Shifted
-from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, times
+from ctrnn_theory.stationary.closure.moments import Moments, relative, scales
 from ctrnn_theory.support.types import FloatArray
 
 MOST_MEANS = 4  # Newton steps in the mean at fixed s
@@ -50,7 +51,7 @@ class Chords:
     """Steps, of both kinds."""
 
 
-def chords(closure: GaussianClosure, start: Moments, rate: Rate, tolerance: float) -> Chords:
+def chords(closure: ClosureMap, start: Moments, rate: Rate, tolerance: float) -> Chords:
     """Solve for the fixed point near a state of one network and its rate, which have a leading axis of one.
 
     It is given up where the linear response is not stable, or hardly so, and where steps grow or do not get short.
@@ -60,7 +61,7 @@ def chords(closure: GaussianClosure, start: Moments, rate: Rate, tolerance: floa
     rate = closure.rate(state)
     if not np.all(np.isfinite(rate.slope)):
         return failed
-    shifted = Shifted.of(rate.slope[0, :, None] * closure.W[0], float(closure.gamma[0]))
+    shifted = Shifted.of(closure.loop(rate.slope)[0], float(closure.gamma[0]))
     if shifted is None:
         return failed
     step, mixing, n = _chord(closure, rate, shifted), Anderson(DEPTH), state.mean.shape[1]
@@ -86,39 +87,30 @@ def chords(closure: GaussianClosure, start: Moments, rate: Rate, tolerance: floa
     return failed
 
 
-def _settled_mean(closure: GaussianClosure, start: Moments, rate: Rate) -> tuple[Moments, int]:
+def _settled_mean(closure: ClosureMap, start: Moments, rate: Rate) -> tuple[Moments, int]:
     """Return the state with the mean where a few Newton steps at its s lead, and their number."""
-    f, mean, residual, slope = closure.f, start.mean, rate.mean, rate.slope
+    mean, residual, slope = start.mean, rate.mean, rate.slope
     for k in range(1, MOST_MEANS + 1):
-        move = np.linalg.solve(_jacobian(closure, slope), residual[..., None])[..., 0]
+        move = np.linalg.solve(closure.jacobian(slope), residual[..., None])[..., 0]
         mean = mean + move
         if not np.max(np.abs(move)) > CLOSE * np.max(np.abs(mean)):
             break
-        a = times(closure.W, mean) + closure.drive
-        if not np.all(np.isfinite(a)):
+        if not np.all(np.isfinite(mean)):
             return start, k
-        residual, slope = f.smoothed(a, rate.s) - mean, f.smoothed(a, rate.s, 1)
+        residual, slope = closure.drift(mean, rate.spread), closure.drift_slope(mean, rate.spread)
     return Moments(mean, start.covariance), k
 
 
-def _jacobian(closure: GaussianClosure, slope: FloatArray) -> FloatArray:
-    """Return I - D W (1, N, N)."""
-    return np.eye(slope.shape[-1]) - slope[:, :, None] * closure.W
-
-
-def _chord(closure: GaussianClosure, rate: Rate, shifted: Shifted) -> Callable[[Rate], tuple[FloatArray, FloatArray]]:
-    """Return the function from a rate to the step of mean (1, N) and covariance (1, N, N) by this linear response."""
-    W, gamma = closure.W[0], float(closure.gamma[0])
-    factors = lu_factor(_jacobian(closure, rate.slope)[0], check_finite=False)
-    single = W.astype(np.float32)
-    noisy = rate.s > 0.0
-    bend = np.zeros(rate.s.shape)
-    bend[noisy] = closure.f.smoothed(rate.a[noisy], rate.s[noisy], 2)
+def _chord(closure: ClosureMap, rate: Rate, shifted: Shifted) -> Callable[[Rate], tuple[FloatArray, FloatArray]]:
+    """Return the function from a rate to the step of mean (1, M) and covariance (1, M, M) by this linear response."""
+    gamma, bend = float(closure.gamma[0]), closure.bend(rate)
+    factors = lu_factor(closure.jacobian(rate.slope)[0], check_finite=False)
+    single = closure.read[0].astype(np.float32)
 
     def step(rate: Rate) -> tuple[FloatArray, FloatArray]:
         X = shifted.solve(gamma * rate.covariance[0])
         widening = np.sum((single @ X) * single, axis=1).astype(np.float64)
-        move = lu_solve(factors, rate.mean[0] + 0.5 * bend[0] * widening, check_finite=False)
+        move = lu_solve(factors, rate.mean[0] + closure.written(bend * widening)[0], check_finite=False)
         return move[None], X.astype(np.float64)[None]
 
     return step

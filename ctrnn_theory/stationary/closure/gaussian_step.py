@@ -11,17 +11,12 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.dynamics.neurons import Neurons
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
-from ctrnn_theory.stationary.closure.lyapunov import proven_stable
+from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, times
-from ctrnn_theory.support.types import BoolArray, FloatArray
-
-MANY = 32  # neurons from which a few products of matrices are cheaper than eigenvalues
-ARNOLDI = 200  # neurons from which Arnoldi's method finds the spectral radius in less time than LAPACK
-KRYLOV = 60  # dimensions of its Krylov space
-MOST_RESTARTS = 40  # restarts of Arnoldi's method, after which all eigenvalues are no more work
-ROUNDING = 1e-9  # relative residual below which the accuracy of the moments may limit it
+from ctrnn_theory.support.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,32 +94,7 @@ def power(x: FloatArray, n: int) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Rate:
-    """Change of Gaussian states by the map, in a unit of τ."""
-
-    mean: FloatArray
-    """F - m (B, N)."""
-    covariance: FloatArray
-    """(V' - V) / γ (B, N, N)."""
-    a: FloatArray
-    """Mean pre-activation (B, N)."""
-    s: FloatArray
-    """Its standard deviation (B, N)."""
-    slope: FloatArray
-    """D = F'(a; s) (B, N)."""
-
-    def __getitem__(self, which: Any) -> Rate:
-        """Return the rates of some networks."""
-        return Rate(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    def put(self, which: Any, other: Rate) -> None:
-        """Overwrite the rates of some networks."""
-        for field in fields(self):
-            getattr(self, field.name)[which] = getattr(other, field.name)
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianClosure:
+class GaussianClosure(ClosureMap):
     """The map of the Gaussian closure for B networks of one activation, each with its noise and its input."""
 
     f: Activation
@@ -142,7 +112,9 @@ class GaussianClosure:
 
     @classmethod
     def of(cls, net: CTRNN, noise: Noise, u: ArrayLike | None = None) -> Self:
-        """Make the batch of one network with its noise and a constant input."""
+        """Make the batch of one network with its noise and a constant input, or raise NotApplicable for other kinds."""
+        require("this map", net, noise)
+        assert isinstance(net.activation, Activation)
         arrays = (net.W, net.gamma, net.drive(u), *(noise.covariance(site, net.n) for site in SITES))
         return cls(net.activation, *(np.asarray(array)[None] for array in arrays))
 
@@ -151,6 +123,10 @@ class GaussianClosure:
         """Make the batch of many single neurons."""
         w, inside, outside = (x[:, None, None] for x in (neurons.w, neurons.inside**2, neurons.outside**2))
         return cls(neurons.f, w, neurons.gamma, neurons.b[:, None], inside, outside)
+
+    def begin(self, state: Moments) -> Moments:
+        """Return the states themselves, which have no coloured sources."""
+        return state
 
     def driven_by(self, drive: FloatArray) -> Self:
         """Return the same map with another W_in u + b, (B, N)."""
@@ -177,46 +153,43 @@ class GaussianClosure:
         change = (1.0 - g) * (at.cross + np.swapaxes(at.cross, -1, -2)) - (2.0 - g) * V
         return Rate(at.value - state.mean, change + g * (at.covariance + self.outside), at.a.copy(), at.s, at.slope)
 
-    def slope(self, state: Moments) -> FloatArray:
-        """Return D = F'(a; s) (B, N) at the states."""
-        a, S = self.preactivation(state)
-        return self.f.smoothed(a, np.sqrt(np.diagonal(S, axis1=-2, axis2=-1)), 1)
+    @property
+    def read(self) -> FloatArray:  # type: ignore[override]  # the weights by another name
+        """W."""
+        return self.W
 
-    def response(self, slope: FloatArray) -> FloatArray:
-        """Return the linear response A = (1-γ) I + γ D W (B, N, N)."""
-        g = self.gamma[:, None, None]
-        return (1.0 - g) * np.eye(slope.shape[-1]) + g * slope[:, :, None] * self.W
+    def spread(self, state: Moments) -> FloatArray:
+        """Return s (B, N)."""
+        inside = np.diagonal(self.inside, axis1=1, axis2=2)
+        s: FloatArray = np.sqrt(np.maximum(inside + np.sum((self.W @ state.covariance) * self.W, axis=2), 0.0))
+        return s
 
-    def stable(self, slope: FloatArray) -> BoolArray:
-        """Return whether the linear response is stable, (B,); for large networks by a proof without eigenvalues."""
-        if slope.shape[-1] < MANY:
-            return np.asarray(self.radius(slope) < 1.0)
-        proven = np.array(
-            [proven_stable(d[:, None] * W, float(g)) for d, W, g in zip(slope, self.W, self.gamma, strict=True)]
-        )
-        if not proven.all():
-            proven[~proven] = self[~proven].radius(slope[~proven]) < 1.0
-        return proven
+    def drift(self, mean: FloatArray, spread: FloatArray) -> FloatArray:
+        """Return F - m (B, N) at means (B, N) and s (B, N)."""
+        value: FloatArray = self.f.smoothed(times(self.W, mean) + self.drive, spread) - mean
+        return value
 
-    def reported_radius(self, slope: FloatArray) -> FloatArray:
-        """Return the spectral radius (B,) of the linear response; of large networks by Arnoldi's method."""
-        if slope.shape[-1] < ARNOLDI:
-            return self.radius(slope)
-        return np.array([_largest_modulus(A) for A in self.response(slope)])
+    def drift_slope(self, mean: FloatArray, spread: FloatArray) -> FloatArray:
+        """Return D = F'(a; s) (B, N)."""
+        slope: FloatArray = self.f.smoothed(times(self.W, mean) + self.drive, spread, 1)
+        return slope
 
-    def radius(self, slope: FloatArray) -> FloatArray:
-        """Return the spectral radius (B,) of the linear response."""
-        A = self.response(slope)
-        radius: FloatArray = np.max(np.abs(np.linalg.eigvals(A)), axis=-1) if A.size else np.zeros(len(A))
-        return radius
+    def bend(self, rate: Rate) -> FloatArray:
+        """Return F''/2 (B, N); zero where s is."""
+        noisy, bend = rate.s > 0.0, np.zeros(rate.s.shape)
+        bend[noisy] = 0.5 * self.f.smoothed(rate.a[noisy], rate.s[noisy], 2)
+        return bend
 
+    def written(self, values: FloatArray) -> FloatArray:
+        """Return the values themselves."""
+        return values
 
-def _largest_modulus(A: FloatArray) -> float:
-    """Return the largest |eigenvalue| of A (N, N) by ARPACK, or by LAPACK where that does not converge."""
-    from scipy.sparse.linalg import ArpackError, eigs
+    def loop(self, slope: FloatArray) -> FloatArray:
+        """Return D W (B, N, N)."""
+        return slope[:, :, None] * self.W
 
-    try:
-        found = eigs(A, k=4, ncv=KRYLOV, v0=np.ones(len(A)), maxiter=MOST_RESTARTS, return_eigenvectors=False)
-    except ArpackError:
-        found = np.linalg.eigvals(A)
-    return float(np.max(np.abs(found)))
+    def put_in(self) -> FloatArray:
+        """Return the size (B,) of input, noise and f(0)."""
+        noise = np.sqrt(np.max(np.diagonal(self.inside + self.outside, axis1=1, axis2=2), axis=1))
+        size: FloatArray = np.max(np.abs(self.drive), axis=1) + noise + abs(self.f(0.0))
+        return size

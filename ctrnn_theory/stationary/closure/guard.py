@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import ROUNDING, ClosureMap, Rate
 from ctrnn_theory.stationary.closure.moments import Moments, times
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
@@ -15,7 +15,7 @@ WALK_STEPS = 256  # largest number of steps of such a path
 TESTED = (0, 8, 16, 32, 64, 128, 256)  # steps after which it may be nearly linear from there on
 
 
-def leads_to(closures: GaussianClosure, start: Moments, end: Moments) -> BoolArray:
+def leads_to(closures: ClosureMap, start: Moments, end: Moments) -> BoolArray:
     """Return whether the map, if it were linear, would go from `start` to `end` on a path where it nearly is linear.
 
     At points of that path, end + Aᵗ (start - end), what F adds to its linear part must be small beside that part. So
@@ -28,70 +28,57 @@ def leads_to(closures: GaussianClosure, start: Moments, end: Moments) -> BoolArr
     return stable & near & _straight(closures, start.mean, end, at, A)
 
 
-def walks_to(closure: GaussianClosure, start: Moments, end: Moments, at: Rate) -> bool:
+def walks_to(closure: ClosureMap, start: Moments, end: Moments, at: Rate) -> bool:
     """Return whether the map goes from the start to the end, for one network, with `at` the rate at its end.
 
     This is :func:`leads_to` at some point of a path of the mean alone, which takes products with vectors. If the
-    covariance has more than a little left to bring about, paths at the s of both ends must lead there.
+    covariance has more than a little left to bring about, paths at the spreads of both ends must lead there.
     """
     stable = closure.stable(at.slope)
     if not stable[0] or not settled(closure, start, end, at, NEAR):
         return False
-    widths = [at.s]
+    spreads = [at.spread]
     if not settled(closure, start, end, at, WALK_NEAR):
-        widths.append(np.sqrt(_variance(closure, start)))
+        spreads.append(closure.spread(start))
     A = closure.response(at.slope)
-    return all(_arrives(closure, start.mean, end, at, A, s) for s in widths)
+    return all(_arrives(closure, start.mean, end, at, A, spread) for spread in spreads)
 
 
-def settled(closure: GaussianClosure, start: Moments, end: Moments, at: Rate, share: float) -> bool:
+def settled(closure: ClosureMap, start: Moments, end: Moments, at: Rate, share: float) -> bool:
     """Return whether the covariance shifts the fixed point of one network by no more than this share of s."""
     return bool(_settled(closure, start, end, at, np.ones(1, dtype=bool), share)[0])
 
 
-def _arrives(closure: GaussianClosure, mean: FloatArray, end: Moments, at: Rate, A: FloatArray, s: FloatArray) -> bool:
-    """Return whether the mean, at this s, comes to a point from which the map is nearly linear up to the end."""
+def _arrives(closure: ClosureMap, mean: FloatArray, end: Moments, at: Rate, A: FloatArray, spread: FloatArray) -> bool:
+    """Return whether the mean, at this spread, comes to a point from which the map is nearly linear up to the end."""
     for k in range(int(min(LINEAR_TIMES / closure.gamma[0], WALK_STEPS)) + 1):
         if k in TESTED and _straight(closure, mean, end, at, A)[0]:
             return True
-        mean = mean + closure.gamma[:, None] * (_smoothed(closure, mean, s) - mean)
+        mean = mean + closure.gamma[:, None] * closure.drift(mean, spread)
     return False
 
 
-def _variance(closures: GaussianClosure, start: Moments) -> FloatArray:
-    """Return diag S at the start, (B, N)."""
-    inside = np.diagonal(closures.inside, axis1=1, axis2=2)
-    return np.maximum(inside + np.sum((closures.W @ start.covariance) * closures.W, axis=2), 0.0)
-
-
 def _settled(
-    closures: GaussianClosure, start: Moments, end: Moments, at: Rate, stable: BoolArray, share: float
+    closures: ClosureMap, start: Moments, end: Moments, at: Rate, stable: BoolArray, share: float
 ) -> BoolArray:
     """Return whether the covariance shifts the fixed point by no more than this share of s on the way, (B,)."""
-    f, W = closures.f, closures.W
-    linear = at.slope[:, :, None] * W - np.eye(W.shape[-1])
-    kick = f.smoothed(at.a, np.sqrt(_variance(closures, start))) - (at.mean + end.mean)
-    shift = np.linalg.solve(np.where(stable[:, None, None], linear, -np.eye(W.shape[-1])), kick[..., None])[..., 0]
-    small: BoolArray = np.all(np.abs(times(W, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1)
+    J = closures.jacobian(at.slope)
+    kick = closures.drift(end.mean, closures.spread(start)) - at.mean
+    J = np.where(stable[:, None, None], J, np.eye(J.shape[-1]))
+    shift: FloatArray = np.asarray(np.linalg.solve(J, kick[..., None])[..., 0], dtype=np.float64)
+    small: BoolArray = np.all(np.abs(times(closures.read, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1)
     return small
 
 
-def _straight(closures: GaussianClosure, mean: FloatArray, end: Moments, at: Rate, A: FloatArray) -> BoolArray:
+def _straight(closures: ClosureMap, mean: FloatArray, end: Moments, at: Rate, A: FloatArray) -> BoolArray:
     """Return whether the path of the linear response A from a mean to the end is one where the map is nearly linear."""
-    largest, error = np.zeros(len(A)), np.zeros(len(A))
+    largest, error, J = np.zeros(len(A)), np.zeros(len(A)), closures.jacobian(at.slope)
     for point in _linear_path(A, mean - end.mean, closures.gamma):
-        away = end.mean + point
-        speed, part = _smoothed(closures, away, at.s) - away, at.slope * times(closures.W, point) - point
+        speed, part = closures.drift(end.mean + point, at.spread), -times(J, point)
         largest = np.maximum(largest, np.max(np.abs(part), axis=1))
         error = np.maximum(error, np.max(np.abs(speed - part), axis=1))
     floor = ROUNDING * (np.max(np.abs(end.mean), axis=1) + np.max(at.s, axis=1))
     return np.asarray(error <= NEAR * largest + floor)
-
-
-def _smoothed(closures: GaussianClosure, mean: FloatArray, s: FloatArray) -> FloatArray:
-    """Return F(W m + W_in u + b; s), (B, N)."""
-    value: FloatArray = closures.f.smoothed(times(closures.W, mean) + closures.drive, s)
-    return value
 
 
 def _linear_path(A: FloatArray, gap: FloatArray, gamma: FloatArray) -> list[FloatArray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ctrnn_theory.numerics.gmres import krylov
 from ctrnn_theory.stationary.closure.chords import chords
-from ctrnn_theory.stationary.closure.gaussian_step import MANY, ROUNDING, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import MANY, ROUNDING, ClosureMap, Rate
 from ctrnn_theory.stationary.closure.guard import NEAR, leads_to, walks_to
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales
 from ctrnn_theory.stationary.closure.strides import powers, total
@@ -36,7 +36,7 @@ class Root:
     """Newton's steps taken (B,)."""
 
 
-def newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
+def newton(closures: ClosureMap, start: Moments, tolerance: float) -> Root:
     """Solve for the fixed points by Newton's method, from states (B, N), (B, N, N).
 
     The linear response A leaves out what the covariance does to itself and to the mean; it is inverted exactly, and
@@ -53,7 +53,7 @@ def newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
     return root
 
 
-def _by_chords(closures: GaussianClosure, start: Moments, tolerance: float) -> tuple[Root, IntArray]:
+def _by_chords(closures: ClosureMap, start: Moments, tolerance: float) -> tuple[Root, IntArray]:
     """Solve for fixed points by chord steps, one network after the other; return also where they do not converge."""
     rate = closures.rate(start)
     end, count = start.copy(), len(start.mean)
@@ -76,7 +76,7 @@ def no_negative_variance(state: Moments) -> BoolArray:
     return np.asarray(np.all(variance >= -ROUNDING * np.max(np.abs(state.covariance)), axis=1))
 
 
-def _newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root:
+def _newton(closures: ClosureMap, start: Moments, tolerance: float) -> Root:
     """Solve for fixed points by Newton's method, see :func:`newton`."""
     count = len(start.mean)
     end = start.copy()
@@ -110,7 +110,7 @@ def _newton(closures: GaussianClosure, start: Moments, tolerance: float) -> Root
     return Root(end, good, residual, steps)
 
 
-def _newton_step(closures: GaussianClosure, state: Moments, rate: Rate) -> tuple[FloatArray, FloatArray, BoolArray]:
+def _newton_step(closures: ClosureMap, state: Moments, rate: Rate) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Return Newton's step, (B, N) and (B, N, N), and whether the point, stable to linear response, is so exactly.
 
     It is not if an eigenvalue of the exact derivative, relative to the linear response's, has changed its sign.
@@ -118,7 +118,7 @@ def _newton_step(closures: GaussianClosure, state: Moments, rate: Rate) -> tuple
     B, n = state.mean.shape
     squares = powers(closures.response(rate.slope), MOST_DOUBLINGS)
     level = np.full(B, min(len(squares), MOST_DOUBLINGS))
-    J = np.eye(n) - rate.slope[:, :, None] * closures.W  # regular, since A is stable
+    J = closures.jacobian(rate.slope)  # regular, since A is stable
     units = [np.where(np.isfinite(scale), scale, 1.0)[:, None] for scale in scales(state)]
 
     def respond(rate: Rate) -> FloatArray:

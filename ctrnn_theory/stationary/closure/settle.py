@@ -9,7 +9,7 @@ import numpy as np
 
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.stationary.closure.chords import chords
-from ctrnn_theory.stationary.closure.gaussian_step import MANY, GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import MANY, ClosureMap, Rate
 from ctrnn_theory.stationary.closure.guard import NEAR, settled, walks_to
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, semidefinite
 from ctrnn_theory.stationary.closure.newton import Root, newton, no_negative_variance
@@ -27,6 +27,7 @@ FOLDED = 4.0  # length of a mean's path over its range, 1 for one that never tur
 STILL = 1e-12  # relative change in a time constant of a state that the map does not leave
 LARGE = 1e4  # size, relative to what is put in, above which a state that grows and is unstable grows for ever
 MARGIN = 1e-9  # rounding error of the spectral radius that tells whether it is unstable
+STEADY = 0.75  # part of its speed that a state keeps if it grows in proportion to itself, and not to a limit
 PASSED = f"W must keep the state bounded; under noise it passes {BOUND:g} from this start"
 GROWS = "W must keep the state bounded; under noise it grows on and on, to {:.3g} so far"
 
@@ -52,7 +53,7 @@ class SettledMoments:
 
 
 def settle(
-    closures: GaussianClosure, start: Moments, tolerance: float = TOLERANCE, most: int = MOST_STRIDES
+    closures: ClosureMap, start: Moments, tolerance: float = TOLERANCE, most: int = MOST_STRIDES
 ) -> SettledMoments:
     """Follow closures from states (B, N), (B, N, N) to where they settle, for at most so many strides."""
     with np.errstate(all="ignore"):
@@ -108,7 +109,7 @@ class _Window:
 class _Paths:
     """The paths under way, and what is known of each."""
 
-    def __init__(self, closures: GaussianClosure, start: Moments, tolerance: float) -> None:
+    def __init__(self, closures: ClosureMap, start: Moments, tolerance: float) -> None:
         count = len(start.mean)
         self.closures, self.tolerance, self.all = closures, tolerance, np.arange(count)
         self.state = Moments(start.mean.copy(), semidefinite(start.covariance))
@@ -118,10 +119,9 @@ class _Paths:
         self.residual = self.changes(self.all)
         self.settled, self.stable = np.zeros(count, bool), np.ones(count, bool)
         self.growing: dict[int, str] = {}
-        noise = np.sqrt(np.max(np.diagonal(closures.inside + closures.outside, axis1=1, axis2=2), axis=1))
-        put_in = np.max(np.abs(start.mean), axis=1) + np.max(np.abs(closures.drive), axis=1) + noise
-        self.put_in = put_in + abs(closures.f(0.0)) + 1.0
+        self.put_in = np.max(np.abs(start.mean), axis=1) + closures.put_in() + 1.0
         self.size = self.sizes(self.all)  # sizes of the states at the beginning of the window
+        self.speed = np.full(count, np.inf)  # and their relative speeds, unknown for the first window
         self.window = _Window(self.state)
 
     def sizes(self, which: IntArray) -> FloatArray:
@@ -129,6 +129,13 @@ class _Paths:
         deviation = np.sqrt(np.max(np.diagonal(self.state.covariance[which], axis1=1, axis2=2), axis=1))
         larger: FloatArray = np.maximum(np.max(np.abs(self.state.mean[which]), axis=1), deviation)
         return larger
+
+    def speeds(self, which: IntArray) -> FloatArray:
+        """Return the relative change of E|h|² in a time constant of each."""
+        state, rate = self.state[which], self.rate[which]
+        square = np.sum(state.mean**2, axis=1) + np.trace(state.covariance, axis1=1, axis2=2)
+        change = 2.0 * np.sum(state.mean * rate.mean, axis=1) + np.trace(rate.covariance, axis1=1, axis2=2)
+        return np.divide(change, square, out=np.zeros_like(square), where=square > 0.0)
 
     def changes(self, which: IntArray) -> FloatArray:
         """Return the change in a time constant of each, relative to its state after a step."""
@@ -155,7 +162,7 @@ class _Paths:
                     active = active[~self.window.to_and_fro(active)]
                 next_window *= 2
                 if k < most:
-                    self.size[active] = self.sizes(active)
+                    self.size[active], self.speed[active] = self.sizes(active), self.speeds(active)
                     self.window.begin(active, self.state)
         averaged = np.flatnonzero(~self.settled & (self.window.time > 0.0))
         self.state.put(averaged, self.window.averages(averaged))
@@ -188,7 +195,7 @@ class _Paths:
             self.accept(Root(found.state, good, residual, newton_steps), one, one)
 
     @staticmethod
-    def next_step(closure: GaussianClosure, state: Moments, rate: Rate) -> tuple[Moments, Rate]:
+    def next_step(closure: ClosureMap, state: Moments, rate: Rate) -> tuple[Moments, Rate]:
         """Return the state after a step of the map, and the rate there."""
         g = closure.gamma[:, None]
         state = Moments(state.mean + g * rate.mean, state.covariance + g[..., None] * rate.covariance)
@@ -214,10 +221,17 @@ class _Paths:
         return active[~passed & ~np.isin(active, grown)]
 
     def grown(self, active: IntArray) -> IntArray:
-        """Return those of the active paths that are taken to grow for ever."""
+        """Return those of the active paths that are taken to grow for ever.
+
+        A state that tends to a limit loses more than half of its relative speed while it doubles. One that
+        multiplicative noise lets grow in proportion to itself does not, even if the linear response is stable.
+        """
         large = active[self.sizes(active) > self.put_in[active] * LARGE]
         large = large[self.sizes(large) > 2.0 * self.size[large]]
-        return large[self.closures[large].radius(self.rate.slope[large]) >= 1.0 - MARGIN]
+        steady = self.speeds(large) > STEADY * np.maximum(self.speed[large], 0.0)
+        return large[
+            (steady & self.closures.multiplied) | (self.closures[large].radius(self.rate.slope[large]) >= 1.0 - MARGIN)
+        ]
 
     def stuck(self, active: IntArray) -> BoolArray:
         """Return whether states start on a fixed point that is not stable, which the map does not leave."""

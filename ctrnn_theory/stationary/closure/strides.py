@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.dynamics.step import BOUND
-from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, Rate
+from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, semidefinite, times, transform
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
@@ -72,7 +72,7 @@ class Stride:
     """Whether a single step leads beyond all bounds, (B,)."""
 
 
-def stride(closures: GaussianClosure, state: Moments, rate: Rate, level: IntArray) -> Stride:
+def stride(closures: ClosureMap, state: Moments, rate: Rate, level: IntArray) -> Stride:
     """Take 2^level steps (B,) of the map from states (B, N), (B, N, N) at their rates."""
     g, single = closures.gamma[:, None], level == 0
     squares = powers(closures.response(rate.slope), int(level.max()))

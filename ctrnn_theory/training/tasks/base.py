@@ -13,24 +13,24 @@ from numba import config
 from numba.core.dispatcher import Dispatcher
 
 from ctrnn_theory.dynamics.step import BOUND
+from ctrnn_theory.model.kinds import Kind
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import closure_step
 from ctrnn_theory.support.arguments import float_array, integer, positive_integer, real_array, shown
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers
 from ctrnn_theory.training.kernels import Given, Weights
 from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.model import TAKEN
+from ctrnn_theory.training.model import Model as Model
 from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_blocks
+from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
-from ctrnn_theory.training.tasks.trials import Model as Model
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
-MATRICES = 10  # matrices (N, N) of a condition that a step of the closure holds at once
 
 
 @guarded
@@ -97,6 +97,10 @@ class Task(ABC):
             parts.append(rng.standard_normal(size) / np.sqrt(scale[name]) if name in scale else np.zeros(size))
         return np.concatenate(parts)
 
+    def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
+        """Return the kinds of networks and noise that a loss by one of `losses_by` takes."""
+        return TAKEN
+
     @abstractmethod
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         """Return the loss (S,) by simulation of `repeats` trials of each condition, all with the same noise."""
@@ -157,7 +161,7 @@ class OpenLoop(Task):
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         episode = self.drawn(key)
         count = self.repeats * episode.u.shape[1]
-        cost, _ = run_open(*model[:4], lanes(episode, count), key, workers)
+        cost, _ = run_open(model, lanes(episode, count), key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
@@ -165,7 +169,7 @@ class OpenLoop(Task):
         episode = self.drawn(key)
         conditions = episode.u.shape[1]
         count = repeats * conditions
-        cost, out = run_open(*Model.of(net, noise), lanes(episode, count), key, workers, record=True)
+        cost, out = run_open(Model.of(net, noise), lanes(episode, count), key, workers, record=True)
         used = np.flatnonzero(episode.w)
         z = out[0][used][..., :count].reshape(used.size, -1, repeats, conditions).transpose(2, 3, 0, 1)
         y = np.broadcast_to(episode.y, (episode.w.size, *episode.y.shape[1:]))[used].transpose(1, 0, 2)
@@ -188,9 +192,10 @@ class OpenLoop(Task):
         means, variances = [], []
         for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
             if w > 0.0:
-                means.append((W_out @ mean[..., None])[..., 0] + b_out)
                 lost = np.all(mean == BOUND, axis=-1)
-                variances.append(np.where(lost, np.inf, np.sum((W_out @ V) * W_out, axis=(-2, -1))))
+                rate, C = rate_moments(model, mean, V)
+                means.append((W_out @ rate[..., None])[..., 0] + b_out)
+                variances.append(np.where(lost, np.inf, np.sum((W_out @ C) * W_out, axis=(-2, -1))))
         return np.array(means), np.array(variances)
 
     def course(
@@ -206,23 +211,7 @@ class OpenLoop(Task):
         ValueError
             If the covariances do not fit into memory.
         """
-        weights, n = model.weights, model.weights.W.shape[-1]
-        S, C = max(len(weights.W), len(levels)), episode.u.shape[1]
-        if short := shortage(8.0 * MATRICES * S * C * n**2):
-            raise ValueError(f"the covariances of {C} conditions and {n} neurons must fit into memory; {short}")
-        square = levels[:, None, None, None] ** 2
-        inside, outside = (square * model.noise.covariance(site, n) for site in ("inside", "outside"))
-        mean, V, lost = np.zeros((S, C, n)), np.zeros((S, C, n, n)), np.zeros((S, C), dtype=bool)
-        yield mean, V
-        for t in range(episode.w.size):
-            if t < len(episode.u):
-                drive = weights.b[:, None] + episode.u[t] @ np.swapaxes(weights.W_in, 1, 2)
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean, V = closure_step(model.f, weights.W[:, None], model.gamma, drive, inside, outside, mean, V)
-            variance = np.diagonal(V, axis1=-2, axis2=-1)
-            lost |= ~np.all((np.abs(mean) < BOUND) & (variance < BOUND**2), axis=-1)
-            mean[lost], V[lost] = BOUND, 0.0
-            yield mean, V
+        return course(model, episode, levels)
 
 
 def expected_loss(episode: Episode, mean: FloatArray, variance: FloatArray) -> FloatArray:
@@ -294,7 +283,7 @@ class ClosedLoop(Task):
 
     def simulated(self, model: Model, key: Key, workers: Workers = None) -> FloatArray:
         count = self.repeats * self._checked_starts().shape[1]
-        cost, _ = run_closed(*model, self._checked_world(), self._lanes(count), self.steps, key, workers)
+        cost, _ = run_closed(model, self._checked_world(), self._lanes(count), self.steps, key, workers)
         loss: FloatArray = cost[:, :count].mean(axis=1)
         return loss
 
@@ -312,7 +301,7 @@ class ClosedLoop(Task):
         """Return the cost (L,) of trials and the states (T + 1, D, L) of their worlds."""
         start = self._lanes(trials)
         world = self._checked_world()
-        cost, out = run_closed(*Model.of(net, noise), world, start, self.steps, key, workers, record=True)
+        cost, out = run_closed(Model.of(net, noise), world, start, self.steps, key, workers, record=True)
         return cost[0, :trials], out[0, :, :, :trials]
 
     def _lanes(self, trials: int) -> FloatArray:

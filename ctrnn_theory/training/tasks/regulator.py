@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctrnn_theory.model.kinds import Kind
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import finite_number, positive_number
 from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.layout import Layout
+from ctrnn_theory.training.model import TAKEN
 from ctrnn_theory.training.rollout import Key
 from ctrnn_theory.training.tasks.base import Episode, Model, OpenLoop
 
@@ -82,6 +84,9 @@ class Regulator(OpenLoop):
         counted = np.arange(self.steps) >= self.steps // 2
         return Episode(np.zeros((1, 1, 0)), np.full((1, 1, 1), self.set_point), counted / counted.sum())
 
+    def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
+        return TAKEN if loss == "simulation" else tuple(kind for kind in TAKEN if kind != "voltage")
+
     def exact(self, model: Model, key: Key | None = None) -> FloatArray:
         """Return the loss (S,) under the exact stationary law, which is infinite if the state grows without bound."""
         return self._stationary(model, "exact")
@@ -94,7 +99,7 @@ class Regulator(OpenLoop):
         losses = []
         for W, b, _, W_out, b_out in zip(*model.weights, strict=True):
             try:
-                law = predict(CTRNN(W, b, model.f, model.gamma), model.noise, method=method)
+                law = predict(CTRNN(W, b, model.f, model.gamma, form=model.form), model.noise, method=method)
             except (Divergence, NotApplicable):
                 losses.append(np.inf)
                 continue

@@ -10,7 +10,8 @@ from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.dynamics.linear_response import linear_covariance
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import ROUNDING, GaussianClosure
+from ctrnn_theory.stationary.closure.closure_map import ROUNDING
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.markov.operator import Step
