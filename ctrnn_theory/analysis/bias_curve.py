@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import fixed_point_at
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import method_names, predict
@@ -106,6 +107,7 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     array([-0.5])
     """
     check_model(net, noise)
+    require("distance_to_nonlinearity", net, noise)
     a = float_array("a", a)
     if a.shape != (net.n,):
         raise ValueError(f"a must have shape ({net.n},); got {a.shape}")
@@ -158,6 +160,7 @@ def bias_curve(
     0.1995
     """
     check_model(net, noise, u, start)
+    require("bias_curve", net, noise)
     check_rng(rng)
     chosen = method_names(methods)
     if net.n != 1:

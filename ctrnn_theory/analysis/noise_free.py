@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ctrnn_theory.activations import activation
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.blas_threads import limited
@@ -55,6 +56,7 @@ def noise_free(net: CTRNN, noise: Noise) -> CTRNN:
     (Activation('smoothed(relu, 0.5)'), array([0.3754941]))
     """
     check_model(net, noise)
+    require("noise_free", net, noise)
     std = noise.std("inside", net.n)
     low, high = float(std.min()), float(std.max())
     if high - low > SAME * high:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import predict
@@ -170,6 +171,7 @@ def operating_points(
     1.0
     """
     check_model(net, noise)
+    require("operating_points", net, noise)
     check_rng(rng)
     report = reporter(progress)
     if isinstance(where, Task | str):

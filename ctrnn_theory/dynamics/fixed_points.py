@@ -15,7 +15,9 @@ from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
 from ctrnn_theory.dynamics.step import BOUND
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_network
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table, plain, row_of
@@ -152,6 +154,7 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     [(-0.85856, True), (0.0, False), (0.85856, True)]
     """
     check_network(net)
+    require("fixed_points", net, Noise())
     drive, f = net.drive(u), net.activation
     remarks: list[str] = []
     if net.n == 1:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import Settled, settle
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -66,6 +67,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> law.mean
     array([0.2])
     """
+    require("deterministic", net, noise, "gain_inside", "gain_outside", "coloured_inside", "coloured_outside")
     end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state(start))
     return StationaryLaw(
         mean=end.state,

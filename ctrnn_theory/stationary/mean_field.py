@@ -9,6 +9,7 @@ from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
 from ctrnn_theory.dynamics.linear_response import linear_covariance
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -35,6 +36,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> round(float(law.mean[0]), 4)
     0.3755
     """
+    require("mean_field", net, noise)
     f, drive, std = net.activation, net.drive(u), noise.std("inside", net.n)
     end = settle(f, std, net.W, drive, net.gamma, net.start_state(start))
     a = net.W @ end.state + drive

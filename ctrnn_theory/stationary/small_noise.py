@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from ctrnn_theory.dynamics.linear_response import linear_covariance
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
 from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -73,6 +74,7 @@ def solve(
     0.0211461
     """
     order = even_order(order)
+    require("small_noise", net, noise)
     f, n = net.activation, net.n
     if n > 1 and order > 2:
         raise NotApplicable(
