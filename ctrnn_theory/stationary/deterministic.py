@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
-from ctrnn_theory.dynamics.settle import Settled, settle
-from ctrnn_theory.model.kinds import require
+from ctrnn_theory.dynamics.settle import Settled, follow
+from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -51,6 +51,9 @@ class Details(Mapping[str, Any]):
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
     """Return the fixed point to which the noise-free network settles from `start`; its bias is zero by definition.
 
+    Noise of any kind is left out, and the fixed points h* = f(W h* + W_in u + b) of a network in rate form, or
+    v* = W f(v*) + W_in u + b in voltage form, are those of the network alone.
+
     ``details["fixed_point"]`` is h*, (N,), or NaN where the network settles to none: the mean is then a time average.
     From an unstable fixed point the network does not move. ``details["stable"]`` says whether the fixed point is
     stable, and ``details["why"]`` why it is not; ``details["fixed_points"]`` holds all fixed points that
@@ -67,8 +70,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> law.mean
     array([0.2])
     """
-    require("deterministic", net, noise, "gain_inside", "gain_outside", "coloured_inside", "coloured_outside")
-    end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state(start))
+    end = follow(Step.of(net, u), net.start_state(start))
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),
@@ -76,6 +78,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         converged=end.converged and end.stable,
         message=end.remark(WHOSE),
         details=Details(net, None if u is None else np.array(u), end),
+        rates=net.rate(end.fixed_point) if net.form == "voltage" else None,
     )
 
 
