@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, density_derivative, probit_terms
 from ctrnn_theory.activations.gaussian.hermite_coefficients import kink_coefficients
 from ctrnn_theory.activations.gaussian.hermite_series import ORDERS, hermite_covariance, hermite_table
@@ -93,13 +93,13 @@ def covariance(
     return result.reshape(shape)
 
 
-def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatArray:
+def covariance_matrix(act: Activation | ActivationGroup, mean: ArrayLike, S: ArrayLike) -> FloatArray:
     """Compute the covariance matrix of f(x), applied elementwise, for x ~ N(mean, S).
 
     Parameters
     ----------
     act
-        The activation f.
+        The activation f, or the activations of N neurons.
     mean
         Mean of x, (N,).
     S
@@ -129,7 +129,7 @@ def covariance_matrix(act: Activation, mean: ArrayLike, S: ArrayLike) -> FloatAr
     return covariance_matrices(act, m, S)
 
 
-def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> FloatArray:
+def covariance_matrices(act: Activation | ActivationGroup, mean: FloatArray, S: FloatArray) -> FloatArray:
     """Compute the covariance matrices (..., N, N) for many means (..., N) and covariances S (..., N, N) at once.
 
     From TILED neurons on, pairs are summed by Mehler's expansion, to 1e-15 of |r| and the standard deviations of f. It
@@ -143,6 +143,10 @@ def covariance_matrices(act: Activation, mean: FloatArray, S: FloatArray) -> Flo
     >>> print(two.round(6).tolist())
     [[[0.340845, 0.0], [0.0, 0.340845]], [[0.340845, 0.340845], [0.340845, 0.340845]]]
     """
+    if isinstance(act, ActivationGroup):
+        from ctrnn_theory.activations.gaussian.group_covariance import group_matrices  # which imports this module
+
+        return group_matrices(act, mean, S)
     n = mean.shape[-1]
     variance = np.diagonal(S, axis1=-2, axis2=-1).ravel()
     if not np.all(variance >= 0.0):

@@ -177,22 +177,34 @@ def conditioned(
     panels halve towards each down to that width. The result is good to rounding of f, that is to 1e-16 |f| times the
     standard deviation of f.
     """
-    q = np.sqrt((1.0 - r) * (1.0 + r))
-    F = act.smoothed(m, s)
-    levels = 2 + int(np.ceil(-np.log2(max(np.min(q), 1e-12))))
-    offsets = 2.0 ** -np.arange(levels)
-    offsets = np.concatenate([-offsets, [0.0], offsets])
-    breaks = breakpoint_images(act, m, s)[j, :, None] * np.sign(r)[:, None, None]
-    near = np.clip(breaks + offsets, -SLOPE_REACH, SLOPE_REACH).reshape(r.size, -1)
     result = np.empty_like(r)
     for p in range(r.size):  # one pair at a time bounds the memory
-        a, b = i[p], j[p]
-        merged = np.concatenate([edges[a], np.sign(r[p]) * edges[b], near[p]])
-        xi, weight = panel_nodes(np.unique(np.clip(merged, -PRODUCT_REACH, PRODUCT_REACH))[None])
-        first = act(m[a] + s[a] * xi) - F[a]
-        second = act.smoothed(m[b] + r[p] * s[b] * xi, s[b] * q[p]) - F[b]
-        result[p] = np.sum(weight * first * second)
+        x, y = (i[p], i[p] + 1), (j[p], j[p] + 1)
+        first, second = (m[slice(*x)], s[slice(*x)]), (m[slice(*y)], s[slice(*y)])
+        merged = np.concatenate([edges[i[p]], np.sign(r[p]) * edges[j[p]]])
+        result[p] = conditioned_pair(act, act, first, second, float(r[p]), merged)
     return result
+
+
+def conditioned_pair(
+    f: Activation,
+    g: Activation,
+    x: tuple[FloatArray, FloatArray],
+    y: tuple[FloatArray, FloatArray],
+    r: float,
+    edges: FloatArray,
+) -> float:
+    """Return Cov(f(x), g(y)) for one pair of inputs, given as mean and deviation (1,) each, see `conditioned`."""
+    (m1, s1), (m2, s2), sign = x, y, np.sign(r)
+    q = np.sqrt((1.0 - r) * (1.0 + r))
+    offsets = 2.0 ** -np.arange(2 + int(np.ceil(-np.log2(max(q, 1e-12)))))
+    offsets = np.concatenate([-offsets, [0.0], offsets])
+    near = np.clip(sign * breakpoint_images(g, m2, s2)[0, :, None] + offsets, -SLOPE_REACH, SLOPE_REACH)
+    merged = np.concatenate([edges, near.ravel()])
+    xi, weight = panel_nodes(np.unique(np.clip(merged, -PRODUCT_REACH, PRODUCT_REACH))[None])
+    first = f(m1 + s1 * xi) - f.smoothed(m1, s1)
+    second = g.smoothed(m2 + r * s2 * xi, s2 * q) - g.smoothed(m2, s2)
+    return float(np.sum(weight * first * second))
 
 
 def _normal(z: FloatArray) -> FloatArray:
