@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.dynamics.ball import Destination
 from ctrnn_theory.dynamics.destination import grows
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES, integrate, interpolating_field, late_average, slow_period
 from ctrnn_theory.dynamics.step import BOUND, PASSED, Step
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
@@ -61,29 +62,18 @@ class Settled:
 
 
 def settle(
-    f: Activation | ActivationGroup,
-    std: ArrayLike,
-    W: FloatArray,
-    drive: FloatArray,
-    gamma: float | FloatArray,
-    start: FloatArray,
+    net: CTRNN, u: ArrayLike | None = None, start: ArrayLike | None = None, noise: Noise | None = None
 ) -> Settled:
-    """Follow h' = (1-Γ) h + Γ F(W h + drive; std) from `start` to its end, see :func:`follow`.
+    """Follow a network without noise from a start state to its end, or smoothed by all noise inside if it is given.
 
-    Parameters
-    ----------
-    f
-        Activation, or the activations of N neurons.
-    std
-        Standard deviation, () or (N,), of the noise that smooths it: F(a; s) = E f(a + s ξ).
-    W, drive
-        Weights (N, N) and input current W_in u + b, (N,).
-    gamma
-        Δt/τ, () or (N,).
-    start
-        Start state (N,).
+    See :func:`follow`.
+
+    Examples
+    --------
+    >>> settle(CTRNN([[0.5]], 0.1, form="voltage")).state
+    array([0.2])
     """
-    return follow(Step.in_rates(f, std, W, drive, gamma), start)
+    return follow(Step.of(net, u, noise), net.start_state(start))
 
 
 def follow(step: Step, start: FloatArray) -> Settled:

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoints, fixed_points
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons
-from ctrnn_theory.dynamics.settle import Settled, follow
-from ctrnn_theory.dynamics.step import Step
+from ctrnn_theory.dynamics.settle import Settled, settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -70,7 +69,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> law.mean
     array([0.2])
     """
-    end = follow(Step.of(net, u), net.start_state(start))
+    end = settle(net, u, start)
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),

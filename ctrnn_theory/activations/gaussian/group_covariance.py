@@ -57,9 +57,7 @@ def group_table(group: ActivationGroup, m: FloatArray, s: FloatArray, correlatio
     c, tails = np.zeros((count, *m.shape)), np.zeros((count, *m.shape))
     for at, table in parts:  # a table that is the shorter one is complete
         shape = (len(table.tails), len(m), at.size)
-        c[: shape[0], :, at], tails[: shape[0], :, at] = (
-            x.reshape(shape) for x in (table.coefficients, table.tails)
-        )
+        c[: shape[0], :, at], tails[: shape[0], :, at] = (x.reshape(shape) for x in (table.coefficients, table.tails))
     return HermiteTable(c.reshape(count, -1), tails.reshape(count, -1))
 
 
