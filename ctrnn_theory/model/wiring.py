@@ -96,6 +96,12 @@ class Wiring:
         """Return A = 1 - Γ + Γ B D U (..., N, N), the derivative of a step."""
         return np.diag(1.0 - self.gamma) + self._product(self.gamma, slope)
 
+    def spread(self, C: FloatArray) -> FloatArray:
+        """Return Γ B C Bᵀ Γ (N, N), what a covariance C (N, N) of the values adds to that of the states."""
+        BC = C if self.B is None else self.B @ C @ self.B.T
+        spread: FloatArray = self.gamma[:, None] * BC * self.gamma
+        return spread
+
     def _product(self, scale: FloatArray, slope: FloatArray) -> FloatArray:
         """Return diag(scale) B D U (..., N, N)."""
         if self.B is None:
