@@ -236,8 +236,8 @@ def kink_shift(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
             excess[neurons] += kink.slope_jump * s[neurons] * (phi - z * ndtr(-z))
             excess[neurons] -= kink.value_jump * np.sign(away) * ndtr(-z)
     smoothed_slope = net.activation.smoothed(a, s, derivative=1)
-    shift: FloatArray = np.linalg.solve(np.eye(n) - wiring.loop(smoothed_slope), wiring.write @ excess)
-    return shift
+    solved = np.linalg.solve(np.eye(n) - wiring.loop(smoothed_slope), wiring.write @ excess)
+    return np.asarray(solved, dtype=np.float64)
 
 
 def preactivation_std(net: CTRNN, noise: Noise, a: FloatArray) -> FloatArray:
