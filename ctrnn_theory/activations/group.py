@@ -123,6 +123,14 @@ def activations(spec: Any, n: int) -> Activation | ActivationGroup:
     return members[0] if len(set(members)) == 1 else ActivationGroup(members)
 
 
+def parts(f: Activation | ActivationGroup, n: int) -> Iterator[tuple[Activation, IntArray]]:
+    """Yield each distinct activation of n neurons with the indices of its neurons."""
+    if isinstance(f, ActivationGroup):
+        yield from f.parts()
+    else:
+        yield f, np.arange(n)
+
+
 def members(f: Activation | ActivationGroup, n: int) -> tuple[Activation, ...]:
     """Return the activation of each of n neurons."""
     return f.members if isinstance(f, ActivationGroup) else (f,) * n

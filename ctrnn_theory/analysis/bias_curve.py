@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.analysis.nearest_nonlinearity import nearest_nonlinearity
 from ctrnn_theory.dynamics.fixed_points import fixed_point_at
 from ctrnn_theory.model.network import CTRNN, check_model
-from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.stationary.registry import method_names, predict
 from ctrnn_theory.stationary.small_noise import kink_shift, preactivation_std
 from ctrnn_theory.support.arguments import check_rng, float_array, positive_number
@@ -40,7 +42,7 @@ class BiasCurve(Drawn, picture="bias_curve"):
     """Nonlinearity k that is nearest to the fixed point of the network (0 for an activation without any), or the first
     one if the network settles to no fixed point."""
     unit: float
-    """Standard deviation σ = √(σ_in² + σ_out²) of the noise at both sites."""
+    """Standard deviation σ = √(σ_in² + σ_out²) of the noise at both sites, see :func:`distance_to_nonlinearity`."""
     distance: Mapping[str, FloatArray]
     """Distances ζ at which each method was evaluated, by method."""
     bias: Mapping[str, FloatArray]
@@ -92,8 +94,9 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     Returns
     -------
     distance, nonlinearity, unit
-        Distance ζ = (a - k)/σ, nearest nonlinearity k, and σ = √(σ_in² + σ_out²), each (N,). The distance of a neuron
-        that gets no noise is in units of the largest σ.
+        Distance ζ = (a - k)/σ, nearest nonlinearity k, and σ = √(σ_in² + σ_out²), each (N,). Multiplicative noise
+        counts by what it adds at a: g² a² inside, and g² f(a)² outside. The distance of a neuron that gets no noise is
+        in units of the largest σ.
 
     Raises
     ------
@@ -110,11 +113,13 @@ def distance_to_nonlinearity(net: CTRNN, noise: Noise, a: ArrayLike) -> tuple[Fl
     if a.shape != (net.n,):
         raise ValueError(f"a must have shape ({net.n},); got {a.shape}")
     unit = np.hypot(noise.std("inside", net.n), noise.std("outside", net.n))
+    if noise.has_gains:
+        inside, outside = (np.diag(noise.gain_covariance(site, net.n)) for site in SITES)
+        unit = np.sqrt(unit**2 + inside * a**2 + outside * net.activation(a) ** 2)
     if not np.any(unit):
         raise ValueError("noise must be above 0 to measure distances in units of it; got 0")
     unit = np.where(unit > 0.0, unit, np.max(unit))
-    places = np.array(net.activation.nonlinearities or (0.0,))
-    nearest = places[np.argmin(np.abs(a[:, None] - places), axis=1)]
+    nearest = nearest_nonlinearity(net.activation, a)
     return (a - nearest) / unit, nearest, unit
 
 
@@ -131,7 +136,8 @@ def bias_curve(
 ) -> BiasCurve:
     """Return the noise-induced bias of one neuron against the distance of its fixed point to the nearest nonlinearity.
 
-    The constant input is varied: with a* = k + ζσ the fixed point is h* = f(a*), and the input is a* - w h*.
+    The constant input is varied: with a* = k + ζσ the fixed point is h* = f(a*), or v* = a* in voltage form, and the
+    input is a* - w f(a*). Methods that do not take the kind of network or of noise have no numbers.
 
     Parameters
     ----------
@@ -166,7 +172,7 @@ def bias_curve(
     own = predict(net, noise, u, "deterministic", start)
     a = net.preactivation(own.details["fixed_point"], u)
     if np.isnan(a[0]):
-        a = np.array((net.activation.nonlinearities or (0.0,))[:1])
+        a = np.array((net.activations[0].nonlinearities or (0.0,))[:1])
     zeta, place, unit = distance_to_nonlinearity(net, noise, a)
     reach = max(reach, min(abs(float(zeta[0])) + 1.0, FURTHEST))
     grid = _grid(net, noise, a, reach, float(place[0]), float(unit[0]))
@@ -185,7 +191,7 @@ def bias_curve(
         delta[name] = np.array([row[0] for row in rows])
         if name == "simulation":
             errors = np.array([row[1] for row in rows])
-    if net.activation.kinks:
+    if net.activations[0].kinks:
         distance["kink_block"] = grid
         places = place[0] + grid * unit[0]
         delta["kink_block"] = np.array([_kink_block_at(net, noise, float(a)) for a in places])
@@ -198,7 +204,7 @@ def _grid(net: CTRNN, noise: Noise, a: FloatArray, reach: float, place: float, u
     The latter are as far apart as the standard deviation of the pre-activation demands.
     """
     scale = preactivation_std(net, noise, a) / unit
-    centres = (np.array(net.activation.nonlinearities or (0.0,)) - place) / unit
+    centres = (np.array(net.activations[0].nonlinearities or (0.0,)) - place) / unit
     close = (centres[:, None] + scale * CLOSE_POINTS).ravel()
     return np.union1d(np.linspace(-reach, reach, EVEN_POINTS), close[np.abs(close) <= reach])
 
@@ -223,6 +229,7 @@ def _kink_block_at(net: CTRNN, noise: Noise, a: float) -> float:
 
 def _moved(net: CTRNN, a: float) -> tuple[CTRNN, FloatArray, bool]:
     """Return the network with an input for which a* = a, its fixed point (1,), and whether that is stable."""
-    h = np.atleast_1d(net.activation(a))
-    moved = replace(net, b=a - net.W[0] * h)
-    return moved, h, fixed_point_at(moved, h, moved.b).stable
+    rate = np.atleast_1d(net.activation(a))
+    moved = replace(net, b=a - net.W[0] * rate)
+    state = Wiring.of(moved).target(rate)
+    return moved, state, fixed_point_at(moved, state, moved.b).stable

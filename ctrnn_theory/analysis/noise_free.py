@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ctrnn_theory.activations import activation
+import numpy as np
+
+from ctrnn_theory.activations import Activation, activation
+from ctrnn_theory.activations.group import activations
+from ctrnn_theory.analysis.multiplied_activation import multiplied
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
+from ctrnn_theory.support.types import FloatArray
 
 SAME = 1e-12  # relative difference of standard deviations that counts as none: it is rounding
 
@@ -21,28 +26,42 @@ def noise_free(net: CTRNN, noise: Noise) -> CTRNN:
     Its activation is the smoothing F(x) = E f(x + σ ξ) of f. Averaged over a step, noise of standard deviation σ inside
     the activation turns f(a) into F(a; σ); the fluctuations of a itself add terms of order γ. A network that was
     trained with noise inside can therefore be run without it, and without the bias that switching it off would give:
-    the fixed point of the new network is the mean-field mean of the old one.
+    the fixed point of the new network is the mean-field mean of the old one. This holds in rate form and in voltage
+    form, where v' = (1-γ) v + γ (W F(v) + W_in u + b).
 
-    Only the standard deviations inside count, not the correlations between neurons. Noise outside is dropped, since the
-    bias that it induces is of order γ itself.
+    What is repaired, and what is not:
+
+    * Additive noise inside: up to order γ. Only the standard deviations count, not the correlations between neurons;
+      neurons with different ones get different activations.
+    * Multiplicative noise inside: up to order γ, by F(x) = E f(x (1 + g ξ) + σ ξ'), for an f for which this has a
+      closed expression: a piecewise-linear f, erf, probit, gelu and sin. Without additive noise, σ = 0, a
+      piecewise-linear f must be straight on either side of zero.
+    * Coloured noise inside counts by its standard deviation. The bias is repaired up to terms of order γ and τ_c/τ,
+      with τ_c the correlation time, and so for τ_c far below τ alone: slower noise is followed by the state.
+    * Noise outside is dropped. White additive or multiplicative noise there, dropout included, moves the fluctuations
+      of the state; the bias that these induce is of order γ itself, and with coloured noise of order γ and τ_c/τ. In
+      voltage form the fluctuation of v is within f: to repair its effect as well, f would have to be smoothed by the
+      standard deviation of v, which is not known beforehand, and which depends on the input.
 
     Parameters
     ----------
     net
         Network of N neurons.
     noise
-        Noise with which it was trained; its standard deviation inside must be the same for every neuron, since the
-        neurons share one activation.
+        Noise with which it was trained.
 
     Returns
     -------
     CTRNN
-        Network with the same weights, step and readout, and the activation ``smoothed(f, σ)``; f itself where σ = 0.
+        Network with the same weights, step and readout, and the activation ``smoothed(f, σ)``; f itself where there is
+        no noise inside.
 
     Raises
     ------
+    NotApplicable
+        If the average of f over multiplicative noise inside has no closed expression.
     ValueError
-        If the noise inside differs between neurons, or f cannot be smoothed.
+        If f cannot be smoothed.
 
     Examples
     --------
@@ -55,8 +74,18 @@ def noise_free(net: CTRNN, noise: Noise) -> CTRNN:
     (Activation('smoothed(relu, 0.5)'), array([0.3754941]))
     """
     check_model(net, noise)
-    std = noise.std("inside", net.n)
-    low, high = float(std.min()), float(std.max())
-    if high - low > SAME * high:
-        raise ValueError(f"noise inside must have one standard deviation for all neurons; got {low:g} to {high:g}")
-    return replace(net, activation=activation(f"smoothed({net.activation.text}, {high!r})"))
+    gain = np.sqrt(np.diag(noise.gain_covariance("inside", net.n)))
+    keys = list(zip(net.activations, _alike(noise.std("inside", net.n)), _alike(gain), strict=True))
+    averaged = {key: _averaged(*key) for key in dict.fromkeys(keys)}
+    return replace(net, activation=activations([averaged[key] for key in keys], net.n))
+
+
+def _averaged(f: Activation, std: float, gain: float) -> Activation:
+    """Return f averaged over noise inside."""
+    return multiplied(f, std, gain) if gain else activation(f"smoothed({f.text}, {std!r})")
+
+
+def _alike(values: FloatArray) -> list[float]:
+    """Return values (N,) as a list, the largest of them for all if they differ by rounding alone."""
+    high = float(values.max())
+    return [high] * values.size if high - values.min() <= SAME * high else values.tolist()

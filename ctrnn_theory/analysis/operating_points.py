@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.analysis.nearest_nonlinearity import nearest_nonlinearity
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.integrators.normals import seed_words
+from ctrnn_theory.model.kinds import noise_kinds
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import check_rng, real_array
 from ctrnn_theory.support.blas_threads import limited
-from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.results import WORST, Arrays, Drawn, counted, plain
@@ -40,7 +43,7 @@ class OperatingPoints(Drawn, picture="operating_points"):
     preactivation: FloatArray
     """Mean pre-activation, (C, N); NaN where the method found no law."""
     std: FloatArray
-    """Standard deviation of the pre-activation, √diag(Σ_in + W V Wᵀ), (C, N); 0 where no noise reaches the neuron."""
+    """Standard deviation of what f is applied to, √diag(Σ_in + W V Wᵀ) in rate form, (C, N); 0 without noise."""
     nonlinearity: FloatArray
     """Nonlinearity k that is nearest to the mean, (C, N)."""
     converged: bool
@@ -134,7 +137,8 @@ def operating_points(
 
     The distance is in units of the standard deviation of the pre-activation. With noise inside, a = W h + W_in u + b
     has the mean W m + W_in u + b and the covariance Σ_in + W V Wᵀ, where m and V are mean and covariance of the state
-    by the Gaussian closure. For a task they are those before the last step of a trial; for given inputs, those of the
+    by the Gaussian closure; in voltage form these are m and Σ_in + V. Multiplicative noise inside of variance g² adds
+    g² E a². For a task they are those before the last step of a trial; for given inputs, those of the
     stationary law. The nonlinearities are those of :attr:`ctrnn_theory.Activation.nonlinearities`, or 0 for an
     activation without any.
 
@@ -154,6 +158,8 @@ def operating_points(
 
     Raises
     ------
+    NotApplicable
+        For coloured noise inside, or for a network or noise that the closure of a task does not take.
     ValueError
         If the task is closed-loop, since its inputs depend on what the network does, or shapes do not fit.
     Divergence
@@ -170,6 +176,11 @@ def operating_points(
     1.0
     """
     check_model(net, noise)
+    if "coloured_inside" in noise_kinds(noise):
+        raise NotApplicable(
+            "operating_points does not take coloured noise inside: its covariance with the state, which is part of the"
+            " variance of the pre-activation, is not in the law of the Gaussian closure"
+        )
     check_rng(rng)
     report = reporter(progress)
     if isinstance(where, Task | str):
@@ -199,14 +210,15 @@ def operating_points(
         report(len(inputs), len(inputs), "")
         left_out = f"{len(reasons)} of {len(inputs)} conditions left out: {'; '.join(dict.fromkeys(reasons))}"
         message = left_out if reasons else ""
-    drive = np.array([net.drive(u if u.size else None) for u in inputs])
-    variance, a = noise.std("inside", net.n) ** 2 + recurrent, m @ net.W.T + drive
-    places = np.array(net.activation.nonlinearities or (0.0,))
-    nearest = np.where(np.isnan(a), np.nan, places[np.argmin(np.abs(a[..., None] - places), axis=-1)])
+    a = np.array([net.preactivation(mean, u if u.size else None) for mean, u in zip(m, inputs, strict=True)])
+    multiplied = np.diag(noise.gain_covariance("inside", net.n)) * (a**2 + recurrent)
+    variance = noise.std("inside", net.n) ** 2 + multiplied + recurrent
+    nearest = nearest_nonlinearity(net.activation, a)
     return OperatingPoints(net, noise, a, np.sqrt(np.maximum(variance, 0.0)), nearest, not message, message)
 
 
 def _recurrent(net: CTRNN, covariance: FloatArray) -> FloatArray:
-    """Return the variance (N,) of W h from the covariance (N, N) of h."""
-    variance: FloatArray = np.sum((net.W @ covariance) * net.W, axis=1)
+    """Return the variance (N,) of the pre-activation from the covariance (N, N) of the state."""
+    U = Wiring.of(net).U
+    variance: FloatArray = np.diag(covariance) if U is None else np.sum((U @ covariance) * U, axis=1)
     return variance

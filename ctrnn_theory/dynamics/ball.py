@@ -20,7 +20,7 @@ import numpy as np
 from ctrnn_theory.activations.symbolic.bounds import bounds
 from ctrnn_theory.dynamics.destination import destination, end_at, nothing_between, root_from
 from ctrnn_theory.dynamics.doubling import discrete_lyapunov
-from ctrnn_theory.dynamics.linear_response import LARGE, jacobian
+from ctrnn_theory.dynamics.linear_response import LARGE
 from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.support.types import FloatArray
 
@@ -42,7 +42,7 @@ class Ball:
     @classmethod
     def around(cls, step: Step, root: FloatArray) -> Ball | None:
         """Return the balls around a fixed point (N,), or None if it is not surely stable."""
-        A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
+        A = step.jacobian(root)
         P = discrete_lyapunov(A.T, np.eye(len(A)))
         return None if P is None else cls(step, root, P)
 
@@ -59,11 +59,16 @@ class Ball:
 
     def holds(self, h: FloatArray) -> bool:
         """Return whether the step contracts on the ball that has h (N,) on its border; since P ≥ I, |x| ≥ ‖x‖."""
-        sizes = np.linalg.norm(self.step.W, axis=1)
-        variation = self._variation(self.distance(h) * sizes)
+        if self.step.multiplied:  # bounds are for additive noise
+            return False
+        wiring = self.step.wiring
+        read = np.ones(wiring.n) if wiring.U is None else np.linalg.norm(wiring.U, axis=1)
+        write = wiring.gamma if wiring.B is None else np.linalg.norm(wiring.gamma[:, None] * wiring.B, axis=0)
+        variation = self._variation(self.distance(h) * read)
         if not np.all(np.isfinite(variation)):
             return False
-        e = self.step.gamma * float(np.linalg.norm(variation * sizes))
+        # E = Γ B δD U, and the rows of δD U or the columns of Γ B δD are orthogonal, since U or B is the identity
+        e = float(np.linalg.norm(write * variation * read))
         return bool(2.0 * np.sqrt(self.top * (self.top - 1.0)) * e + self.top * e**2 < 1.0)
 
     def _variation(self, away: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ctrnn_theory.activations.symbolic.bounds import bounds
-from ctrnn_theory.dynamics.linear_response import is_stable, jacobian
+from ctrnn_theory.dynamics.linear_response import is_stable
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import solve_in_region
 from ctrnn_theory.dynamics.step import BOUND, Step
@@ -31,7 +31,7 @@ def destination(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
 
 def end_at(step: Step, h: FloatArray, root: FloatArray, stays: bool) -> tuple[FloatArray, bool] | None:
     """Return the root (N,) that Newton's method found from h (N,), and whether it is stable, if the path ends there."""
-    A = jacobian(step.W, step.slope(step.preactivation(root)), step.gamma)
+    A = step.jacobian(root)
     stable = is_stable(A)
     if stays:
         return root, stable
@@ -41,7 +41,7 @@ def end_at(step: Step, h: FloatArray, root: FloatArray, stays: bool) -> tuple[Fl
 def root_from(step: Step, h: FloatArray) -> tuple[FloatArray, bool] | None:
     """Return the fixed point (N,) that Newton's method finds from h (N,), and whether it is h itself; or None."""
     try:
-        roots, _, _ = newton(step.value, step.slope, step.W, step.drive, h[None])
+        roots, _, _ = newton(step.value, step.slope, step.wiring, h[None])
     except (ValueError, np.linalg.LinAlgError):  # a state is out of range
         return None
     root = _refined(step, roots[0])
@@ -56,37 +56,48 @@ def grows(step: Step, h: FloatArray) -> bool:
 
     The velocity may fall on the way, but not to zero.
     """
-    speed = step.velocity(h)
-    if len(h) > 1 or not abs(speed[0]) > 0.0:
+    if len(h) > 1 or step.multiplied or not abs(speed := float(step.velocity(h)[0])) > 0.0:
         return False
-    h_cuts = h + np.sign(speed) * np.concatenate([[0.0], np.geomspace(1e-3, 2.0 * BOUND, GROWTH_CUTS)])
-    cuts = np.sort(h_cuts * step.W[0, 0] + step.drive)
-    with np.errstate(over="ignore"):  # a slope that overflows is infinite
-        rise = step.W[0, 0] * np.array(bounds(step.f, cuts[:-1], cuts[1:], 1, step.std))
-    fall = np.minimum(rise.min(axis=0) - 1.0, 0.0) @ np.diff(cuts) / np.abs(step.W[0, 0])
-    return bool(np.all(1.0 - step.gamma + step.gamma * rise >= 0.0) and abs(speed[0]) + fall > 0.0)
+    h_cuts = np.sort(h + np.sign(speed) * np.concatenate([[0.0], np.geomspace(1e-3, 2.0 * BOUND, GROWTH_CUTS)]))
+    least, _ = _responses(step, h_cuts)
+    fall = np.minimum(least - 1.0, 0.0) @ np.diff(h_cuts)
+    gamma = step.wiring.gamma
+    return bool(np.all(1.0 - gamma + gamma * least >= 0.0) and abs(speed) + fall > 0.0)
 
 
 def _refined(step: Step, root: FloatArray) -> FloatArray:
     """Solve the linear equations around a fixed point (N,) to rounding where F is a straight line there."""
-    found = solve_in_region(step.f, step.W, step.drive, step.preactivation(root), FLAT * step.std)
+    a = step.preactivation(root)
+    found = solve_in_region(step.f, step.wiring, a, FLAT * step.smoothed.width(a))
     return root if found is None else found
 
 
 def _leads_to(step: Step, h: FloatArray, root: FloatArray, A: FloatArray) -> bool:
     """Return whether the path from h (N,) surely leads to a stable fixed point (N,), where the Jacobian is A (N, N)."""
-    if len(h) == 1 and _contracts_between(step, h, root):
-        return True
-    return _contracts_around(step, h, root, A) or nothing_between(step, h, root)
+    if not step.multiplied:  # bounds are for additive noise
+        if len(h) == 1 and _contracts_between(step, h, root):
+            return True
+        if _contracts_around(step, h, root, A):
+            return True
+    return nothing_between(step, h, root)
 
 
 def _contracts_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
     """Return whether the map of one neuron is monotone and contracts everywhere between h and a fixed point."""
-    a, b = step.preactivation(h), step.preactivation(root)
-    cuts = np.sort(a + (b - a) * CUTS)
-    slopes = np.array(bounds(step.f, cuts[:-1], cuts[1:], 1, step.std))
-    response = 1.0 - step.gamma + step.gamma * step.W[0, 0] * slopes
+    response = 1.0 - step.wiring.gamma + step.wiring.gamma * _responses(step, np.sort(h + (root - h) * CUTS))
     return bool(np.all(response >= 0.0) and np.all(response < 1.0))
+
+
+def _responses(step: Step, cuts: FloatArray) -> FloatArray:
+    """Return the least and the largest B F' U (2, K) of one neuron between states (K + 1,)."""
+    a = np.sort(step.preactivation(cuts[:, None])[:, 0])
+    with np.errstate(over="ignore"):  # a slope that overflows is infinite
+        slopes = np.array(bounds(step.f, a[:-1], a[1:], 1, step.std))
+    loop = float(step.wiring.loop(np.ones(1))[0, 0])
+    if float(step.wiring.read[0, 0]) < 0.0:  # pre-activations run against the states
+        slopes = slopes[:, ::-1]
+    response: FloatArray = np.sort(loop * slopes, axis=0)
+    return response
 
 
 def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray) -> bool:
@@ -99,7 +110,9 @@ def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray
         back = np.linalg.inv(V)
     except np.linalg.LinAlgError:
         return False
-    a, reach = step.preactivation(root), step.W @ V
+    wiring, a = step.wiring, step.preactivation(root)
+    reach, onto = (V if wiring.U is None else wiring.U @ V), back * wiring.gamma
+    onto = onto if wiring.B is None else onto @ wiring.B
     with np.errstate(over="ignore", invalid="ignore"):  # the eigenvectors of a long chain are all but parallel
         radius = np.linalg.norm(back @ (h - root))
         away = np.linalg.norm(reach, axis=1) * radius
@@ -110,17 +123,17 @@ def _contracts_around(step: Step, h: FloatArray, root: FloatArray, A: FloatArray
     variation = np.maximum(high - slope, slope - low)
     if not np.all(np.isfinite(variation)):
         return False
-    change = np.linalg.norm(np.abs(back) @ (variation[:, None] * np.abs(reach)), 2)
-    return bool(np.max(np.abs(values)) + step.gamma * change < 1.0)
+    change = np.linalg.norm(np.abs(onto) @ (variation[:, None] * np.abs(reach)), 2)
+    return bool(np.max(np.abs(values)) + change < 1.0)
 
 
 def nothing_between(step: Step, h: FloatArray, root: FloatArray) -> bool:
     """Return whether the root is near, the map is stable on the segment to it, and its equation regular there."""
     if np.max(np.abs(root - h)) > CLOSE * (1.0 + np.max(np.abs(h))):
         return False
-    slopes = step.slope((h + SEGMENT[:, None] * (root - h)) @ step.W.T + step.drive)
-    sign, size = np.transpose([np.linalg.slogdet(np.eye(len(h)) - slope[:, None] * step.W) for slope in slopes])
+    slopes = step.slope(step.preactivation(h + SEGMENT[:, None] * (root - h)))
+    sign, size = np.transpose([np.linalg.slogdet(np.eye(len(h)) - step.wiring.loop(slope)) for slope in slopes])
     turns = np.diff(size) * np.sign(size[-1] - size[0])
     if np.any(sign != sign[0]) or not (np.ptp(size) < np.log(2.0) or np.all(turns >= 0.0)):
         return False
-    return all(is_stable(jacobian(step.W, slope, step.gamma)) for slope in slopes[[0, 4, 8]])
+    return all(is_stable(step.wiring.jacobian(slope)) for slope in slopes[[0, 4, 8]])

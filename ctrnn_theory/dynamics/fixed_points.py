@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctrnn_theory.activations.group import parts
 from ctrnn_theory.dynamics.large_search import RESIDUAL, large_search
-from ctrnn_theory.dynamics.linear_response import LARGE, is_stable, jacobian, largest_gain
+from ctrnn_theory.dynamics.linear_response import LARGE, is_stable, largest_gain
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.piecewise_linear import enumerable, enumerate_states
 from ctrnn_theory.dynamics.roots import one_neuron
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN, check_network
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Result, counted, neuron_table, plain, row_of
@@ -33,14 +35,14 @@ SIDE = 1e-9  # relative distance at which the slopes on both sides of a kink are
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
 class FixedPoint(Result):
-    """A state h* = f(W h* + W_in u + b) and its linear stability under the step."""
+    """A state h* = f(W h* + W_in u + b), or v* = W f(v*) + W_in u + b, and its linear stability under the step."""
 
     state: FloatArray
-    """h*, shape (N,)."""
+    """h*, or v* of a network in voltage form, shape (N,)."""
     preactivation: FloatArray
-    """a* = W h* + W_in u + b, shape (N,)."""
+    """a* = W h* + W_in u + b, or v*, shape (N,)."""
     eigenvalues: NDArray[np.complex128]
-    """Eigenvalues (N,) of (1-γ) I + γ D W, D = diag f'(a*), complex, largest modulus first."""
+    """Eigenvalues (N,) of 1 - Γ + Γ D W (Γ W D in voltage form), D = diag f'(a*), complex, largest modulus first."""
     stable: bool
     """Whether all of them lie inside the unit circle, at a kink for the slopes of both sides; never at a jump."""
 
@@ -131,6 +133,10 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     of some size are found in a network of any size, and few unstable points of a large one. Memory grows as the number
     of states times N, or N².
 
+    Points of a network in voltage form are looked for as those of the network in rate form with the same weights and
+    input, h* = f(W h* + W_in u + b): they are v* = W h* + W_in u + b, one for each. Values of γ do not move points, and
+    count in their stability.
+
     Parameters
     ----------
     net
@@ -155,7 +161,7 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
     drive, f = net.drive(u), net.activation
     remarks: list[str] = []
     if net.n == 1:
-        roots = one_neuron(f, float(net.W[0, 0]), float(drive[0]))
+        roots = one_neuron(net.activations[0], float(net.W[0, 0]), float(drive[0]))
         states, remarks = [np.array([h]) for _, h in roots.found], roots.remarks
     elif enumerable(f, net.n):
         states, regular = enumerate_states(f, net.W, drive)
@@ -170,46 +176,46 @@ def fixed_points(net: CTRNN, u: ArrayLike | None = None) -> FixedPoints:
             states = _distinct(found)
         if not (len(states) == 1 and contracts):
             remarks = [f"{searched}, and there may be others"]
+    if net.form == "voltage":
+        states = [net.W @ rates + drive for rates in states]
     points = sorted((fixed_point_at(net, state, drive) for state in states), key=lambda point: tuple(point.state))
     return FixedPoints(points, "; ".join(remarks))
 
 
 def fixed_point_at(net: CTRNN, state: FloatArray, drive: FloatArray) -> FixedPoint:
     """Describe the fixed point at a state (N,) known to be one, with `drive` the input current (N,)."""
-    a = net.W @ state + drive
-    A = jacobian(net.W, net.activation.derivative(a), net.gamma)
-    eigenvalues = np.linalg.eigvals(A).astype(np.complex128)
+    wiring, f = Wiring.driven(net, drive), net.activation
+    a = wiring.preactivation(state)
+    eigenvalues = np.linalg.eigvals(wiring.jacobian(f.derivative(a))).astype(np.complex128)
     stable = bool(np.all(np.abs(eigenvalues) < 1.0))
-    kinks = np.array(net.activation.breakpoints)
-    nearby = np.abs(a[:, None] - kinks) <= ON_KINK * (1.0 + np.abs(a[:, None]))
+    nearby, on_jump = np.zeros(net.n, dtype=bool), False
+    for one, neurons in parts(f, net.n):
+        near = np.abs(a[neurons, None] - np.array(one.breakpoints)) <= ON_KINK * (1.0 + np.abs(a[neurons, None]))
+        nearby[neurons] = near.any(axis=1)
+        jumps = [kink.location for kink in one.kinks if kink.value_jump]
+        on_jump |= bool(np.any(near & np.isin(one.breakpoints, jumps)))
     if nearby.any():
-        shift = SIDE * (1.0 + np.abs(a)) * nearby.any(axis=1)
-        jumps = [kink.location for kink in net.activation.kinks if kink.value_jump]
-        stable = (
-            stable
-            and not np.any(np.isin(kinks[nearby.any(axis=0)], jumps))
-            and all(
-                is_stable(jacobian(net.W, net.activation.derivative(a + side * shift), net.gamma))
-                for side in (-1.0, 1.0)
-            )
-        )
+        shift = SIDE * (1.0 + np.abs(a)) * nearby
+        sides = [wiring.jacobian(f.derivative(a + side * shift)) for side in (-1.0, 1.0)]
+        stable = stable and not on_jump and all(map(is_stable, sides))
     order = np.argsort(-np.abs(eigenvalues))
     return FixedPoint(state, a, eigenvalues[order], stable)
 
 
 def _multistart(net: CTRNN, drive: FloatArray) -> list[FloatArray]:
-    """Return the different states (N,) that Newton's method reaches from random states and relaxed corners."""
+    """Return the different rates (N,) that Newton's method reaches from random states and relaxed corners."""
     f, W = net.activation, net.W
     starts, h = _starts(net, drive)
     for _ in range(RELAXATION_STEPS):
         moved = 0.5 * (h + f(h @ W.T + drive))
         h = np.where(np.max(np.abs(moved), axis=1, keepdims=True) < BOUND, moved, h)
-    states, residual, _ = newton(f, f.derivative, W, drive, np.concatenate([starts, h]))
+    rates = Wiring.in_rates(W, drive, net.gamma)
+    states, residual, _ = newton(f, f.derivative, rates, np.concatenate([starts, h]))
     return _distinct([state for state, error in zip(states, residual, strict=True) if error <= RESIDUAL])
 
 
 def _starts(net: CTRNN, drive: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return random states (M, N), the first of which is zero, and corners f(±CORNER), all 2^N of them or 256."""
+    """Return random rates (M, N), the first of which are zero, and corners f(±CORNER), all 2^N of them or 256."""
     rng = np.random.default_rng(0)
     f, scale = net.activation, 1.0 + np.max(np.abs(drive))
     starts = rng.standard_normal((STARTS, net.n)) * scale * rng.choice([0.1, 1.0, 5.0], size=(STARTS, 1))

@@ -14,6 +14,7 @@ import numpy as np
 from ctrnn_theory.dynamics.newton import newton
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.support.results import counted
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
@@ -32,7 +33,7 @@ RESIDUAL = 1e-9  # relative, of a root
 def large_search(
     net: CTRNN, drive: FloatArray, starts: FloatArray, corners: FloatArray
 ) -> tuple[list[FloatArray], str]:
-    """Look for fixed points from many states (M, N), and from corners (L, N), with `drive` the input current (N,).
+    """Look for rates h = f(W h + drive) from many states (M, N), and from corners (L, N).
 
     Newton's method begins at the starts both after and, within its budget, before they are relaxed. Memory is that of a
     few copies of all states and of a few matrices (N, N).
@@ -55,12 +56,13 @@ def large_search(
 
 
 def _relaxed(net: CTRNN, drive: FloatArray, states: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Follow the network from states (M, N); return where paths came to rest, and where others are, one for each place.
+    """Follow the rates from states (M, N); return where paths came to rest, and where others are, one for each place.
 
-    Long steps are faster; shorter ones have attractors that are unstable under long ones.
+    Long steps are faster; shorter ones have attractors that are unstable under long ones. One γ serves all neurons: the
+    points do not depend on it.
     """
     rest, moving, left = _followed(net, drive, states, FAST, RELAXATION)
-    if len(moving) and (own := max(net.gamma, SLOWEST)) < FAST:
+    if len(moving) and (own := max(float(np.min(net.gamma)), SLOWEST)) < FAST:
         more, moving, _ = _followed(net, drive, moving, own, left)
         rest = np.concatenate([rest, more])
         rest = rest[_apart(rest)]
@@ -117,9 +119,10 @@ def _newton(net: CTRNN, drive: FloatArray, states: FloatArray, budget: float) ->
     It begins at batches of states, of as many matrices (N, N) as the states have room for, and one at least.
     """
     f, together = net.activation, max(1, len(states) // net.n)
+    rates = Wiring.in_rates(net.W, drive, net.gamma)
     for first in range(0, len(states), together):
         if budget <= 0.0:
             return
-        ends, errors, solved = newton(f, f.derivative, net.W, drive, states[first : first + together])
+        ends, errors, solved = newton(f, f.derivative, rates, states[first : first + together])
         budget -= solved * net.n**3
         yield from zip(ends, errors, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ctrnn_theory.dynamics.linear_response import LARGE
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 Curve = Callable[[FloatArray], FloatArray]
@@ -18,17 +19,15 @@ SINGULAR = 1e-14  # determinant below which the Jacobian is regularised
 RIDGE = 1e-8  # number that is then added to its diagonal
 
 
-def newton(
-    f: Curve, slope: Curve, W: FloatArray, drive: FloatArray, states: FloatArray
-) -> tuple[FloatArray, FloatArray, int]:
-    """Solve h = f(W h + drive) by damped Newton steps from each of many states (M, N).
+def newton(f: Curve, slope: Curve, wiring: Wiring, states: FloatArray) -> tuple[FloatArray, FloatArray, int]:
+    """Solve h = B f(U h + c) + d by damped Newton steps from each of many states (M, N).
 
-    Returns the end states (M, N); their residuals, the largest |f(W h + drive) - h| relative to 1 + |h|, (M,); and the
-    number of linear systems that were solved. Memory is that of a few matrices (N, N) for each state.
+    Returns the end states (M, N); their residuals, the largest |B f(U h + c) + d - h| relative to 1 + |h|, (M,); and
+    the number of linear systems that were solved. Memory is that of a few matrices (N, N) for each state.
     """
 
     def residual(h: FloatArray) -> FloatArray:
-        return f(h @ W.T + drive) - h
+        return wiring.target(f(wiring.preactivation(h))) - h
 
     def size(h: FloatArray, r: FloatArray) -> FloatArray:
         ratio: FloatArray = np.max(np.abs(r), axis=1) / (1.0 + np.max(np.abs(h), axis=1))
@@ -40,7 +39,7 @@ def newton(
     left, solved = np.arange(len(ends)), 0
     h, best = ends.copy(), errors.copy()
     for _ in range(MOST_STEPS):
-        step = _step(slope(h @ W.T + drive), W, r, np.isfinite(best))
+        step = _step(wiring, slope(wiring.preactivation(h)), r, np.isfinite(best))
         solved += len(h)
         moved = np.zeros(len(h), dtype=bool)
         scale = 1.0
@@ -62,14 +61,14 @@ def newton(
     return ends, errors, solved
 
 
-def _step(slopes: FloatArray, W: FloatArray, r: FloatArray, known: BoolArray) -> FloatArray:
+def _step(wiring: Wiring, slopes: FloatArray, r: FloatArray, known: BoolArray) -> FloatArray:
     """Return the Newton steps (M, N) for slopes (M, N) and residuals (M, N), and 0 for states that are out of range."""
-    eye = np.eye(W.shape[0])
-    J = eye - slopes[:, :, None] * W
+    eye = np.eye(wiring.n)
+    J = eye - wiring.loop(slopes)
     lost = ~np.all(np.isfinite(J), axis=(1, 2)) | ~known
     J[lost] = np.nan_to_num(np.inf) * eye  # states that are out of range stay where they are
     right = np.nan_to_num(r)[:, :, None]
-    if len(W) < LARGE:  # the determinant of a large matrix tells little
+    if wiring.n < LARGE:  # the determinant of a large matrix tells little
         with np.errstate(over="ignore"):
             flat = np.abs(np.linalg.det(J)) < SINGULAR
         J[flat] += RIDGE * eye

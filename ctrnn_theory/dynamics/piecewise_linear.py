@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+
 import numpy as np
 
-from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations import Activation, ActivationGroup
+from ctrnn_theory.activations.group import members, parts
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 MAX_REGIONS = 600_000  # which bounds the time; hardtanh has 3^12 with 12 neurons
@@ -17,7 +22,7 @@ RESIDUAL = 1e-9  # relative, of a solution
 SAME = 1e-6  # relative distance below which two solutions on a border are one
 
 
-def enumerable(f: Activation, n: int) -> bool:
+def enumerable(f: Activation | ActivationGroup, n: int) -> bool:
     """Return whether :func:`enumerate_states` can treat n neurons with this activation.
 
     It can if f is piecewise linear and there are not too many regions: 14 neurons of relu, or 12 of hardtanh.
@@ -30,11 +35,13 @@ def enumerable(f: Activation, n: int) -> bool:
     """
     if not f.piecewise_linear:
         return False
-    table = _table(f)
-    return bool(len(table) ** n <= MAX_REGIONS and len(np.unique(table[:, 3])) ** n <= MAX_SLOPES)
+    table, _, counts = _table(f, n)
+    return math.prod(counts.tolist()) <= MAX_REGIONS and len(np.unique(table[:, 3])) ** n <= MAX_SLOPES
 
 
-def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[list[FloatArray], bool]:
+def enumerate_states(
+    f: Activation | ActivationGroup, W: FloatArray, drive: FloatArray
+) -> tuple[list[FloatArray], bool]:
     """Solve h = f(W h + drive) for a piecewise-linear f, completely.
 
     A region has one piece of f, α + β a, for each neuron. In it the pre-activation solves
@@ -46,7 +53,7 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[l
     Parameters
     ----------
     f
-        A piecewise-linear activation.
+        A piecewise-linear activation, or those of N neurons.
     W
         Weights (N, N).
     drive
@@ -64,15 +71,16 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[l
     >>> len(states), regular
     (27, True)
     """
-    n, table = len(W), _table(f)
+    n = len(W)
+    table, first, counts = _table(f, n)
     slopes, slope_of = np.unique(table[:, 3], return_inverse=True)
     inverse, regular = _inverses(W, slopes)
     systems = inverse @ W, inverse @ drive, regular
-    count = len(table) ** n
+    count, strides = math.prod(counts.tolist()), np.concatenate([[1], np.cumprod(counts)[:-1]])
     found = []
     for start in range(0, count, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, count))
-        pieces = numbers[:, None] // len(table) ** np.arange(n) % len(table)
+        pieces = first + numbers[:, None] // strides % counts
         which = slope_of[pieces] @ len(slopes) ** np.arange(n)
         found.append(pieces[_inside(table, pieces, which, systems)])
     states, border = _solutions(f, W, drive, table, np.concatenate(found))
@@ -84,40 +92,49 @@ def enumerate_states(f: Activation, W: FloatArray, drive: FloatArray) -> tuple[l
 
 
 def solve_in_region(
-    f: Activation, W: FloatArray, drive: FloatArray, a: FloatArray, margin: FloatArray
+    f: Activation | ActivationGroup, wiring: Wiring, a: FloatArray, margin: FloatArray
 ) -> FloatArray | None:
-    """Solve h = f(W h + drive) with each neuron on the straight piece of f that holds its pre-activation a (N,).
+    """Return the fixed point with each neuron on the straight piece of f that holds its pre-activation a (N,).
 
     Returns None if a neuron, or its solution, is not on such a piece, or is nearer than `margin` (N,) to its ends.
 
     Examples
     --------
     >>> from ctrnn_theory.activations import activation
-    >>> solve_in_region(activation("relu"), np.array([[0.75]]), np.array([0.5]), np.array([3.0]), np.zeros(1))
+    >>> wiring = Wiring.in_rates(np.array([[0.75]]), np.array([0.5]), 1.0)
+    >>> solve_in_region(activation("relu"), wiring, np.array([3.0]), np.zeros(1))
     array([2.])
     """
-    pieces = [f.pieces[i] for i in np.searchsorted(f.breakpoints, a, side="right")]
+    own = [(one, one.breakpoints) for one in members(f, len(a))]
+    pieces = [one.pieces[bisect_right(ends, x)] for (one, ends), x in zip(own, a.tolist(), strict=True)]
     if any(piece.polynomial is None or len(piece.polynomial) > 2 for piece in pieces):
         return None
     alpha, beta = np.array([(*(piece.polynomial or ()), 0.0)[:2] for piece in pieces]).T
     try:
-        new = np.linalg.solve(np.eye(len(W)) - W * beta, W @ alpha + drive)
+        W = wiring.recurrence
+        new = np.linalg.solve(np.eye(len(W)) - W * beta, W @ alpha + wiring.current)
     except np.linalg.LinAlgError:
         return None
     lower, upper = np.array([(piece.lower, piece.upper) for piece in pieces]).T
     inside = (new - margin > lower) & (new + margin < upper) & (a - margin > lower) & (a + margin < upper)
-    state: FloatArray = alpha + beta * new
-    return state if inside.all() else None
+    return wiring.target(alpha + beta * new) if inside.all() else None
 
 
-def _table(f: Activation) -> FloatArray:
-    """Return the pieces of f, jumps included, as rows (lower end, upper end, α, β), (P, 4)."""
-    rows = []
-    for piece in f.pieces:
-        alpha, beta = (*(piece.polynomial or ()), 0.0)[:2]
-        rows.append((piece.lower, piece.upper, alpha, beta))
-    rows += [(k.location, k.location, float(f(k.location)), 0.0) for k in f.kinks if k.value_jump]
-    return np.array(rows)
+def _table(f: Activation | ActivationGroup, n: int) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return the pieces of activations, jumps included, as rows (lower end, upper end, α, β), (P, 4).
+
+    Also returned are the first row of each of n neurons, and the number of its rows, (N,).
+    """
+    rows: list[tuple[float, float, float, float]] = []
+    first, counts = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
+    for one, neurons in parts(f, n):
+        first[neurons] = len(rows)
+        for piece in one.pieces:
+            alpha, beta = (*(piece.polynomial or ()), 0.0)[:2]
+            rows.append((piece.lower, piece.upper, alpha, beta))
+        rows += [(k.location, k.location, float(one(k.location)), 0.0) for k in one.kinks if k.value_jump]
+        counts[neurons] = len(rows) - first[neurons]
+    return np.array(rows), first, counts
 
 
 def _inverses(W: FloatArray, slopes: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -148,16 +165,17 @@ def _inside(
 
 
 def _solutions(
-    f: Activation, W: FloatArray, drive: FloatArray, table: FloatArray, pieces: IntArray
+    f: Activation | ActivationGroup, W: FloatArray, drive: FloatArray, table: FloatArray, pieces: IntArray
 ) -> tuple[FloatArray, BoolArray]:
     """Return the solutions (M, N) in regions that hold one, and whether they lie on a border, where two may be one."""
     lower, upper, alpha, beta = table[pieces].transpose(2, 0, 1)
     M = np.eye(len(W)) - W * beta[:, None, :]
     a = np.linalg.solve(M, (alpha @ W.T + drive)[:, :, None])[:, :, 0]
     h = alpha + beta * a
-    for kink in f.kinks:
-        if kink.value_jump:
-            a[np.abs(a - kink.location) <= JUMP * (1.0 + np.abs(a))] = kink.location
+    for one, neurons in parts(f, len(W)):
+        for place in [kink.location for kink in one.kinks if kink.value_jump]:
+            part = a[:, neurons]
+            a[:, neurons] = np.where(np.abs(part - place) <= JUMP * (1.0 + np.abs(part)), place, part)
     good = np.max(np.abs(f(a) - h), axis=1, initial=0.0) <= RESIDUAL * (1.0 + np.max(np.abs(h), axis=1, initial=0.0))
     margin = 2.0 * EDGE * (1.0 + np.abs(a))
     border = np.any((a <= lower + margin) | (a >= upper - margin), axis=1)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.ball import Destination
 from ctrnn_theory.dynamics.destination import grows
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES, integrate, interpolating_field, late_average, slow_period
 from ctrnn_theory.dynamics.step import BOUND, PASSED, Step
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
@@ -60,27 +61,37 @@ class Settled:
         return self.state if self.converged else np.full_like(self.state, np.nan)
 
 
-def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamma: float, start: FloatArray) -> Settled:
-    """Follow h' = (1-γ) h + γ F(W h + drive; std) from `start` to its end.
+def settle(
+    net: CTRNN, u: ArrayLike | None = None, start: ArrayLike | None = None, noise: Noise | None = None
+) -> Settled:
+    """Follow a network without noise from a start state to its end, or smoothed by all noise inside if it is given.
+
+    See :func:`follow`.
+
+    Examples
+    --------
+    >>> settle(CTRNN([[0.5]], 0.1, form="voltage")).state
+    array([0.2])
+    """
+    return follow(Step.of(net, u, noise), net.start_state(start))
+
+
+def follow(step: Step, start: FloatArray) -> Settled:
+    """Follow a step of a network from the state `start` (N,) to its end.
 
     The cost does not grow with the time constant of the approach. Newton's method names the end once it is shown that
     the path leads there: the map contracts on a ball around the fixed point that holds the state; or, for one neuron,
     it is monotone and contracts all the way; or the state is within a relative 1e-3 of it, and no other fixed point
-    lies between. A path whose velocity changes little from step to step is followed by an implicit integrator, as a
-    solution of the differential equation of which the map is a time step, to the second order in γ; a path that
-    alternates is followed through every other state. A path that leads to no fixed point, or whose end is not sure
-    after 1000 strides of the integrator (100 tries for N = 1000) or 10000 steps of the map, is reported not to settle.
+    lies between. Only the last is looked for under multiplicative noise, so that paths are followed longer. A path
+    whose velocity changes little from step to step is followed by an implicit integrator, as a solution of the
+    differential equation of which the map is a time step, to the second order in γ; a path that alternates is followed
+    through every other state. A path that leads to no fixed point, or whose end is not sure after 1000 strides of the
+    integrator (100 tries for N = 1000) or 10000 steps of the map, is reported not to settle.
 
     Parameters
     ----------
-    f
-        Activation.
-    std
-        Standard deviation, () or (N,), of the noise that smooths it: F(a; s) = E f(a + s ξ).
-    W, drive
-        Weights (N, N) and input current W_in u + b, (N,).
-    gamma
-        Δt/τ.
+    step
+        The map h' = (1-Γ) h + Γ (B F(U h + c) + d).
     start
         Start state (N,).
 
@@ -89,7 +100,6 @@ def settle(f: Activation, std: ArrayLike, W: FloatArray, drive: FloatArray, gamm
     Divergence
         If the state grows beyond 1e12.
     """
-    step = Step(f, np.broadcast_to(np.asarray(std, dtype=np.float64), drive.shape), W, drive, gamma)
     h = np.array(start, dtype=np.float64)
     destination = Destination(step)
     chunk, steps, trail = 0, 0, deque([h], maxlen=5)

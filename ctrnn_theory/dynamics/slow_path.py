@@ -39,21 +39,24 @@ def slow_period(trail: Sequence[FloatArray]) -> int:
 
 
 def interpolating_field(step: Step, period: int) -> Field:
-    """Return the vector field, per τ, of the differential equation whose time step is `period` steps of the map.
+    """Return the vector field of the differential equation whose time step is `period` steps of the map.
+
+    Its unit of time is the shortest τ of the neurons.
 
     With 1 + M the Jacobian of the steps, log(1 + M)/M = 1 - M/2 + M²/3 to the second order, which is never 0.
     """
 
     def field(h: FloatArray) -> tuple[FloatArray, Callable[[], FloatArray]]:
-        move, M, span = np.zeros(len(h)), np.zeros_like(step.W), period * step.gamma
+        n, gamma = len(h), step.wiring.gamma
+        move, M, span = np.zeros(n), np.zeros((n, n)), period * gamma.max()
         for k in range(period):
             a = step.preactivation(h + move)
             try:
-                velocity, slope = step.value(a) - (h + move), step.slope(a)
+                velocity, slope = step.wiring.target(step.value(a)) - (h + move), step.slope(a)
             except ValueError:  # a is out of range
-                return np.full(len(h), np.nan), lambda: np.zeros_like(step.W)
-            change = step.gamma * (slope[:, None] * step.W - np.eye(len(h)))
-            move, M = move + step.gamma * velocity, M + change + change @ M if k else change
+                return np.full(n, np.nan), lambda: np.zeros((n, n))
+            change = gamma[:, None] * (step.wiring.loop(slope) - np.eye(n))
+            move, M = move + gamma * velocity, M + change + change @ M if k else change
         turned = M @ move
         return (move - turned / 2.0 + M @ turned / 3.0) / span, lambda: (M - 0.5 * M @ M) / span
 

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations import Activation, ActivationGroup
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noisy_activation import NoisyActivation
+from ctrnn_theory.model.wiring import Wiring
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
@@ -18,43 +23,66 @@ ROUNDING = 8.0 * float(np.finfo(float).eps)  # relative rounding error of a velo
 
 @dataclass(frozen=True)
 class Step:
-    """The map h' = (1-γ) h + γ F(W h + drive; std)."""
+    """The map h' = (1-Γ) h + Γ (B F(U h + c) + d), F(α) = E f(α (1 + g ξ) + σ ξ')."""
 
-    f: Activation
-    """Activation."""
+    f: Activation | ActivationGroup
+    """Activation of the neurons."""
+    wiring: Wiring
+    """The linear parts of the step."""
     std: FloatArray
-    """Standard deviation (N,) of the noise that smooths it, F(a; s) = E f(a + s ξ)."""
-    W: FloatArray
-    """Weights (N, N)."""
-    drive: FloatArray
-    """Input current W_in u + b, (N,)."""
-    gamma: float
-    """Δt/τ."""
+    """Standard deviation σ (N,) of the additive noise that smooths f."""
+    gain: FloatArray
+    """Standard deviation g (N,) of the multiplicative noise that does."""
+
+    @classmethod
+    def of(cls, net: CTRNN, u: ArrayLike | None = None, noise: Noise | None = None) -> Step:
+        """Make the step of a network without noise, or smoothed by all noise inside, white and coloured."""
+        if noise is None:
+            return cls(net.activation, Wiring.of(net, u), np.zeros(net.n), np.zeros(net.n))
+        gain = np.sqrt(np.diag(noise.gain_covariance("inside", net.n)))
+        return cls(net.activation, Wiring.of(net, u), noise.std("inside", net.n), gain)
+
+    @classmethod
+    def in_rates(
+        cls, f: Activation | ActivationGroup, std: ArrayLike, W: FloatArray, drive: FloatArray, gamma: ArrayLike
+    ) -> Step:
+        """Make the step h' = (1-Γ) h + Γ F(W h + drive; std)."""
+        n = len(drive)
+        std = np.array(np.broadcast_to(std, (n,)), dtype=np.float64)
+        return cls(f, Wiring.in_rates(W, drive, gamma), std, np.zeros(n))
 
     @cached_property
     def noisy(self) -> bool:
         """Whether noise smooths f."""
-        return bool(np.any(self.std))
+        return bool(np.any(self.std) or self.multiplied)
+
+    @cached_property
+    def multiplied(self) -> bool:
+        """Whether multiplicative noise does."""
+        return bool(np.any(self.gain))
+
+    @cached_property
+    def smoothed(self) -> NoisyActivation:
+        """The smoothed activation F."""
+        return NoisyActivation(self.f, self.std, self.gain)
 
     def preactivation(self, h: FloatArray) -> FloatArray:
-        """Return W h + drive, (N,), at a state (N,)."""
-        return self.W @ h + self.drive
+        """Return U h + c, (..., N), at states (..., N)."""
+        return self.wiring.preactivation(h)
 
     def value(self, a: FloatArray) -> FloatArray:
         """Return F at pre-activations (..., N)."""
-        result: FloatArray = self.f.smoothed(a, self.std) if self.noisy else self.f(a)
-        return result
+        return self.smoothed.value(a) if self.noisy else self.f(a)
 
     def slope(self, a: FloatArray) -> FloatArray:
         """Return F' at pre-activations (..., N)."""
-        result: FloatArray = self.f.smoothed(a, self.std, 1) if self.noisy else self.f.derivative(a)
-        return result
+        return self.smoothed.slope(a) if self.noisy else self.f.derivative(a)
 
     def __call__(self, h: FloatArray) -> FloatArray:
         """Return the state one step after h (N,); raise Divergence if it passes the bound."""
-        a = self.preactivation(h)
+        a, gamma = self.preactivation(h), self.wiring.gamma
         try:
-            new: FloatArray = (1.0 - self.gamma) * h + self.gamma * self.value(a)
+            new: FloatArray = (1.0 - gamma) * h + gamma * self.wiring.target(self.value(a))
         except ValueError:  # a or F(a) is out of range
             if np.all(np.abs(self.f(a)) < BOUND):
                 raise
@@ -64,22 +92,29 @@ class Step:
         return new
 
     def velocity(self, h: FloatArray) -> FloatArray:
-        """Return F(W h + drive) - h, (N,); NaN where it is out of range."""
+        """Return B F(U h + c) + d - h, (N,); NaN where it is out of range."""
         try:
-            return self.value(self.preactivation(h)) - h
+            return self.wiring.target(self.value(self.preactivation(h))) - h
         except ValueError:
             return np.full_like(h, np.nan)
+
+    def jacobian(self, h: FloatArray) -> FloatArray:
+        """Return the derivative (N, N) of the step at a state (N,)."""
+        return self.wiring.jacobian(self.slope(self.preactivation(h)))
 
     def leaves_in_place(self, h: FloatArray, period: int) -> bool:
         """Return whether `period` steps leave h where it is, to rounding."""
         move = np.zeros_like(h)
         for _ in range(period):
-            move = move + self.velocity(h + self.gamma * move)
+            move = move + self.velocity(h + self.wiring.gamma * move)
         return bool(np.all(np.abs(move) <= self.rounding(h)))
 
     def rounding(self, h: FloatArray) -> FloatArray:
         """Estimate the rounding errors (N,) of the velocity at h (N,)."""
-        a = self.preactivation(h)
-        inner = np.abs(self.W) @ np.abs(h) + np.abs(self.drive)
-        noise: FloatArray = ROUNDING * (np.abs(h) + np.abs(self.value(a)) + np.abs(self.slope(a)) * inner)
+        a, wiring = self.preactivation(h), self.wiring
+        inner = (np.abs(h) if wiring.U is None else np.abs(wiring.U) @ np.abs(h)) + np.abs(wiring.c)
+        value, felt = np.abs(self.value(a)), np.abs(self.slope(a)) * inner
+        if wiring.B is not None:
+            value, felt = np.abs(wiring.B) @ value + np.abs(wiring.d), np.abs(wiring.B) @ felt
+        noise: FloatArray = ROUNDING * (np.abs(h) + value + felt)
         return noise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from scipy.stats import chi2
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
 from ctrnn_theory.dynamics.basins import basin_of
 from ctrnn_theory.dynamics.linear_response import linear_covariance
-from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.dynamics.settle import follow
+from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
@@ -106,10 +107,10 @@ def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatA
 
     A point stays as it is if the network settles outside its basin; if some merge, all points stay as they are.
     """
-    f, sigma = net.activation, noise.std("inside", net.n)
-    if not sigma.any():
+    if not noise.std("inside", net.n).any():
         return points, False
-    settled = [settle(f, sigma, net.W, drive, net.gamma, point).fixed_point for point in points]
+    step = Step.of(replace(net, b=drive), None, noise)
+    settled = [follow(step, point).fixed_point for point in points]
     ends = np.where(np.isnan(settled), points, settled)  # without a fixed point, the point stays as well
     if np.any(_distances(ends) < MERGED * _distances(points)):
         return points, True

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from ctrnn_theory.activations import Activation
-from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.dynamics.settle import follow
+from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.model.network import CTRNN
@@ -104,9 +105,9 @@ def wells(process: Diffusion, points: FloatArray) -> tuple[FloatArray, FloatArra
     NotApplicable
         If the noise inside merges two wells.
     """
-    f, sigma = process.f, process.inside
     W, drive = np.array([[process.w]]), np.array([process.drive])
-    bottoms = np.array([settle(f, sigma, W, drive, process.gamma, np.array([h])).fixed_point[0] for h in points])
+    step = Step.in_rates(process.f, process.inside, W, drive, process.gamma)
+    bottoms = np.array([follow(step, np.array([h])).fixed_point[0] for h in points])
     if np.any(np.isnan(bottoms)):
         raise NotApplicable("the smoothed network does not settle to a fixed point from every one of the network")
     gap = APART * (1.0 + np.abs(bottoms[1:]))

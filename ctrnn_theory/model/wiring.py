@@ -42,10 +42,20 @@ class Wiring:
     @classmethod
     def of(cls, net: CTRNN, u: ArrayLike | None = None) -> Wiring:
         """Make the wiring of a network under a constant input u (K,) or None."""
-        drive, nothing = net.drive(u), np.zeros(net.n)
+        return cls.driven(net, net.drive(u))
+
+    @classmethod
+    def driven(cls, net: CTRNN, drive: FloatArray) -> Wiring:
+        """Make the wiring of a network with the input current W_in u + b (N,)."""
         if net.form == "voltage":
-            return cls(net.n, None, nothing, net.W, drive, net.gammas)
-        return cls(net.n, net.W, drive, None, nothing, net.gammas)
+            return cls(net.n, None, np.zeros(net.n), net.W, drive, net.gammas)
+        return cls.in_rates(net.W, drive, net.gammas)
+
+    @classmethod
+    def in_rates(cls, W: FloatArray, drive: FloatArray, gamma: ArrayLike) -> Wiring:
+        """Make the wiring of h' = (1-Γ) h + Γ f(W h + drive), with Γ of one number or of (N,)."""
+        n = len(drive)
+        return cls(n, W, drive, None, np.zeros(n), np.array(np.broadcast_to(gamma, (n,)), dtype=np.float64))
 
     def preactivation(self, h: FloatArray) -> FloatArray:
         """Return α = U h + c, (..., N), of states (..., N)."""
@@ -65,13 +75,37 @@ class Wiring:
         """B (N, N)."""
         return np.eye(self.n) if self.B is None else self.B
 
+    @property
+    def recurrence(self) -> FloatArray:
+        """U B (N, N): fixed points solve α = U B f(α) + U d + c. It is W in either form of network."""
+        if self.U is None:
+            return self.write
+        return self.U if self.B is None else self.U @ self.B
+
+    @property
+    def current(self) -> FloatArray:
+        """U d + c (N,), which is W_in u + b in either form of network."""
+        total: FloatArray = (self.d if self.U is None else self.U @ self.d) + self.c
+        return total
+
     def loop(self, slope: FloatArray) -> FloatArray:
         """Return B D U (..., N, N) with D the diagonal of slopes (..., N)."""
-        DU = slope[..., :, None] * self.read
-        product: FloatArray = DU if self.B is None else self.B @ DU
-        return product
+        return self._product(np.ones(self.n), slope)
 
     def jacobian(self, slope: FloatArray) -> FloatArray:
         """Return A = 1 - Γ + Γ B D U (..., N, N), the derivative of a step."""
-        g = self.gamma
-        return np.diag(1.0 - g) + g[:, None] * self.loop(slope)
+        return np.diag(1.0 - self.gamma) + self._product(self.gamma, slope)
+
+    def spread(self, C: FloatArray) -> FloatArray:
+        """Return Γ B C Bᵀ Γ (N, N), what a covariance C (N, N) of the values adds to that of the states."""
+        BC = C if self.B is None else self.B @ C @ self.B.T
+        spread: FloatArray = self.gamma[:, None] * BC * self.gamma
+        return spread
+
+    def _product(self, scale: FloatArray, slope: FloatArray) -> FloatArray:
+        """Return diag(scale) B D U (..., N, N)."""
+        if self.B is None:
+            product: FloatArray = (scale * slope)[..., :, None] * self.read
+            return product
+        scaled: FloatArray = scale[:, None] * self.B * slope[..., None, :]
+        return scaled if self.U is None else scaled @ self.U

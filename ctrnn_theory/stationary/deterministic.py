@@ -50,6 +50,9 @@ class Details(Mapping[str, Any]):
 def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike | None = None) -> StationaryLaw:
     """Return the fixed point to which the noise-free network settles from `start`; its bias is zero by definition.
 
+    Noise of any kind is left out, and the fixed points h* = f(W h* + W_in u + b) of a network in rate form, or
+    v* = W f(v*) + W_in u + b in voltage form, are those of the network alone.
+
     ``details["fixed_point"]`` is h*, (N,), or NaN where the network settles to none: the mean is then a time average.
     From an unstable fixed point the network does not move. ``details["stable"]`` says whether the fixed point is
     stable, and ``details["why"]`` why it is not; ``details["fixed_points"]`` holds all fixed points that
@@ -66,7 +69,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
     >>> law.mean
     array([0.2])
     """
-    end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state(start))
+    end = settle(net, u, start)
     return StationaryLaw(
         mean=end.state,
         covariance=np.zeros((net.n, net.n)),
@@ -74,6 +77,7 @@ def solve(net: CTRNN, noise: Noise, u: ArrayLike | None = None, start: ArrayLike
         converged=end.converged and end.stable,
         message=end.remark(WHOSE),
         details=Details(net, None if u is None else np.array(u), end),
+        rates=net.rate(end.fixed_point) if net.form == "voltage" else None,
     )
 
 

@@ -146,7 +146,7 @@ def _tolerance(net: CTRNN, noise: Noise) -> float:
 
 def _point(net: CTRNN, u: ArrayLike | None, origin: FloatArray, width: float) -> StationaryLaw:
     """Return the law of a state that moves by no more than `width`: the fixed point to which `origin` settles."""
-    end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, origin)
+    end = settle(net, u, origin)
     if not end.converged:
         raise NotApplicable("without noise the state settles to no fixed point from this start")
     domain: Any = np.stack([end.state, end.state], axis=1)

@@ -213,7 +213,7 @@ def _noise_free(spec: Spec, points: IntArray, reasons: dict[int, str]) -> FloatA
     for i in np.flatnonzero(left).tolist():
         try:
             net, _, u = spec.arguments(spec.point(int(points[i])))
-            end = settle(net.activation, 0.0, net.W, net.drive(u), net.gamma, net.start_state())
+            end = settle(net, u)
             states[i] = net.rate(end.fixed_point)
             if not end.converged:
                 reasons.setdefault(i, f"{end.reason('the noise-free network')}, so that there is no bias")

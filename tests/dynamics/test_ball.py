@@ -16,14 +16,14 @@ def step_of(text, n=LARGE, seed=0, radius=0.8, gamma=0.1, std=0.0):
     rng = np.random.default_rng(seed)
     W = rng.standard_normal((n, n))
     W *= radius / np.max(np.abs(np.linalg.eigvals(W)))
-    return Step(activation(text), np.full(n, std), W, 0.5 * rng.standard_normal(n), gamma)
+    return Step.in_rates(activation(text), std, W, 0.5 * rng.standard_normal(n), gamma)
 
 
 @pytest.mark.parametrize("text", ["tanh", "relu", "softplus", "sin"])
 @pytest.mark.parametrize("std", [0.0, 0.3])
 def test_the_step_contracts_on_a_ball_that_it_names(text, std):
     step = step_of(text, std=std)
-    h = np.zeros(step.W.shape[0])
+    h = np.zeros(step.wiring.n)
     while (found := destination(step, h)) is None:
         h = step(h)
     ball = Ball.around(step, found[0])
@@ -47,7 +47,7 @@ def test_the_step_contracts_on_a_ball_that_it_names(text, std):
 @pytest.mark.parametrize("gamma", [1e-3, 0.1, 1.0])
 def test_the_end_is_that_of_the_test_for_small_networks(text, gamma, monkeypatch):
     step = step_of(text, seed=2, gamma=gamma)
-    net = CTRNN(step.W, step.drive, text, gamma)
+    net = CTRNN(step.wiring.U, step.wiring.c, text, gamma)
     law = predict(net, Noise(), method="deterministic")
     monkeypatch.setattr(module, "LARGE", 10**6)
     old = predict(net, Noise(), method="deterministic")
@@ -57,7 +57,7 @@ def test_the_end_is_that_of_the_test_for_small_networks(text, gamma, monkeypatch
 
 def test_an_unstable_start_stays_and_its_neighbours_leave():
     step = step_of("tanh", seed=3, radius=1.5)
-    step = Step(step.f, step.std, step.W, np.zeros(LARGE), step.gamma)
+    step = Step.in_rates(step.f, step.std, step.wiring.U, np.zeros(LARGE), step.wiring.gamma)
     root, stable = Destination(step)(np.zeros(LARGE))
     assert not stable
     np.testing.assert_array_equal(root, 0.0)
@@ -67,7 +67,7 @@ def test_an_unstable_start_stays_and_its_neighbours_leave():
 
 def test_one_fixed_point_needs_no_search_for_others(monkeypatch):
     step = step_of("tanh", 2 * LARGE)
-    net, noise = CTRNN(step.W, step.drive, "tanh", 0.1), Noise(inside=0.1)
+    net, noise = CTRNN(step.wiring.U, step.wiring.c, "tanh", 0.1), Noise(inside=0.1)
     expected = fixed_points(net)
     monkeypatch.setattr("ctrnn_theory.stationary.deterministic.fixed_points", lambda *_: pytest.fail("searched"))
     law = predict(net, noise, method="deterministic")

@@ -6,7 +6,8 @@ import pytest
 from ctrnn_theory import Divergence
 from ctrnn_theory.activations import activation
 from ctrnn_theory.dynamics.neurons import Neurons, settle_neurons, slopes
-from ctrnn_theory.dynamics.settle import settle
+from ctrnn_theory.dynamics.settle import follow
+from ctrnn_theory.dynamics.step import Step
 
 ACTIVATIONS = ["relu", "tanh", "gelu", "elu", "sin", "erf", "leaky_relu", "hardtanh", "softplus"]
 
@@ -40,9 +41,9 @@ def test_each_settles_as_a_network_of_one_does(text, smoothed):
         W, b, std = np.array([[neurons.w[i]]]), neurons.b[i : i + 1], 0.3 * smoothed
         if i in ends.growing:
             with pytest.raises(Divergence, match="passes 1e"):
-                settle(neurons.f, std, W, b, 0.2, np.zeros(1))
+                follow(Step.in_rates(neurons.f, std, W, b, 0.2), np.zeros(1))
         elif ends.settled[i]:
-            end = settle(neurons.f, std, W, b, 0.2, np.zeros(1))
+            end = follow(Step.in_rates(neurons.f, std, W, b, 0.2), np.zeros(1))
             assert end.stable
             assert end.state[0] == pytest.approx(ends.state[i], rel=1e-10, abs=1e-12)
 

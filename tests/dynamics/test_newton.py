@@ -6,6 +6,7 @@ import pytest
 from ctrnn_theory import CTRNN, activation, fixed_points
 from ctrnn_theory.dynamics.linear_response import LARGE
 from ctrnn_theory.dynamics.newton import newton
+from ctrnn_theory.model.wiring import Wiring
 
 TANH = activation("tanh")
 
@@ -19,8 +20,9 @@ def test_each_state_has_its_own_way(n):
         rng.standard_normal(n),
         rng.standard_normal((6, n)),
     )
-    ends, errors, solved = newton(TANH, TANH.derivative, W, drive, states)
-    alone = [newton(TANH, TANH.derivative, W, drive, state[None]) for state in states]
+    wiring = Wiring.in_rates(W, drive, 1.0)
+    ends, errors, solved = newton(TANH, TANH.derivative, wiring, states)
+    alone = [newton(TANH, TANH.derivative, wiring, state[None]) for state in states]
     good = errors < 1e-10
     assert good.any()
     np.testing.assert_allclose(ends[good], np.concatenate([one[0] for one in alone])[good], atol=1e-9)
@@ -32,14 +34,11 @@ def test_each_state_has_its_own_way(n):
 @pytest.mark.parametrize("n", [2, LARGE])
 def test_singular_matrices_and_overflow(n):
     eye = np.eye(n)
-    ends, errors, _ = newton(
-        activation("identity"), activation("identity").derivative, eye, np.ones(n), np.zeros((2, n))
-    )
+    line, wiring = activation("identity"), Wiring.in_rates(eye, np.ones(n), 1.0)
+    ends, errors, _ = newton(line, line.derivative, wiring, np.zeros((2, n)))
     assert np.all(errors > 0.0)  # h = h + 1 has no solution
     assert np.all(np.isfinite(ends))
-    grow = activation("exp(x)")
-    ends, errors, _ = newton(
-        grow, grow.derivative, np.ones((n, n)), np.ones(n), np.array([np.full(n, 200.0), np.zeros(n)])
-    )
+    grow, wiring = activation("exp(x)"), Wiring.in_rates(np.ones((n, n)), np.ones(n), 1.0)
+    ends, errors, _ = newton(grow, grow.derivative, wiring, np.array([np.full(n, 200.0), np.zeros(n)]))
     assert not np.any(errors < 1e-9)
     assert fixed_points(CTRNN(np.ones((n, n)), np.ones(n), "exp(x)")) == ()

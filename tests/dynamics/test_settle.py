@@ -10,8 +10,9 @@ from scipy.optimize import brentq
 
 from ctrnn_theory import Divergence, activation
 from ctrnn_theory.dynamics.roots import one_neuron
-from ctrnn_theory.dynamics.settle import MOST_STEPS, settle
+from ctrnn_theory.dynamics.settle import MOST_STEPS, follow
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES
+from ctrnn_theory.dynamics.step import Step
 from tests.large_networks import network
 
 SLOW_GAMMAS = (1.0, 0.1, 1e-5)
@@ -20,7 +21,7 @@ SLOW_GAMMAS = (1.0, 0.1, 1e-5)
 def end_of(text, W, b, gamma, start=None, std=0.0):
     b = np.atleast_1d(np.asarray(b, dtype=float))
     start = np.zeros(b.size) if start is None else np.atleast_1d(np.asarray(start, dtype=float))
-    return settle(activation(text), std, np.atleast_2d(np.asarray(W, dtype=float)), b, gamma, start)
+    return follow(Step.in_rates(activation(text), std, np.atleast_2d(np.asarray(W, dtype=float)), b, gamma), start)
 
 
 @pytest.mark.parametrize("gamma", SLOW_GAMMAS)
@@ -179,7 +180,7 @@ def test_a_monotone_path_ends_at_the_first_point_in_its_way(start, b):
     roots = np.sort([h for _, h in one_neuron(f, w, b).found])
     ahead = f(w * start + b) > start
     expected = roots[roots > start].min() if ahead else roots[roots < start].max()
-    end = settle(f, 0.0, np.array([[w]]), np.array([b]), 0.01, np.array([start]))
+    end = follow(Step.in_rates(f, 0.0, np.array([[w]]), np.array([b]), 0.01), np.array([start]))
     assert end.state[0] == pytest.approx(expected, abs=1e-9)
 
 

@@ -32,7 +32,7 @@ def by_one(spec, method, number):
 
 def noise_free(net):
     try:
-        end = settle(net.activation, 0.0, net.W, net.b, net.gamma, np.zeros(1))
+        end = settle(net)
     except Divergence as error:
         return np.nan, str(error)
     return end.fixed_point[

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from ctrnn_theory.activations.gaussian.smoothed_activation import Smoothed, SmoothedPiece
+from ctrnn_theory.activations.group import ActivationGroup
 from ctrnn_theory.activations.piece import Piece
 from ctrnn_theory.activations.symbolic.intervals import Interval, interval_function, product, wider
 from ctrnn_theory.support.types import FloatArray
@@ -31,10 +32,13 @@ LINE = np.concatenate([-FAR_ENDS[::-1], NEAR_ENDS, FAR_ENDS])
 """Ends of the cells that the real line is cut into."""
 
 
-def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: FloatArray | float = 0.0) -> Interval:
+def bounds(
+    f: Activation | ActivationGroup, low: FloatArray, high: FloatArray, order: int = 0, s: FloatArray | float = 0.0
+) -> Interval:
     """Return bounds of the order-th derivative of F(a; s) = E f(a + s ξ) over low ≤ a ≤ high, order 0, 1 or 2.
 
     Where s = 0 it is f itself, whose slope is unbounded at a jump, and whose second derivative is that of its pieces.
+    The activations of a group act on the last axis.
 
     Examples
     --------
@@ -46,6 +50,10 @@ def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: 
     if isinstance(f, Smoothed):
         return bounds(f.inner, low, high, order, np.hypot(f.width, s))
     low, high, s = (np.array(part, dtype=np.float64) for part in np.broadcast_arrays(low, high, s))
+    if isinstance(f, ActivationGroup):
+        for member, at in f.parts():
+            low[..., at], high[..., at] = bounds(member, low[..., at], high[..., at], order, s[..., at])
+        return low, high
     noisy = s > 0.0
     with np.errstate(all="ignore"):
         lower, upper = _pieces(f, low, high, order)
@@ -60,7 +68,7 @@ def bounds(f: Activation, low: FloatArray, high: FloatArray, order: int = 0, s: 
 
 
 @lru_cache(maxsize=256)
-def slope_bounds(f: Activation) -> tuple[float, float]:
+def slope_bounds(f: Activation | ActivationGroup) -> tuple[float, float]:
     """Return bounds of the slope of f over the whole line, and so of its Gaussian smoothing; infinite for a jump.
 
     Beyond |x| = 1e12 the slopes at infinity are taken.
@@ -72,6 +80,9 @@ def slope_bounds(f: Activation) -> tuple[float, float]:
     >>> -1e-6 < low <= 0.0, 1.0 <= high < 1.02
     (True, True)
     """
+    if isinstance(f, ActivationGroup):
+        lows, highs = zip(*map(slope_bounds, f.distinct), strict=True)
+        return min(lows), max(highs)
     low, high = bounds(f, LINE[:-1], LINE[1:], 1)
     return float(min(*low, *f.limit_slopes)), float(max(*high, *f.limit_slopes))
 
