@@ -20,6 +20,7 @@ from ctrnn_theory.dynamics.settle import follow
 from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.fokker_planck.equation import Equation
 from ctrnn_theory.fokker_planck.of_network import network_equation
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
@@ -90,6 +91,7 @@ def diffusion_of(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Diffusion:
     """
     if net.n != 1:
         raise NotApplicable(f"the diffusion approximation of escape is for one neuron; the network has {net.n}")
+    require("the diffusion approximation of escape", net, noise)
     inside, outside = float(noise.std("inside", 1)[0]), float(noise.std("outside", 1)[0])
     if not inside and not outside:
         raise NotApplicable("without noise the state leaves no basin")

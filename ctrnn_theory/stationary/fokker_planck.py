@@ -15,6 +15,7 @@ from ctrnn_theory.fokker_planck.generator import generator
 from ctrnn_theory.fokker_planck.null_vector import null_vector
 from ctrnn_theory.fokker_planck.of_network import network_equation
 from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, stationary
+from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
@@ -109,6 +110,7 @@ def solve(
     [0.37699] [0.10697]
     """
     require_few(net)
+    require("fokker_planck", net, noise)
     tolerance = positive_number("tolerance", TOLERANCES[net.n] if tolerance is None else tolerance)
     if cells is not None:
         cell_counts(cells, net.n)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.existence import check_moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.method import ARGUMENTS, Method, Options
 from ctrnn_theory.stationary.overflow import growth
@@ -30,6 +31,7 @@ HERE = "ctrnn_theory.stationary"
 EVOLVE = "ctrnn_theory.analysis.evolution.evolve"
 CLOSURES = "ctrnn_theory.analysis.evolution.closures"
 ESCAPE = "ctrnn_theory.escape.escape_times"
+WITHOUT_NOISE = ("deterministic",)  # methods that describe the network without noise, whatever its law under noise is
 RESERVED = ("kink_block",)  # names that curves and pictures give to something else
 
 METHODS: Registry[Method] = Registry(
@@ -224,7 +226,8 @@ def predict(
     ValueError
         For an unknown method or option, or a noise that does not fit the network.
     NotApplicable
-        If the method cannot treat this network; the message gives the reason.
+        If the method cannot treat this network, or multiplicative noise leaves no stationary law with a covariance (see
+        :mod:`ctrnn_theory.stationary.existence`); the message gives the reason.
     Divergence
         If the state grows without bound.
 
@@ -239,12 +242,14 @@ def predict(
     check_model(net, noise, u, start)
     chosen.options.check(method, options)
     begin = perf_counter()
+    remark = "" if method in WITHOUT_NOISE else check_moments(net, noise, u)
     with growth(net, noise, u, start):
         law = chosen.solve(net, noise, u, start, **options)
     seconds = perf_counter() - begin
     if not chosen.builtin:
         law = _checked(law, method, net.n)
-    return replace(law, seconds=seconds)
+    message = "; ".join(part for part in (law.message, remark) if part)
+    return replace(law, seconds=seconds, message=message)
 
 
 def _checked(law: Any, method: str, n: int) -> StationaryLaw:
