@@ -133,7 +133,7 @@ def test_states_are_on_disk_before_they_count(tmp_path, small_chunks, monkeypatc
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     recorded(tmp_path / "run")
-    assert events == ["run.json", "net.npz"] + ["h.npy", "run.json"] * 7
+    assert events == ["run.json", "net.npz", "noise.json"] + ["h.npy", "run.json"] * 7
 
 
 LONG = {"steps": 60_000, "u": None, "trajectories": 5, "start": None, "record_every": 3}
