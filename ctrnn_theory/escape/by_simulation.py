@@ -18,15 +18,16 @@ from scipy.stats import chi2
 
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrix
 from ctrnn_theory.dynamics.basins import basin_of
-from ctrnn_theory.dynamics.linear_response import linear_covariance
+from ctrnn_theory.dynamics.linear_response import LinearLaw
 from ctrnn_theory.dynamics.settle import follow
 from ctrnn_theory.dynamics.step import Step
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
-from ctrnn_theory.model.kinds import require
+from ctrnn_theory.model.augmented import Augmented
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noisy_activation import NoisyActivation
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.support.types import FloatArray, IntArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 HELD = 0.8  # probability that a core holds of a Gaussian law around its attractor
 SMALLEST = 0.05  # smallest standard deviation of a core, in units of the distance to the nearest other core
@@ -80,7 +81,6 @@ def find_cores(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatArray) 
 
     Each is an ellipsoid of the Gaussian law of the linear step at the attractor, made smaller until its basin holds it.
     """
-    require("simulation", net, noise)
     centres, merged = smoothed_centres(net, noise, drive, points)
     gaps = _distances(centres)
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatA
 
     A point stays as it is if the network settles outside its basin; if some merge, all points stay as they are.
     """
-    if not noise.std("inside", net.n).any():
+    if not noise.std("inside", net.n).any() and not np.any(noise.gain_inside):
         return points, False
     step = Step.of(replace(net, b=drive), None, noise)
     settled = [follow(step, point).fixed_point for point in points]
@@ -126,11 +126,16 @@ def _distances(points: FloatArray) -> FloatArray:
 
 def _local_covariance(net: CTRNN, noise: Noise, drive: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the stationary covariance (N, N) of the linear step at a centre, zero where that is not stable."""
-    a, inside = net.W @ centre + drive, noise.covariance("inside", net.n)
-    slope = net.activation.smoothed(a, np.sqrt(np.diag(inside)), 1)
-    innovation = covariance_matrix(net.activation, a, inside) + noise.covariance("outside", net.n)
-    V = linear_covariance(net.W, slope, net.gamma, innovation)
-    return np.zeros((net.n, net.n)) if V is None else V
+    f, whole = net.activation, Augmented.of(replace(net, b=drive), noise)
+    a, (gain, R) = whole.wiring.preactivation(centre), (noise.gain_covariance(site, net.n) for site in SITES)
+    argument = whole.inner + gain * np.outer(a, a)
+    std = np.sqrt(np.diag(argument))
+    F, felt = f.smoothed(a, std), f.smoothed(a, std, 1)
+    C = covariance_matrix(f, a, argument)
+    scatter = C + R * (C + np.outer(F, F)) - felt[:, None] * whole.inner * felt
+    slope = NoisyActivation(f, np.sqrt(np.diag(whole.inner)), np.sqrt(np.diag(gain))).slope(a)
+    law = LinearLaw.of(whole, slope, felt, scatter)
+    return np.zeros((net.n, net.n)) if law is None else law.states
 
 
 def count_passages(
@@ -154,7 +159,7 @@ def count_passages(
     n, followed = ensemble.h.shape
     home = np.arange(followed) % count
     ensemble.place(cores.centres)
-    every = max(1, round(CHECKED / net.gamma))
+    every = max(1, round(CHECKED / float(np.max(net.gamma))))
     counts, time, steps = np.zeros((count, count)), np.zeros(count), 0
     while steps < max_steps and np.any(counts.sum(axis=1) < enough):
         times = max(1, min(CHUNK // (len(home) * n), math.ceil((max_steps - steps) / every)))
@@ -166,9 +171,23 @@ def count_passages(
         time += every * np.bincount(before, minlength=count)
         np.add.at(counts, (before[before != after], after[before != after]), 1.0)
         steps += times * every
-        away = belongs[-1] != home
-        ensemble.h[:, away] = cores.centres[home[away]].T
+        _bring_home(ensemble, cores.centres, home, belongs[-1] != home)
     return Passages(counts, time, steps)
+
+
+def _bring_home(ensemble: Ensemble, centres: FloatArray, home: IntArray, away: BoolArray) -> None:
+    """Put trajectories that have left their core back to it.
+
+    Sources of coloured noise that have carried a state away would do so again at once. So their states are taken, with
+    those of the neurons, from trajectories that are at home.
+    """
+    ensemble.h[:, away] = centres[home[away]].T
+    if not ensemble.sources.size:
+        return
+    for core in range(len(centres)):
+        gone, present = (np.flatnonzero((home == core) & where) for where in (away, ~away))
+        if len(present):
+            ensemble.g[:, gone] = ensemble.g[:, present[np.arange(len(gone)) % len(present)]]
 
 
 def _last_visited(first: IntArray, labels: IntArray) -> IntArray:

@@ -113,7 +113,7 @@ class Ensemble:
         blocks = self.copies * -(-positive_integer("trajectories", trajectories) // (self.copies * LANES))
         self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
-        self.noise = noise
+        self.noise, self.drive = noise, np.array(np.atleast_2d(drive))
         self.taken = steps_of(net, noise, drive, normals.seed_words(rng))
         self.start = net.start_state(start)
         self.g = np.empty((self.taken.size, blocks * LANES))

@@ -16,10 +16,15 @@ from numba.core.dispatcher import Dispatcher
 
 from ctrnn_theory.support.types import FloatArray
 
-Functions1 = namedtuple("Functions1", [f"f{i}" for i in range(1)])
-Functions4 = namedtuple("Functions4", [f"f{i}" for i in range(4)])
-Functions16 = namedtuple("Functions16", [f"f{i}" for i in range(16)])
-Functions64 = namedtuple("Functions64", [f"f{i}" for i in range(64)])
+
+def _names(count: int) -> list[str]:
+    return [f"f{i}" for i in range(count)]
+
+
+Functions1 = namedtuple("Functions1", _names(1))  # type: ignore[misc]
+Functions4 = namedtuple("Functions4", _names(4))  # type: ignore[misc]
+Functions16 = namedtuple("Functions16", _names(16))  # type: ignore[misc]
+Functions64 = namedtuple("Functions64", _names(64))  # type: ignore[misc]
 TUPLES: dict[int, Any] = {1: Functions1, 4: Functions4, 16: Functions16, 64: Functions64}
 """Classes of the tuples by their length; a kernel is compiled for each."""
 MOST = max(TUPLES)
@@ -27,7 +32,7 @@ MOST = max(TUPLES)
 SIGNATURE = types.void(types.float64[::1])
 
 
-class BlockFunction(types.WrapperAddressProtocol):  # type: ignore[misc]
+class BlockFunction(types.WrapperAddressProtocol):
     """A compiled activation, which works in place on a block of lanes."""
 
     def __init__(self, block: Any) -> None:

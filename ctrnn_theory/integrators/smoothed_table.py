@@ -110,9 +110,8 @@ def fit(act: Activation, s: float, low: float, high: float, variance: bool, gain
         seen = np.abs(power @ TO_CHECKS.T - checks).max(axis=2)
         close = np.abs(centre - places) < half + NEAR * widths
         near = np.any(close & ((right - left)[:, None] > WIDEST * widths), axis=1)
-        good = np.all(seen <= np.array(tolerances)[:, None] * scales, axis=0) & ~near | (
-            right - left <= FINEST * noisy.width(centre[:, 0])
-        )
+        fine = right - left <= FINEST * noisy.width(centre[:, 0])
+        good = np.all(seen <= np.array(tolerances)[:, None] * scales, axis=0) & ~near | fine
         lefts.append(left[good])
         coefficients.append(power[:, good])
         errors = np.maximum(errors, seen[:, good].max(axis=1, initial=0.0))

@@ -1,7 +1,8 @@
 """A recorded path in a folder: its states in `h.npy`, what decides them in `run.json`, the network in `net.npz`.
 
 Rows are kept about every second, see :mod:`ctrnn_theory.support.run_folder`. While a row takes longer than that, the
-states that have been reached since the last row are kept in `within.npz`.
+states that have been reached since the last row are kept in `within.npz`. If noise is coloured, it always holds the
+last states with those of the sources, which no row has. `noise.json` holds the noise, for a reader.
 """
 
 from __future__ import annotations
@@ -17,21 +18,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators.ensemble import Ensemble
+from ctrnn_theory.integrators.sites import Site
 from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.support.files import open_file
+from ctrnn_theory.support.results import plain
 from ctrnn_theory.support.run_folder import Folder, Kind, Log
 from ctrnn_theory.support.types import FloatArray
 
 Mapped = np.memmap[Any, np.dtype[np.float64]]
-STATES, NET, WITHIN = "h.npy", "net.npz", "within.npz"
+STATES, NET, NOISE, WITHIN = "h.npy", "net.npz", "noise.json", "within.npz"
 KIND = Kind(
     "a run that simulate recorded",
     "run.json",
-    (".run.*.json", ".net.*.npz", ".within.*.npz"),
+    (".run.*.json", ".net.*.npz", ".noise.*.json", ".within.*.npz"),
     "what is kept is whole, and simulate goes on with it by resume=True",
 )
-HIDDEN = ("W", "b or u", "readout", "noise", "start", "rng")
+HIDDEN = ("W", "b or u", "readout", "noise", "rho", "gains", "start", "rng")
 """Settings of which hashes are kept, which say nothing to a reader."""
 HEADERS = 1 << 16
 """Bytes that the headers of two arrays may have, more than NumPy writes."""
@@ -68,24 +73,46 @@ class Within(NamedTuple):
     """Steps taken to reach each of them."""
     h: FloatArray
     """The states, (2, M, N)."""
+    x: FloatArray
+    """The sources of coloured noise, (2, M, S); without columns if there are none."""
 
 
 def settings(net: CTRNN, ensemble: Ensemble, steps: int, every: int, trajectories: int) -> dict[str, Any]:
     """Return everything that decides the numbers of a run that is about to begin, by the argument it comes from."""
-    dynamics = ensemble.dynamics
     return {
         "steps": steps,
         "record_every": every,
         "trajectories": trajectories,
-        "gamma": net.gamma,
-        "activation": net.activation.text,
-        "W": _digest(dynamics.W),
-        "b or u": _digest(dynamics.drive),
-        "readout": _digest(*_readout(net)),
-        "noise": _digest(*dynamics[3:7]),
+        **_model(net),
+        "b or u": _digest(ensemble.drive),
+        **_noise(ensemble.noise, net.n),
         "start": _digest(ensemble.states[:trajectories]),
-        "rng": [int(word) for word in dynamics.key],
+        "rng": [int(word) for word in ensemble.dynamics.key],
     }
+
+
+def _model(net: CTRNN) -> dict[str, Any]:
+    """Return what decides a step of a network, without its bias vector; the form is left out if it is that of rates."""
+    f = net.activation
+    found = {
+        "gamma": plain(net.gamma),
+        "activation": f.text if isinstance(f, Activation) else [one.text for one in f.members],
+        "W": _digest(net.W),
+        "readout": _digest(*_readout(net)),
+    }
+    return found if net.form == "rate" else {**found, "form": net.form}
+
+
+def _noise(noise: Noise, n: int) -> dict[str, Any]:
+    """Return what decides the noise; white additive noise has the entry alone that it had when there was no other."""
+    sites = [Site.of(getattr(noise, site), noise.factor(site, n)) for site in SITES]
+    found = {"noise": _digest(*(part for site in sites for part in site))}
+    if not noise.is_white:
+        found["rho"] = _digest(*(noise.rho(site, n) for site in SITES))
+    if noise.has_gains:
+        gains = [Site.of(getattr(noise, f"gain_{site}"), noise.gain_factor(site, n)) for site in SITES]
+        found["gains"] = _digest(*(part for site in gains for part in site), noise.common_gain(n), noise.kept(n))
+    return found
 
 
 def _readout(net: CTRNN) -> list[FloatArray]:
@@ -141,13 +168,7 @@ def _size(record: Record, rows: int) -> int:
 
 def check_network(folder: Folder, record: Record, net: CTRNN) -> None:
     """Raise a ValueError unless a network is the one that was simulated."""
-    found = {
-        "gamma": net.gamma,
-        "activation": net.activation.text,
-        "W": _digest(net.W),
-        "readout": _digest(*_readout(net)),
-    }
-    if any(record.settings.get(name) != value for name, value in found.items()):
+    if any(record.settings.get(name) != value for name, value in _model(net).items()):
         raise folder.damaged(NET, "it is not the network that was simulated")
 
 
@@ -163,13 +184,14 @@ class Writer:
         self.record = replace(self.record, rows=self.record.rows + len(rows))
         self.folder.keep(_content(self.record), self.log)
 
-    def hold(self, before: FloatArray, taken: int, ensemble: Ensemble) -> None:
-        """Keep the states that an ensemble has reached between recorded times, and those `taken` steps before."""
-        steps, h = (
-            np.array([ensemble.steps - taken, ensemble.steps]),
-            np.stack([before, ensemble.states[: len(before)]]),
+    def hold(self, before: tuple[FloatArray, FloatArray], taken: int, ensemble: Ensemble) -> None:
+        """Keep the states and sources that an ensemble has reached, and those `taken` steps before."""
+        h, x = (
+            np.stack([old, new[: len(old)]])
+            for old, new in zip(before, (ensemble.states, ensemble.sources), strict=True)
         )
-        self.folder.write_arrays(WITHIN, {"steps": steps, "h": h})
+        steps = np.array([ensemble.steps - taken, ensemble.steps])
+        self.folder.write_arrays(WITHIN, {"steps": steps, "h": h, **({"x": x} if x.size else {})})
 
     def finish(self) -> None:
         """Remove what is needed only to go on with the run."""
@@ -181,7 +203,7 @@ def _content(record: Record) -> dict[str, Any]:
 
 
 @contextmanager
-def writer(folder: Folder, net: CTRNN, record: Record) -> Iterator[Writer]:
+def writer(folder: Folder, net: CTRNN, noise: Noise, record: Record) -> Iterator[Writer]:
     """Give a writer for a run that begins, or for one that goes on and whose rows are verified.
 
     `run.json` is written first: it makes the folder that of a run.
@@ -192,6 +214,7 @@ def writer(folder: Folder, net: CTRNN, record: Record) -> Iterator[Writer]:
         folder.keep(_content(record))
         with folder.writing(NET):
             net.save(folder.place / NET)
+        folder.write_json(NOISE, noise.to_dict())
         with folder.log(STATES, 0, 0, whole) as log:
             log.add(header)
             yield Writer(folder, record, log)
@@ -209,8 +232,8 @@ def _count(folder: Folder, record: Record) -> tuple[int, int]:
     return _offset(record) + _size(record, record.rows), check
 
 
-def within(folder: Folder, record: Record) -> Within | None:
-    """Return the states that are kept between recorded times, or None if there are none.
+def within(folder: Folder, record: Record, sources: int) -> Within | None:
+    """Return the states that are kept between recorded times, with so many sources, or None if there are none.
 
     Raises
     ------
@@ -218,14 +241,17 @@ def within(folder: Folder, record: Record) -> Within | None:
         If their file is damaged.
     """
     shape, remedy = (2, *record.shape[1:]), "remove it, and the run goes on from the last recorded time"
-    found = folder.arrays(WITHIN, 16 * _size(record, 1) + HEADERS, remedy)
+    found = folder.arrays(WITHIN, 16 * (_size(record, 1) + 8 * record.shape[1] * sources) + HEADERS, remedy)
     if found is None:
         return None
     with folder.reading(WITHIN, remedy):
         steps, h = found["steps"], found["h"]
+        x = found.get("x", np.zeros((*shape[:2], 0)))
         if steps.shape != (2,) or steps.dtype != np.int64 or h.shape != shape or h.dtype != np.float64:
             raise ValueError("it does not hold the states of this run")
-    return Within((int(steps[0]), int(steps[1])), h)
+        if x.shape != (*shape[:2], sources) or x.dtype != np.float64:
+            raise ValueError("it does not hold the sources of this run")
+    return Within((int(steps[0]), int(steps[1])), h, x)
 
 
 def verify(folder: Folder, record: Record) -> None:

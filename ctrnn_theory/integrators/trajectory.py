@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.integrators import store
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import positive_integer, real_array
@@ -44,7 +43,7 @@ class Path(Drawn, picture="path"):
     """Result of :func:`simulate`: T recorded times of M trajectories of N neurons."""
 
     time: FloatArray
-    """Times (T,) in units of τ; a step lasts γ, and the first time is 0."""
+    """Times (T,) in units of τ, of the longest one if neurons differ; a step lasts γ, and the first time is 0."""
     h: FloatArray
     """States (T, M, N); the first are the start states. Those from a folder are mapped and read-only."""
     network: CTRNN
@@ -117,8 +116,9 @@ def simulate(
     """Simulate trajectories of a network and record them.
 
     A step is ``h' = (1-γ) h + γ (f(W h + W_in u + b + σ_in ξ) + σ_out η)``, with ξ and η standard normal, independent
-    between steps and between trajectories. A state that grows without bound is recorded as it is; beyond the range of
-    floating-point numbers it is NaN.
+    between steps and between trajectories; :class:`~ctrnn_theory.CTRNN` and :class:`~ctrnn_theory.Noise` have those of
+    the other kinds. Coloured noise begins in its stationary law. A state that grows without bound is recorded as it is;
+    beyond the range of floating-point numbers it is NaN.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def simulate(
         The numbers do not depend on it.
     out
         Folder to record to, instead of memory, for runs that are long or large: `h.npy` holds the states, `run.json`
-        what decides them, and `net.npz` the network. :meth:`Path.load` opens it again.
+        what decides them, `net.npz` the network, and `noise.json` the noise. :meth:`Path.load` opens it again.
     resume
         Whether to go on with the run in `out` from where it was cut off, after the last rows that were kept; the
         numbers are those of a run without a cut. A finished run is returned as it is, and a run begins if there is
@@ -173,7 +173,6 @@ def simulate(
     True
     """
     check_model(net, noise)
-    require("simulate", net, noise)
     report = reporter(progress)
     steps, every = positive_integer("steps", steps), positive_integer("record_every", record_every)
     trajectories = positive_integer("trajectories", trajectories)
@@ -212,8 +211,8 @@ class _Chunk(NamedTuple):
     """Number of steps in the chunk."""
     rows: FloatArray
     """Recorded states (times, M, N); without rows if the chunk ends between recorded times."""
-    before: FloatArray | None = None
-    """States (M, N) before the chunk, if it ends between recorded times."""
+    before: tuple[FloatArray, FloatArray]
+    """States (M, N), and sources of coloured noise (M, S), before the chunk."""
 
 
 def _chunks(
@@ -229,14 +228,15 @@ def _chunks(
     steps, most = least, max(1, CHUNK_BYTES // (8 * trajectories * n))
     while (left := (total - 1) * every - ensemble.steps) > 0:
         begin, row, within = perf_counter(), ensemble.steps // every + 1, ensemble.steps % every
+        before = ensemble.states[:trajectories], ensemble.sources[:trajectories]
         if within or steps < every:
-            taken, before = min(steps, every - within), ensemble.states[:trajectories]
+            taken = min(steps, every - within)
             rows = ensemble.record(1, taken, trajectories, None if out is None else out[row : row + 1])
-            chunk = _Chunk(taken, rows[:0], before) if ensemble.steps % every else _Chunk(taken, rows)
+            chunk = _Chunk(taken, rows[:0] if ensemble.steps % every else rows, before)
         else:
             times = min(steps // every, most, left // every)
             rows = ensemble.record(times, every, trajectories, None if out is None else out[row : row + times])
-            chunk = _Chunk(times * every, rows)
+            chunk = _Chunk(times * every, rows, before)
         steps = max(least, int(chunk.steps * min(FASTER, SECONDS / max(perf_counter() - begin, 1e-9))))
         yield chunk
 
@@ -251,17 +251,18 @@ def _record_to(
     """Record the rows that the folder of a run lacks."""
     total, trajectories, _ = record.shape
     if record.rows < total:
-        with store.writer(folder, net, record) as writer:
+        with store.writer(folder, net, ensemble.noise, record) as writer:
             if record.rows:
                 _go_on(ensemble, folder, record)
             else:
                 writer.add(ensemble.states[None, :trajectories])
             for chunk in _chunks(ensemble, record.shape, record.every):
-                if chunk.before is not None:
+                if len(chunk.rows):
+                    writer.add(chunk.rows)
+                if not len(chunk.rows) or ensemble.sources.size:
                     writer.hold(chunk.before, chunk.steps, ensemble)
-                    continue
-                writer.add(chunk.rows)
-                report(writer.record.rows, total, "")
+                if len(chunk.rows):
+                    report(writer.record.rows, total, "")
             writer.finish()
             record = writer.record
     return _from_folder(folder, record, net)
@@ -269,16 +270,19 @@ def _record_to(
 
 def _go_on(ensemble: Ensemble, folder: Folder, record: store.Record) -> None:
     """Set an ensemble to where the kept part of a run ends, and check that it reproduces the last state."""
-    last, kept = (record.rows - 1) * record.every, store.within(folder, record)
-    h = store.states(folder, record)
+    sources = ensemble.sources.shape[1]
+    last, kept = (record.rows - 1) * record.every, store.within(folder, record, sources)
+    h, x = store.states(folder, record), None
     if kept is not None and last < kept.steps[1]:
-        (first, last), before, after = kept.steps, *kept.h
-    elif kept is not None and last - record.every <= kept.steps[1]:
-        first, before, after = kept.steps[1], kept.h[1], h[record.rows - 1]
+        (first, last), (before, after), x = kept.steps, kept.h, kept.x[0]
+    elif kept is not None and (sources or last - record.every <= kept.steps[1]):
+        first, before, after, x = kept.steps[1], kept.h[1], h[record.rows - 1], kept.x[1]
+    elif sources:  # sources are known at the start alone
+        first, before, after = 0, h[0], h[record.rows - 1]
     else:
         begin = max(0, record.rows - 2)
         first, before, after = begin * record.every, h[begin], h[record.rows - 1]
-    ensemble.place(before)
+    ensemble.place(before, x)
     ensemble.seek(first)
     again = ensemble.record(1, last - first, record.shape[1])[0] if last > first else before
     if not np.array_equal(again, after, equal_nan=True):
@@ -292,7 +296,7 @@ def _from_folder(folder: Folder, record: store.Record, net: CTRNN) -> Path:
 
 
 def _times(rows: int, every: int, net: CTRNN) -> FloatArray:
-    return np.arange(rows, dtype=np.float64) * every * net.gamma
+    return np.arange(rows, dtype=np.float64) * every * float(np.min(net.gamma))
 
 
 def drive_rows(net: CTRNN, u: ArrayLike | None, steps: int) -> FloatArray:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.integrators.ensemble import Averages, Ensemble, TooFine, Unbounded, standard_error
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.existence import moments_exist
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.sampling.checks import check_growth, drifts, remembers
 from ctrnn_theory.stationary.sampling.control_variates import (
@@ -194,7 +195,7 @@ def solve(
     except Unbounded as error:
         raise Divergence(f"W must keep the state bounded; {error}") from None
     check_growth(net, model, run.early, run.late)
-    return _law(run, target_se)
+    return _law(net, noise, run, target_se)
 
 
 def _run(ensemble: Ensemble, plan: Plan, target_se: float | None, steps: int | None, limit: int) -> list[Averages]:
@@ -224,7 +225,7 @@ def _joined(parts: list[Averages]) -> Averages:
     return reduce(operator.add, parts)
 
 
-def _law(run: Run, target_se: float | None) -> StationaryLaw:
+def _law(net: CTRNN, noise: Noise, run: Run, target_se: float | None) -> StationaryLaw:
     """Return the law that was measured."""
     plan, both = run.plan, run.both
     values, plain = both.means(plan.M), both.means()
@@ -237,13 +238,16 @@ def _law(run: Run, target_se: float | None) -> StationaryLaw:
     messages = _messages(run, mean, error, target_se)
     plain_covariance = both.covariance(mean)
     covariance, covariance_error = _covariance(run, mean, plain_covariance)
+    variance_error = standard_error(both.squares(mean))
+    if remark := _heavy_tail(net, noise):
+        covariance_error, variance_error = np.full_like(covariance_error, np.nan), np.full_like(mean, np.nan)
     details = {
         "plain_mean": plain.mean(axis=0),
         "plain_standard_error": plain_error,
         "variance_reduction": reduction,
         "plain_covariance": plain_covariance,
         "covariance_standard_error": covariance_error,
-        "variance_standard_error": standard_error(both.squares(mean)),
+        "variance_standard_error": variance_error,
         "autocorrelation_time": run.steps * len(plain) * plain_error**2 / np.maximum(np.diag(plain_covariance), TINY),
         "trajectories": run.ensemble.h.shape[1],
         "steps": run.steps,
@@ -258,10 +262,17 @@ def _law(run: Run, target_se: float | None) -> StationaryLaw:
         rates, details["rate_standard_error"] = observed.mean(axis=0), standard_error(observed)
         if plan.quiet:
             details["rate_standard_error"] = np.zeros_like(mean)
-    converged, message = not messages, "; ".join([*messages, run.remark] if run.remark else messages)
-    return StationaryLaw(
-        mean, covariance, "simulation", converged, message, standard_error=error, details=details, rates=rates
-    )
+    converged, message = not messages, "; ".join([*messages, *filter(None, (run.remark, remark))])
+    more: dict[str, Any] = {"standard_error": error, "details": details, "rates": rates}
+    return StationaryLaw(mean, covariance, "simulation", converged, message, **more)
+
+
+def _heavy_tail(net: CTRNN, noise: Noise) -> str:
+    """Return why there are no standard errors of the covariance, or an empty text."""
+    if not noise.has_gains or (exists := moments_exist(net, noise, 4)):
+        return ""
+    known = "is infinite" if exists is False else "may be infinite"
+    return f"no standard errors of the covariance: under multiplicative noise the fourth moment of the state {known}"
 
 
 def _messages(run: Run, mean: FloatArray, error: FloatArray, target_se: float | None) -> list[str]:

@@ -1,5 +1,9 @@
 """The general kernel against a NumPy loop of a few lines on the same variates."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
@@ -7,9 +11,11 @@ from scipy.special import ndtri
 from ctrnn_theory.integrators.ensemble import Ensemble
 from ctrnn_theory.integrators.general import STATIONARY, GeneralSteps
 from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
+from ctrnn_theory.model.augmented import Augmented
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.model.noisy_activation import NoisyActivation
+from ctrnn_theory.support.errors import NotApplicable
 
 ROUNDING = {"rtol": 1e-11, "atol": 1e-12}
 FACTOR = np.arange(6.0).reshape(3, 2) / 10
@@ -133,3 +139,131 @@ def noisy(net, noise):
     factor, rho = noise.factor("inside", net.n), noise.rho("inside", net.n)
     std = np.sqrt(np.sum(factor**2 * (1 - rho**2), axis=1))
     return NoisyActivation(net.activation, std, np.sqrt(np.diag(noise.gain_covariance("inside", net.n))))
+
+
+def begun(net, noise, workers=1, **options):
+    made = Ensemble(net, noise, net.drive([0.3, 0.1]), START, 4 * LANES, 5, workers, **options)
+    made.tabulate(np.full(3, -1.0), np.full(3, 1.0), made.taken.separate)
+    return made
+
+
+TABLED = [name for name in NOISES if name != "everything"]  # which has gains and colour inside
+
+
+@pytest.mark.parametrize("name", TABLED)
+@pytest.mark.parametrize("kind", ["all", "rate"])
+def test_averages_are_those_of_the_path(kind, name):
+    """Moments, residuals, and the second moments a step ahead, by formulas of the mean and covariance of a step."""
+    net, noise, every, centre = NETWORKS[kind], NOISES[name], 3, np.array([0.1, 0.0, -0.2])
+    one, other = (begun(net, noise) for _ in range(2))
+    averages = one.measure(5, every, centre)
+    states, sources = [], []
+    for _ in range(5):
+        other.advance(every)
+        states.append(other.states)
+        sources.append(other.sources)
+    h, x = np.array(states), np.array(sources)
+    whole = Augmented.of(net, noise, [0.3, 0.1])
+    g, about = np.concatenate([h, x], axis=2), np.append(centre, np.zeros(whole.size - 3))
+    f = noisy(net, noise)
+    argument = g @ whole.read.T + whole.wiring.c
+    F = f.value(argument)
+    ahead = g @ whole.transition.T + F @ whole.write.T + whole.offset
+    scale = np.append(net.gammas, np.ones(whole.size - 3))
+    np.testing.assert_allclose(averages.first, (g - about).mean(axis=0), **ROUNDING)
+    np.testing.assert_allclose(averages.residual, ((ahead - g) / scale).mean(axis=0), rtol=0, atol=1e-10)
+    if one.table.has_variance:
+        R = noise.gain_covariance("outside", 3)
+        C = R * (F[..., :, None] * F[..., None, :]) + (1.0 + R) * (np.eye(3) * f.variance(argument)[..., None, :])
+        mixed = whole.write @ (f.slope(argument)[..., None] * whole.shared)
+        Q = whole.write @ C @ whole.write.T + whole.outer + mixed + mixed.swapaxes(-1, -2)
+        d = ahead - about
+        second = (d[..., :, None] * d[..., None, :] + Q).reshape(5, -1, LANES, whole.size, whole.size)
+        np.testing.assert_allclose(averages.ahead, second.mean(axis=(0, 2)), rtol=1e-8, atol=1e-9)
+    if net.form == "voltage":
+        np.testing.assert_allclose(averages.rate, net.activation(h).mean(axis=0), **ROUNDING)
+    np.testing.assert_allclose(averages.low, argument.min(axis=(0, 1)), **ROUNDING)
+
+
+NAMES = ("first", "second", "residual", "cross", "ahead", "low", "high", "rate")
+
+
+@pytest.mark.parametrize("name", ["everything", "some coloured", "dropout"])
+def test_threads_and_cuts_make_no_difference(name, monkeypatch):
+    net, noise = NETWORKS["all"], NOISES[name]
+    made = [Ensemble(net, noise, net.drive([0.3, 0.1]), START, 4 * LANES, 5, workers) for workers in (1, 2, 1)]
+    monkeypatch.setattr(made[2].pace, "steps", 7)
+    monkeypatch.setattr(made[2].pace, "lasted", lambda *_: None)
+    for each in made:
+        each.advance(300)
+    found = [each.measure(50, 2, np.zeros(3), residual=False) for each in made]
+    for each, averages in zip(made[1:], found[1:], strict=True):
+        assert np.array_equal(each.g, made[0].g)
+        for part in NAMES:
+            assert np.array_equal(getattr(averages, part), getattr(found[0], part)), part
+    again = Ensemble(net, noise, net.drive([0.3, 0.1]), START, 4 * LANES, 5)
+    again.advance(100)
+    middle = again.states, again.sources
+    again.restart()
+    again.place(*middle)
+    again.seek(100)
+    again.advance(300)
+    assert np.array_equal(again.g, made[0].g)
+    again.restart()
+    again.advance(400)
+    assert np.array_equal(again.g, made[0].g)
+
+
+def test_sources_begin_in_their_stationary_law():
+    """At once, and after many steps, from independent variates."""
+    net, noise = CTRNN([[0.5]], 0.1, "tanh", 0.3), Noise(0.5, 0.2, rho_inside=0.99, rho_outside=0.9)
+    made = Ensemble(net, noise, net.drive(), None, 256 * LANES, 3)
+    for _ in range(3):
+        x = made.sources
+        size = len(x)
+        assert np.all(np.abs(x.mean(axis=0)) < 5 / np.sqrt(size))
+        assert np.all(np.abs(np.mean(x**2, axis=0) - 1.0) < 5 * np.sqrt(2 / size))
+        assert abs(np.mean(x[:, 0] * x[:, 1])) < 5 / np.sqrt(size)
+        made.advance(5)
+
+
+def test_white_noise_is_the_same_by_either_kernel():
+    net, noise = NETWORKS["rate"], NOISES["factors"]
+    white = Ensemble(net, noise, net.drive([0.3, 0.1]), START, 2 * LANES, 5)
+    np.testing.assert_allclose(white.record(300, 1, 100), general(net, noise).record(300, 1, 100), **ROUNDING)
+
+
+def test_too_many_activations_are_refused():
+    n = 65
+    net = CTRNN(np.zeros((n, n)), 0.0, [f"tanh({i + 1}*x/10)" for i in range(n)], 0.1)
+    with pytest.raises(NotApplicable, match="at most 64 activations, not 65"):
+        Ensemble(net, Noise(0.1), net.drive())
+
+
+WITHOUT_JIT = """
+import sys, numpy as np
+from ctrnn_theory.integrators.ensemble import Ensemble
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import Noise
+np.seterr(over="ignore")  # integers that wrap around
+net = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], ["relu", "tanh"], [0.2, 0.3], form="voltage")
+noise = Noise([0.3, 0.1], [[0.1], [0.2]], 0.0, 0.3, 0.5, [0.7], 0.2, 0.8)
+ensemble = Ensemble(net, noise, net.drive(), rng=3, workers=1)
+ensemble.tabulate(np.full(2, -1.0), np.full(2, 1.0), True)
+path = ensemble.record(2, 1, 5)
+averages = ensemble.measure(1, 2, np.zeros(2))
+np.savez(sys.argv[1], path, averages.first, averages.residual, averages.ahead, averages.rate, ensemble.g)
+"""
+
+
+def test_without_jit(tmp_path):
+    """Bounds are checked with the compiler off: the same numbers, and no index out of range."""
+    results = []
+    for off in ("1", "0"):
+        file = tmp_path / f"{off}.npz"
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": off}
+        subprocess.run([sys.executable, "-c", WITHOUT_JIT, file], check=True, env=environment)
+        with np.load(file) as arrays:
+            results.append([arrays[name] for name in arrays])
+    for interpreted, compiled in zip(*results, strict=True):
+        np.testing.assert_allclose(interpreted, compiled, **ROUNDING)

@@ -61,7 +61,7 @@ def test_a_folder_holds_what_memory_would(tmp_path, whole, small_chunks):
     assert equal(loaded, whole)
     assert np.array_equal(loaded.output, whole.output)
     assert np.array_equal(np.load(tmp_path / "run" / "h.npy"), whole.h)
-    assert sorted(os.listdir(tmp_path / "run")) == [".lock", "h.npy", "net.npz", "run.json"]
+    assert sorted(os.listdir(tmp_path / "run")) == [".lock", "h.npy", "net.npz", "noise.json", "run.json"]
 
 
 def test_a_run_cut_after_every_chunk_goes_on(tmp_path, whole, small_chunks):
@@ -133,7 +133,7 @@ def test_states_are_on_disk_before_they_count(tmp_path, small_chunks, monkeypatc
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     recorded(tmp_path / "run")
-    assert events == ["run.json", "net.npz"] + ["h.npy", "run.json"] * 7
+    assert events == ["run.json", "net.npz", "noise.json"] + ["h.npy", "run.json"] * 7
 
 
 LONG = {"steps": 60_000, "u": None, "trajectories": 5, "start": None, "record_every": 3}

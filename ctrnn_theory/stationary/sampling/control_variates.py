@@ -117,7 +117,7 @@ def rate_control(model: Model, pilot: Averages, M: FloatArray) -> FloatArray:
 
 
 class Modes(NamedTuple):
-    """The eigenvectors of A, the derivative of a step of g, in which the control variate of the covariance is solved."""
+    """The eigenvectors of A, the slope of a step of g, in which the control variate of the covariance is solved."""
 
     values: NDArray[Any]
     """Eigenvalues (M,)."""
@@ -167,8 +167,9 @@ def covariance_control(model: Model, slopes: FloatArray, pilot: Averages) -> Mod
 
 
 def _modes(A: FloatArray, n: int) -> Modes | None:
-    """Return the modes of A (M, M), or those of a matrix nearby: any A will do, and an eigenvalue that neurons and
-    sources share may leave A without a basis of eigenvectors.
+    """Return the modes of A (M, M), or those of a matrix nearby if A has no basis of eigenvectors; any A will do.
+
+    It has none if neurons and sources share an eigenvalue.
     """
     for nearby in (0.0, NEARBY):
         moved = np.array(A)

@@ -91,16 +91,16 @@ def plan_run(
     ensemble.advance(time)
     first = measured(ensemble, time, every, ensemble.states.mean(axis=0))
     decay = 1.0 - spectral_radius(model.jacobian(mean_slopes(model, first)))
-    rate = max(decay, SLOWEST)
+    speed = max(decay, SLOWEST)
     longest = max(math.ceil(LONGEST / slow), int(PATIENCE / ensemble.h.size))
     moved = float(np.max(np.abs(first.means().mean(axis=0) - ensemble.start)))
     wanted = relaxation_times(n, target_se, moved)
-    ensemble.advance(max(1, min(math.ceil(wanted / rate), longest) - ensemble.steps))
+    ensemble.advance(max(1, min(math.ceil(wanted / speed), longest) - ensemble.steps))
     relaxations = decay * ensemble.steps if decay > 0.0 else np.inf
     if control_variate:
         # the table has no covariances between neurons within a step
         ensemble.tabulate(first.low, first.high, ensemble.taken.separate)
-    length = max(time, min(math.ceil(PILOT / rate), longest // 4))
+    length = max(time, min(math.ceil(PILOT / speed), longest // 4))
     pilot = measured(ensemble, length, every, ensemble.states.mean(axis=0), control_variate)
     least, further = (length, max(1, length // 4)) if large and target_se is not None else (2 * length, 2 * length)
     M = modes = rate = None
