@@ -121,11 +121,10 @@ def power_law(act: Any) -> PowerLaw | None:
     >>> power_law(activation("0.8*Max(0, x - 0.3)**1.5 + 0.1"))
     PowerLaw(exponent=1.5, threshold=0.3, offset=0.1, right=0.8, left=0.0)
     """
-    powers = [piece.power for piece in act.pieces]
-    if len(powers) != 2 or act.kinks or None in powers:
+    if len(act.pieces) != 2 or act.kinks or any(piece.power is None for piece in act.pieces):
         return None
     c = act.pieces[1].lower
-    offsets, heights, centers, exponents = zip(*powers, strict=True)
+    offsets, heights, centers, exponents = zip(*(piece.power for piece in act.pieces), strict=True)
     bent = [i for i in range(2) if heights[i]]
     if offsets[0] != offsets[1] or any(abs(centers[i] - c) > SAME * abs(c) for i in bent):
         return None
