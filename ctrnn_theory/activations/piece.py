@@ -5,25 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations.source.arrays import Source, array_function
-
-
-class Power(NamedTuple):
-    """A function offset + coefficient |x - center|ⁿ on one side of its center."""
-
-    offset: float
-    """Value at the center."""
-    coefficient: float = 0.0
-    """0 for a constant."""
-    center: float = 0.0
-    """The point at which the power vanishes."""
-    exponent: float = 1.0
-    """n."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +41,11 @@ class Piece:
         return None
 
     @property
-    def power(self) -> Power | None:
-        """The power that the piece is, or None; its center is not inside the piece."""
+    def power(self) -> tuple[float, float, float, float] | None:
+        """The offset o, coefficient k, center c and exponent n of a piece o + k |x - c|ⁿ to one side of c, or None.
+
+        A constant has k = 0.
+        """
         if self.polynomial is None:
             return None
         offset, *others = self.polynomial
@@ -63,9 +53,9 @@ class Piece:
         if len(terms) > 1 or (terms and self.lower < 0.0 < self.upper):
             return None
         if not terms:
-            return Power(offset)
+            return offset, 0.0, 0.0, 1.0
         n, coefficient = terms[0]
-        return Power(offset, coefficient * (1.0 if self.lower >= 0.0 else -1.0) ** n, 0.0, float(n))
+        return offset, coefficient * (1.0 if self.lower >= 0.0 else -1.0) ** n, 0.0, float(n)
 
     @property
     def endless_kinks(self) -> bool:

@@ -18,6 +18,7 @@ from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
+from ctrnn_theory.stationary.metastable import runs_away
 from ctrnn_theory.stationary.method import Method, Options, loaded
 from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.arguments import check_rng, positive_integer, positive_number
@@ -91,7 +92,8 @@ def escape_times(
     -------
     EscapeTimes
         Times, rates and occupation of the basins. ``converged`` is False if the state leaves basins about as fast as
-        it relaxes within them, or too few escapes were seen.
+        it relaxes within them, if too few escapes were seen, or if noise carries a single neuron to infinity, which no
+        method counts.
 
     Raises
     ------
@@ -123,6 +125,8 @@ def escape_times(
     else:
         options = {"relative_error": goal, "max_steps": limit, "trajectories": count, "rng": rng, "workers": workers}
         found = leave(net, noise, u, basins, **Options.of(leave, ARGUMENTS).chosen(options))
+    if reason := runs_away(net, noise, u):
+        found = replace(found, converged=False, message=f"the escape to infinity is not counted: {reason}")
     if points.complete:
         return found
     missing = f"the fixed points may not be all: {points.message}"

@@ -58,13 +58,18 @@ def why_no_law(net: CTRNN, drive: float) -> str:
 
 def metastable(net: CTRNN, noise: Noise, u: ArrayLike | None) -> str:
     """Return what is to be said of the law of a network by a method that does not see that there is none."""
+    reason = runs_away(net, noise, u)
+    return f"{reason}; what is given is for the time before, about a metastable state" if reason else ""
+
+
+def runs_away(net: CTRNN, noise: Noise, u: ArrayLike | None = None) -> str:
+    """Return why noise carries the state of a network of one neuron away for ever, or an empty text."""
     f = net.activation
     if net.n > 1 or noise.is_zero or isinstance(f, ActivationGroup):
         return ""
     if noise.has_gains and np.all(np.isfinite(f.limit_slopes)):
         return ""  # the slopes far out are then random, and may be above 1
-    reason = why_no_law(net, float(net.drive(u)[0]))
-    return f"{reason}; what is given is for the time before, about a metastable state" if reason else ""
+    return why_no_law(net, float(net.drive(u)[0]))
 
 
 def _slope(f: Activation, end: float) -> float:

@@ -302,3 +302,14 @@ def test_arguments_of_the_wrong_kind():
             call("x", Noise(0.5))
         with pytest.raises(ValueError, match=r"noise must be a Noise; got 0.5"):
             call(TANH, 0.5)
+
+
+def test_an_escape_to_infinity_is_not_passed_over():
+    """Both neurons have one stable fixed point, and beyond an unstable one the state grows for ever."""
+    for f, w, b in (("powerlaw(1.5)", 0.5, 0.1), ("relu", 1.5, -1.0)):
+        net = CTRNN.single(w, b, f, 0.2)
+        found = escape_times(net, Noise(inside=0.3))
+        assert not found.converged
+        assert "the escape to infinity is not counted" in found.message
+        assert escape_times(net, Noise()).converged
+    assert escape_times(CTRNN.single(-0.5, 0.1, "powerlaw(1.5)", 0.2), Noise(inside=0.3)).converged

@@ -124,14 +124,14 @@ def power_law(act: Any) -> PowerLaw | None:
     if len(act.pieces) != 2 or act.kinks or any(piece.power is None for piece in act.pieces):
         return None
     c = act.pieces[1].lower
-    left, right = (piece.power for piece in act.pieces)
-    bent = [side for side in (left, right) if side.coefficient]
-    if left.offset != right.offset or any(abs(side.center - c) > SAME * abs(c) for side in bent):
+    offsets, heights, centers, exponents = zip(*(piece.power for piece in act.pieces), strict=True)
+    bent = [i for i in range(2) if heights[i]]
+    if offsets[0] != offsets[1] or any(abs(centers[i] - c) > SAME * abs(c) for i in bent):
         return None
-    exponents = {side.exponent for side in bent}
-    if len(exponents) != 1 or not 1.0 < (n := exponents.pop()) <= MOST:
+    n = exponents[bent[0]]
+    if exponents[bent[-1]] != n or not 1.0 < n <= MOST:
         return None
-    return PowerLaw(n, c, left.offset, right.coefficient, left.coefficient)
+    return PowerLaw(n, c, offsets[0], heights[1], heights[0])
 
 
 def _coefficients(n: float, d: FloatArray, s: FloatArray, orders: int) -> FloatArray:

@@ -76,7 +76,7 @@ def rectified(n: float, d: FloatArray, s: FloatArray, order: int = 0) -> FloatAr
     Examples
     --------
     >>> rectified(2.0, np.array([0.0, 1.0]), np.ones(2)).round(6)      # 1/2, 2 Φ(1) + φ(1)
-    array([0.5     , 1.924660])
+    array([0.5    , 1.92466])
     """
     z, value = d / s, np.empty_like(d)
     far = z >= FAR

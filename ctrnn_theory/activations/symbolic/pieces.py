@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from ctrnn_theory.activations.piece import Piece, Power
+from ctrnn_theory.activations.piece import Piece
 from ctrnn_theory.activations.source.arrays import Source
 from ctrnn_theory.activations.symbolic.branches import SWITCHING, TINY, guards, resolve, split
 from ctrnn_theory.activations.symbolic.evaluate import DIGITS, numpy_function, precise, source
@@ -91,12 +91,12 @@ class SymbolicPiece(Piece):
         return tuple(float(c) for c in reversed(sp.Poly(self.expression, x).all_coeffs()))
 
     @cached_property
-    def power(self) -> Power | None:
+    def power(self) -> tuple[float, float, float, float] | None:
         """The power that the piece is, or None for any other; factors with one root in common are one power."""
         number, rest = self.expression.as_independent(x, as_Add=True)
         offset = float(number)
         if rest == 0:
-            return Power(offset)
+            return offset, 0.0, 0.0, 1.0
         coefficient, rest = rest.as_independent(x, as_Add=False)
         roots, exponent = set(), sp.Integer(0)
         for base, n in rest.as_powers_dict().items():
@@ -109,7 +109,7 @@ class SymbolicPiece(Piece):
             exponent += n
         if len(roots) != 1 or not coefficient.is_real:
             return None
-        return Power(offset, float(coefficient), float(roots.pop()), float(exponent))
+        return offset, float(coefficient), float(roots.pop()), float(exponent)
 
 
 def degree(expression: Any) -> int:

@@ -160,21 +160,20 @@ def test_covariances_of_pairs(n, a, b):
 
 
 def test_the_recurrence_of_whole_pairs():
-    """J_{p+1,q} = m₁ J_pq + p s₁² J_{p-1,q} + q κ J_{p,q-1}, the moments J_pq = E x₊ᵖ y₊^q, for p, q > 0."""
+    """J_{p+1,q} = m₁ J_pq + p s₁² J_{p-1,q} + q κ J_{p,q-1} for J_pq = E x₊ᵖ y₊^q, of which J_pp is a covariance."""
     m, s, r = (0.4, -0.3), (0.8, 1.1), 0.6
+    t, w = leggauss(400)
+    x, w = 5.0 * (t + 1.0), 5.0 * w
+    X, Y = np.meshgrid((x - m[0]) / s[0], (x - m[1]) / s[1], indexing="ij")
+    density = np.exp(-(X * X - 2 * r * X * Y + Y * Y) / (2 * (1 - r * r)))
+    density /= 2 * math.pi * math.sqrt(1 - r * r) * s[0] * s[1]
 
     def J(p, q):
-        """E x₊ᵖ y₊^q from the covariance of (x₊ + c y₊)-free powers: p = q alone is a covariance of one f."""
-        x, y = (0.5 * (node + 1) * 10 for node in (leggauss(400)[0],) * 2)
-        w = leggauss(400)[1] * 5
-        X, Y = np.meshgrid((x - m[0]) / s[0], (y - m[1]) / s[1], indexing="ij")
-        density = np.exp(-(X * X - 2 * r * X * Y + Y * Y) / (2 * (1 - r * r)))
-        return (w * x**p) @ density @ (w * y**q) / (2 * math.pi * math.sqrt(1 - r * r) * s[0] * s[1])
+        return (w * x**p) @ density @ (w * x**q)
 
-    kappa = r * s[0] * s[1]
     for p in (2, 3):
         f = activation(f"powerlaw({p})")
-        up = m[0] * J(p - 1, p) + (p - 1) * s[0] ** 2 * J(p - 2, p) + p * kappa * J(p - 1, p - 1)
+        up = m[0] * J(p - 1, p) + (p - 1) * s[0] ** 2 * J(p - 2, p) + p * r * s[0] * s[1] * J(p - 1, p - 1)
         found = covariance(f, *m, *s, r) + f.smoothed(m[0], s[0]) * f.smoothed(m[1], s[1])
         assert math.isclose(found, up, rel_tol=1e-12)
 
