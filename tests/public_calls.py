@@ -275,11 +275,17 @@ CALLS = {
     **{
         f"derive.{name}": (
             getattr(ct.derive, name),
-            {"order": (2, "order"), "site": ("inside", "name"), "activation": ("exp(x)", "activation")},
+            {"order": (2, "order"), "site": ("inside", "name"), "activation": ("exp(x)", "activation")}
+            | {"kind": ("additive", "name")},
         )
         for name in ("small_noise_bias", "small_noise_variance", "small_noise_third_cumulant")
     },
     "derive.small_noise_bias_network": (ct.derive.small_noise_bias_network, {"n": (1, "count")}),
+    "derive.small_noise_bias_network_any": (ct.derive.small_noise_bias_network_any, {"n": (1, "count")}),
+    "derive.random_multiplier": (
+        ct.derive.random_multiplier,
+        {"quantity": ("weak", "name"), "site": ("inside", "name")},
+    ),
     "derive.smoothing": (ct.derive.smoothing, {"f": ("relu", "activation")}),
     "fokker_planck.solve": (ct.fokker_planck.solve, fp()),
     "fokker_planck.evolve": (

@@ -1,10 +1,10 @@
 """Moments of one neuron under weak noise, order by order in σ², for polynomials as well as for numbers.
 
-With x = h - h* and u = (w x + σ ξ + g (a* + w x) ζ), the sum being over the sources inside the activation, one step is
-x' = A x + γ [ (f0 + Σ_{k≥1} f_k uᵏ/k!) Π (1 + g ζ) - f0 - f1 w x + σ η ] with the product and η over those outside, where
-A = 1 - q, q = γ (1 - w f1). Let x and the strengths σ and g be of order one. Then E x'ⁿ = Aⁿ E xⁿ + moments of higher
-degree, or of lower order in σ. So E x'ⁿ = E xⁿ, divided by 1 - Aⁿ, gives the moments order by order, from the highest
-degree down.
+Let x = h - h* and u = w x + Σ σ ξ + Σ g (a* + w x) ζ over the sources inside the activation, additive and
+multiplicative. One step is x' = (1 - γ) x + γ [ (f0 + Σ_{k≥1} f_k uᵏ/k!) Π (1 + g ζ) - f0 + Σ σ η ] over those outside.
+Its part linear in x is A x, A = 1 - q, q = γ (1 - w f1). Let x and the strengths σ and g be of order one. Then
+E x'ⁿ = Aⁿ E xⁿ + moments of higher degree, or of lower order in σ. So E x'ⁿ = E xⁿ, divided by 1 - Aⁿ, gives the
+moments order by order, from the highest degree down.
 
 A source z may be coloured, z' = ρ z + √(1-ρ²) ξ, with z' the value that acts. Then E x'ⁿ z'ᵐ = Aⁿ ρᵐ E xⁿ zᵐ + moments
 that are known before it, of lower powers of z too.
@@ -23,7 +23,9 @@ from ctrnn_theory.support.arguments import even_order
 
 Powers = tuple[int, ...]  # powers of x and of each source in a monomial of a step; their sum is its order
 Step = dict[Powers, Any]
-Moment = Callable[..., Any]  # (n, j, m): the part in σʲ of E xⁿ Π zᵐ over the coloured sources; m = () where there is none
+Moment = Callable[
+    ..., Any
+]  # (n, j, m): the part in σʲ of E xⁿ Π zᵐ over the coloured sources; m = () where there is none
 
 
 class Source(NamedTuple):
@@ -81,7 +83,7 @@ def moments(
     zero = 0 * one
     coloured = [k for k, source in enumerate(sources) if source.rho is not None]
     white = [k for k, source in enumerate(sources) if source.rho is None]
-    rhos = [sources[k].rho for k in coloured]
+    rhos, none = [sources[k].rho for k in coloured], (0,) * len(coloured)
     power: Step = {(0,) * (1 + len(sources)): one}
     averaged: list[list[tuple[int, int, Powers, Any]]] = [[]]  # of x'ⁿ over the white sources
     for _ in range(order):
@@ -95,7 +97,7 @@ def moments(
         )
 
     @cache
-    def moment(n: int, j: int, m: Powers = (0,) * len(coloured)) -> Any:
+    def moment(n: int, j: int, m: Powers = none) -> Any:
         if j < n or (j + sum(m)) % 2 or (n == 0 and any(k % 2 for k in m)):
             return zero
         if n == 0:

@@ -21,9 +21,7 @@ STRENGTHS = {
 FACTORS = {"inside": "the pre-activation", "outside": "f", "both": "the pre-activation (g_in) and of f (g_out)"}
 
 
-def small_noise_bias(
-    order: int = 4, site: Site = "inside", activation: Any = None, kind: Kind = "additive"
-) -> Any:
+def small_noise_bias(order: int = 4, site: Site = "inside", activation: Any = None, kind: Kind = "additive") -> Any:
     """Return the noise-induced bias E h - h* of one neuron to order σ^order; the error is of order σ^(order+2).
 
     It is computed by the moment hierarchy of ``ctrnn_theory.derive.hierarchy``.
@@ -77,9 +75,7 @@ def small_noise_bias(
     return describe("bias", order, site, activation, kind).explicit
 
 
-def small_noise_variance(
-    order: int = 4, site: Site = "inside", activation: Any = None, kind: Kind = "additive"
-) -> Any:
+def small_noise_variance(order: int = 4, site: Site = "inside", activation: Any = None, kind: Kind = "additive") -> Any:
     """Return the stationary variance of one neuron to order σ^order; arguments are those of :func:`small_noise_bias`.
 
     Examples
@@ -132,7 +128,9 @@ def describe(
     error = f"O({'g' if kind == 'multiplicative' else 'σ'}{str(order + 2).translate(RAISED)})"
     name = f"small_noise_{quantity}" + (f"_{kind}" if kind != "additive" else "")
     assumptions = _assumptions(site, kind)
-    result = Derivation(name, (QUANTITIES | COVARIANCE)[quantity], expression, assumptions, error, definitions(expression))
+    result = Derivation(
+        name, (QUANTITIES | COVARIANCE)[quantity], expression, assumptions, error, definitions(expression)
+    )
     if activation is None:
         return result
     return replace(result.specialise(activation), assumptions=_assumptions(site, kind, as_activation(activation)))
