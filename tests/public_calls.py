@@ -263,6 +263,12 @@ CALLS = {
         dict.fromkeys(("a", "w", "gamma", "sigma"), NUMBERS["w"])
         | {"f": ("relu", "activation"), "site": ("inside", "name")},
     ),
+    "derive.neuron_tail_exponent": (
+        ct.derive.neuron_tail_exponent,
+        dict.fromkeys(("w", "gamma"), (0.5, "number"))
+        | {"slopes": ([0.0, 1.0], "array"), "keep": (1.0, "number")}
+        | dict.fromkeys(("gain_inside", "gain_outside"), (0.0, "number")),
+    ),
     "derive.preferred_noise": (
         ct.derive.preferred_noise,
         {"quantity": ("level", "name"), "site": ("inside", "name"), "order": (2, "order")},

@@ -14,6 +14,7 @@ from ctrnn_theory.derive.preference import preferred_noise
 from ctrnn_theory.derive.sensitivity import sensitivity, sensitivity_value
 from ctrnn_theory.derive.small_noise import small_noise_bias, small_noise_third_cumulant, small_noise_variance
 from ctrnn_theory.derive.smoothing import smoothing
+from ctrnn_theory.numerics.neuron_tail import neuron_tail_exponent
 
 __all__ = [
     "FORMULAS",
@@ -21,6 +22,7 @@ __all__ = [
     "derivation",
     "kink_bias",
     "kink_bias_value",
+    "neuron_tail_exponent",
     "preferred_noise",
     "random_multiplier",
     "sensitivity",

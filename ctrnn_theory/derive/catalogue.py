@@ -86,7 +86,10 @@ FORMULAS: Registry[Formula] = Registry(
     [
         *(
             Formula(
-                prefix + quantity, f"{text} of one neuron under weak {noise}", partial(_small_noise, quantity, kind), True
+                prefix + quantity,
+                f"{text} of one neuron under weak {noise}",
+                partial(_small_noise, quantity, kind),
+                True,
             )
             for prefix, kind, noise, quantities in ONE_NEURON
             for quantity, text in quantities.items()

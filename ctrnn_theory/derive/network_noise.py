@@ -70,10 +70,11 @@ def describe(n: int | None = None) -> Derivation:
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
         raise ValueError(f"n must be an integer of at least 1, or None; got {shown(n)}")
     size = N if n is None else n
-    square = "U B D Gamma Sigma_in Sigma_out R_in R_out C_in C_out V A P_in P_out X".split()
-    U, B, D, leak, white_in, white_out, R_in, R_out, C_in, C_out, V, A, P_in, P_out, X = (
-        MatrixSymbol(name, size, size) for name in square
+    U, B, D, leak, white_in, white_out = (
+        MatrixSymbol(name, size, size) for name in ("U", "B", "D", "Gamma", "Sigma_in", "Sigma_out")
     )
+    R_in, R_out, C_in, C_out = (MatrixSymbol(name, size, size) for name in ("R_in", "R_out", "C_in", "C_out"))
+    V, A, X, P_in, P_out = (MatrixSymbol(name, size, size) for name in ("V", "A", "X", "P_in", "P_out"))
     a, f0, f2 = (MatrixSymbol(name, size, 1) for name in ("a", "f0", "f2"))
     one, rho_in, rho_out = Identity(size), symbols.rho_in, symbols.rho_out
     inside = white_in + HadamardProduct(R_in, a * a.T) + C_in
