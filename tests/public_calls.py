@@ -263,6 +263,12 @@ CALLS = {
         dict.fromkeys(("a", "w", "gamma", "sigma"), NUMBERS["w"])
         | {"f": ("relu", "activation"), "site": ("inside", "name")},
     ),
+    "derive.neuron_tail_exponent": (
+        ct.derive.neuron_tail_exponent,
+        dict.fromkeys(("w", "gamma"), (0.5, "number"))
+        | {"slopes": ([0.0, 1.0], "array"), "keep": (1.0, "number")}
+        | dict.fromkeys(("gain_inside", "gain_outside"), (0.0, "number")),
+    ),
     "derive.preferred_noise": (
         ct.derive.preferred_noise,
         {"quantity": ("level", "name"), "site": ("inside", "name"), "order": (2, "order")},
@@ -275,11 +281,17 @@ CALLS = {
     **{
         f"derive.{name}": (
             getattr(ct.derive, name),
-            {"order": (2, "order"), "site": ("inside", "name"), "activation": ("exp(x)", "activation")},
+            {"order": (2, "order"), "site": ("inside", "name"), "activation": ("exp(x)", "activation")}
+            | {"kind": ("additive", "name")},
         )
         for name in ("small_noise_bias", "small_noise_variance", "small_noise_third_cumulant")
     },
     "derive.small_noise_bias_network": (ct.derive.small_noise_bias_network, {"n": (1, "count")}),
+    "derive.small_noise_bias_network_any": (ct.derive.small_noise_bias_network_any, {"n": (1, "count")}),
+    "derive.random_multiplier": (
+        ct.derive.random_multiplier,
+        {"quantity": ("weak", "name"), "site": ("inside", "name")},
+    ),
     "derive.smoothing": (ct.derive.smoothing, {"f": ("relu", "activation")}),
     "fokker_planck.solve": (ct.fokker_planck.solve, fp()),
     "fokker_planck.evolve": (

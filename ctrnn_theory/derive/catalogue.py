@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ctrnn_theory.derive import kinks, network, preference, sensitivity, small_noise, smoothing
+from ctrnn_theory.derive import (
+    kesten,
+    kinks,
+    network,
+    network_noise,
+    preference,
+    sensitivity,
+    small_noise,
+    smoothing,
+)
 from ctrnn_theory.derive.derivation import Derivation
 from ctrnn_theory.derive.symbols import as_site
 from ctrnn_theory.support.registry import Registry
 
 
-def _small_noise(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
-    return small_noise.describe(quantity, order, site, activation)
+def _small_noise(quantity: Any, kind: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return small_noise.describe(quantity, order, site, activation, kind)
+
+
+def _kesten(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return kesten.describe(quantity, site)
 
 
 def _kink(part: Any, order: int, site: Any, activation: Any) -> Derivation:
@@ -49,25 +62,49 @@ class Formula:
     """Whether the formula can be written out for one activation."""
 
 
+CUMULANTS = {
+    "bias": "noise-induced bias",
+    "variance": "stationary variance",
+    "third_cumulant": "third cumulant",
+}
+ONE_NEURON: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("", "additive", "noise", CUMULANTS),
+    ("gain_", "multiplicative", "multiplicative noise", CUMULANTS),
+    ("coloured_", "coloured", "coloured noise", CUMULANTS | {"covariance": "covariance of state and noise"}),
+)
+KESTEN = {
+    "moment": "E|A|^p of a random multiplier A, which decides which moments exist under multiplicative noise",
+    "half_moment": "E[A^p; A > 0] of a random multiplier, for two slopes",
+    "growth": "E log|A| of a random multiplier, which decides whether a law exists",
+    "tail": "equation for the tail exponent under multiplicative noise",
+    "weak": "tail exponent under weak multiplicative noise",
+    "dropout": "equation for the tail exponent under dropout",
+}
 LABELS = {"mean_field": "mean field", "gaussian_closure": "Gaussian closure"}
 FORMULAS: Registry[Formula] = Registry(
     "formula",
     [
-        Formula("bias", "noise-induced bias of one neuron under weak noise", partial(_small_noise, "bias"), True),
-        Formula(
-            "variance", "stationary variance of one neuron under weak noise", partial(_small_noise, "variance"), True
-        ),
-        Formula(
-            "third_cumulant",
-            "third cumulant of one neuron under weak noise",
-            partial(_small_noise, "third_cumulant"),
-            True,
+        *(
+            Formula(
+                prefix + quantity,
+                f"{text} of one neuron under weak {noise}",
+                partial(_small_noise, quantity, kind),
+                True,
+            )
+            for prefix, kind, noise, quantities in ONE_NEURON
+            for quantity, text in quantities.items()
         ),
         Formula(
             "network_bias",
             "noise-induced bias of a network under weak noise, to order two",
             lambda n, s, f: network.describe(),
         ),
+        Formula(
+            "network_bias_any",
+            "the same under additive, multiplicative and coloured noise, in rate or voltage form",
+            lambda n, s, f: network_noise.describe(),
+        ),
+        *(Formula(f"kesten_{quantity}", text, partial(_kesten, quantity)) for quantity, text in KESTEN.items()),
         Formula("kink_inner", "noise-induced bias within the boundary layer at a kink", partial(_kink, "inner")),
         Formula("kink_outer", "noise-induced bias away from a kink", partial(_kink, "outer")),
         Formula(
@@ -106,7 +143,7 @@ def derivation(name: str = "bias", order: int = 4, site: str = "inside", activat
     name
         One of ``FORMULAS``.
     order
-        Highest power of σ, even, for "bias", "variance" and "third_cumulant".
+        Highest power of σ, even, for "bias", "variance" and "third_cumulant", and the same of gains and coloured noise.
     site
         "inside" or "outside" the activation, where the noise is.
     activation

@@ -12,11 +12,22 @@ import sympy
 from ctrnn_theory.activations.activation import activation as as_activation
 from ctrnn_theory.activations.symbolic.parse import x
 from ctrnn_theory.derive import symbols
+from ctrnn_theory.derive.compiled import compiled
 from ctrnn_theory.support.arguments import is_number, shown
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Readable
 
-LATEX = {"σ": r"\sigma", "γ": r"\gamma", "ζ": r"\zeta", "⁻": "-", "·": r"\cdot "}
+LATEX = {
+    "σ": r"\sigma",
+    "γ": r"\gamma",
+    "ζ": r"\zeta",
+    "ξ": r"\xi",
+    "κ": r"\kappa",
+    "ρ": r"\rho",
+    "λ": r"\lambda",
+    "⁻": "-",
+    "·": r"\cdot ",
+}
 LONG = 60  # operations; a longer expression is not factored, which would only make it longer
 POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
@@ -115,7 +126,7 @@ class Derivation(Readable):
         missing = sorted(set(known) - set(names)) if names else []
         if missing:
             raise ValueError(f"names must hold every symbol of the formula; {', '.join(missing)} is missing")
-        return _compiled(self.explicit, tuple(known.get(name, sympy.Symbol(name)) for name in names or known))
+        return compiled(self.explicit, tuple(known.get(name, sympy.Symbol(name)) for name in names or known))
 
     def specialise(self, activation: Any) -> Derivation:
         """Return the formula for one activation, as :func:`specialised` does."""
@@ -278,9 +289,3 @@ def _latex_order(text: str, math: str = "") -> str:
         else:
             result += character
     return result.replace("$$", "")
-
-
-@lru_cache(maxsize=64)
-def _compiled(expression: Any, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    function: Callable[..., Any] = guarded(sympy.lambdify(arguments, expression, modules="numpy", cse=True))
-    return function

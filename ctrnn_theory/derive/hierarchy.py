@@ -1,64 +1,134 @@
 """Moments of one neuron under weak noise, order by order in σ², for polynomials as well as for numbers.
 
-With x = h - h*, one step is x' = A x + γ [ Σ_{k≥1} f_k ((w x + σ_in ξ)ᵏ - [k=1] w x)/k! + σ_out η ], where
-A = 1 - q, q = γ (1 - w f1). Let x and σ be of order one. Then E x'ⁿ = Aⁿ E xⁿ + moments of higher degree, or of lower
-order in σ. So E x'ⁿ = E xⁿ, divided by 1 - Aⁿ, gives the moments order by order, from the highest degree down.
+Let x = h - h* and u = w x + Σ σ ξ + Σ g (a* + w x) ζ over the sources inside the activation, additive and
+multiplicative. One step is x' = (1 - γ) x + γ [ (f0 + Σ_{k≥1} f_k uᵏ/k!) Π (1 + g ζ) - f0 + Σ σ η ] over those outside.
+Its part linear in x is A x, A = 1 - q, q = γ (1 - w f1). Let x and the strengths σ and g be of order one. Then
+E x'ⁿ = Aⁿ E xⁿ + moments of higher degree, or of lower order in σ. So E x'ⁿ = E xⁿ, divided by 1 - Aⁿ, gives the
+moments order by order, from the highest degree down.
+
+A source z may be coloured, z' = ρ z + √(1-ρ²) ξ, with z' the value that acts. Then E x'ⁿ z'ᵐ = Aⁿ ρᵐ E xⁿ zᵐ + moments
+that are known before it, of lower powers of z too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import factorial
-from typing import Any
+import operator
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import product
+from math import comb, factorial, prod
+from typing import Any, NamedTuple
 
 from ctrnn_theory.support.arguments import even_order
 
-Powers = tuple[int, int, int]  # powers of x, ξ and η in a monomial of a step; their sum is its order
-Table = list[list[Any]]  # entry [n][j]: the part of E xⁿ in σʲ
+Powers = tuple[int, ...]  # powers of x and of each source in a monomial of a step; their sum is its order
+Step = dict[Powers, Any]
+Moment = Callable[
+    ..., Any
+]  # (n, j, m): the part in σʲ of E xⁿ Π zᵐ over the coloured sources; m = () where there is none
 
 
-def moments(w: Any, gains: Sequence[Any], drift: Any, sigma_in: Any, sigma_out: Any, *, order: int, one: Any) -> Table:
-    """Return the coefficients of σʲ in E xⁿ as entries [n][j], for n and j up to `order`.
+class Source(NamedTuple):
+    """A source of standard normal noise."""
+
+    inside: bool
+    """Whether it acts inside the activation."""
+    strength: Any
+    """Standard deviation σ per step, or the relative one, g, of a gain."""
+    multiplies: bool = False
+    """Whether it multiplies the pre-activation or the rate by 1 + g ζ, and does not add σ ξ."""
+    rho: Any = None
+    """Correlation from one step to the next; None for white noise."""
+
+
+def moments(
+    w: Any,
+    gains: Sequence[Any],
+    drift: Any,
+    sources: Sequence[Source],
+    *,
+    order: int,
+    one: Any,
+    a: Any = 0,
+    level: Any = 0,
+) -> Moment:
+    """Return a function of (n, j) that gives the part in σʲ of E xⁿ, for n and j up to `order`.
 
     Parameters
     ----------
-    w, sigma_in, sigma_out
-        Self-connection and standard deviations per step, as in the model; None where a site has no noise.
+    w
+        Self-connection.
     gains
         γ, γ f1, γ f2, ..., up to `order`.
     drift
         Slope A of the step at the fixed point.
+    sources
+        Sources of noise. With a third argument, powers m of the coloured ones in their order, the function gives the
+        part of E xⁿ Π zᵐ.
     order
         Highest power of σ.
     one
         The one of the ring in which to compute: a polynomial, or the number 1.
+    a, level
+        Pre-activation a* and γ f0 at the fixed point, which only multiplicative noise needs.
 
     Examples
     --------
     A linear neuron with noise outside has the variance γ σ²/((1 - w f1)(2 - γ (1 - w f1))):
 
-    >>> moments(0.5, [0.1, 0.1, 0.0], 0.95, None, 1.0, order=2, one=1.0)[2][2]
+    >>> moments(0.5, [0.1, 0.1, 0.0], 0.95, [Source(False, 1.0)], order=2, one=1.0)(2, 2)
     0.1025641
     """
-    step = _step(w, gains, drift, sigma_in, sigma_out, order, one)
-    powers: list[dict[Powers, Any]] = [{(0, 0, 0): one}]
+    step = _step(w, gains, drift, sources, order, one, a, level)
+    zero = 0 * one
+    coloured = [k for k, source in enumerate(sources) if source.rho is not None]
+    white = [k for k, source in enumerate(sources) if source.rho is None]
+    rhos, none = [sources[k].rho for k in coloured], (0,) * len(coloured)
+    power: Step = {(0,) * (1 + len(sources)): one}
+    averaged: list[list[tuple[int, int, Powers, Any]]] = [[]]  # of x'ⁿ over the white sources
     for _ in range(order):
-        powers.append(_product(powers[-1], step, order))
-    table = [[0 * one] * (order + 1) for _ in range(max(order, 3) + 1)]
-    table[0][0] = one
-    for j in range(2, order + 1, 2):
-        for n in range(j, 0, -1):
-            known = 0 * one
-            for (p, i, o), factor in powers[n].items():
-                if i % 2 == o % 2 == 0 and j >= i + o and (p, i, o) != (n, 0, 0):
-                    known = known + factor * table[p][j - i - o] * (_gaussian(i) * _gaussian(o))
-            table[n][j] = known * (1 / (1 - drift**n))
-    return table
+        power = _product(power, step, order)
+        averaged.append(
+            [
+                (p, sum(i), tuple(i[k] for k in coloured), factor * prod(_gaussian(i[k]) for k in white))
+                for (p, *i), factor in power.items()
+                if not any(i[k] % 2 for k in white)
+            ]
+        )
+
+    @cache
+    def moment(n: int, j: int, m: Powers = none) -> Any:
+        if j < n or (j + sum(m)) % 2 or (n == 0 and any(k % 2 for k in m)):
+            return zero
+        if n == 0:
+            return one * prod(map(_gaussian, m)) if j == 0 else zero
+        known = zero
+        for p, grade, i, factor in averaged[n]:
+            if p + grade <= j:
+                own = p == n and grade == 0  # Aⁿ times the moment itself, which is on the left-hand side
+                known = known + factor * fresh(p, j - grade, tuple(map(operator.add, i, m)), own)
+        return known * (1 / (1 - drift**n * prod(map(operator.pow, rhos, m))))
+
+    def fresh(p: int, j: int, k: Powers, lower: bool) -> Any:
+        """Return E xᵖ z'ᵏ, without the term of E xᵖ zᵏ if only `lower` ones are wanted."""
+        if not k:
+            return zero if lower else moment(p, j, ())
+        total = zero
+        for new in product(*(range(0, power + 1, 2) for power in k)):
+            if lower and not any(new):
+                continue
+            value = moment(p, j, tuple(map(operator.sub, k, new)))
+            for rho, power, i in zip(rhos, k, new, strict=True):
+                value = value * (comb(power, i) * _gaussian(i)) * rho ** (power - i) * (1 - rho**2) ** (i // 2)
+            total = total + value
+        return total
+
+    return moment
 
 
-def cumulants(table: Table) -> dict[str, list[Any]]:
-    """Return the terms in σ², σ⁴, ... of the bias, variance and third cumulant of h, from a table of moments."""
-    m1, m2, m3 = (row[::2] for row in table[1:4])
+def cumulants(moment: Moment, order: int) -> dict[str, list[Any]]:
+    """Return the terms in σ², σ⁴, ..., σ^order of the bias, variance and third cumulant of h, from its moments."""
+    m1, m2, m3 = ([moment(n, j) for j in range(0, order + 1, 2)] for n in (1, 2, 3))
     square = _series_product(m1, m1)
     variance = [x - y for x, y in zip(m2, square, strict=True)]
     cube, mixed = _series_product(m1, square), _series_product(m1, m2)
@@ -67,7 +137,19 @@ def cumulants(table: Table) -> dict[str, list[Any]]:
 
 
 def numbers(
-    order: int, w: Any, gamma: Any, sigma_in: Any, sigma_out: Any, derivatives: Sequence[Any]
+    order: int,
+    w: Any,
+    gamma: Any,
+    sigma_in: Any,
+    sigma_out: Any,
+    derivatives: Sequence[Any],
+    *,
+    rho_in: Any = None,
+    rho_out: Any = None,
+    gain_in: Any = 0,
+    gain_out: Any = 0,
+    a: Any = 0,
+    f0: Any = 0,
 ) -> dict[str, list[Any]]:
     """Return the terms in σ², σ⁴, ..., σ^order of the bias, the variance and the third cumulant.
 
@@ -76,11 +158,17 @@ def numbers(
     Parameters
     ----------
     order
-        Highest power of σ, even and at least 2.
+        Highest power of σ and g together, even and at least 2.
     w, gamma, sigma_in, sigma_out
         Parameters of the model; a site whose noise is the number 0 is left out of the computation.
     derivatives
         Derivatives f1, f2, ..., f_order of f at a*.
+    rho_in, rho_out
+        Correlations of the noise σ_in and σ_out from one step to the next; None for white noise.
+    gain_in, gain_out
+        Relative standard deviations of the noise by which a and f(a) are multiplied.
+    a, f0
+        Pre-activation a* and rate f(a*) at the fixed point, which gains need.
 
     Examples
     --------
@@ -91,36 +179,63 @@ def numbers(
     order = even_order(order)
     if len(derivatives) != order:
         raise ValueError(f"derivatives must be f1 to f{order}, {order} values; got {len(derivatives)}")
-    inside, outside = (None if isinstance(s, int | float) and s == 0 else s for s in (sigma_in, sigma_out))
+    sources = [
+        Source(True, sigma_in, rho=rho_in),
+        Source(False, sigma_out, rho=rho_out),
+        Source(True, gain_in, True),
+        Source(False, gain_out, True),
+    ]
+    acting = [s for s in sources if not (isinstance(s.strength, int | float) and s.strength == 0)]
     gains = [gamma, *(gamma * f for f in derivatives)]
     drift = 1 - gamma * (1 - w * derivatives[0])
-    return cumulants(moments(w, gains, drift, inside, outside, order=order, one=1))
+    found = moments(w, gains, drift, acting, order=order, one=1, a=a, level=gamma * f0)
+    return cumulants(found, order)
 
 
 def _step(
-    w: Any, gains: Sequence[Any], drift: Any, sigma_in: Any, sigma_out: Any, order: int, one: Any
-) -> dict[Powers, Any]:
-    """Return one step x' as a polynomial in x, ξ and η."""
-    step: dict[Powers, Any] = {(1, 0, 0): one * drift}
-    if sigma_out is not None:
-        step[0, 0, 1] = gains[0] * sigma_out
+    w: Any, gains: Sequence[Any], drift: Any, sources: Sequence[Source], order: int, one: Any, a: Any, level: Any
+) -> Step:
+    """Return one step x' as a polynomial in x and the sources."""
+    origin, state, *units = (tuple(int(k == i) for i in range(1 + len(sources))) for k in range(-1, 1 + len(sources)))
+    moved: Step = {state: one * w}  # u, the displacement of the pre-activation
+    for unit, source in zip(units, sources, strict=True):
+        if source.inside:
+            moved[unit] = one * source.strength * (a if source.multiplies else one)
+            if source.multiplies:
+                moved[_sum(state, unit)] = one * source.strength * w
+    power: Step = {origin: one}
+    step: Step = {origin: one * level}
     for k in range(1, order + 1):
-        for i in range(k + 1 if sigma_in is not None else 1):
-            if (k, i) != (1, 0):
-                noise = sigma_in**i if i else one
-                step[k - i, i, 0] = gains[k] * w ** (k - i) * noise / (factorial(i) * factorial(k - i))
+        power = _product(power, moved, order)
+        for key, value in power.items():
+            term = gains[k] * value / factorial(k)
+            step[key] = step[key] + term if key in step else term
+    for unit, source in zip(units, sources, strict=True):
+        if not source.inside and source.multiplies:
+            step = _product(step, {origin: one, unit: one * source.strength}, order)
+    for unit, source in zip(units, sources, strict=True):
+        if not source.inside and not source.multiplies:
+            step[unit] = one * gains[0] * source.strength
+    del step[origin]
+    step[state] = one * drift
     return step
 
 
-def _product(first: dict[Powers, Any], second: dict[Powers, Any], order: int) -> dict[Powers, Any]:
-    """Multiply two polynomials in x, ξ and η, and leave out terms above the order."""
-    result: dict[Powers, Any] = {}
-    for (p, i, o), x in first.items():
-        for (p2, i2, o2), y in second.items():
-            if p + i + o + p2 + i2 + o2 <= order:
-                key = (p + p2, i + i2, o + o2)
-                result[key] = result[key] + x * y if key in result else x * y
+def _product(first: Step, second: Step, order: int) -> Step:
+    """Multiply two polynomials in x and the sources, and leave out terms above the order."""
+    result: Step = {}
+    ready = [(key, sum(key), y) for key, y in second.items()]
+    for key, x in first.items():
+        room = order - sum(key)
+        for other, degree, y in ready:
+            if degree <= room:
+                place = _sum(key, other)
+                result[place] = result[place] + x * y if place in result else x * y
     return result
+
+
+def _sum(first: Powers, second: Powers) -> Powers:
+    return tuple(map(operator.add, first, second))
 
 
 def _series_product(first: list[Any], second: list[Any]) -> list[Any]:

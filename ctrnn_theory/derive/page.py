@@ -13,8 +13,9 @@ This page is generated from the derivations in this folder by
 
 and a test fails when it is stale. The model is one Euler–Maruyama step
 h' = (1-γ) h + γ (f(w h + b + σ_in ξ) + σ_out η); h\\* is the noise-free fixed point, a\\* = w h\\* + b, and f1, f2, …
-are the derivatives of f there. `ct.derive.derivation(name, ...)` returns each of these formulas, and
-`ctrnn-theory derive --formula NAME` prints it; `order` may be any even number.
+are the derivatives of f there. Noise of other kinds is described where it appears.
+`ct.derive.derivation(name, ...)` returns each of these formulas, and `ctrnn-theory derive --formula NAME` prints it;
+`order` may be any even number.
 """
 
 SECTIONS: tuple[tuple[str, str, tuple[tuple[str, int, str, str | None], ...]], ...] = (
@@ -34,7 +35,47 @@ SECTIONS: tuple[tuple[str, str, tuple[tuple[str, int, str, str | None], ...]], .
         "The derivatives are written out as functions of a = a\\*.",
         (("bias", 2, "inside", "tanh"),),
     ),
-    ("Networks", "The bias to order two is a matrix expression.", (("network_bias", 2, "inside", None),)),
+    (
+        "Multiplicative noise",
+        "A gain inside, f(a (1 + g ξ)), widens what f sees, and acts as noise of σ = g a\\* does; a gain outside,"
+        " f(a) (1 + g ξ), acts as noise of σ = g f0 outside does. Both hold to order two. Dropout of f with the"
+        " probability p of keeping it has the variance of g² = (1-p)/p, but cumulants of every order that are as large:"
+        " the formula then leaves an error of order γ relative to the bias, whatever p is.",
+        (
+            ("gain_bias", 2, "inside", None),
+            ("gain_bias", 2, "outside", None),
+            ("gain_bias", 4, "outside", None),
+        ),
+    ),
+    (
+        "Coloured noise",
+        "With ρ = 0 these are the formulas of white noise. With ρ = 1 the noise is quenched: the bias inside is that of"
+        " neurons with inputs of their own, f2 σ²/(2 (1 - w f1)³), whatever γ.",
+        (
+            ("coloured_covariance", 2, "inside", None),
+            ("coloured_variance", 2, "inside", None),
+            ("coloured_bias", 2, "inside", None),
+            ("coloured_bias", 2, "outside", None),
+        ),
+    ),
+    (
+        "Networks",
+        "The bias to order two is a matrix expression.",
+        (("network_bias", 2, "inside", None), ("network_bias_any", 2, "inside", None)),
+    ),
+    (
+        "Where no law or no moment exists",
+        "Far out, where f is straight, multiplicative noise makes h' = A h with a random A, and a power-law tail."
+        " `ct.derive.neuron_tail_exponent` solves for its exponent, for two slopes as well.",
+        (
+            ("kesten_growth", 2, "outside", None),
+            ("kesten_moment", 2, "outside", None),
+            ("kesten_tail", 2, "outside", None),
+            ("kesten_half_moment", 2, "outside", None),
+            ("kesten_weak", 2, "outside", None),
+            ("kesten_dropout", 2, "outside", None),
+        ),
+    ),
     (
         "Near a kink",
         "Within O(σ) of a jump Δ of the slope the bias is of first order in σ, and the expansion above fails. For relu"

@@ -14,7 +14,7 @@ import sympy as sp
 
 from ctrnn_theory.derive import small_noise
 from ctrnn_theory.derive.derivation import Derivation, remembered
-from ctrnn_theory.derive.small_noise import terms
+from ctrnn_theory.derive.expansion import terms
 from ctrnn_theory.derive.symbols import Site, as_site, sigma
 from ctrnn_theory.support.arguments import choice, shown
 

@@ -16,6 +16,10 @@ Site = Literal["inside", "outside"]
 SITES: dict[str, Site] = {"inside": "inside", "outside": "outside", "in": "inside", "out": "outside"}
 w, b, gamma = symbols("w b gamma")
 sigma, sigma_in, sigma_out = symbols("sigma sigma_in sigma_out")
+g, g_in, g_out = symbols("g g_in g_out")
+"""Relative standard deviations of multiplicative noise."""
+rho, rho_in, rho_out = symbols("rho rho_in rho_out")
+"""Correlations of coloured noise from one step to the next."""
 a = Symbol("a")
 """Pre-activation a* = w h* + b of the noise-free fixed point."""
 s = Symbol("s")

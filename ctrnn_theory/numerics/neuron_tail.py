@@ -6,7 +6,7 @@ import math
 
 from ctrnn_theory.numerics.half_moments import Piece
 from ctrnn_theory.numerics.kesten import Pieces, chain_tail_exponent
-from ctrnn_theory.support.arguments import finite_number, nonnegative, probability
+from ctrnn_theory.support.arguments import finite_number, nonnegative, probability, real_array
 from ctrnn_theory.support.errors import NotApplicable
 
 FLAT = 1e-8  # slope over leak below which the multiplier is its mean on either side
@@ -81,7 +81,7 @@ def neuron_multipliers(
     (Piece(mean=0.95, std=0.025, weight=1.0, lower=-inf, upper=inf),)
     """
     w, gamma, keep = finite_number("w", w), probability("gamma", gamma), probability("keep", keep)
-    below, above = (finite_number("slopes", slope) for slope in slopes)
+    below, above = map(float, real_array("slopes", slopes, (2,)))
     inside, outside = nonnegative("gain_inside", gain_inside), nonnegative("gain_outside", gain_outside)
     if (inside > 0.0) + (outside > 0.0) + (keep < 1.0) > 1:
         raise NotApplicable("the tail exponent is known for one kind of multiplicative noise at a time")

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from ctrnn_theory.activations import activation
 from ctrnn_theory.derive import symbols
+from ctrnn_theory.derive.expansion import QUANTITIES, terms
 from ctrnn_theory.derive.hierarchy import numbers
 from ctrnn_theory.derive.small_noise import (
-    QUANTITIES,
     describe,
     small_noise_bias,
     small_noise_third_cumulant,
     small_noise_variance,
-    terms,
 )
 
 w, gamma, sigma, sigma_in, sigma_out = sp.symbols("w gamma sigma sigma_in sigma_out")
@@ -271,10 +270,10 @@ def test_bad_arguments():
 
 def test_derivations_take_seconds():
     """Order 2 and 4 below 5 s, order 6 below 60 s, nothing remembered; they take below 1 and 2 s."""
-    from ctrnn_theory.derive import small_noise
+    from ctrnn_theory.derive import expansion, small_noise
 
     for order, limit in ((2, 5.0), (4, 5.0), (6, 60.0)):
-        for cached in (small_noise.describe, small_noise.terms, small_noise._polynomials):
+        for cached in (small_noise.describe, expansion.terms, expansion._polynomials):
             cached.cache_clear()
         start = time.perf_counter()
         small_noise_bias(order, "inside")
