@@ -58,7 +58,7 @@ def solve(
     net, noise, u, start
         See :func:`ctrnn_theory.predict`.
     order
-        Highest power of σ: even and at least 2; for more than one neuron, 2.
+        Highest power of σ: even and at least 2; above 2 for one neuron in rate form with white additive noise alone.
 
     Returns
     -------
@@ -72,7 +72,8 @@ def solve(
     ValueError
         For an order that is odd or less than 2.
     NotApplicable
-        If f'' does not exist at the fixed point, if that is not stable, or for several neurons if the order is above 2.
+        If f'' does not exist at the fixed point, if that is not stable, or if the order is above 2 for several neurons,
+        in voltage form, or for noise that is not white and additive.
     Divergence
         If the noise-free state grows without bound.
 
