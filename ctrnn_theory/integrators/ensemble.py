@@ -129,8 +129,7 @@ class Ensemble:
     def restart(self) -> None:
         """Begin at step 0, from the start state, as if no step had been taken and nothing been tabulated."""
         self.h[:] = self.start[:, None]
-        x = self.taken.sources(self.distinct)
-        self.g[len(self.h) :] = np.hstack([x, -x][: self.copies])
+        self._begin_sources()
         self.steps = 0
         """Number of steps taken."""
         nothing = np.zeros(len(self.h))
@@ -158,9 +157,13 @@ class Ensemble:
         return self.taken.dynamics
 
     def use(self, key: normals.Words) -> None:
-        """Use the variates of other key words, from the start."""
+        """Use the variates of other key words, before any step is taken."""
         self.taken.dynamics = self.taken.dynamics._replace(key=key)
-        self.restart()
+        self._begin_sources()
+
+    def _begin_sources(self) -> None:
+        x = self.taken.sources(self.distinct)
+        self.g[len(self.h) :] = np.hstack([x, -x][: self.copies])
 
     def place(self, states: FloatArray, sources: FloatArray | None = None) -> None:
         """Set the first trajectories to `states` (m, N) and `sources` (m, M - N), and the others to the same in turn.
