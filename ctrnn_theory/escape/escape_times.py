@@ -152,7 +152,7 @@ def _no_escape(net: CTRNN, basins: tuple[FixedPoint, ...], method: str, quiet: b
     share = np.ones(1) if count == 1 else np.full(count, np.nan)
     message = f"{('no', 'one')[count]} stable fixed point: there is nowhere to go" if count < 2 else "there is no noise"
     zero, forever = np.zeros((count, count)), np.full(count, np.inf)
-    return EscapeTimes(basins, zero, forever, net.gamma, share, method, message=message)
+    return EscapeTimes(basins, zero, forever, float(np.min(net.gamma)), share, method, message=message)
 
 
 def _result(
@@ -167,7 +167,7 @@ def _result(
     time = np.where(np.isnan(leaving), np.nan, np.inf)
     np.divide(1.0, leaving, out=time, where=leaving > 0.0)
     more.setdefault("message", "" if np.all(leaving != 0.0) else "the rates are too small for double precision")
-    return EscapeTimes(basins, rates, time, net.gamma, share, method, **more)
+    return EscapeTimes(basins, rates, time, float(np.min(net.gamma)), share, method, **more)
 
 
 def coarse_rates(eigenvalues: NDArray[np.complex128], values: NDArray[np.complex128]) -> FloatArray:

@@ -439,7 +439,7 @@ def test_settings_of_white_additive_noise_are_those_of_older_versions(tmp_path):
     """Folders that they wrote are gone on with."""
     recorded(tmp_path / "run", resume=False)
     found = json.loads((tmp_path / "run" / "run.json").read_text())
-    names = "steps record_every trajectories gamma activation W readout noise start rng".split()
+    names = ["steps", "record_every", "trajectories", "gamma", "activation", "W", "readout", "noise", "start", "rng"]
     assert sorted(found["settings"]) == sorted([*names, "b or u"])
     assert found["settings"]["noise"] == OLD_NOISE
 
