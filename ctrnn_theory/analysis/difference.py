@@ -94,7 +94,8 @@ def difference(
     Trajectories are simulated in pairs, one under each noise, on the same standard normal variates, and with the
     control variates of :func:`ctrnn_theory.predict`. Fluctuations that both have in common cancel, so that two similar
     levels of noise are distinguished in far fewer steps than by two separate runs. Noise inside and noise outside share
-    variates neuron by neuron; correlated noises share those of the columns of their factors.
+    variates neuron by neuron; correlated noises share those of the columns of their factors. Gains share those of
+    gains, and dropout those of dropout.
 
     Parameters
     ----------
@@ -135,7 +136,10 @@ def difference(
     count = default_trajectories(net.n) if trajectories is None else positive_integer("trajectories", trajectories)
     fixed = None if steps is None else positive_integer("steps", steps)
     drive, key = net.drive(u), np.random.SeedSequence([int(word) for word in seed_words(rng)])
-    pair = [Ensemble(net, each, drive, start, count, key, workers) for each in (noise, other)]
+    pair = [
+        Ensemble(net, each, drive, start, count, key, workers, partner=partner)
+        for each, partner in ((noise, other), (other, noise))
+    ]
 
     def run_both(controlled: bool) -> Difference:
         plans = [

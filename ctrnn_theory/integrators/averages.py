@@ -55,7 +55,7 @@ class Averages:
     @property
     def mean(self) -> FloatArray:
         """Average of the state g over all, (M,)."""
-        mean: FloatArray = self.centre + self.first.mean(axis=0)
+        mean: FloatArray = (self.centre + self.first).mean(axis=0)
         return mean
 
     def means(self, M: FloatArray | None = None) -> FloatArray:

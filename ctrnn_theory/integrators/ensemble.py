@@ -66,13 +66,14 @@ class Steps(Protocol):
         """Return the averages that sums stand for, over the copies of each trajectory."""
 
 
-def steps_of(net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> Steps:
-    """Return the steps of a network under its noise, by the kernel that is the fastest for them."""
-    if net.form == "rate" and net.uniform and noise.is_white and not noise.has_gains:
+def steps_of(net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words, partner: Noise | None = None) -> Steps:
+    """Return the steps of a network under its noise, by the kernel that is the fastest for them and for a partner."""
+    both = (noise,) if partner is None else (noise, partner)
+    if net.form == "rate" and net.uniform and all(each.is_white and not each.has_gains for each in both):
         return WhiteSteps(net, noise, drive, key)
     from ctrnn_theory.integrators.general import GeneralSteps  # here, since it takes long to compile
 
-    return GeneralSteps(net, noise, drive, key)
+    return GeneralSteps(net, noise, drive, key, partner)
 
 
 class Ensemble:
@@ -96,6 +97,9 @@ class Ensemble:
     antithetic
         Whether trajectories come in pairs that start alike and have noise of opposite sign: the second half of the
         blocks mirrors the first. K is then a multiple of 2 `LANES`, and averages are over the pairs.
+    partner
+        The noise of another ensemble of the same seed, with which this one shares its variates as far as both have
+        noise of the same kinds; white additive noise alone does so without being asked.
     """
 
     def __init__(
@@ -108,13 +112,14 @@ class Ensemble:
         rng: object = None,
         workers: Workers = None,
         antithetic: bool = False,
+        partner: Noise | None = None,
     ) -> None:
         self.copies = 2 if antithetic else 1
         blocks = self.copies * -(-positive_integer("trajectories", trajectories) // (self.copies * LANES))
         self.workers, self.threads = workers, threads(workers)
         self.activation = net.activation
         self.noise, self.drive = noise, np.array(np.atleast_2d(drive))
-        self.taken = steps_of(net, noise, drive, normals.seed_words(rng))
+        self.taken = steps_of(net, noise, drive, normals.seed_words(rng), partner)
         self.start = net.start_state(start)
         self.g = np.empty((self.taken.size, blocks * LANES))
         """States (M, K): those of the neurons, and then the sources of coloured noise."""
@@ -129,8 +134,7 @@ class Ensemble:
     def restart(self) -> None:
         """Begin at step 0, from the start state, as if no step had been taken and nothing been tabulated."""
         self.h[:] = self.start[:, None]
-        x = self.taken.sources(self.distinct)
-        self.g[len(self.h) :] = np.hstack([x, -x][: self.copies])
+        self._begin_sources()
         self.steps = 0
         """Number of steps taken."""
         nothing = np.zeros(len(self.h))
@@ -158,9 +162,13 @@ class Ensemble:
         return self.taken.dynamics
 
     def use(self, key: normals.Words) -> None:
-        """Use the variates of other key words, from the start."""
+        """Use the variates of other key words, before any step is taken."""
         self.taken.dynamics = self.taken.dynamics._replace(key=key)
-        self.restart()
+        self._begin_sources()
+
+    def _begin_sources(self) -> None:
+        x = self.taken.sources(self.distinct)
+        self.g[len(self.h) :] = np.hstack([x, -x][: self.copies])
 
     def place(self, states: FloatArray, sources: FloatArray | None = None) -> None:
         """Set the first trajectories to `states` (m, N) and `sources` (m, M - N), and the others to the same in turn.

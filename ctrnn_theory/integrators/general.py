@@ -29,14 +29,16 @@ STATIONARY = normals.EPOCH * (normals.EPOCHS - 1)
 class GeneralSteps:
     """The kernel for these steps with what it is given, see :class:`~ctrnn_theory.integrators.ensemble.Ensemble`."""
 
-    def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> None:
+    def __init__(
+        self, net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words, partner: Noise | None = None
+    ) -> None:
         n = net.n
         self.whole = Augmented.of(net, noise)
         self.size, self.voltage = self.whole.size, net.form == "voltage"
         self.functions, runs, which = _runs(net.activation, n)
         rows = np.atleast_2d(drive)
         nothing, none = np.zeros((1, n)), np.zeros((0, 0))
-        gains, self.rows = _gains(noise, n)
+        gains, self.rows = _gains(noise, partner or noise, n)
         source, rho = _sources(noise, n, gains)
         coloured = [noise.coloured(site, n)[0] * noise.coloured(site, n)[1] for site in SITES]
         inside, outside = (part.shape[1] for part in coloured)
@@ -165,21 +167,36 @@ def _runs(f: Activation | ActivationGroup, n: int) -> tuple[tuple[Activation, ..
     return distinct, np.append(begins, n), which[begins]
 
 
-def _gains(noise: Noise, n: int) -> tuple[list[Gain], int]:
-    """Return what makes noise of variates, in the order of :class:`Dynamics`, and the number of rows of variates."""
-    common, keep = noise.common_gain(n), noise.kept(n)
+def _sites(noise: Noise, n: int) -> list[Site]:
+    """Return the noise that has rows of variates of its own, in the order of :class:`Dynamics`."""
+    nothing, common, keep = np.zeros((n, 0)), noise.common_gain(n), noise.kept(n)
     sites = [Site.of(getattr(noise, site), noise.factor(site, n)) for site in SITES]
     sites += [Site.of(getattr(noise, f"gain_{site}"), noise.gain_factor(site, n)) for site in SITES]
+    sites.append(Site(common if common.any() else np.zeros(0), nothing))
+    sites.append(Site(ndtri(keep), 1.0 / keep[None]) if np.any(keep < 1.0) else Site(np.zeros(0), nothing))
+    return sites
+
+
+def _gains(noise: Noise, partner: Noise, n: int) -> tuple[list[Gain], int]:
+    """Return what makes noise of variates, in the order of :class:`Dynamics`, and the number of rows of variates.
+
+    A partner has its noise of each kind in the same rows. Noise inside and its partner's noise outside have the same
+    rows if they are alone.
+    """
+    sites, others = _sites(noise, n), _sites(partner, n)
+    counts = [
+        [*(site.rows for site in each[:4]), min(each[4].sigma.size, 1), each[5].sigma.size] for each in (sites, others)
+    ]
     found, row = [], 0
-    for site in sites:
-        found.append(Gain(*site, row))
-        row += site.rows
-    nothing = np.zeros((n, 0))
-    found.append(Gain(common if common.any() else np.zeros(0), nothing, row))
-    row += int(common.any())
-    drops = bool(np.any(keep < 1.0))
-    found.append(Gain(ndtri(keep), 1.0 / keep[None], row) if drops else Gain(np.zeros(0), nothing, row))
-    return found, row + n * drops
+    for first in (0, 2):
+        inside, outside = (max(rows[first + i] for rows in counts) for i in range(2))
+        apart = all(rows[first] * rows[first + 1] == 0 for rows in counts)  # nobody has both
+        found += [Gain(*sites[first], row), Gain(*sites[first + 1], row if apart else row + inside)]
+        row += max(inside, outside) if apart else inside + outside
+    for last in (4, 5):
+        found.append(Gain(*sites[last], row))
+        row += max(rows[last] for rows in counts)
+    return found, row
 
 
 def _sources(noise: Noise, n: int, gains: list[Gain]) -> tuple[IntArray, FloatArray]:

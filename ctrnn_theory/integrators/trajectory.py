@@ -189,7 +189,7 @@ def simulate(
                 ensemble.use(found.key)
             settings = store.settings(net, ensemble, steps, every, trajectories)
             if found is not None:
-                folder.check_same(found.settings, settings, store.HIDDEN)
+                folder.check_same(found.settings, {**dict.fromkeys(found.settings), **settings}, store.HIDDEN)
                 store.verify(folder, found)
             return _record_to(folder, net, ensemble, found or store.Record(shape, settings, 0), report)
     if resume:

@@ -241,7 +241,7 @@ def test_without_a_seed_the_run_keeps_its_own(tmp_path, small_chunks):
     path = recorded(tmp_path, rng=None)
     key = np.array(json.loads((tmp_path / "run.json").read_text())["settings"]["rng"], np.uint64)
     again = Ensemble(NET, NOISE, U @ NET.W_in.T + NET.b, trajectories=TRAJECTORIES, workers=1)
-    again.dynamics = again.dynamics._replace(key=key)
+    again.use(key)
     again.place(START)
     assert np.array_equal(path.h[1:], again.record(233, 3, TRAJECTORIES))
     with pytest.raises(ValueError, match="differs in rng"):
@@ -365,3 +365,83 @@ def test_a_run_shorter_than_its_stride_keeps_its_start(tmp_path):
 
 if __name__ == "__main__":
     child(sys.argv[1])
+
+
+KINDS = {
+    "coloured": (NET, Noise(0.4, 0.2, rho_inside=0.9, rho_outside=[0.0, 0.5])),
+    "gains": (NET, Noise(0.4, gain_inside=0.3, gain_outside=[[0.1], [0.2]], common_gain_outside=0.2, keep=0.8)),
+    "voltage": (
+        CTRNN(NET.W, NET.b, ["tanh", "relu"], [0.2, 0.3], NET.W_in, form="voltage"),
+        Noise(0.4, rho_inside=0.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("least", [1, 7, 200])
+@pytest.mark.parametrize("kind", KINDS)
+def test_runs_of_every_kind_go_on(tmp_path, kind, least, monkeypatch):
+    """They are cut after each chunk, of a part of a row, of some rows, or of none at all."""
+    net, noise = KINDS[kind]
+    options = OPTIONS | {"record_every": 13}
+    whole = simulate(net, noise, U, **options)
+    monkeypatch.setattr(trajectory, "WORK", least * TRAJECTORIES * 2 * 18)
+    monkeypatch.setattr(trajectory, "SECONDS", 1e-9)
+    chunks, left = trajectory._chunks, [0]
+
+    def some(*arguments):
+        for chunk in chunks(*arguments):
+            yield chunk
+            left[0] += 1
+            if left[0] % 5 == 0:
+                raise ZeroDivisionError
+
+    monkeypatch.setattr(trajectory, "_chunks", some)
+    for _ in range(10_000):
+        with contextlib.suppress(ZeroDivisionError):
+            path = simulate(net, noise, U, out=tmp_path / "run", resume=True, **options)
+            break
+    assert left[0] >= 4
+    assert equal(path, whole)
+    assert equal(Path.load(tmp_path / "run"), whole)
+    kept = json.loads((tmp_path / "run" / "noise.json").read_text())
+    del kept["check"]
+    assert Noise(**kept).to_dict() == noise.to_dict()
+
+
+def test_coloured_runs_without_their_last_states_go_on(tmp_path, monkeypatch):
+    """They are simulated again from the start, where the sources are known."""
+    net, noise = KINDS["coloured"]
+    whole = simulate(net, noise, U, **OPTIONS)
+    monkeypatch.setattr(trajectory, "CHUNK_BYTES", 40 * TRAJECTORIES * 2 * 8)
+    with pytest.raises(ZeroDivisionError):
+        simulate(net, noise, U, out=tmp_path / "run", progress=lambda *_: 1 / 0, **OPTIONS)
+    (tmp_path / "run" / "within.npz").unlink()
+    assert equal(simulate(net, noise, U, out=tmp_path / "run", resume=True, **OPTIONS), whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("rho", Noise(0.4, 0.2, rho_inside=0.8, rho_outside=[0.0, 0.5])),
+        ("rho", Noise(0.4, 0.2)),
+        ("gains", Noise(0.4, 0.2, rho_inside=0.9, rho_outside=[0.0, 0.5], keep=0.9)),
+        ("noise", Noise(0.5, 0.2, rho_inside=0.9, rho_outside=[0.0, 0.5])),
+    ],
+)
+def test_noise_of_another_kind_is_refused(tmp_path, name, other):
+    net, noise = KINDS["coloured"]
+    simulate(net, noise, U, out=tmp_path / "run", **OPTIONS)
+    with pytest.raises(ValueError, match=name):
+        simulate(net, other, U, out=tmp_path / "run", resume=True, **OPTIONS)
+
+
+def test_settings_of_white_additive_noise_are_those_of_older_versions(tmp_path):
+    """Folders that they wrote are gone on with."""
+    recorded(tmp_path / "run", resume=False)
+    found = json.loads((tmp_path / "run" / "run.json").read_text())
+    names = ["steps", "record_every", "trajectories", "gamma", "activation", "W", "readout", "noise", "start", "rng"]
+    assert sorted(found["settings"]) == sorted([*names, "b or u"])
+    assert found["settings"]["noise"] == OLD_NOISE
+
+
+OLD_NOISE = "9acaee27e0b1539847576d8cad324e8aa41a34479098be16f171feba476d8180"

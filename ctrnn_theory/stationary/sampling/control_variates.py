@@ -57,7 +57,7 @@ class Model:
 
     def jacobian(self, slopes: FloatArray) -> FloatArray:
         """Return A (M, M), the derivative of a step of g."""
-        matrix: FloatArray = self.whole.transition + self.whole.write @ (slopes[:, None] * self.whole.read)
+        matrix: FloatArray = self.whole.transition + (self.whole.write * slopes) @ self.whole.read
         return matrix
 
     def response(self, slopes: FloatArray) -> FloatArray:
