@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.chords import Anderson
 from ctrnn_theory.stationary.closure.closure_map import ROUNDING
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed
-from ctrnn_theory.stationary.closure.moments import Moments
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed, transform_axes
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
+from ctrnn_theory.support.errors import NotApplicable
 
 VANISHED = 1e-200  # variance whose third power, which third cumulants are compared with, is next to underflow
 DEPTH = 5  # differences of moves that Anderson mixing combines
@@ -63,7 +63,9 @@ def solve(
     Raises
     ------
     NotApplicable
-        If the network has more than 64 neurons.
+        If the network has more than 64 neurons, or for coloured noise or multiplicative noise inside. In voltage form
+        also for noise outside that is additive, and for values of γ that differ: without them v = W h + W_in u + b,
+        with h the state of the network in rate form.
     Divergence
         If the mean or the covariance grows without bound.
     ValueError
@@ -77,7 +79,8 @@ def solve(
     [0.5724] [-0.85]
     """
     tolerance, most = positive_number("tolerance", tolerance), positive_integer("max_iterations", max_iterations)
-    require("cumulant_closure", net, noise)
+    if net.form == "voltage":
+        return _of_voltages(net, noise, u, start, tolerance, most)
     closure = CumulantClosure.of(net, noise, u)
     law = gaussian_closure.solve(net, noise, u, start)
     gaussian = Cumulants.gaussian(Moments(law.mean, law.covariance)[None])
@@ -90,6 +93,40 @@ def solve(
     if not settled:
         return replace(_law(gaussian, gaussian, residual, k), converged=False, message=UNSETTLED)
     return _law(state, gaussian, residual, k)
+
+
+def _of_voltages(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None, tolerance: float, most: int
+) -> StationaryLaw:
+    """Return the law of v = W h + W_in u + b, where h is the state of the network in rate form under the same noise.
+
+    That is so if all noise passes f and all neurons have one γ. The start state is where the Gaussian closure settles.
+    """
+    if not isinstance(net.gamma, float):
+        raise NotApplicable("third cumulants of voltages are those of rates, and neurons that differ in γ have none")
+    if np.any(noise.outside):
+        raise NotApplicable("third cumulants of voltages are those of rates, which noise outside has no part in")
+    rates, f = replace(net, form="rate"), net.activation
+    closest = gaussian_closure.solve(net, noise, u, start)
+    inside = noise.std("inside", net.n)
+    law = solve(
+        rates,
+        noise,
+        u,
+        f.smoothed(closest.mean, np.hypot(inside, closest.std)),
+        tolerance=tolerance,
+        max_iterations=most,
+    )
+    W, mean = net.W, net.W @ law.mean + net.drive(u)
+    V = semidefinite(W @ law.covariance @ W.T)
+    third = transform_axes(W[None], law.details["third_cumulant"][None])
+    state = Cumulants(mean[None], V[None], third)
+    details = {**law.details, "third_cumulant": third[0], "skewness": state.skewness[0]}
+    details["correction"] = W @ law.details["correction"]
+    s = np.sqrt(np.diag(V))
+    bend = np.where(s > 0.0, f.smoothed(mean, np.where(s > 0.0, s, 1.0), 3), 0.0)
+    own = np.einsum("iii->i", third[0])
+    return replace(law, mean=mean, covariance=V, details=details, rates=f.smoothed(mean, s) + bend * own / 6.0)
 
 
 def _relax(

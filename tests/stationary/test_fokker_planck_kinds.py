@@ -121,30 +121,21 @@ def test_neurons_of_unlike_time_constants():
 
 
 @pytest.mark.parametrize(
-    ("case", "mean", "sd"),
+    ("net", "noise"),
     [
-        ((relu := CTRNN([[0.6]], [-0.05], "relu", 0.2), Noise(outside=0.3, gain_outside=0.6)), None, None),
-        ((relu, Noise.dropout(0.6, outside=0.3)), None, None),
-        ((CTRNN([[-0.8]], [0.4], "tanh", 0.25), Noise(inside=0.4, gain_inside=0.6)), None, None),
-        ((CTRNN(W, B, "relu", 0.25), Noise(outside=0.2, gain_outside=0.4, common_gain_outside=0.5)), None, None),
+        (CTRNN.single(0.6, -0.05, "relu"), Noise(outside=0.3, gain_outside=0.6)),
+        (CTRNN.single(0.6, -0.05, "relu"), Noise.dropout(0.6, outside=0.3)),
+        (CTRNN.single(-0.8, 0.4, "tanh"), Noise(inside=0.4, gain_inside=0.6)),
+        (CTRNN(W, B, "relu"), Noise(outside=0.2, gain_outside=0.4, common_gain_outside=0.5)),
     ],
     ids=["outside", "dropout", "inside", "common"],
 )
-def test_first_order_in_gamma(case, mean, sd):
-    """The distance to the closure, which is exact to a higher order in γ here, falls with γ."""
-    net, noise = case
+def test_first_order_in_gamma(net, noise):
+    """The distance to the closure, which is exact to a higher order in γ, falls with γ."""
     distance = []
     for gamma in (0.08, 0.02):
         small = CTRNN(net.W, net.b, net.activation, gamma)
-        scaled = Noise(
-            inside=noise.inside,
-            outside=np.asarray(noise.outside),
-            gain_inside=noise.gain_inside,
-            gain_outside=noise.gain_outside,
-            common_gain_outside=noise.common_gain_outside,
-            keep=noise.keep,
-        )
-        law, closure = solve(small, scaled), predict(small, scaled)
+        law, closure = solve(small, noise), predict(small, noise)
         distance.append(np.abs(np.diag(law.covariance) / np.diag(closure.covariance) - 1.0).max())
     assert distance[1] < 0.5 * distance[0] + 2e-3
 

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.analysis.evolution.course import Course, start_moments
 from ctrnn_theory.dynamics.step import BOUND
 from ctrnn_theory.integrators.trajectory import drive_rows
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.choice import closure_of
@@ -49,7 +48,6 @@ def cumulant_closure(
     progress: Progress,
 ) -> Course:
     """Iterate the closure at the third cumulant."""
-    require("cumulant_closure", net, noise)
     state = start_moments(net, start)
     if isinstance(start, StationaryLaw) and "third_cumulant" in start.details:
         state = Cumulants(state.mean, state.covariance, start.details["third_cumulant"])

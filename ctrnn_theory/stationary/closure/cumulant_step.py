@@ -9,20 +9,27 @@ so that every expectation is one over a Gaussian state again. Derivatives of f a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ctrnn_theory.activations import Activation
+from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.activations.gaussian.closed_forms import sin_cumulants
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.activations.gaussian.power_law import power_law
 from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
+from ctrnn_theory.model.kinds import require
+from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.closure.chords import Anderson
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
+from ctrnn_theory.stationary.closure.multipliers import Multipliers
 from ctrnn_theory.support.errors import NotApplicable
-from ctrnn_theory.support.types import BoolArray, FloatArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 MOST = 64  # neurons: there are N³ cumulants, and a step takes some N⁴ products
 CLIPPED = 0.01  # part of the covariance that a negative eigenvalue may be: less than what a closure leaves out
@@ -61,7 +68,15 @@ class Kick:
 
 @dataclass(frozen=True, eq=False)
 class CumulantClosure(GaussianClosure):
-    """The map of the closure at the third cumulant for B networks; see :class:`GaussianClosure`."""
+    """The map of the closure at the third cumulant for B networks in rate form; see :class:`GaussianClosure`.
+
+    γ may be (B, N), and the activation a group.
+    """
+
+    f: Activation | ActivationGroup  # type: ignore[assignment]  # of what the base class calls, a group has all
+    """Activation, or the activations of N neurons."""
+    multipliers: Multipliers | None = None
+    """What multiplies the values of f."""
 
     def __post_init__(self) -> None:
         """Raise NotApplicable for networks that are too large."""
@@ -70,15 +85,36 @@ class CumulantClosure(GaussianClosure):
                 f"the third cumulants are for {MOST} neurons at most; the network has {self.W.shape[-1]}"
             )
 
+    @classmethod
+    def of(cls, net: CTRNN, noise: Noise, u: ArrayLike | None = None) -> Self:
+        """Make the batch of one network in rate form with its noise and a constant input."""
+        require("cumulant_closure", net, noise, "gammas", "activations", "gain_outside")
+        arrays = (net.W, net.gamma, net.drive(u), *(noise.covariance(site, net.n) for site in SITES))
+        multipliers = Multipliers.of(noise, net.n) if noise.has_gains else None
+        return cls(net.activation, *(np.asarray(array)[None] for array in arrays), multipliers)
+
+    def __getitem__(self, which: Any) -> Self:
+        """Return the maps of some networks."""
+        arrays = (getattr(self, name)[which] for name in ("W", "gamma", "drive", "inside", "outside"))
+        return type(self)(self.f, *arrays, None if self.multipliers is None else self.multipliers[which])
+
+    @property
+    def gammas(self) -> FloatArray:
+        """γ of each neuron (B, N), or of all of them (B, 1)."""
+        return self.gamma if self.gamma.ndim > 1 else self.gamma[:, None]
+
+    def response(self, slope: FloatArray) -> FloatArray:
+        """Return the linear response A (B, N, N)."""
+        g, loop = self.gammas[..., None], self.loop(slope)
+        return (1.0 - g) * np.eye(loop.shape[-1]) + g * loop
+
     def derivatives(self, state: Moments, orders: int) -> list[FloatArray]:
         """Return F and its derivatives below `orders`, (B, N) each."""
         a, S = self.preactivation(state)
         s = np.sqrt(np.diagonal(S, axis1=1, axis2=2))
-        found = [np.zeros_like(a) for _ in range(orders)]
-        for n, values in enumerate(found):  # at s = 0 the law of x has no more than its first two terms
-            which = s > 0.0 if n > 1 else slice(None)
-            values[which] = self.f.smoothed(a[which], s[which], n)
-        return found
+        found = [self.f.smoothed(a, s, n) for n in range(min(orders, 2))]
+        width = np.where(s > 0.0, s, 1.0)  # at s = 0 the law of x has no more than its first two terms
+        return found + [np.where(s > 0.0, self.f.smoothed(a, width, n), 0.0) for n in range(2, orders)]
 
     def step(self, state: Moments) -> Cumulants:
         """Return mean, covariance and third cumulants after one step, to first order in the third ones before.
@@ -91,10 +127,11 @@ class CumulantClosure(GaussianClosure):
 
         with X = Cov(δ, f(x)), C = Cov f(x), Z = f(x) - E f(x), K_k the third cumulant of x_k, and the sum over the
         places that δ can take. Terms in γ take all that κ adds to first order; those in γ² and γ³, where it matters
-        less, what it adds through F' and F'' alone. States without third cumulants are taken as Gaussian.
+        less, what it adds through F' and F'' alone. Noise that multiplies f makes Y of Z, see :class:`Multipliers`.
+        States without third cumulants are taken as Gaussian.
         """
         k = state.third if isinstance(state, Cumulants) else Cumulants.gaussian(state).third
-        g, F, W = self.gamma[:, None], self.derivatives(state, 6), self.W
+        g, F, W = self.gammas, self.derivatives(state, 6), self.W
         a, S = self.preactivation(state)
         B = state.covariance @ np.swapaxes(W, 1, 2)
         mixed = _Mixed.of(k, W)
@@ -102,32 +139,45 @@ class CumulantClosure(GaussianClosure):
         X = B * (F[1] + F[4] * K / 6.0)[:, None] + 0.5 * own * F[2][:, None]
         bend = 0.5 * F[2][:, :, None] * np.einsum("bkkl->bkl", mixed.thrice) * F[1][:, None]
         C = covariance_matrices(self.f, a, S) + bend + np.swapaxes(bend, 1, 2)
-        V = power(1.0 - g, 2)[..., None] * state.covariance + (g * (1.0 - g))[..., None] * (X + np.swapaxes(X, 1, 2))
-        V = V + power(g, 2)[..., None] * (C + self.outside)
-        mean = (1.0 - g) * state.mean + g * (F[0] + F[3] * K / 6.0)
-        return Cumulants(mean, semidefinite(V), self._third(k, mixed, B, F, self.kick(a, S, F)))
+        value = F[0] + F[3] * K / 6.0
+        U, T = self._with_values(mixed, B, F, self.kick(a, S, F))
+        if self.multipliers is not None:
+            U, T = self.multipliers.mixed(U, X, value), self.multipliers.third(T, C, value)
+            C = self.multipliers.covariance(C, value)
+        keep, cross = 1.0 - g, (1.0 - g)[:, :, None] * X * g[:, None]
+        V = _product(keep, keep) * state.covariance + cross + np.swapaxes(cross, 1, 2)
+        V = V + _product(g, g) * (C + self.outside)
+        third = _product(keep, keep, keep) * k + _product(g, g, g) * T
+        Y, U = _product(keep, keep, g) * self._with_one(mixed, B, F), _product(keep, g, g) * U
+        third = third + Y + Y.transpose(0, 1, 3, 2) + Y.transpose(0, 3, 2, 1)
+        third = third + U + U.transpose(0, 2, 1, 3) + U.transpose(0, 3, 2, 1)
+        return Cumulants(keep * state.mean + g * value, semidefinite(V), third)
 
-    def _third(self, k: FloatArray, mixed: _Mixed, B: FloatArray, F: list[FloatArray], kick: Kick) -> FloatArray:
-        """Return the third cumulants after one step, see :meth:`step`; B is Cov(δ, x)."""
-        g = self.gamma[:, None, None, None]
+    def _with_one(self, mixed: _Mixed, B: FloatArray, F: list[FloatArray]) -> FloatArray:
+        """Return E δ_i δ_j Z_k (B, N, N, N), where B is Cov(δ, x)."""
         own, K = np.einsum("bikk->bik", mixed.twice), np.einsum("bkkk->bk", mixed.thrice)
         one, two, three, five = (x[:, None, None] for x in (F[1], F[2], F[3], F[5] * K / 6.0))
         BB, skew = B[:, :, None, :] * B[:, None, :, :], own[:, :, None, :] * B[:, None, :, :]
-        Y = one * mixed.once + two * BB + 0.5 * three * (skew + skew.transpose(0, 2, 1, 3)) + five * BB
+        return one * mixed.once + two * BB + 0.5 * three * (skew + skew.transpose(0, 2, 1, 3)) + five * BB
+
+    def _with_values(
+        self, mixed: _Mixed, B: FloatArray, F: list[FloatArray], kick: Kick
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return E δ_i Z_j Z_k and E Z_i Z_j Z_k, (B, N, N, N)."""
+        left, middle, right = F[1][:, :, None, None], F[1][:, None, :, None], F[1][:, None, None]
         BP = B[..., None] * kick.slope[:, None]
-        U = BP + BP.transpose(0, 1, 3, 2) + F[1][:, None, :, None] * one * mixed.twice
-        Y = Y + Y.transpose(0, 1, 3, 2) + Y.transpose(0, 3, 2, 1)
-        U = U + U.transpose(0, 2, 1, 3) + U.transpose(0, 3, 2, 1)
-        third = power(1.0 - g, 3) * k + g * power(1.0 - g, 2) * Y + power(g, 2) * (1.0 - g) * U
-        tree = F[1][:, :, None, None] * F[1][:, None, :, None] * one * mixed.thrice
-        return np.asarray(third + power(g, 3) * (kick.third + tree))
+        U = BP + BP.transpose(0, 1, 3, 2) + middle * right * mixed.twice
+        return U, kick.third + left * middle * right * mixed.thrice
 
     def kick(self, a: FloatArray, S: FloatArray, F: list[FloatArray]) -> Kick:
         """Return the third cumulants with f: exact for one neuron, to second order in the correlations of several."""
         s, one, two = np.sqrt(np.diagonal(S, axis1=1, axis2=2)), F[1], F[2]
         d, noisy = np.arange(S.shape[-1]), s > 0.0
         own = np.zeros((3, *s.shape))
-        own[:, noisy] = own_cumulants(self.f, a[noisy], s[noisy])
+        for f, at in _parts(self.f, s.shape[-1]):
+            where = np.zeros_like(noisy)
+            where[:, at] = noisy[:, at]
+            own[:, where] = own_cumulants(f, a[where], s[where])
         slope = two[:, :, None] * S * one[:, None] + 0.5 * F[3][:, :, None] * S**2 * two[:, None]
         slope[:, d, d] = own[0]
         tree = np.einsum("bi,bj,bk,bik,bjk->bijk", one, one, two, S, S)
@@ -153,7 +203,7 @@ class CumulantClosure(GaussianClosure):
         third = linear_response(A, after.third, state.third)
         widening = 0.5 * F[2] * np.einsum("bij,bjk,bik->bi", W, V - state.covariance, W)
         skewing = F[3] / 6.0 * np.einsum("bkkk->bk", transform_axes(W, third - state.third))
-        speed = (after.mean - state.mean) / self.gamma[:, None] + widening + skewing
+        speed = (after.mean - state.mean) / self.gammas + widening + skewing
         V = semidefinite(V)  # a part that is not symmetric would grow from iteration to iteration
         J = np.where(good[:, None, None], np.eye(W.shape[-1]) - F[1][:, :, None] * W, np.eye(W.shape[-1]))
         return Cumulants(state.mean + np.linalg.solve(J, speed[..., None])[..., 0], V, third), good
@@ -176,6 +226,22 @@ class _Mixed:
         once = k @ np.swapaxes(W, 1, 2)[:, None]
         twice = np.einsum("bilm,bkl->bikm", once, W)
         return cls(once, twice, np.einsum("bikm,bli->blkm", twice, W))
+
+
+def _product(*factors: FloatArray) -> FloatArray:
+    """Return the products (B, N, ..., N) of factors (B, N), or of (B, 1) for all neurons."""
+    total = factors[0]
+    for factor in factors[1:]:
+        total = total[..., None] * factor.reshape(len(factor), *(1,) * (total.ndim - 1), -1)
+    return total
+
+
+def _parts(f: Activation | ActivationGroup, n: int) -> Iterator[tuple[Activation, IntArray]]:
+    """Yield each activation with the indices of its neurons, of which there are n."""
+    if isinstance(f, Activation):
+        yield f, np.arange(n)
+    else:
+        yield from f.parts()
 
 
 def change(old: Cumulants, new: Cumulants) -> FloatArray:
