@@ -13,7 +13,7 @@ MEAN, STD, MEAN_BIAS, STD_BIAS, VARIANCE = (
     0.0006509840528316575,
     0.013932147561549302,
 )
-"""Mean and standard deviation over devices of E h and of the noise-induced bias, and the mean of Var h; good to 1e-9."""
+"""Mean and standard deviation over devices of E h and of the bias, and the mean of Var h; good to 1e-9."""
 
 
 def test_average_over_devices():
