@@ -14,7 +14,6 @@ from ctrnn_theory.dynamics.fixed_points import FixedPoint, fixed_points
 from ctrnn_theory.escape.by_simulation import count_passages, find_cores, smoothed_centres
 from ctrnn_theory.escape.first_passage import diffusion_of, first_passage, kramers, wells
 from ctrnn_theory.escape.result import EscapeTimes
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.spectrum import spectrum
@@ -265,7 +264,6 @@ def _simulation(
     workers: int | Callable[..., Any] | None,
 ) -> EscapeTimes:
     """Return the rates that simulated passages give, and times with standard errors."""
-    require("the simulation of escape", net, noise)
     cores = find_cores(net, noise, net.drive(u), np.array([point.state for point in basins]))
     enough = 1.0 / relative_error**2
     seen = count_passages(
