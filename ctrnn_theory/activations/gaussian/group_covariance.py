@@ -34,6 +34,8 @@ def group_matrices(group: ActivationGroup, mean: FloatArray, S: FloatArray) -> F
     >>> bool(np.isclose(C[0, 1], group.smoothed(np.zeros(2), np.ones(2), 1)[1] / 2, rtol=1e-14))    # Stein's identity
     True
     """
+    if not S.size:
+        return np.zeros(S.shape)
     n, flat = mean.shape[-1], S.reshape(-1, mean.shape[-1], mean.shape[-1])
     m, variance = mean.reshape(-1, n), np.diagonal(flat, axis1=1, axis2=2)
     if not np.all(variance >= 0.0):

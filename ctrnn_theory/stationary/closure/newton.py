@@ -84,6 +84,8 @@ def _newton(closures: ClosureMap, start: Moments, tolerance: float) -> Root:
     residual, steps, first = np.full(count, np.inf), np.zeros(count, dtype=np.intp), np.full(count, np.inf)
     going = np.arange(count)
     for n in range(1, NEWTON_STEPS + 1):
+        if not going.size:
+            break
         some, state = closures[going], end[going]
         rate = some.rate(state)
         stable = some.stable(rate.slope)
