@@ -16,7 +16,7 @@ from ctrnn_theory.fokker_planck.solution import cell_counts
 from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
+from ctrnn_theory.stationary.closure.choice import closure_of
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.fokker_planck import MOST_WIDENINGS, WIDENED, WIDTHS, open_box, require_few
 from ctrnn_theory.stationary.law import StationaryLaw
@@ -95,7 +95,7 @@ def evolve(
         state, margin = net.start_state(start), AROUND * (high - low) / (0.5 * np.array(counts) - 2.0 * AROUND)
         low, high = np.minimum(low, state - margin), np.maximum(high, state + margin)
     recorded = set(range(0, steps + 1, every))
-    keep = [round(t / net.gamma) in recorded for t in times]
+    keep = [round(t / float(np.min(net.gamma))) in recorded for t in times]
     for _ in range(MOST_WIDENINGS):
         known: dict[bytes, Any] = {}
         problems = []
@@ -128,7 +128,7 @@ def _schedule(net: CTRNN, u: ArrayLike | None, steps: int, every: int) -> tuple[
         marks |= set(np.flatnonzero(np.any(rows[1:] != rows[:-1], axis=1)) + 1)
     places = sorted(int(k) for k in marks)
     inputs = [given if rows is None else rows[k] for k in places[:-1]]
-    return net.gamma * np.array(places, dtype=np.float64), inputs
+    return float(np.min(net.gamma)) * np.array(places, dtype=np.float64), inputs
 
 
 def _path_box(
@@ -141,14 +141,15 @@ def _path_box(
         if isinstance(law, Gaussian | Density)
         else Moments(law, np.zeros((net.n,) * 2))
     )
-    closure, path = GaussianClosure.of(net, noise), [state]
+    closure, path, n, unit = closure_of(net, noise), [state], net.n, float(np.min(net.gamma))
+    state = closure.begin(state[None])[0]
     for u, length in zip(inputs, np.diff(times), strict=True):
         closure = closure.driven_by(net.drive(u)[None])
-        for _ in range(round(length / net.gamma)):
+        for _ in range(round(length / unit)):
             state = closure.step(state[None])[0]
             if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
                 raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
-            path.append(state)
+            path.append(Moments(state.mean[:n], state.covariance[:n, :n]))
     mean, width = (
         np.array([at.mean for at in path]),
         np.array([WIDTHS * np.sqrt(np.diag(at.covariance)) for at in path]),

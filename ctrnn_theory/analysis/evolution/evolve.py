@@ -14,7 +14,6 @@ from ctrnn_theory.analysis.evolution.result import Evolution
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.integrators.trajectory import drive_rows
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw, symmetric
@@ -154,7 +153,6 @@ def _simulation(
     rng: Any = 0,
     workers: int | Callable[..., Any] | None = None,
 ) -> Course:
-    require("simulation", net, noise)
     count, times = positive_integer("trajectories", trajectories), steps // every
     if count == 1:
         raise ValueError("trajectories must be at least 2 for a covariance; got 1")
