@@ -107,7 +107,7 @@ def test_the_rule_for_common_noise_agrees_with_the_series_for_private_noise(seed
 
 
 @given(seeds, st.sampled_from(["tanh", "softplus", "relu"]), st.booleans())
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_noise_of_one_source_against_the_average_over_it(seed, name, mixed):
     """E Cov(f_i, f_j | u) + Cov(F_i(u), F_j(u)) with every w_i = g_i u."""
     rng = np.random.default_rng(seed)
