@@ -26,12 +26,16 @@ UNSTABLE = "the state stays at an unstable fixed point"
 def step(net: CTRNN, noise: Noise, mean: ArrayLike, covariance: ArrayLike, u: ArrayLike | None = None) -> Moments:
     """Return the exact mean and covariance of h' for h ~ N(m, V): one step of the closure in time.
 
+    For a rate network with white noise it is
+
     ::
 
         m' = (1-γ) m + γ F(a; s),   a = W m + W_in u + b,   S = Σ_in + W V Wᵀ,   s = √diag S
         V' = (1-γ)² V + γ(1-γ) (V Wᵀ D + D W V) + γ² (C + Σ_out),   D = diag F'(a; s),   C = Cov f(x), x ~ N(a, S)
 
-    Iterated with an input that changes from step to step, it follows the network in time.
+    :mod:`ctrnn_theory.stationary.closure.augmented_step` has the equations for all other kinds of network and noise.
+    Sources of coloured noise are taken in their stationary law and independent of the state, so that this is the first
+    step of a path; :func:`ctrnn_theory.evolve` takes further ones.
 
     Parameters
     ----------
@@ -79,7 +83,8 @@ def solve(
     where the path bends sharply, doubles where it does not, and keeps its error below a thousandth of the state. From
     time to time Newton's method is tried. Its solution is taken only if it is stable and the map is nearly linear
     between the present state and the solution, so that among several fixed points it is the one to which the closure
-    settles from `start`. Networks of 32 neurons or more are first tried by chord steps with Anderson mixing, after a
+    settles from `start`. The states of coloured sources are further components of the state, which begin in their
+    stationary law. Networks of 32 neurons or more are first tried by chord steps with Anderson mixing, after a
     few steps of the map, under the same conditions. The work does not grow with 1/γ, or with the time that the network
     takes to settle. A map that does not settle gives its average over about the last half of its strides.
 
@@ -97,12 +102,15 @@ def solve(
     -------
     StationaryLaw
         ``details``: "residual" (that distance), "iterations" (strides), "newton" (steps of Newton's method),
-        "spectral_radius" (of the linear response A = (1-γ) I + γ D W at the end).
+        "spectral_radius" (of the linear response A = (1-γ) I + γ D W at the end, sources of coloured noise included).
+        ``rates`` of a network in voltage form are E f(v) for v ~ N(m, V).
 
     Raises
     ------
     Divergence
         If the mean or the covariance grows without bound.
+    NotApplicable
+        If noise inside that is multiplicative is also common, coloured or correlated, in a network of many neurons.
     ValueError
         If the tolerance is not positive, or fewer than one iteration is allowed.
 

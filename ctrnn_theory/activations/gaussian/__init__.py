@@ -16,6 +16,10 @@ smoothed_activation
     The smoothing as an activation of its own, tabulated and compiled.
 covariance
     Cov(f(x), f(y)) of correlated inputs: the choice among those that follow.
+group_covariance
+    The same for activations that differ between neurons.
+multiplied, common_gains
+    Arguments that noise multiplies: private noise, and noise that neurons have in common.
 steps_and_ramps, steps_and_ramps_kernel
     Piecewise-linear f, by Plackett's identity.
 power_pairs

@@ -271,17 +271,13 @@ def _conditioned(f: Activation, g: Activation, x: Argument, k: int, i: int, j: i
     if std[i] * std[j] == 0.0:
         return 0.0
     r, zero = float(np.clip(x.own[k, i, j] / std[i] / std[j], -1.0, 1.0)), np.zeros(1)
-    first, second = (
-        _edges(
-            ActivationGroup((one,)),
-            *(part[k, at : at + 1] for part in (x.mean, x.shift)),
-            gain[at : at + 1],
-            std[at : at + 1],
-            zero,
-            np.maximum(x.added[k, at, at] + zero, 0.0),
-        )
-        for one, at in ((f, i), (g, j))
-    )
+
+    def edges(one: Activation, at: int) -> FloatArray:
+        """Return the edges that resolve what one neuron makes of its α."""
+        group, left = ActivationGroup((one,)), np.maximum(x.added[k, at, at], zero)
+        return _edges(group, x.mean[k, at] + zero, x.shift[k, at] + zero, gain[at] + zero, std[at] + zero, zero, left)
+
+    first, second = edges(f, i), edges(g, j)
     u, weight = (part[:, 0] for part in _nodes(np.concatenate([first, np.sign(r) * second], axis=1)))
 
     def given(one: Activation, at: int, mean: FloatArray, own: float) -> FloatArray:

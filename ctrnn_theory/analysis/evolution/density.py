@@ -142,14 +142,15 @@ def _path_box(
         if isinstance(law, Gaussian | Density)
         else Moments(law, np.zeros((net.n,) * 2))
     )
-    closure, path = closure_of(net, noise), [state]
+    closure, path, n, unit = closure_of(net, noise), [state], net.n, float(np.min(net.gamma))
+    state = closure.begin(state[None])[0]
     for u, length in zip(inputs, np.diff(times), strict=True):
         closure = closure.driven_by(net.drive(u)[None])
-        for _ in range(round(length / float(net.gammas.min()))):
+        for _ in range(round(length / unit)):
             state = closure.step(state[None])[0]
             if not (np.all(np.abs(state.mean) < BOUND) and np.all(np.diag(state.covariance) < BOUND**2)):
                 raise Divergence(f"W must keep the state bounded; under noise it passes {BOUND:g}")
-            path.append(state)
+            path.append(Moments(state.mean[:n], state.covariance[:n, :n]))
     mean, width = (
         np.array([at.mean for at in path]),
         np.array([WIDTHS * np.sqrt(np.diag(at.covariance)) for at in path]),

@@ -1,7 +1,13 @@
 """One step of the Gaussian and of the cumulant closure, and the search for its fixed point, for a batch of networks.
 
+closure_map
+    What the search needs of a map.
 gaussian_step, cumulant_step
-    The maps.
+    The maps of rate networks with white noise.
+augmented_step
+    The map of the Gaussian closure for every kind of network and noise.
+choice
+    Which of them fits a network.
 settle, strides, newton
     The path of the map in strides, and Newton's method at its end.
 guard
