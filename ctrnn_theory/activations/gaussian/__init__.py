@@ -6,7 +6,7 @@ closed_forms
     Piecewise polynomials, elu, gelu, erf, probit and sin.
 logistic_family
     Fixed rules for sigmoid, tanh, softplus and silu.
-power_law, rectified_power
+power_law, rectified_power, power_kernel
     Power laws, by a fixed rule for every exponent and argument.
 quadrature
     Any other activation, by Gauss–Legendre panels.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI
 from ctrnn_theory.activations.gaussian.power_law import PowerLaw
-from ctrnn_theory.activations.gaussian.rectified_power import rectified
+from ctrnn_theory.activations.gaussian.rectified_power import rectified, tabulated
 from ctrnn_theory.activations.gaussian.steps_and_ramps import power_power
 from ctrnn_theory.numerics.gauss_legendre import gauss_legendre, nodes_between
 from ctrnn_theory.support.types import FloatArray, IntArray
@@ -79,7 +79,7 @@ def _conditioned(n: float, d: FloatArray, s: FloatArray, e: FloatArray, t: Float
     live = np.flatnonzero(weight > 0.0)
     G = np.zeros(xi.size)
     row = live // xi.shape[1]
-    G[live] = rectified(n, (e + t * r * xi).ravel()[live], (t * q)[row, 0])
+    G[live] = tabulated(n, (e + t * r * xi).ravel()[live], (t * q)[row, 0])
     G = G.reshape(xi.shape) - rectified(n, e[:, 0], t[:, 0])[:, None]
     f = np.maximum(d + s * xi, 0.0) ** n
     f -= np.where(d > s * end, rectified(n, d[:, 0], s[:, 0])[:, None], 0.0)  # out of reach of the threshold

@@ -19,7 +19,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial import hermite_e
+from numpy.polynomial import chebyshev, hermite_e
+from numpy.polynomial.polynomial import polyvander
 from scipy.special import ndtr
 
 from ctrnn_theory.activations.gaussian.closed_forms import SQRT_2PI, density_derivative
@@ -32,6 +33,7 @@ REACH = 9.0  # standard deviations beyond the peak of an integrand after which w
 TERMS = 48  # terms of the series: at z = FAR they grow from the fortieth on
 LARGEST = 1e15  # z above which uⁿ is straight over the Gaussian to rounding
 LEAST = 1e-16 - 1.0  # the threshold, at which the logarithm of a ratio is still finite
+LOWEST, WIDTH, DEGREE = -10.0, 0.25, 13  # start, width and degree of the panels of a table, good to rounding
 CHUNK = 512  # points that are treated at once, so that the matrix of points and nodes stays in cache
 
 
@@ -99,6 +101,29 @@ def rectified(n: float, d: FloatArray, s: FloatArray, order: int = 0) -> FloatAr
             average[at] = (kernel * hermite_e.hermeval(xi, [0.0] * left + [1.0]) if left else kernel) @ weight
     value[near] = s[near] ** (n - order) * average
     return value
+
+
+def tabulated(n: float, d: FloatArray, s: FloatArray) -> FloatArray:
+    """Return E (d + s ξ)₊ⁿ for very many points d, s > 0 (M,), by a table of M_n for d/s between LOWEST and FAR."""
+    from ctrnn_theory.activations.gaussian.power_kernel import panel_values  # which imports Numba
+
+    z, value = d / s, np.empty_like(d)
+    middle = (z >= LOWEST) & (z < FAR)
+    at = z[middle]
+    moments = np.empty_like(at)
+    panel_values(at, LOWEST, WIDTH, _table(n), moments)
+    value[middle], value[~middle] = s[middle] ** n * moments, rectified(n, d[~middle], s[~middle])
+    return value
+
+
+@lru_cache(maxsize=16)
+def _table(n: float) -> FloatArray:
+    """Return coefficients (P, DEGREE + 1) of polynomials on panels of z that interpolate M_n at Chebyshev points."""
+    nodes = chebyshev.chebpts1(DEGREE + 1)
+    centres = np.arange(LOWEST + 0.5 * WIDTH, FAR, WIDTH)
+    z = (centres[:, None] + 0.5 * WIDTH * nodes).ravel()
+    moments = rectified(n, z, np.ones_like(z)).reshape(centres.size, -1)
+    return np.ascontiguousarray(np.linalg.solve(polyvander(nodes, DEGREE), moments.T).T)
 
 
 def _chunks(count: int) -> Iterator[slice]:

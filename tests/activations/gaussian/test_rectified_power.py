@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrnn_theory.activations.gaussian.closed_forms import full_moments, smoothed_powers
-from ctrnn_theory.activations.gaussian.rectified_power import FAR, rectified, third_moments, variance
+from ctrnn_theory.activations.gaussian.rectified_power import (
+    DEGREE,
+    FAR,
+    LOWEST,
+    WIDTH,
+    peak,
+    rectified,
+    tabulated,
+    third_moments,
+    variance,
+)
 from tests.references import mp
 
 EXPONENTS = (1.05, 1.5, 2.0, 2.5, 3.0, 6.5, 16.0)
@@ -167,3 +177,15 @@ def test_extreme_scales():
     np.testing.assert_array_equal(rectified(2.0, d, s), [4.0, 4.0, 0.0, 0.0, 0.0])
     np.testing.assert_allclose(rectified(1.5, d, s, 1)[:2], 1.5 * math.sqrt(2.0), rtol=1e-15)
     np.testing.assert_allclose(variance(1.5, np.array([2.0]), np.array([1e-100])), 4.5e-200, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1.05, 1.5, 2.5, 6.5, 16.0])
+def test_the_table(n):
+    """About z = -10 the moment is like e^{c u} over a panel, |u| < 1, of which the table leaves out c¹⁴/(2¹³ 14!).
+
+    Its logarithmic slope is the distance from z to the peak of uⁿ φ(u - z).
+    """
+    z, s = np.linspace(-12.0, 12.0, 2401), np.full(2401, 0.7)
+    c = 0.5 * WIDTH * (peak(n, LOWEST) - LOWEST)
+    rtol = 1e-14 + 4.0 * c ** (DEGREE + 1) / (2.0**DEGREE * math.factorial(DEGREE + 1))
+    np.testing.assert_allclose(tabulated(n, z * s, s), rectified(n, z * s, s), rtol=rtol)
