@@ -20,8 +20,8 @@ MOST = 2**63 - 1
 """Largest count: that of a signed integer of 64 bits."""
 SHOWN = 80
 """Number of characters of a value that a message shows."""
-NAMED = 24
-"""Number of names that a message gives."""
+NAMED = 300
+"""Number of characters of a list of names that a message gives."""
 KINDS = {
     "b": "booleans",
     "S": "text",
@@ -194,9 +194,11 @@ def check_rng(rng: Any) -> None:
 def choice(name: str, value: Any, known: Any) -> Any:
     """Return `value`, or raise a ValueError unless it is one of the names in `known`, of which a few are given."""
     if not isinstance(value, str) or value not in known:
-        names = list(known)
-        few = names if len(names) <= NAMED else [*names[:NAMED], f"or of {len(names) - NAMED} others"]
-        raise ValueError(f"{name} must be one of {', '.join(few)}; got {shown(value)}")
+        names = ", ".join(known)
+        if len(names) > NAMED:
+            few = names[:NAMED].rsplit(", ", 1)[0]
+            names = f"{few}, or of {names[len(few) :].count(', ')} others"
+        raise ValueError(f"{name} must be one of {names}; got {shown(value)}")
     return value
 
 

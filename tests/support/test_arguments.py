@@ -184,3 +184,10 @@ def test_functions_that_are_given_must_return_real_numbers():
         ct.training.cma_es(lambda x: x @ x + 1j, [0.0, 1.0], rng=0)
     with pytest.raises(ValueError, match="value of formula must be real"):
         ct.testing.assert_bias_formula(lambda net, noise: 1j, ct.CTRNN.single(0.5, 0.1, "tanh"), ct.Noise(0.5))
+
+
+def test_a_message_gives_a_few_of_many_names():
+    names = [f"n{k}" for k in range(90)]  # 2 * 10 + 3 * 80 characters, and 2 between two of them
+    with pytest.raises(ValueError, match=r"^letter must be one of n0, n1, .*, n61, or of 28 others; got 'x'$"):
+        arguments.choice("letter", "x", names)
+    assert arguments.choice("letter", "n29", names) == "n29"
