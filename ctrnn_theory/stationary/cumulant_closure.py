@@ -12,7 +12,8 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.chords import Anderson
 from ctrnn_theory.stationary.closure.closure_map import ROUNDING
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change, mixed, transform_axes
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure
+from ctrnn_theory.stationary.closure.cumulants import Cumulants, change, mixed, transform_axes
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.arguments import positive_integer, positive_number
@@ -63,9 +64,9 @@ def solve(
     Raises
     ------
     NotApplicable
-        If the network has more than 64 neurons, or for coloured noise or multiplicative noise inside. In voltage form
-        also for noise outside that is additive, and for values of γ that differ: without them v = W h + W_in u + b,
-        with h the state of the network in rate form.
+        If the network has more than 64 neurons; for coloured noise; and for shared noise inside beside multiplicative
+        noise inside. In voltage form also for additive noise outside and for values of γ that differ: without them it
+        is v = W h + W_in u + b, with h the state of the network in rate form.
     Divergence
         If the mean or the covariance grows without bound.
     ValueError

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact, gaussian_closure, simulation
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants, change
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure
+from ctrnn_theory.stationary.closure.cumulants import Cumulants, change
 from ctrnn_theory.stationary.cumulant_closure import solve
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.testing import assert_bias_formula, networks, noises

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Noise, NotApplicable, evolve, predict
 from ctrnn_theory.stationary import exact, gaussian_closure
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure
+from ctrnn_theory.stationary.closure.cumulants import Cumulants
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.multipliers import Multipliers
 from ctrnn_theory.stationary.cumulant_closure import solve
@@ -98,11 +99,11 @@ def test_the_law_of_a_linear_neuron_is_exact(w, b, gamma, gain, common, keep, si
     for order in (1, 2, 3):  # E h'^j = Σ E[multinomial terms], solved for the highest moment
         total = np.zeros(order + 1)
         for i, j in itertools.product(range(order + 1), repeat=2):
-            l = order - i - j
-            if l < 0 or l % 2:
+            rest = order - i - j
+            if rest < 0 or rest % 2:
                 continue
-            size = math.factorial(order) / (math.factorial(i) * math.factorial(j) * math.factorial(l))
-            size *= k**i * gamma**j * n[j] * (gamma * sigma) ** l
+            size = math.factorial(order) / (math.factorial(i) * math.factorial(j) * math.factorial(rest))
+            size *= k**i * gamma**j * n[j] * (gamma * sigma) ** rest
             for r in range(j + 1):
                 total[i + r] += size * math.comb(j, r) * w**r * b ** (j - r)
         moments.append(float(total[:order] @ moments) / (1.0 - total[order]))
@@ -114,7 +115,11 @@ def test_the_law_of_a_linear_neuron_is_exact(w, b, gamma, gain, common, keep, si
         assert law.details["third_cumulant"][0, 0, 0] == pytest.approx(cumulant, rel=1e-8, abs=1e-9 * law.std[0] ** 3)
 
 
-@pytest.mark.parametrize("noise", [Noise(outside=0.3, gain_outside=0.4), Noise.dropout(0.7, inside=0.3)], ids=str)
+@pytest.mark.parametrize(
+    "noise",
+    [Noise(outside=0.3, gain_outside=0.4), Noise(inside=0.3, gain_inside=0.5), Noise.dropout(0.7, inside=0.3)],
+    ids=str,
+)
 def test_order_in_gamma(noise):
     """The errors of mean and variance fall as γ³, and those of the Gaussian closure as γ²."""
     errors = {"gaussian": [], "third": []}
@@ -126,6 +131,43 @@ def test_order_in_gamma(noise):
     power = {key: np.log2(np.divide(*values)) for key, values in errors.items()}
     assert np.all(power["third"] > 2.7)
     assert np.all(power["gaussian"] < 2.3)
+
+
+@pytest.mark.parametrize("f", ["tanh", "relu"])
+@pytest.mark.parametrize("state", [(0.3, 0.04), (-0.2, 0.5), (0.6, 0.0)], ids=str)
+def test_a_step_under_noise_that_multiplies_the_argument(f, state):
+    """One neuron from a Gaussian state: mean, variance and third cumulant, by quadrature in α and then in its noise."""
+    m, V = state
+    net, noise = CTRNN.single(0.8, 0.1, f, 0.3), Noise(inside=0.3, gain_inside=0.5, gain_outside=0.3, outside=0.1)
+    found = CumulantClosure.of(net, noise).step(Moments(np.array([m]), np.array([[V]]))[None])[0]
+    x, weight = np.polynomial.legendre.leggauss(240)
+    u, weight = 8.5 * x, 8.5 * weight * np.exp(-0.5 * (8.5 * x) ** 2) / math.sqrt(2 * math.pi)
+    h = m + math.sqrt(V) * u
+    a = 0.8 * h + 0.1
+    s = np.hypot(0.3, 0.5 * a)
+    y = a[:, None] + s[:, None] * u
+    raw = np.array([(net.activation(y) ** k) @ weight for k in range(4)])  # E f^k given h
+    n = [1.0, 1.0, 1.09, 1.27]
+    total = [
+        weight @ sum(math.comb(k, j) * (0.7 * h) ** (k - j) * 0.3**j * n[j] * raw[j] for j in range(k + 1))
+        for k in range(4)
+    ]
+    mean = total[1]
+    accuracy = 1e-9 if f == "tanh" else 3e-5  # the rule for the witness passes the kink
+    assert found.mean[0] == pytest.approx(mean, abs=accuracy)
+    assert found.covariance[0, 0] == pytest.approx(total[2] - mean**2 + (0.3 * 0.1) ** 2, abs=accuracy)
+    third = total[3] - 3 * mean * total[2] + 2 * mean**3
+    assert found.third[0, 0, 0] == pytest.approx(third, abs=accuracy)
+
+
+@pytest.mark.parametrize("f", ["tanh", "relu"])
+def test_without_noise_on_the_arguments_both_ways_agree(f):
+    noise, tiny = Noise(inside=0.4, outside=0.2), Noise(inside=0.4, outside=0.2, gain_inside=1e-6)
+    net = CTRNN(W, B, f, 0.2)
+    one, two = solve(net, noise), solve(net, tiny)
+    np.testing.assert_allclose(two.mean, one.mean, atol=1e-9)
+    np.testing.assert_allclose(two.covariance, one.covariance, atol=1e-9)
+    np.testing.assert_allclose(two.details["third_cumulant"], one.details["third_cumulant"], atol=1e-9)
 
 
 def test_better_than_the_gaussian_closure_at_a_kink():
@@ -193,6 +235,7 @@ def test_in_time():
     [
         (CTRNN.single(0.5), Noise(inside=0.3, rho_inside=0.5), "coloured noise inside"),
         (CTRNN.single(0.5), Noise(outside=0.3, rho_outside=0.5), "coloured noise outside"),
+        (CTRNN(W, B, "tanh"), Noise(gain_inside=[[0.3], [0.2]]), "noise inside that is private"),
         (CTRNN([[0.5]], 0.1, form="voltage"), Noise(outside=0.3), "which noise outside has no part in"),
         (CTRNN(W, B, "tanh", [0.1, 0.2], form="voltage"), Noise(inside=0.3), "neurons that differ in γ"),
     ],

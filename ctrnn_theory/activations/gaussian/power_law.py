@@ -81,7 +81,7 @@ class PowerLaw:
         return value + product if self.left and self.right else value
 
     def own_cumulants(self, a: FloatArray, s: FloatArray) -> FloatArray:
-        """Return E Z f', E (Z²)'' and E Z³ for Z = f - E f, (3, M); see ``cumulant_step.own_cumulants``."""
+        """Return E Z f', E (Z²)'' and E Z³ for Z = f - E f, (3, M); see ``closure.own_cumulants``."""
         value, d = np.zeros((3, a.size)), a - self.threshold
         mirrored = (self.right == 0.0) | ((self.left != 0.0) & (d < 0.0))
         for side, which in ((1.0, ~mirrored), (-1.0, mirrored)):

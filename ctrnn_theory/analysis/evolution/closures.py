@@ -12,7 +12,8 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.choice import closure_of
 from ctrnn_theory.stationary.closure.closure_map import ClosureMap
-from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Cumulants
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure
+from ctrnn_theory.stationary.closure.cumulants import Cumulants
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.support.errors import Divergence

@@ -17,43 +17,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, ActivationGroup
-from ctrnn_theory.activations.gaussian.closed_forms import sin_cumulants
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
-from ctrnn_theory.activations.gaussian.power_law import power_law
-from ctrnn_theory.activations.gaussian.quadrature import Panels, integrate
+from ctrnn_theory.activations.gaussian.multiplied import Argument, gained_moments
 from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
-from ctrnn_theory.stationary.closure.chords import Anderson
-from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, power
+from ctrnn_theory.stationary.closure.cumulants import Cumulants, linear_response, transform_axes
+from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
+from ctrnn_theory.stationary.closure.multiplied_arguments import derivatives, inputs_of, own_moments
 from ctrnn_theory.stationary.closure.multipliers import Multipliers
+from ctrnn_theory.stationary.closure.own_cumulants import own_cumulants
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 MOST = 64  # neurons: there are N³ cumulants, and a step takes some N⁴ products
 CLIPPED = 0.01  # part of the covariance that a negative eigenvalue may be: less than what a closure leaves out
-VANISHED = 1e-9  # size of a power of A whose square adds less than rounding
-
-
-@dataclass(frozen=True, eq=False)
-class Cumulants(Moments):
-    """Mean, covariance and third cumulants of the states of B networks."""
-
-    third: FloatArray
-    """κ (B, N, N, N), symmetric: E δ_i δ_j δ_l."""
-
-    @classmethod
-    def gaussian(cls, state: Moments) -> Cumulants:
-        """Make the cumulants of Gaussian states, of which the third are zero."""
-        return cls(state.mean, state.covariance, np.zeros((*state.covariance.shape, state.mean.shape[-1])))
-
-    @property
-    def skewness(self) -> FloatArray:
-        """Return κ_iii / V_ii^(3/2), (B, N); 0 where there is no variance."""
-        own, cube = np.einsum("...iii->...i", self.third), np.einsum("...ii->...i", self.covariance) ** 1.5
-        skewness: FloatArray = np.divide(own, cube, out=np.zeros_like(own), where=cube > 0.0)
-        return skewness
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +56,8 @@ class CumulantClosure(GaussianClosure):
     """Activation, or the activations of N neurons."""
     multipliers: Multipliers | None = None
     """What multiplies the values of f."""
+    gain_inside: FloatArray | None = None
+    """Variances of what multiplies the arguments of f, as a diagonal (B, N, N)."""
 
     def __post_init__(self) -> None:
         """Raise NotApplicable for networks that are too large."""
@@ -88,15 +69,22 @@ class CumulantClosure(GaussianClosure):
     @classmethod
     def of(cls, net: CTRNN, noise: Noise, u: ArrayLike | None = None) -> Self:
         """Make the batch of one network in rate form with its noise and a constant input."""
-        require("cumulant_closure", net, noise, "gammas", "activations", "gain_outside")
-        arrays = (net.W, net.gamma, net.drive(u), *(noise.covariance(site, net.n) for site in SITES))
-        multipliers = Multipliers.of(noise, net.n) if noise.has_gains else None
-        return cls(net.activation, *(np.asarray(array)[None] for array in arrays), multipliers)
+        require("cumulant_closure", net, noise, "gammas", "activations", "gain_inside", "gain_outside")
+        inside, outside = (noise.covariance(site, net.n) for site in SITES)
+        arrays = (np.asarray(array)[None] for array in (net.W, net.gamma, net.drive(u), inside, outside))
+        R, gain = noise.gain_covariance("outside", net.n), noise.gain_covariance("inside", net.n)
+        if gain.any() and any(np.any(np.diag(np.diag(X)) != X) for X in (gain, inside)):
+            raise NotApplicable(
+                "third cumulants under multiplicative noise inside are for noise inside that is private"
+            )
+        multipliers = Multipliers.of(noise, net.n) if R.any() else None
+        return cls(net.activation, *arrays, multipliers, gain[None] if gain.any() else None)
 
     def __getitem__(self, which: Any) -> Self:
         """Return the maps of some networks."""
         arrays = (getattr(self, name)[which] for name in ("W", "gamma", "drive", "inside", "outside"))
-        return type(self)(self.f, *arrays, None if self.multipliers is None else self.multipliers[which])
+        multipliers = None if self.multipliers is None else self.multipliers[which]
+        return type(self)(self.f, *arrays, multipliers, None if self.gain_inside is None else self.gain_inside[which])
 
     @property
     def gammas(self) -> FloatArray:
@@ -108,13 +96,35 @@ class CumulantClosure(GaussianClosure):
         g, loop = self.gammas[..., None], self.loop(slope)
         return (1.0 - g) * np.eye(loop.shape[-1]) + g * loop
 
+    def argument(self, state: Moments, gain: FloatArray) -> Argument:
+        """Return the law of the arguments of f, and of the noise of these variances that multiplies them."""
+        a, S = self.preactivation(state)
+        zero = np.zeros_like(S)
+        return Argument(a, np.zeros_like(a), S - self.inside, zero, self.inside, gain)
+
     def derivatives(self, state: Moments, orders: int) -> list[FloatArray]:
         """Return F and its derivatives below `orders`, (B, N) each."""
         a, S = self.preactivation(state)
+        if self.gain_inside is not None:
+            return [one.reshape(a.shape) for one in derivatives(inputs_of(self.f, self.argument(state, self.gain_inside)), orders)]
         s = np.sqrt(np.diagonal(S, axis1=1, axis2=2))
         found = [self.f.smoothed(a, s, n) for n in range(min(orders, 2))]
         width = np.where(s > 0.0, s, 1.0)  # at s = 0 the law of x has no more than its first two terms
         return found + [np.where(s > 0.0, self.f.smoothed(a, width, n), 0.0) for n in range(2, orders)]
+
+    def moments(self, state: Moments) -> tuple[FloatArray, FloatArray]:
+        """Return Cov f (B, N, N), and the third cumulants of each neuron's own, (3, B, N), see `own_cumulants`."""
+        a, S = self.preactivation(state)
+        if self.gain_inside is not None:
+            x = self.argument(state, self.gain_inside)
+            return gained_moments(self.f, x).covariance, own_moments(inputs_of(self.f, x)).reshape(3, *a.shape)
+        s = np.sqrt(np.diagonal(S, axis1=1, axis2=2))
+        own = np.zeros((3, *s.shape))
+        for f, at in _parts(self.f, s.shape[-1]):
+            where = np.zeros(s.shape, dtype=bool)
+            where[:, at] = s[:, at] > 0.0
+            own[:, where] = own_cumulants(f, a[where], s[where])
+        return covariance_matrices(self.f, a, S), own
 
     def step(self, state: Moments) -> Cumulants:
         """Return mean, covariance and third cumulants after one step, to first order in the third ones before.
@@ -132,15 +142,15 @@ class CumulantClosure(GaussianClosure):
         """
         k = state.third if isinstance(state, Cumulants) else Cumulants.gaussian(state).third
         g, F, W = self.gammas, self.derivatives(state, 6), self.W
-        a, S = self.preactivation(state)
-        B = state.covariance @ np.swapaxes(W, 1, 2)
+        S, B = self.preactivation(state)[1], state.covariance @ np.swapaxes(W, 1, 2)
         mixed = _Mixed.of(k, W)
         own, K = np.einsum("bikk->bik", mixed.twice), np.einsum("bkkk->bk", mixed.thrice)
         X = B * (F[1] + F[4] * K / 6.0)[:, None] + 0.5 * own * F[2][:, None]
         bend = 0.5 * F[2][:, :, None] * np.einsum("bkkl->bkl", mixed.thrice) * F[1][:, None]
-        C = covariance_matrices(self.f, a, S) + bend + np.swapaxes(bend, 1, 2)
+        C, own_third = self.moments(state)
+        C = C + bend + np.swapaxes(bend, 1, 2)
         value = F[0] + F[3] * K / 6.0
-        U, T = self._with_values(mixed, B, F, self.kick(a, S, F))
+        U, T = self._with_values(mixed, B, F, self.kick(S, F, own_third))
         if self.multipliers is not None:
             U, T = self.multipliers.mixed(U, X, value), self.multipliers.third(T, C, value)
             C = self.multipliers.covariance(C, value)
@@ -169,15 +179,9 @@ class CumulantClosure(GaussianClosure):
         U = BP + BP.transpose(0, 1, 3, 2) + middle * right * mixed.twice
         return U, kick.third + left * middle * right * mixed.thrice
 
-    def kick(self, a: FloatArray, S: FloatArray, F: list[FloatArray]) -> Kick:
+    def kick(self, S: FloatArray, F: list[FloatArray], own: FloatArray) -> Kick:
         """Return the third cumulants with f: exact for one neuron, to second order in the correlations of several."""
-        s, one, two = np.sqrt(np.diagonal(S, axis1=1, axis2=2)), F[1], F[2]
-        d, noisy = np.arange(S.shape[-1]), s > 0.0
-        own = np.zeros((3, *s.shape))
-        for f, at in _parts(self.f, s.shape[-1]):
-            where = np.zeros_like(noisy)
-            where[:, at] = noisy[:, at]
-            own[:, where] = own_cumulants(f, a[where], s[where])
+        one, two, d = F[1], F[2], np.arange(S.shape[-1])
         slope = two[:, :, None] * S * one[:, None] + 0.5 * F[3][:, :, None] * S**2 * two[:, None]
         slope[:, d, d] = own[0]
         tree = np.einsum("bi,bj,bk,bik,bjk->bijk", one, one, two, S, S)
@@ -242,73 +246,3 @@ def _parts(f: Activation | ActivationGroup, n: int) -> Iterator[tuple[Activation
         yield f, np.arange(n)
     else:
         yield from f.parts()
-
-
-def change(old: Cumulants, new: Cumulants) -> FloatArray:
-    """Return the relative distance (B,) of states: of the means, the covariances and the third cumulants."""
-    std = np.sqrt(np.max(np.diagonal(new.covariance, axis1=1, axis2=2), axis=1))
-    scale = np.max(np.abs(new.mean), axis=1) + std
-    distance = np.zeros(len(std))
-    for a, b, size in (
-        (old.mean, new.mean, scale),
-        (old.covariance, new.covariance, power(std, 2)),
-        (old.third, new.third, power(std, 3)),
-    ):
-        most = np.max(np.abs(b - a), axis=tuple(range(1, a.ndim)))
-        distance += np.divide(most, size, out=np.zeros_like(most), where=size > 0.0)
-    return distance
-
-
-def mixed(mixing: Anderson, unit: Moments, old: Cumulants, new: Cumulants) -> Cumulants:
-    """Return the state of one network that Anderson mixing makes of an old one and of where its step leads.
-
-    Means, covariances and third cumulants are compared in powers of the largest deviation of the state `unit`.
-    """
-    n = old.mean.shape[1]
-    std = float(np.sqrt(np.max(np.diagonal(unit.covariance, axis1=1, axis2=2))))
-
-    def together(state: Cumulants) -> FloatArray:
-        parts = state.mean / std, state.covariance / std**2, state.third / std**3
-        return np.concatenate([part.ravel() for part in parts])
-
-    x = together(old)
-    x = mixing.next(x, together(new) - x)
-    V = (x[n : n + n * n] * std**2).reshape(1, n, n)
-    return Cumulants((x[:n] * std)[None], V, (x[n + n * n :] * std**3).reshape(1, n, n, n))
-
-
-def transform_axes(A: FloatArray, cumulant: FloatArray) -> FloatArray:
-    """Apply A (B, N, N) to each axis of cumulants, (B, N, N) or (B, N, N, N)."""
-    axes = cumulant.ndim - 1
-    At = np.swapaxes(A, 1, 2).reshape(len(A), *(1,) * (axes - 2), *A.shape[1:])
-    for _ in range(axes):
-        cumulant = np.moveaxis(cumulant @ At, -1, 1)
-    return cumulant
-
-
-def linear_response(A: FloatArray, after: FloatArray, before: FloatArray) -> FloatArray:
-    """Solve X = A·X + (after - A·before), A on each axis and of spectral radius below 1, by doubling."""
-    X = after - transform_axes(A, before)
-    while np.max(np.abs(A)) > VANISHED:
-        X = X + transform_axes(A, X)
-        A = A @ A
-    return X
-
-
-def own_cumulants(f: Activation, a: FloatArray, s: FloatArray) -> FloatArray:
-    """Return E Z f', E (Z²)'' and E Z³ for Z = f - F at x ~ N(a, s²) with s > 0, (3, N).
-
-    By Stein's identity the first two are E ξ Z² / (2s) and E (ξ² - 1) Z² / s², which need no derivative of f.
-    """
-    if f.text == "sin":
-        return sin_cumulants(a, s)
-    if (law := power_law(f)) is not None:
-        return law.own_cumulants(a, s)
-
-    def centred(panels: Panels, values: FloatArray, a: FloatArray, s: FloatArray) -> FloatArray:
-        return np.asarray(values - np.asarray(f.smoothed(a, s))[panels.row, None])
-
-    slope = integrate(f, 0, a, s, lambda p, v, a, s: p.weight * p.xi * centred(p, v, a, s) ** 2)
-    bend = integrate(f, 0, a, s, lambda p, v, a, s: p.weight * (p.xi**2 - 1.0) * centred(p, v, a, s) ** 2)
-    third = integrate(f, 0, a, s, lambda p, v, a, s: p.weight * centred(p, v, a, s) ** 3)
-    return np.stack([slope / (2.0 * s), bend / s**2, third])

@@ -8,16 +8,11 @@ from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import predict
-from ctrnn_theory.stationary.closure.cumulant_step import (
-    CumulantClosure,
-    Cumulants,
-    Kick,
-    linear_response,
-    own_cumulants,
-    transform_axes,
-)
+from ctrnn_theory.stationary.closure.cumulant_step import CumulantClosure, Kick
+from ctrnn_theory.stationary.closure.cumulants import Cumulants, linear_response, transform_axes
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
 from ctrnn_theory.stationary.closure.moments import Moments
+from ctrnn_theory.stationary.closure.own_cumulants import own_cumulants
 from ctrnn_theory.support.errors import NotApplicable
 
 W, B = np.array([[0.5, -0.9], [0.7, 0.3]]), np.array([0.3, -0.2])
@@ -86,7 +81,8 @@ def test_kicks_are_of_second_order_in_the_correlations(name):
         x = a + z @ np.linalg.cholesky(S).T
         closure = CumulantClosure.of(net, Noise())
         F = [net.activation.smoothed(a, 0.8, n) for n in range(4)]
-        kick = closure.kick(a[None], S[None], [value[None] for value in F])
+        own = own_cumulants(net.activation, a, np.full(3, 0.8))
+        kick = closure.kick(S[None], [value[None] for value in F], own[:, None])
         Z, slope, found = net.activation(x) - F[0], net.activation.derivative(x), Kick(kick.slope[0], kick.third[0])
         P, T = np.einsum("q,qk,qj->jk", weight, Z, slope), np.einsum("q,qi,qj,qk->ijk", weight, Z, Z, Z)
         off, pairs = ~np.eye(3, dtype=bool), [(0, 0, 1), (0, 1, 0), (2, 1, 1), (2, 2, 0), (0, 1, 2), (2, 0, 1)]
