@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.dynamics.settle import settle
-from ctrnn_theory.model.kinds import require
+from ctrnn_theory.model.kinds import kinds
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise, Site
 from ctrnn_theory.model.wiring import Wiring
@@ -31,6 +31,9 @@ from ctrnn_theory.stationary.markov.state_range import (
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
+
+if TYPE_CHECKING:
+    from ctrnn_theory.stationary.markov.joint.chain import JointChain
 
 MOST_NEURONS = 3
 TOLERANCES = {1: 1e-10, 2: 1e-8, 3: 1e-6}  # default tolerance, by the number of neurons
@@ -113,20 +116,54 @@ def solve(
     """
     if net.n > MOST_NEURONS:
         raise NotApplicable(f"the exact method is for up to three neurons; the network has {net.n}")
-    if net.n == 1:
-        require("exact", net, noise, "voltage", "gammas", "gain_inside", "gain_outside")
-    else:
-        require("exact", net, noise)
     tolerance = positive_number("tolerance", _tolerance(net, noise) if tolerance is None else tolerance)
     origin = net.start_state(start)
     if noise.is_zero:
         return _point(net, u, origin, 0.0)
+    if joint(net, noise):
+        from ctrnn_theory.stationary.markov.joint.chain import law_of as law_of_joint  # which imports Numba
+
+        return law_of_joint(*search_joint(net, noise, u, origin, tolerance), tolerance)
     if net.n > 1:
         from ctrnn_theory.stationary.markov.several.chain import law_of_several  # which imports Numba
 
         return law_of_several(net, noise, u, origin, tolerance)
     found = search_one(net, noise, u, origin, tolerance)
     return found if isinstance(found, StationaryLaw) else law_of(found, tolerance)
+
+
+def joint(net: CTRNN, noise: Noise) -> bool:
+    """Return whether the operator is that of neurons together with their sources."""
+    return not noise.is_white or (net.n > 1 and any(kinds(net, noise)))
+
+
+def search_joint(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, tolerance: float
+) -> tuple[JointChain, FloatArray]:
+    """Return the chain of neurons together with their sources, and its error (2,).
+
+    Raises
+    ------
+    NotApplicable
+        If neurons and sources are more than three in all, or neurons share more than two variates.
+    """
+    from ctrnn_theory.stationary.markov.joint.chain import MOST_COMPONENTS, MOST_SHARED, solve_joint
+    from ctrnn_theory.stationary.markov.joint.step import JointStep
+
+    step = JointStep.of(net, noise, u)
+    if step.size > MOST_COMPONENTS:
+        raise NotApplicable(
+            "the exact method is for up to three neurons and coloured sources in all; there are"
+            f" {step.n} neurons and {step.size - step.n} sources"
+        )
+    if step.shared > MOST_SHARED:
+        raise NotApplicable(
+            f"the exact method averages over up to {MOST_SHARED} variates that are coloured or that neurons share;"
+            f" there are {step.shared}"
+        )
+    if net.n == 1:
+        require_bounded(net, float(net.drive(u)[0]))
+    return solve_joint(step, origin, tolerance)
 
 
 def one_neuron(net: CTRNN, noise: Noise, u: ArrayLike | None) -> Step:
@@ -187,7 +224,10 @@ def search_one(
 
 def _tolerance(net: CTRNN, noise: Noise) -> float:
     """Return the default tolerance."""
-    bare = net.n == 2 and net.activation.breakpoints and not np.all(noise.std("inside", 2))
+    if not noise.is_white:
+        return TOLERANCES[min(net.n + 1, 3)]
+    kinked = any(f.breakpoints for f in net.activations)
+    bare = net.n == 2 and kinked and not np.all(noise.std("inside", 2))
     return ROUGH if bare else TOLERANCES[net.n]
 
 
