@@ -107,7 +107,7 @@ def smoothed_centres(net: CTRNN, noise: Noise, drive: FloatArray, points: FloatA
 
     A point stays as it is if the network settles outside its basin; if some merge, all points stay as they are.
     """
-    if not noise.std("inside", net.n).any():
+    if not (noise.std("inside", net.n).any() or np.any(noise.gain_inside)):
         return points, False
     step = Step.of(replace(net, b=drive), None, noise)
     settled = [follow(step, point).fixed_point for point in points]
