@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigs
 
-from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact
+from ctrnn_theory.stationary.existence import check_moments
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.markov.joint import chain as together
 from ctrnn_theory.stationary.markov.operator import ChebyshevPanels
 from ctrnn_theory.stationary.markov.several import chain as several
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
@@ -84,12 +85,12 @@ class _InBox:
 
     grid: ChebyshevGrid
     vectors: ComplexArray
-    step: NetworkStep
+    step: NetworkStep | None
 
     def __call__(self, states: ArrayLike) -> ComplexArray:
         h = float_array("states", states).reshape(-1, self.grid.n)
         # (P g)(h) = E G(T(h) + noise) of a function G before the noise
-        at = self.grid.interpolation(self.step.target(h) if self.step.early else h)
+        at = self.grid.interpolation(self.step.target(h) if self.step is not None and self.step.early else h)
         return at.apply(self.vectors.real) + 1j * at.apply(self.vectors.imag)
 
 
@@ -121,7 +122,8 @@ def spectrum(
     Raises
     ------
     NotApplicable
-        For more than three neurons, no noise, or attractors that noise connects too rarely for the exact method.
+        For more than three neurons, coloured noise, no noise, no variance of the law, or attractors that noise connects
+        too rarely for the exact method.
 
     Examples
     --------
@@ -136,11 +138,15 @@ def spectrum(
         raise ValueError(f"count must be at least 2; got {count}")
     if net.n > 3:
         raise NotApplicable(f"the spectrum is for up to three neurons; the network has {net.n}")
-    require("the spectrum", net, noise)
+    if not noise.is_white:
+        raise NotApplicable("under coloured noise the network's state by itself is no Markov chain with a spectrum")
     if noise.is_zero:
         raise NotApplicable("without noise the network has no stationary law but its fixed point")
+    check_moments(net, noise, u)
     if net.n == 1:
         return _one(net, noise, u, net.start_state(start), count, tolerance)
+    if exact.joint(net, noise):
+        return _joint(net, noise, u, net.start_state(start), count, tolerance)
     return _few(net, noise, u, net.start_state(start), count, tolerance)
 
 
@@ -181,6 +187,17 @@ def _few(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, coun
     vectors = vectors / np.sqrt(np.abs(chain.weights @ squares))
 
     return Spectrum(values, errors, _InBox(fine, vectors, step), law)
+
+
+def _joint(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, count: int, tolerance: float) -> Spectrum:
+    chain, error = exact.search_joint(net, noise, u, origin, tolerance)
+    grid = chain.grid
+    coarse = together.chain_on(chain.step, ChebyshevGrid(grid.low, grid.high, tuple(3 * k // 4 for k in grid.counts)))
+    others, _ = _leading(coarse.found.matrix, count)
+    values, vectors = _leading(chain.found.matrix, count)
+    vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(vectors) ** 2))
+    law = together.law_of(chain, error, tolerance)
+    return Spectrum(values, _changes(values, others), _InBox(grid, vectors, None), law)
 
 
 def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArray]:

@@ -147,11 +147,15 @@ def solve_joint(step: JointStep, start: FloatArray, tolerance: float) -> tuple[J
         chain = _on(step, low, high, levels)
 
 
+def chain_on(step: JointStep, grid: ChebyshevGrid) -> JointChain:
+    """Return the law on a grid."""
+    step = step.with_breaks(grid.low, grid.high)
+    return JointChain(step, grid, rows(step, grid, grid.points, order_of(grid)))
+
+
 def _on(step: JointStep, low: FloatArray, high: FloatArray, levels: Any) -> JointChain:
     """Return the law on the grid of some levels."""
-    grid = ChebyshevGrid(low, high, tuple(LADDER[level] for level in levels))
-    step = step.with_breaks(low, high)
-    return JointChain(step, grid, rows(step, grid, grid.points, order_of(grid)))
+    return chain_on(step, ChebyshevGrid(low, high, tuple(LADDER[level] for level in levels)))
 
 
 def _change(chain: JointChain, before: JointChain) -> FloatArray:

@@ -19,7 +19,7 @@ from ctrnn_theory.support.types import FloatArray
 
 EXTRA = 12  # nodes more along an axis for what noise outside makes of a function than for the function
 CHUNK = 4_000_000  # numbers in the tables of a block of rows
-FEW = {2: 16, 3: 9}  # points that stand for the law of a rate which reaches several neurons
+FEW = {2: 12, 3: 9}  # points that stand for the law of a rate which reaches several neurons
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from ctrnn_theory.stationary.markov.state_range import resolve
 from ctrnn_theory.support.types import BoolArray, FloatArray
 
 NEGLIGIBLE = 1e-14  # relative size of an entry of a factor that is zero but for rounding
+LEAST = 10  # points of a shared variate outside, of which functions are nearly polynomials of low degree
 FEW = 16  # points that stand for the law of a value which several variates multiply
 REACH = 8.5  # largest standard normal variate of a quadrature
 
@@ -152,7 +153,8 @@ class JointStep:
                 cuts = self._cuts(states, k) if np.sum(inside) == 1 and inside[k] else np.empty((rows, 0))
                 z, w = padded(cuts, order)
             else:
-                points, mass = np.polynomial.hermite_e.hermegauss(order)
+                gain = float(np.max(np.abs(self.gain_outside[:, k]) + np.abs(self.common[:, k])))
+                points, mass = np.polynomial.hermite_e.hermegauss(LEAST + int(order * min(gain, 1.0)))
                 z, w = np.tile(points, (rows, 1)), np.tile(mass / np.sum(mass), (rows, 1))
             nodes = np.repeat(nodes, z.shape[1], axis=1)
             nodes[:, :, k] = np.tile(z, (1, weights.shape[1]))
@@ -221,7 +223,7 @@ class JointStep:
         """
         rows, given = z.shape[:2]
         flat, private, p = z.reshape(rows * given, -1), self.own[3, i], self.keep[i]
-        few_values = few if few or not private else FEW
+        few_values = few if few or not (private or given > 1) else FEW
         if self.shared_inside.any():
             y, weights = self.values(i, np.repeat(states, given, axis=0), flat, order, few_values)
         else:

@@ -81,8 +81,8 @@ def law_of_several(net: CTRNN, noise: Noise, u: ArrayLike | None, start: FloatAr
 def solve_several(net: CTRNN, noise: Noise, drive: FloatArray, start: FloatArray, tolerance: float) -> SeveralChain:
     """Return the chain of two or three neurons that have noise and an input current `drive` (N,)."""
     n = net.n
-    f, gamma = net.activations[0], float(net.gammas[0])
-    step = NetworkStep(f, net.W, drive, gamma, noise.covariance("inside", n), noise.covariance("outside", n))
+    inside, outside = noise.covariance("inside", n), noise.covariance("outside", n)
+    step = NetworkStep(net.activations[0], net.W, drive, float(net.gammas[0]), inside, outside)
     if n > 2 and not step.separable:
         raise NotApplicable("the exact method treats noise that neurons share for two neurons, not for three")
     return _search(*first_box(net, noise, start, step), tolerance)
