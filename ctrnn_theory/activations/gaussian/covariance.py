@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, density_derivative, probit_terms
+from ctrnn_theory.activations.gaussian.group_covariance import group_matrices
 from ctrnn_theory.activations.gaussian.hermite_coefficients import kink_coefficients
 from ctrnn_theory.activations.gaussian.hermite_series import ORDERS, hermite_covariance, hermite_table
 from ctrnn_theory.activations.gaussian.mehler import (
@@ -144,9 +145,7 @@ def covariance_matrices(act: Activation | ActivationGroup, mean: FloatArray, S: 
     [[[0.340845, 0.0], [0.0, 0.340845]], [[0.340845, 0.340845], [0.340845, 0.340845]]]
     """
     if isinstance(act, ActivationGroup):
-        from ctrnn_theory.activations.gaussian.group_covariance import group_matrices  # which imports this module
-
-        return group_matrices(act, mean, S)
+        return group_matrices(act, mean, S, covariance)
     n = mean.shape[-1]
     variance = np.diagonal(S, axis1=-2, axis2=-1).ravel()
     if not np.all(variance >= 0.0):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import ndtr
 
 from ctrnn_theory.activations import Activation, ActivationGroup
-from ctrnn_theory.activations.gaussian import covariance
 from ctrnn_theory.activations.gaussian.closed_forms import PROBIT, density_derivative, probit_terms
 from ctrnn_theory.activations.gaussian.hermite_coefficients import kink_coefficients
 from ctrnn_theory.activations.gaussian.hermite_series import (
@@ -19,18 +20,22 @@ from ctrnn_theory.activations.gaussian.mehler import HermiteTable, largest_corre
 from ctrnn_theory.activations.gaussian.smoothed_activation import Smoothed
 from ctrnn_theory.support.types import FloatArray, IntArray
 
+Alike = Callable[..., FloatArray]
+"""Cov(f(x), f(y)) of one activation f, from f, both means, both standard deviations and the correlation."""
 
-def group_matrices(group: ActivationGroup, mean: FloatArray, S: FloatArray) -> FloatArray:
+
+def group_matrices(group: ActivationGroup, mean: FloatArray, S: FloatArray, alike: Alike) -> FloatArray:
     """Compute the covariance matrices (..., N, N) of f_i(x_i) for means (..., N) and covariances S (..., N, N) of x.
 
     Pairs whose correlation is too near ±1 for the expansion are left to the formulas for one activation where both
-    have the same, and to quadrature where they do not.
+    have the same, which the function `alike` evaluates, and to quadrature where they do not.
 
     Examples
     --------
     >>> from ctrnn_theory.activations import activation
+    >>> from ctrnn_theory.activations.gaussian.covariance import covariance
     >>> group = ActivationGroup((activation("identity"), activation("erf")))
-    >>> C = group_matrices(group, np.zeros(2), np.array([[1.0, 0.5], [0.5, 1.0]]))
+    >>> C = group_matrices(group, np.zeros(2), np.array([[1.0, 0.5], [0.5, 1.0]]), covariance)
     >>> bool(np.isclose(C[0, 1], group.smoothed(np.zeros(2), np.ones(2), 1)[1] / 2, rtol=1e-14))    # Stein's identity
     True
     """
@@ -46,7 +51,7 @@ def group_matrices(group: ActivationGroup, mean: FloatArray, S: FloatArray) -> F
     table = group_table(group, m, s, largest_correlation(flat, inverse.ravel()))
     C, missed = matrix_covariances(table, flat, inverse.ravel())
     if missed:
-        _fill(group, m, s, flat, C)
+        _fill(group, m, s, flat, C, alike)
     d = np.arange(n)
     C[:, d, d] = own
     return C.reshape(S.shape)
@@ -96,7 +101,7 @@ def _narrowed(table: HermiteTable, share: FloatArray, spread: FloatArray | None 
     return HermiteTable(c, np.minimum(tails, 1.0))
 
 
-def _fill(group: ActivationGroup, m: FloatArray, s: FloatArray, S: FloatArray, C: FloatArray) -> None:
+def _fill(group: ActivationGroup, m: FloatArray, s: FloatArray, S: FloatArray, C: FloatArray, alike: Alike) -> None:
     """Set those pairs of C (B, N, N) that are left at zero and are correlated."""
     row, column = np.triu_indices(m.shape[1], 1)
     which, pair = np.nonzero((S[:, row, column] != 0.0) & (C[:, row, column] == 0.0))
@@ -109,7 +114,7 @@ def _fill(group: ActivationGroup, m: FloatArray, s: FloatArray, S: FloatArray, C
         at = np.flatnonzero(same & (group.which[i] == k))
         if at.size:
             b, x, y = which[at], i[at], j[at]
-            value = covariance.covariance(f, m[b, x], m[b, y], s[b, x], s[b, y], r[at])
+            value = alike(f, m[b, x], m[b, y], s[b, x], s[b, y], r[at])
             C[b, x, y] = C[b, y, x] = value
     for p in np.flatnonzero(~same):
         b, x, y = which[p], i[p], j[p]
