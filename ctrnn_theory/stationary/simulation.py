@@ -95,8 +95,8 @@ def solve(
     """Return stationary mean and covariance by simulation of the map itself, with control variates for both.
 
     The mean is the average of ``h + M (E[g' | g] - g) / γ``, with g the states h and those x of coloured sources, and
-    ``M = (1 - A)⁻¹ γ`` with A the mean slope of a step of g, from a pilot run. The factor of M has mean zero exactly, so
-    that M changes the variance only. For white noise the factor is ``F(W h + drive; σ_in) - h``, with F the smoothed
+    ``M = (1 - A)⁻¹ γ`` with A the mean slope of a step of g, from a pilot run. The factor of M has mean zero exactly,
+    so that M changes the variance only. For white noise the factor is ``F(W h + drive; σ_in) - h``, with F the smoothed
     activation, and ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``. The row of M is zero for a neuron whose variance it raised in
     the pilot run.
 
