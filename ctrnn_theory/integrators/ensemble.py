@@ -48,8 +48,6 @@ class Steps(Protocol):
     """Standard deviation (N,) of the multiplicative noise inside."""
     separate: bool
     """Whether the noise inside that is new in a step is independent between neurons."""
-    untabled: str
-    """Why there can be no table of the smoothed activation, or an empty text."""
     dynamics: Any
     """The arguments of the kernel that decide a step; its `key` keys the variates."""
 
@@ -195,10 +193,8 @@ class Ensemble:
         Raises
         ------
         TooFine
-            If that takes too many panels, or a table of more than one variable.
+            If that takes too many panels.
         """
-        if self.taken.untabled:
-            raise TooFine(self.taken.untabled)
         std, gain = self.taken.std, self.taken.gain
         margin = WIDEN * (high - low) + std
         self.table = tabulate(self.activation, std, low - margin, high + margin, variance, gain)

@@ -58,6 +58,7 @@ class GeneralSteps:
             gains[3],
             gains[4],
             gains[5],
+            gains[6],
             source,
             rho,
             np.sqrt(1.0 - rho**2),
@@ -71,12 +72,10 @@ class GeneralSteps:
         )
         self.R = noise.gain_covariance("outside", n)
         inner, multiplied = self.whole.inner, noise.gain_covariance("inside", n)
+        if self.dynamics.probe.sigma.size or self.dynamics.probe.factor.size:
+            multiplied = np.zeros((n, n))  # what is expected is expected given the gain
         self.std, self.gain = np.sqrt(np.diag(inner)), np.sqrt(np.diag(multiplied))
         self.separate = not any(np.any(part - np.diag(np.diag(part))) for part in (inner, multiplied))
-        self.untabled = ""
-        """Why there is no table of the smoothed activation, or an empty text."""
-        if np.any((self.gain > 0.0) & np.any(reads, axis=1)):
-            self.untabled = "multiplicative and coloured noise inside the same neuron have no table of one variable"
 
     def sources(self, blocks: int) -> FloatArray:
         """Return the first states of the coloured sources (S, lanes), from their stationary law."""
@@ -196,7 +195,15 @@ def _gains(noise: Noise, partner: Noise, n: int) -> tuple[list[Gain], int]:
     for last in (4, 5):
         found.append(Gain(*sites[last], row))
         row += max(rows[last] for rows in counts)
-    return found, row
+    probes = [_needs_probe(each, n) for each in (noise, partner)]
+    found.append(Gain(*sites[2], row) if probes[0] else Gain(np.zeros(0), np.zeros((n, 0)), row))
+    return found, row + max(rows[2] * probe for rows, probe in zip(counts, probes, strict=True))
+
+
+def _needs_probe(noise: Noise, n: int) -> bool:
+    """Return whether a neuron has multiplicative and coloured noise inside, which no table averages over."""
+    multiplied = noise.gain_factor("inside", n).any(axis=1)
+    return bool(np.any(multiplied & noise.coloured("inside", n)[0].any(axis=1)))
 
 
 def _sources(noise: Noise, n: int, gains: list[Gain]) -> tuple[IntArray, FloatArray]:

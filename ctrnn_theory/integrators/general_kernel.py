@@ -4,8 +4,8 @@
     h' = (1-Γ) h + Γ (B y + d + x_out)
 
 They are those of :mod:`~ctrnn_theory.integrators.kernels`, with more to do in a step. Each step takes its rows of
-variates in the order: additive inside, additive outside, gain inside, gain outside, common gain, dropout. A row whose
-source is coloured is replaced by the source, x' = ρ x + √(1-ρ²) ξ; from there on it is used as a white one is.
+variates in the order: additive inside, additive outside, gain inside, gain outside, common gain, dropout, probe. A row
+whose source is coloured is replaced by the source, x' = ρ x + √(1-ρ²) ξ; then it is used as a white one is.
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ class Dynamics(NamedTuple):
     """Multiplicative noise outside of all neurons in common, with one row, in `sigma`."""
     dropout: Gain
     """Dropout: `sigma` holds the variate below which a neuron's value is kept, and `factor` (1, N) 1 / keep."""
+    probe: Gain
+    """A second copy of the gain inside, of variates that no step uses: what is expected of a step is averaged over it
+    where no table does so, with multiplicative and coloured noise inside the same neuron."""
     source: NDArray[np.int64]
     """Row of each coloured source, (S,)."""
     rho: FloatArray
@@ -96,7 +99,7 @@ class Dynamics(NamedTuple):
 f8, i8, u8_1, u8_2 = types.float64, types.int64, types.uint64[::1], types.uint64[:, ::1]
 GAIN = types.NamedTuple([f8_1, f8_2, i8], Gain)
 DYNAMICS = types.NamedTuple(
-    [f8_2, f8_2, f8_2, f8_2, f8_1, i8_1, i8_1] + 6 * [GAIN] + [i8_1, f8_1, f8_1, f8_2, f8_2, i8, f8, u8_1, f8_1, u8_1],
+    [f8_2, f8_2, f8_2, f8_2, f8_1, i8_1, i8_1] + 7 * [GAIN] + [i8_1, f8_1, f8_1, f8_2, f8_2, i8, f8, u8_1, f8_1, u8_1],
     Dynamics,
 )
 
@@ -303,6 +306,7 @@ def run(fs, dynamics, panels, states, streams, block, blocks, shift, first, time
                         rates[i, k] += a[i, k]
             if controlled:
                 preactivation(dynamics, step + 1, h, a)
+                multiply(dynamics.probe, z, at - rows, work, a)
                 if dynamics.reads.size > 0:
                     add_product(dynamics.reads, x, a)
                 widen(a, low, high)

@@ -42,7 +42,7 @@ class WhiteSteps:
             normals.CONSTANTS,
             normals.BITS,
         )
-        self.std, self.gain, self.untabled = noise.std("inside", n), np.zeros(n), ""
+        self.std, self.gain = noise.std("inside", n), np.zeros(n)
         self.separate = np.ndim(noise.inside) < 2
 
     def sources(self, blocks: int) -> FloatArray:

@@ -94,20 +94,23 @@ def solve(
 ) -> StationaryLaw:
     """Return stationary mean and covariance by simulation of the map itself, with control variates for both.
 
-    The mean is the average of ``h + M (F(W h + drive; σ_in) - h)``, with F the smoothed activation and
-    ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``, from a pilot run. The factor of M has mean zero exactly, so that M changes
-    the variance only. The row of M is zero for a neuron whose variance it raised in the pilot run.
+    The mean is the average of ``h + M (E[g' | g] - g) / γ``, with g the states h and those x of coloured sources, and
+    ``M = (1 - A)⁻¹ γ`` with A the mean slope of a step of g, from a pilot run. The factor of M has mean zero exactly,
+    so that M changes the variance only. For white noise the factor is ``F(W h + drive; σ_in) - h``, with F the smoothed
+    activation, and ``M = (I - D̄ W)⁻¹``, ``D̄ = diag F'``. The row of M is zero for a neuron whose variance it raised in
+    the pilot run.
 
-    The covariance is the average of ``d dᵀ + X``, d = h - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | h] - d dᵀ``, d' a
-    step later and ``A = (1-γ) I + γ D̄ W``: the mean of X is zero exactly as well. It needs the covariance of one step
-    given h, which is not tabulated for noise inside that neurons have in common. In that case, if the pilot run shows
-    no gain, and if an eigenvalue of the result is negative, the plain covariance is returned. If F oscillates so often
-    that a table of it would be too long, there are no control variates at all, and the message says so.
+    The covariance is the average of ``d dᵀ + X``, d = g - c, where X solves ``X = A X Aᵀ + E[d' d'ᵀ | g] - d dᵀ``, d' a
+    step later: the mean of X is zero exactly as well. It needs the covariance of one step given g, which has no table
+    for noise inside that neurons have in common. In that case, if the pilot run shows no gain, and if an eigenvalue of
+    the result is negative, the plain covariance is returned. If F oscillates so often that a table of it would be too
+    long, there are no control variates at all, and the message says so. Multiplicative noise may leave a law without a
+    fourth moment; standard errors of the covariance are then NaN.
 
     The standard error knows only of events that occurred: an event too rare for the run, such as a jump to another
     attractor, biases the mean without being noticed.
 
-    A first stage finds the relaxation rate from the eigenvalues of ``(1-γ) I + γ D̄ W`` and lets the
+    A first stage finds the relaxation rate from the eigenvalues of A, correlations of sources among them, and lets the
     start die away over 30 relaxation times, but over no more than 2e8 neuron-steps, or 100 time constants if that is
     longer; the message reports a burn-in of fewer than 10 relaxation times, and a drift that remains. Memory does not
     grow with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
@@ -150,7 +153,8 @@ def solve(
         ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
         ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
         steps (of the mean of two partners, if antithetic), ``trajectories``, ``steps``, ``burn_in``, ``every``,
-        ``table_error`` (of F, relative) and ``final_states`` (trajectories, N).
+        ``table_error`` (of F, relative), ``final_states`` (trajectories, N), and ``rate_standard_error`` (N,) of the
+        mean rates of a network in voltage form.
 
     Raises
     ------

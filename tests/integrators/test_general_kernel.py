@@ -35,6 +35,8 @@ def numpy_loop(net, noise, drive, start, steps, rng, block=0, sign=1.0):
     sizes = [rows_of(getattr(noise, site), factors[site]) for site in SITES]
     sizes += [rows_of(getattr(noise, f"gain_{site}"), gains[site]) for site in SITES]
     sizes += [int(common.any()), n * int(np.any(keep < 1.0))]
+    if np.any(gains["inside"].any(axis=1) & noise.coloured("inside", n)[0].any(axis=1)):
+        sizes.append(sizes[2])  # the probe, which no step uses
     z = sign * standard_normals(words, block, steps, sum(sizes)).transpose(0, 2, 1)
     parts = np.split(z, np.cumsum(sizes)[:-1], axis=2)
     rho, x = {}, {}
@@ -147,7 +149,7 @@ def begun(net, noise, workers=1, **options):
     return made
 
 
-TABLED = [name for name in NOISES if name != "everything"]  # which has gains and colour inside
+TABLED = [name for name in NOISES if name != "everything"]  # which is probed: see the test of surprises
 
 
 @pytest.mark.parametrize("name", TABLED)
