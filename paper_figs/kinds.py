@@ -22,6 +22,9 @@ WORDS = {
     "gain": "multiplicative",
     "dropout": "dropout",
 }
+NAMES = {"white": "white", "coloured": "coloured", "gain": "multiplicative", "dropout": "dropout"}
+STYLES = {"white": "-", "coloured": "-", "gain": "--", "dropout": ":"}
+"""Line styles, since some of the curves lie on each other."""
 TITLES = {"inside": "noise inside the activation", "outside": "noise outside"}
 
 
@@ -61,18 +64,27 @@ def compute(quick: bool = False) -> dict[str, Any]:
 
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
-    """Return the bias by each kind of noise in units of that by white noise inside, at the largest σ."""
+    """Return the bias by each kind of noise in units of that by white noise inside, at the largest σ, and gaps."""
     white = data["inside/white/closure"][-1]
-    return {f"{kind}, {site}": float(data[f"{site}/{kind}/closure"][-1] / white) for site, kind in KINDS}
+    found = {f"{NAMES[kind]}, {site}": float(data[f"{site}/{kind}/closure"][-1] / white) for site, kind in KINDS}
+    gaps = []
+    for site, kind in KINDS:
+        closure = np.interp(data["points"], data["sigma"], data[f"{site}/{kind}/closure"])
+        # the closure is good to a per cent of the bias, and its curve is drawn by straight lines
+        allowed = data[f"{site}/{kind}/error"] + 0.02 * np.abs(closure)
+        gaps.append(np.max(np.abs(data[f"{site}/{kind}/simulation"] - closure) / allowed))
+    return {**found, "largest gap": float(max(gaps))}
 
 
 @styled
 def draw(data: Mapping[str, Any]) -> Figure:
     """Draw one panel for the noise inside, and one for the noise outside."""
-    made, axes = figure(TWO_COLUMNS, 2.7, 1, 2, sharey=True)
+    made, axes = figure(TWO_COLUMNS, 2.7, 1, 2)
     for ax, (site, kinds) in zip(axes, (("inside", INSIDE), ("outside", OUTSIDE)), strict=True):
         for kind, colour in kinds.items():
-            ax.plot(data["sigma"], 100.0 * data[f"{site}/{kind}/closure"], color=colour, label=WORDS[kind])
+            ax.plot(
+                data["sigma"], 100.0 * data[f"{site}/{kind}/closure"], STYLES[kind], color=colour, label=WORDS[kind]
+            )
             points = (100.0 * data[f"{site}/{kind}/{part}"] for part in ("simulation", "error"))
             simulated(ax, data["points"], *points, colour=colour)
         ax.set_title(TITLES[site])

@@ -56,6 +56,8 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
         for moment in ("mean", "std"):
             for i, neuron in enumerate(NEURONS):
                 found[f"{moment}, {neuron}, {way}"] = float(data[f"{way}/{moment}"][row, i])
+                if way == "simulation":
+                    found[f"{moment}, {neuron}, error"] = float(data[f"error/{moment}"][row, i])
     return found
 
 

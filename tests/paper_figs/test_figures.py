@@ -46,6 +46,28 @@ def bias_gamma(found):
     apart(found)
 
 
+def kinds(found):
+    # a private gain inside of the same standard deviation acts as white noise does, but for its smaller share near zero
+    assert found["white, inside"] == 1.0
+    assert 0.8 < found["multiplicative, inside"] < 1.0
+    assert 0.6 < found["coloured, inside"] < 0.9  # the negative recurrence damps what it can follow
+    # outside the mean moves through the recurrence alone, w² γ / (2 - γ) of the variance for a linear neuron
+    for kind in ("white", "multiplicative", "dropout"):
+        assert 0.005 < found[f"{kind}, outside"] < 0.03
+    assert found["coloured, outside"] > 4.0 * found["white, outside"]
+    assert found["largest gap"] < SIMULATED
+
+
+def variability(found):
+    # published numbers at an input of 2 mV: closure to the last digit, simulation within its standard errors
+    wanted = {"mean, excitatory": 3.366, "mean, inhibitory": 3.921, "std, excitatory": 0.915, "std, inhibitory": 1.009}
+    for name, value in wanted.items():
+        assert found[f"{name}, closure"] == pytest.approx(value, abs=6e-4)
+    wanted = {"mean, excitatory": 3.351, "mean, inhibitory": 3.896, "std, excitatory": 0.861, "std, inhibitory": 0.958}
+    for name, value in wanted.items():
+        assert abs(found[f"{name}, simulation"] - value) < SIMULATED * found[f"{name}, error"] + 6e-4
+
+
 def apart(found):
     """What is drawn beside the exact bias is near it: simulation, closure, and the expansion in little noise."""
     assert found["simulation, largest gap"] < SIMULATED
