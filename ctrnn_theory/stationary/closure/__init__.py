@@ -2,12 +2,16 @@
 
 closure_map
     What the search needs of a map.
-gaussian_step, cumulant_step
-    The maps of rate networks with white noise.
+gaussian_step
+    The map of rate networks with white noise.
 augmented_step
     The map of the Gaussian closure for every kind of network and noise.
 choice
-    Which of them fits a network.
+    Which of these two fits a network.
+cumulant_step, cumulants
+    The map with third cumulants, and its states.
+own_cumulants, multipliers, multiplied_arguments
+    Third cumulants with f in them, and what noise that multiplies makes of them.
 settle, strides, newton
     The path of the map in strides, and Newton's method at its end.
 guard

@@ -78,13 +78,18 @@ class CumulantClosure(GaussianClosure):
                 "third cumulants under multiplicative noise inside are for noise inside that is private"
             )
         multipliers = Multipliers.of(noise, net.n) if R.any() else None
-        return cls(net.activation, *arrays, multipliers, gain[None] if gain.any() else None)
+        inner = gain[None] if gain.any() else None
+        W, gamma, drive, inside, outside = arrays
+        return cls(net.activation, W, gamma, drive, inside, outside, multipliers, inner)
 
     def __getitem__(self, which: Any) -> Self:
         """Return the maps of some networks."""
-        arrays = (getattr(self, name)[which] for name in ("W", "gamma", "drive", "inside", "outside"))
+        W, gamma, drive, inside, outside = (
+            x[which] for x in (self.W, self.gamma, self.drive, self.inside, self.outside)
+        )
         multipliers = None if self.multipliers is None else self.multipliers[which]
-        return type(self)(self.f, *arrays, multipliers, None if self.gain_inside is None else self.gain_inside[which])
+        gain = None if self.gain_inside is None else self.gain_inside[which]
+        return type(self)(self.f, W, gamma, drive, inside, outside, multipliers, gain)
 
     @property
     def gammas(self) -> FloatArray:
@@ -106,7 +111,8 @@ class CumulantClosure(GaussianClosure):
         """Return F and its derivatives below `orders`, (B, N) each."""
         a, S = self.preactivation(state)
         if self.gain_inside is not None:
-            return [one.reshape(a.shape) for one in derivatives(inputs_of(self.f, self.argument(state, self.gain_inside)), orders)]
+            inputs = inputs_of(self.f, self.argument(state, self.gain_inside))
+            return [one.reshape(a.shape) for one in derivatives(inputs, orders)]
         s = np.sqrt(np.diagonal(S, axis1=1, axis2=2))
         found = [self.f.smoothed(a, s, n) for n in range(min(orders, 2))]
         width = np.where(s > 0.0, s, 1.0)  # at s = 0 the law of x has no more than its first two terms
