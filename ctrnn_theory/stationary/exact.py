@@ -68,6 +68,11 @@ def solve(
     noise. The mean and the variance after one step are therefore compared with the Gaussian smoothing of f, which has
     no part in the solution, and the difference is added to the error.
 
+    Other kinds of noise and of networks of one neuron change the step and nothing else. Coloured sources are further
+    components of the state, and two or three neurons under multiplicative noise, in voltage form or of different kinds
+    are treated as they are, on one grid of neurons and sources, see :mod:`ctrnn_theory.stationary.markov.joint`. The
+    error is then the change from the grid before, and what leaves the box.
+
     If two neurons have noise outside alone and f has kinks, the chain is taken from before the noise to before the
     next noise, where all functions are smooth. In other cases, a neuron without noise inside is not resolved well if
     f has a kink, and ``converged`` is False.
@@ -77,7 +82,8 @@ def solve(
     net
         The network, of one to three neurons.
     noise
-        Its noise, standard deviations per step; for three neurons it must be independent from neuron to neuron.
+        Its noise, standard deviations per step; white additive noise of three neurons that do not differ must be
+        independent from neuron to neuron.
     u
         Constant input (K,), or None.
     start
@@ -101,9 +107,10 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than three neurons, for three with correlated noise, without noise if the network settles to no fixed
-        point, for an f that grows too fast for a variance or has hundreds of waves within reach of the noise, and if
-        the equations do not fit into memory.
+        For more than three neurons and coloured sources in all, for more than two variates that are coloured or that
+        neurons share, for three neurons with correlated white noise alone, without noise if the network settles to no
+        fixed point, for an f that grows too fast for a variance or has hundreds of waves within reach of the noise,
+        and if the equations do not fit into memory.
     Divergence
         If noise carries the state away for ever, however rarely it does so; for several neurons, if the Gaussian
         closure shows it.

@@ -142,6 +142,7 @@ def resonance(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, threshold, operating, surrogate, resonance,
+    kinds, variability,
 )  # fmt: skip
 
 

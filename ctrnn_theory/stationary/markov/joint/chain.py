@@ -17,6 +17,8 @@ from ctrnn_theory.stationary.markov.joint.operator import JointRows, order_of, r
 from ctrnn_theory.stationary.markov.joint.pilot import pilot
 from ctrnn_theory.stationary.markov.joint.step import JointStep
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
+from ctrnn_theory.support.errors import NotApplicable
+from ctrnn_theory.support.memory import SHARE, free_memory
 from ctrnn_theory.support.types import FloatArray
 
 MOST_COMPONENTS = 3
@@ -149,6 +151,11 @@ def solve_joint(step: JointStep, start: FloatArray, tolerance: float) -> tuple[J
 
 def chain_on(step: JointStep, grid: ChebyshevGrid) -> JointChain:
     """Return the law on a grid."""
+    needed, free = 24.0 * grid.size**2, free_memory()  # the operator, the system, and its factors
+    if needed > SHARE * free:
+        raise NotApplicable(
+            f"the exact method needs about {needed / 1e9:.2g} GB for {grid.size} nodes; {free / 1e9:.2g} GB are free"
+        )
     step = step.with_breaks(grid.low, grid.high)
     return JointChain(step, grid, rows(step, grid, grid.points, order_of(grid)))
 

@@ -223,11 +223,10 @@ class JointStep:
         """
         rows, given = z.shape[:2]
         flat, private, p = z.reshape(rows * given, -1), self.own[3, i], self.keep[i]
-        few_values = few if few or not (private or given > 1) else FEW
         if self.shared_inside.any():
-            y, weights = self.values(i, np.repeat(states, given, axis=0), flat, order, few_values)
+            y, weights = self.values(i, np.repeat(states, given, axis=0), flat, order, FEW if private else 0)
         else:
-            y, weights = self.values(i, states, z[:, 0], order, few_values)
+            y, weights = self.values(i, states, z[:, 0], order, FEW if private or given > 1 else few)
             y, weights = np.repeat(y, given, axis=0), np.repeat(weights, given, axis=0)
         y = y * (1.0 + flat @ self.common[i])[:, None]
         within, eta, mass = 1.0 + flat @ self.gain_outside[i], np.zeros(1), np.ones(1)
