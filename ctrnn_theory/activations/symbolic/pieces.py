@@ -103,9 +103,9 @@ class SymbolicPiece(Piece):
             if degree(base) != 1 or not n.is_number:
                 return None
             slope = sp.diff(base, x)
-            roots.add(-base.subs(x, 0) / slope)
-            right = self.lower >= float(-base.subs(x, 0) / slope) * (1 - SMALL)
-            coefficient *= (slope if right else -slope) ** n
+            root = -base.subs(x, 0) / slope
+            roots.add(root)
+            coefficient *= (slope if self._middle > float(root) else -slope) ** n
             exponent += n
         if len(roots) != 1 or not coefficient.is_real:
             return None
@@ -190,7 +190,10 @@ def jumps(left: SymbolicPiece, right: SymbolicPiece, whole: Any) -> tuple[float,
         branches = [resolve(left.expression, right.start - NEARBY, [])]
         branches += [resolve(right.expression, right.start + NEARBY, [])]
         for order in (0, 1):
-            sides = [precise(slope_of(branch) if order else branch, right.start) for branch in branches]
+            sides = [_at_root(piece.power, order, right.lower) for piece in (left, right)]
+            for i, branch in enumerate(branches):
+                if sides[i] is None:
+                    sides[i] = precise(slope_of(branch) if order else branch, right.start)
             if not all(abs(side) < HUGE and abs(mpmath.im(side)) < SMALL for side in sides):  # false for NaN
                 rule = "must have a finite value and slope on both sides of every point, and has not"
                 raise refuse(f"{rule} at x = {right.lower:.6g}", to_text(whole))
@@ -198,6 +201,13 @@ def jumps(left: SymbolicPiece, right: SymbolicPiece, whole: Any) -> tuple[float,
             jump = jump if abs(jump) > SMALL * (1 + abs(sides[0])) else 0
             result += [float(mpmath.re(sides[0])), float(jump)]
     return result[0], result[1], result[3]
+
+
+def _at_root(power: tuple[float, float, float, float] | None, order: int, border: float) -> Any:
+    """Return value or slope of a root at a border where it vanishes, or None: its digits there would be rounding."""
+    if power is None or power[3].is_integer() or abs(power[2] - border) > SMALL * abs(border):
+        return None
+    return mpmath.mpf(power[0]) if order == 0 else mpmath.mpf(0 if power[3] > 1.0 else "inf")
 
 
 def same_function(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> bool:

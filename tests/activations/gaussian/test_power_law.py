@@ -49,6 +49,8 @@ def test_reference_values(a, s, n, F, slope, variance):
         ("-0.8*powerlaw(1.5)", PowerLaw(1.5, 0.0, 0.0, -0.8, 0.0)),
         ("0.5*Max(0, 4*(x - 0.3))**1.5 + 0.1", PowerLaw(1.5, 0.3, 0.1, 4.0, 0.0)),
         ("Max(0, 1 - 2*x)**3", PowerLaw(3.0, 0.5, 0.0, 0.0, 8.0)),
+        ("Max(0, 2*x + 0.7)**3", PowerLaw(3.0, -0.35, 0.0, 8.0, 0.0)),
+        ("Max(0, -4*x - 0.7)**1.5", PowerLaw(1.5, -0.175, 0.0, 0.0, 8.0)),
         ("x*sqrt(Abs(x))", PowerLaw(1.5, 0.0, 0.0, 1.0, -1.0)),
         ("Abs(x)**2.5", PowerLaw(2.5, 0.0, 0.0, 1.0, 1.0)),
         ("Piecewise((2*(-x)**1.5, x < 0), (3*x**1.5, True))", PowerLaw(1.5, 0.0, 0.0, 3.0, 2.0)),
@@ -60,6 +62,24 @@ def test_power_laws_are_recognised(text, law):
     assert math.isclose(found.right, law.right)
     assert math.isclose(found.left, law.left)
     assert quick(activation(text))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(["1.5", "2", "3", "2.2", "pi", "1.07"]),
+    st.decimals(-900, 900, places=2).filter(lambda g: abs(g) > 0.1),
+    st.decimals(-40, 40, places=3),
+    st.decimals(-3, 3, places=2).filter(bool),
+    st.decimals(-2, 2, places=1),
+)
+def test_the_law_is_the_function(n, g, b, k, o):
+    f = activation(f"{k}*Max(0, {g}*x + {b})**{n} + {o}")
+    law = power_law(f)
+    assert law.threshold == pytest.approx(float(-b / g), rel=1e-15)
+    d = np.array([-3.0, -0.1, 0.0, 0.2, 50.0])
+    sides = law.right * np.maximum(d, 0.0) ** law.exponent + law.left * np.maximum(-d, 0.0) ** law.exponent
+    slack = 1e-14 * law.exponent * (1.0 + abs(law.threshold)) * np.max(np.abs(sides))
+    np.testing.assert_allclose(law.offset + sides, f(law.threshold + d), rtol=1e-12, atol=slack + 1e-15)
 
 
 NO_POWER_LAWS = ("relu", "tanh", "x**2", "powerlaw(17)", "powerlaw(2) + x", "Max(0, x)**2 + Max(0, x)", "Heaviside(x)")
@@ -91,7 +111,15 @@ def average(f, a, s, threshold, order=0):
 
 
 @pytest.mark.parametrize(
-    "text", ["0.5*Max(0, 4*(x - 0.3))**2.5 + 0.1", "Abs(x)**3.5", "-Max(0, 1 - x)**2.5", "x*Abs(x)"]
+    "text",
+    [
+        "0.5*Max(0, 4*(x - 0.3))**2.5 + 0.1",
+        "Max(0, 2*x + 0.7)**3",
+        "Max(0, -2*x - 0.7)**1.5",
+        "Abs(x)**3.5",
+        "-Max(0, 1 - x)**2.5",
+        "x*Abs(x)",
+    ],
 )
 @pytest.mark.parametrize("order", range(4))
 @pytest.mark.parametrize(("a", "s"), [(-2.0, 0.6), (-0.4, 0.3), (0.1, 1.0), (0.3, 0.01), (0.9, 0.5), (3.0, 0.4)])
@@ -100,7 +128,7 @@ def test_gain_threshold_offset_and_both_sides(text, order, a, s):
     f = activation(text)
     found, true = f.smoothed(a, s, order), average(f, a, s, power_law(f).threshold, order)
     size = np.max(np.abs(f([a - 6 * s, a + 6 * s])))
-    assert abs(found - true) <= 1e-13 * size / s**order
+    assert abs(found - true) <= 1e-13 * (size / s**order + abs(true))
     if order == 0:
         true = average(lambda x: (f(x) - found) ** 2, a, s, power_law(f).threshold)
         assert math.isclose(f.smoothed_variance(a, s), true, rel_tol=1e-12)
