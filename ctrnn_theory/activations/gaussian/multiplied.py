@@ -90,7 +90,7 @@ def gained_moments(f: Activation | ActivationGroup, x: Argument) -> Gained:
     >>> x = Argument(one, 0.0 * one, zero, zero, zero + 0.25, zero + 0.25)      # 1 + w/2 + ξ/2
     >>> at = gained_moments(activation("relu"), x)
     >>> at.value.round(8), activation("relu").smoothed(1.0, np.sqrt(0.5)).round(8)
-    (array([[1.02518466]]), np.float64(1.02518466))
+    (array([[1.02512727]]), np.float64(1.02512727))
     """
     if not x.gain.any():
         S, a = x.total(), x.mean + x.shift
