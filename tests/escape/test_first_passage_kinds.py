@@ -67,5 +67,3 @@ def test_what_is_refused():
         escape_times(net, Noise(gain_outside=1.0), method="fokker_planck")
     with pytest.raises(NotApplicable, match="white noise"):
         escape_times(net, Noise(inside=0.5, rho_inside=0.5), method="kramers")
-    with pytest.raises(NotApplicable, match="simulation of escape does not take multiplicative noise inside"):
-        escape_times(net, Noise(inside=0.5, gain_inside=0.5), method="simulation")
