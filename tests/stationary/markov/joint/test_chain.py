@@ -102,7 +102,7 @@ def test_colour_that_vanishes_is_white():
 
 
 EVERYTHING = Noise(
-    inside=[[0.3, 0.1], [0.2, 0.0]],
+    inside=[0.3, 0.2],
     outside=[[0.2], [0.1]],
     rho_outside=0.5,
     gain_inside=0.2,
@@ -117,7 +117,7 @@ def test_moments_of_one_step_of_the_operator_the_formula_and_a_sample(form):
     step = JointStep.of(net, EVERYTHING, None)
     low, high = np.full(3, -6.0), np.full(3, 6.0)
     step, states = step.with_breaks(low, high), np.array([[0.4, -0.3, 0.5], [-0.1, 0.2, -1.0]])
-    found = rows(step, ChebyshevGrid(low, high, (8, 8, 8)), states, 24)
+    found = rows(step, ChebyshevGrid(low, high, (8, 8, 8)), states, 16)
     mean, variance = moments_after(step, states)
     assert found.mean == pytest.approx(mean, abs=1e-11)
     known = ~np.isnan(variance)
