@@ -33,9 +33,9 @@ TWO = [
 ]
 
 
-def agree(law, mean, covariance):
-    """Whether a law has these moments within the error that it reports, and that is small."""
-    error = law.details["error"]
+def agree(law, mean, covariance, of_both=0.0):
+    """Whether a law has these moments, of an error of their own, within the error that it reports."""
+    error = law.details["error"] + of_both
     assert law.converged, law.message
     assert np.max(np.abs(law.mean - mean)) <= error[0] + 1e-12
     assert np.max(np.abs(law.covariance - covariance)) <= error[1] + 1e-12
@@ -45,21 +45,21 @@ def agree(law, mean, covariance):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_linear_neuron_with_coloured_noise(form, noise):
     net = CTRNN([[0.5]], 0.3, "identity", 0.2, form=form)
-    law = exact.solve(net, noise)
+    law = exact.solve(net, noise, tolerance=1e-6)
     agree(law, *linear_moments(net, noise))
-    assert law.rate == pytest.approx(law.mean, abs=1e-10)
+    assert law.rate == pytest.approx(law.mean, abs=1e-7)
 
 
 @pytest.mark.parametrize("noise", TWO, ids=repr)
 @pytest.mark.parametrize("form", FORMS)
 def test_two_linear_neurons_that_differ(form, noise):
     net = CTRNN(W, [0.3, 0.1], "identity", [0.2, 0.5], form=form)
-    agree(exact.solve(net, noise), *linear_moments(net, noise))
+    agree(exact.solve(net, noise, tolerance=1e-6), *linear_moments(net, noise))
 
 
 def test_two_linear_neurons_with_one_source():
     net, noise = CTRNN(W, [0.3, 0.1], "identity", 0.5), Noise(outside=[[0.5], [0.2]], rho_outside=0.5)
-    law = exact.solve(net, noise)
+    law = exact.solve(net, noise, tolerance=1e-6)
     mean, covariance = linear_moments(net, noise)
     assert law.mean == pytest.approx(mean, abs=1e-6)
     assert law.covariance == pytest.approx(covariance, abs=1e-6)
@@ -70,7 +70,7 @@ def test_white_additive_noise_as_the_operator_of_several_neurons_has_it(noise):
     net = CTRNN(W, [0.4, -0.2], "tanh", 0.3)
     law = law_of(*solve_joint(JointStep.of(net, noise, None), np.zeros(2), 1e-9), 1e-8)
     other = exact.solve(net, noise)
-    agree(law, other.mean, other.covariance)
+    agree(law, other.mean, other.covariance, other.details["error"])
 
 
 def test_a_voltage_network_under_noise_inside_is_a_rate_network():
@@ -102,7 +102,7 @@ def test_colour_that_vanishes_is_white():
 
 
 EVERYTHING = Noise(
-    inside=[[0.3, 0.1], [0.2, 0.0]],
+    inside=[0.3, 0.2],
     outside=[[0.2], [0.1]],
     rho_outside=0.5,
     gain_inside=0.2,
@@ -117,7 +117,7 @@ def test_moments_of_one_step_of_the_operator_the_formula_and_a_sample(form):
     step = JointStep.of(net, EVERYTHING, None)
     low, high = np.full(3, -6.0), np.full(3, 6.0)
     step, states = step.with_breaks(low, high), np.array([[0.4, -0.3, 0.5], [-0.1, 0.2, -1.0]])
-    found = rows(step, ChebyshevGrid(low, high, (8, 8, 8)), states, 24)
+    found = rows(step, ChebyshevGrid(low, high, (8, 8, 8)), states, 16)
     mean, variance = moments_after(step, states)
     assert found.mean == pytest.approx(mean, abs=1e-11)
     known = ~np.isnan(variance)
