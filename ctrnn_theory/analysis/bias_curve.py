@@ -46,10 +46,12 @@ class BiasCurve(Drawn, picture="bias_curve"):
     distance: Mapping[str, FloatArray]
     """Distances ζ at which each method was evaluated, by method."""
     bias: Mapping[str, FloatArray]
-    """Noise-induced bias δ = E[h] - h* at these distances; NaN where the method does not apply, or the fixed point is
-    not stable. Under "kink_block" it is the leading shift at the kinks of an activation that has some."""
+    """Noise-induced bias of the state, δ = E[h] - h*, or E[v] - v* in voltage form, at these distances; NaN where the
+    method does not apply, or the fixed point is not stable. Under "kink_block" it is the leading shift at the kinks of an activation that has some."""
     standard_error: FloatArray
     """Standard error of the simulated points; empty without simulation."""
+    form: str = "rate"
+    """Form of the network, "rate" or "voltage", which says what the state is."""
 
     def _headline(self) -> str:
         return f"distance to the nonlinearity at {self.nonlinearity:g}, in units of {self.unit:g}"
@@ -195,7 +197,7 @@ def bias_curve(
         distance["kink_block"] = grid
         places = place[0] + grid * unit[0]
         delta["kink_block"] = np.array([_kink_block_at(net, noise, float(a)) for a in places])
-    return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors)
+    return BiasCurve(float(place[0]), float(unit[0]), distance, delta, errors, net.form)
 
 
 def _grid(net: CTRNN, noise: Noise, a: FloatArray, reach: float, place: float, unit: float) -> FloatArray:

@@ -60,9 +60,10 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
     else:
         ax.axhline(0.0, **line_style("deterministic"))
         _draw_neurons(report, ax)
+        rates = "$E[h] - h^*$" if report.network.form == "rate" else "$E[f(v)] - f(v^*)$"
+        ax.set_ylabel(f"noise-induced bias  {rates}")
     where = "k" if any(f.nonlinearities for f in report.network.activations) else "0"
     ax.set_xlabel(rf"distance of the fixed point to the nonlinearity  $(a^* - {where})/\sigma$")
-    ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
     missing = "\nno fixed point is reached from this start" if np.any(np.isnan(report.fixed_point)) else ""
     ax.set_title(report.title() + missing, fontsize="medium")
     if ax.get_legend_handles_labels()[0]:
@@ -71,7 +72,7 @@ def bias(report: BiasReport, ax: Axes | None = None) -> Axes:
 
 
 def _draw_curves(report: BiasReport, ax: Axes) -> None:
-    """Draw the curves of one neuron, and mark the neuron itself."""
+    """Draw the curves of one neuron, which are those of its state, and mark the neuron itself."""
     net, noise = report.network, report.noise
     left_out = {"deterministic"} | (NEAR_EXACT if "exact" in report.laws else set())
     shown = [name for name in report.laws if name not in left_out and name in METHODS]
@@ -82,10 +83,10 @@ def _draw_curves(report: BiasReport, ax: Axes) -> None:
     zeta, edge = _distance(report)[0], max(np.max(np.abs(x)) for x in curve.distance.values())
     for name in report.laws:
         if name not in METHODS:  # it is known here by this result alone
-            ax.plot(np.clip([zeta], -edge, edge), report.bias[name], label=method_label(name), **method_style(name))
+            ax.plot(np.clip([zeta], -edge, edge), report.laws[name].mean - report.fixed_point, label=method_label(name), **method_style(name))
     if report.reference is None:
         return
-    point = report.bias[report.reference][0]
+    point = float((report.laws[report.reference].mean - report.fixed_point)[0])
     label = "this network" if abs(zeta) <= edge else f"this network, at {zeta:.3g}"
     style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "zorder": 5, "label": label}
     ax.plot(np.clip([zeta], -edge, edge), [point], color="#CC79A7", markeredgecolor="black", **style)

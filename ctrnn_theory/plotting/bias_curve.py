@@ -43,7 +43,8 @@ def bias_curve(curve: BiasCurve, ax: Axes | None = None) -> Axes:
             ax.plot(zeta, delta, label=method_label(name), **line_style(name))
     ax.axvline(0.0, color="0.85", linewidth=0.8, zorder=0)
     ax.set_xlabel(r"distance of the fixed point to the nonlinearity  $(a^* - k)/\sigma$")
-    ax.set_ylabel(r"noise-induced bias  $E[h] - h^*$")
+    h = "h" if curve.form == "rate" else "v"
+    ax.set_ylabel(rf"noise-induced bias  $E[{h}] - {h}^*$")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize="small")
     return ax

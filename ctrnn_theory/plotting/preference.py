@@ -20,8 +20,10 @@ BOTH = "#009E73"  # colour of noise at both sites
 
 
 def site_style(noise: Noise) -> tuple[str, str]:
-    """Return colour and name of a noise by its site, which are the same in all pictures."""
-    inside, outside = np.any(noise.inside), np.any(noise.outside)
+    """Return colour and name of a noise by its site, which are the same in all pictures; that of dropout is outside."""
+    inside = np.any(noise.inside) or np.any(noise.gain_inside)
+    multiplied = np.any(noise.gain_outside) or np.any(noise.common_gain_outside) or np.any(np.asarray(noise.keep) < 1.0)
+    outside = np.any(noise.outside) or multiplied
     if inside and outside:
         return BOTH, "noise at both sites"
     site = "outside" if outside else "inside"

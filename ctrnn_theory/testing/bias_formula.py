@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.model.network import CTRNN, check_model
-from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.arguments import float_array, integer, nonnegative
 from ctrnn_theory.support.blas_threads import limited
@@ -122,7 +122,7 @@ def assert_bias_formula(
     precision = nonnegative("precision", precision)
     if net.n != 1:
         raise ValueError(f"net must have one neuron, whose exact law is known; got {net.n}")
-    if not any(np.any(noise.factor(site, 1)) for site in SITES):
+    if noise.is_zero:
         raise ValueError("noise must be above 0 inside or outside the activation; got none")
     compare = _Comparison(formula, net, noise, precision)
     lowest = compare.lowest()

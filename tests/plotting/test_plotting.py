@@ -130,6 +130,39 @@ def test_the_points_are_closer_where_the_noise_reaches_less_far():
     assert 0.01 < np.min(np.diff(z)) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("noise", "name"),
+    [
+        (ct.Noise(gain_inside=0.2), "noise inside"),
+        (ct.Noise(gain_outside=0.2), "noise outside"),
+        (ct.Noise(common_gain_outside=0.2), "noise outside"),
+        (ct.Noise.dropout(0.8), "noise outside"),
+        (ct.Noise.dropout(0.8, inside=0.1), "noise at both sites"),
+    ],
+)
+def test_noise_that_multiplies_is_named_by_its_site(noise, name):
+    points = ct.operating_points(ct.CTRNN.single(0.5, 0.2), noise)
+    assert points.plot().get_legend().get_texts()[0].get_text().startswith(name)
+
+
+@pytest.mark.parametrize(("form", "label"), [("rate", "$E[h] - h^*$"), ("voltage", "$E[v] - v^*$")])
+def test_the_star_of_a_picture_lies_on_the_curves_of_the_state(form, label):
+    """A report tells of the bias of the rate, and a curve of that of the state: in voltage form they differ."""
+    net, noise = ct.CTRNN([[0.6]], 0.1, "relu", 0.3, form=form), ct.Noise(inside=0.4)
+    report = ct.bias(net, noise, methods=["gaussian_closure", "exact"])
+    ax = report.plot()
+    lines = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+    (x, y), curve = lines["this network"][0], lines["exact"]
+    np.testing.assert_allclose(y, curve[np.argmin(np.abs(curve[:, 0] - x)), 1], rtol=1e-6)
+    assert ax.get_ylabel().endswith(label)
+
+
+def test_biases_of_several_neurons_in_voltage_form_are_those_of_their_rates():
+    net = ct.CTRNN([[0.0, -0.5], [0.5, 0.0]], [0.1, 0.2], "relu", form="voltage")
+    ax = ct.bias(net, ct.Noise(inside=0.5), methods=["mean_field"]).plot()
+    assert ax.get_ylabel().endswith("$E[f(v)] - f(v^*)$")
+
+
 def test_a_curve_reaches_past_its_network():
     curve = bias_curve(ct.CTRNN.single(0.0, 3.0), ct.Noise(0.5), methods=["mean_field"])  # ζ = 6
     assert curve.distance["mean_field"][-1] > 6.0

@@ -90,6 +90,12 @@ def test_iterated_formula_states_its_precision():
     assert assert_bias_formula(closure, *CASES[0], precision=1e-11).order > 3.7
 
 
+def test_a_formula_under_multiplicative_noise_alone():
+    """Without recurrence noise outside moves no mean, and dropout is noise too."""
+    for noise in (Noise.dropout(0.8), Noise(gain_outside=0.2)):
+        assert assert_bias_formula(lambda net, noise: 0.0, CTRNN.single(0.0, 0.2, "tanh"), noise).is_exact
+
+
 def test_what_a_formula_may_return():
     for value in (np.nan, [1.0, 2.0]):
         with pytest.raises(AssertionError, match="the formula must return one finite number"):
