@@ -47,7 +47,8 @@ class BiasCurve(Drawn, picture="bias_curve"):
     """Distances ζ at which each method was evaluated, by method."""
     bias: Mapping[str, FloatArray]
     """Noise-induced bias of the state, δ = E[h] - h*, or E[v] - v* in voltage form, at these distances; NaN where the
-    method does not apply, or the fixed point is not stable. Under "kink_block" it is the leading shift at the kinks of an activation that has some."""
+    method does not apply, or the fixed point is not stable. Under "kink_block" it is the leading shift at the kinks of
+    an activation that has some."""
     standard_error: FloatArray
     """Standard error of the simulated points; empty without simulation."""
     form: str = "rate"

@@ -83,7 +83,8 @@ def _draw_curves(report: BiasReport, ax: Axes) -> None:
     zeta, edge = _distance(report)[0], max(np.max(np.abs(x)) for x in curve.distance.values())
     for name in report.laws:
         if name not in METHODS:  # it is known here by this result alone
-            ax.plot(np.clip([zeta], -edge, edge), report.laws[name].mean - report.fixed_point, label=method_label(name), **method_style(name))
+            delta = report.laws[name].mean - report.fixed_point
+            ax.plot(np.clip([zeta], -edge, edge), delta, label=method_label(name), **method_style(name))
     if report.reference is None:
         return
     point = float((report.laws[report.reference].mean - report.fixed_point)[0])
