@@ -184,6 +184,7 @@ class BiasReport(Drawn, picture="bias"):
                 methods[name] = {"mean": law["mean"], "covariance": law["covariance"], "bias": plain(self.bias[name])}
                 keys = ("rate", "standard_error", "converged", "message", "seconds")
                 methods[name] |= {key: law[key] for key in keys if key in law}
+                methods[name]["standard_error"] = plain(self.standard_error(self.laws[name]))
             elif name in self.refused:
                 empty = dict.fromkeys(("mean", "covariance", "bias", "standard_error"))
                 methods[name] = empty | {"converged": False, "message": self.refused[name], "seconds": None}
@@ -204,7 +205,7 @@ class BiasReport(Drawn, picture="bias"):
             "rate": [law.rate for law in laws],
             "bias": list(self.bias.values()),
             "std": [law.std for law in laws],
-            "standard_error": [none if law.standard_error is None else law.standard_error for law in laws],
+            "standard_error": [none if (error := self.standard_error(law)) is None else error for law in laws],
         }
         pairs = {name: (("methods", "neuron"), np.array(rows)) for name, rows in variables.items()}
         if self.network.W_out is not None:
