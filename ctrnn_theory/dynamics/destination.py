@@ -96,7 +96,8 @@ def _responses(step: Step, cuts: FloatArray) -> FloatArray:
     loop = float(step.wiring.loop(np.ones(1))[0, 0])
     if float(step.wiring.read[0, 0]) < 0.0:  # pre-activations run against the states
         slopes = slopes[:, ::-1]
-    response: FloatArray = np.sort(loop * slopes, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # a weight of zero times a slope without bound
+        response: FloatArray = np.sort(np.nan_to_num(loop * slopes, nan=0.0, posinf=np.inf, neginf=-np.inf), axis=0)
     return response
 
 

@@ -314,7 +314,7 @@ def _read(path: str | os.PathLike[str], max_bytes: int) -> dict[str, Any]:
 
 def check_gammas(gamma: Any, n: int) -> float | FloatArray:
     """Return γ of n neurons as a number if it is one for all, or as an array (n,)."""
-    if np.ndim(gamma) == 0:
+    if not isinstance(gamma, list | tuple) and getattr(gamma, "shape", ()) == ():
         return check_gamma(gamma)
     array = real_array("gamma", gamma, (n,))
     wrong = (array <= 0.0) | (array > 1.0)

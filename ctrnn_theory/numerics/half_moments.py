@@ -73,7 +73,10 @@ def nodes(piece: Piece, p: float) -> tuple[float, FloatArray, FloatArray]:
     root = math.hypot(m, 2.0 * math.sqrt(q) * s)
     c = 0.5 * (m + root) if m >= 0.0 else 2.0 * q * s * (s / (root - m))  # c (c - m) = q s², the peak in log A
     k = (c / s) ** 2
-    ends = (math.log(low / c) if low > 0.0 else -math.inf, math.log(high / c) if high < math.inf else math.inf)
+    ends = (
+        math.log(low) - math.log(c) if low > 0.0 else -math.inf,
+        math.log(high / c) if high < math.inf else math.inf,
+    )
     at = min(max(0.0, ends[0]), ends[1])
     grown = math.exp(min(at, 300.0))
     slope = abs((q + k * grown) * (1.0 - grown))

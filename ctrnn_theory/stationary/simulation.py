@@ -238,7 +238,8 @@ def _law(net: CTRNN, noise: Noise, run: Run, target_se: float | None) -> Station
     if plan.quiet:
         error, plain_error = np.zeros_like(mean), np.zeros_like(mean)
     reduction = np.ones_like(mean)
-    np.divide(plain_error**2, error**2, out=reduction, where=error > 0.0)
+    np.divide(plain_error, error, out=reduction, where=error > 0.0)
+    reduction **= 2
     messages = _messages(run, mean, error, target_se)
     plain_covariance = both.covariance(mean)
     covariance, covariance_error = _covariance(run, mean, plain_covariance)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from ctrnn_theory.support.files import Unwritten
 from ctrnn_theory.support.run_folder import Folder
 from tests.run_folders import rewritten
 
+FROM_HERE = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+"""Environment of a process that runs this file as a script, and imports the helpers beside it."""
 NET = CTRNN([[0.2, -0.5], [0.5, 0.1]], [0.1, 0.2], "tanh", 0.2, W_in=[[1.0], [0.0]], W_out=[[1.0, 2.0]], b_out=[3.0])
 NOISE = Noise(inside=0.4, outside=[[0.1], [0.2]])
 STEPS, TRAJECTORIES = 700, 70  # more than two epochs of the variates, and more than a block of them
@@ -150,7 +153,7 @@ def child(folder):
 def test_a_killed_run_goes_on(tmp_path):
     rng, folder, rows = np.random.default_rng(0), tmp_path / "run", [0]
     for delay in [None, *rng.uniform(0.0, 0.1, 3)]:
-        process = subprocess.Popen([sys.executable, __file__, str(folder)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, env=FROM_HERE)
         assert process.stdout.readline() == b"ready\n"
         if delay is not None:
             assert process.stdout.readline() > b"0"  # it records

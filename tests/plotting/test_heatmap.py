@@ -41,7 +41,7 @@ def test_map(found):
     assert ax.get_xlabel() == "noise, standard deviation per step"
     assert ax.get_title() == "relu, w = 0.5, b = 0.1, noise inside, gaussian_closure"
     assert ax.get_ylim()[0] < 0.01 < 1.0 < ax.get_ylim()[1]
-    assert ax.figure.axes[1].get_ylabel() == "mean less the noise-free fixed point"
+    assert ax.figure.axes[1].get_ylabel() == "mean of the rates less that of the noise-free fixed point"
 
 
 def test_missing_points_are_hatched(found):
