@@ -376,5 +376,6 @@ OTHERS = {
 NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
-    "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise", "current",
+    "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
+    "current",
 }  # fmt: skip
