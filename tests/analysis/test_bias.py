@@ -171,3 +171,18 @@ def test_an_unknown_method_is_refused():
         ct.predict(ct.CTRNN.single(w=0.5), 0.5)
     with pytest.raises(ValueError, match=r"option of mean_field must be one of \(none\); got 'rng'"):
         ct.predict(ct.CTRNN.single(w=0.5), ct.Noise(0.5), method="mean_field", rng=0)
+
+
+def test_the_bias_of_a_voltage_network_is_that_of_its_rates():
+    net, noise = ct.CTRNN.single(w=-0.5, b=1.0, activation="softplus", gamma=0.2, form="voltage"), ct.Noise(inside=0.5)
+    report = ct.bias(net, noise, methods=["exact", "simulation"])
+    same = ct.bias(ct.CTRNN.single(w=-0.5, b=1.0, activation="softplus", gamma=0.2), noise, methods=["exact"])
+    # under white noise inside alone v = w h + b, so that E v and h* follow from the network in rate form
+    assert report.fixed_point == pytest.approx(1.0 - 0.5 * same.fixed_point, abs=1e-12)
+    assert report.laws["exact"].mean == pytest.approx(1.0 - 0.5 * same.laws["exact"].mean, abs=1e-10)
+    rates = report.laws["exact"].rates
+    assert report.bias["exact"] == pytest.approx(rates - net.rate(report.fixed_point), abs=1e-15)
+    assert abs(report.bias["exact"] - (report.laws["exact"].mean - report.fixed_point)) > 1e-3
+    error = report.laws["simulation"].details["rate_standard_error"]
+    assert np.all(np.abs(report.bias["simulation"] - report.bias["exact"]) < 5.0 * error + 1e-9)
+    assert report.to_dict()["methods"]["simulation"]["standard_error"] == error.tolist()
