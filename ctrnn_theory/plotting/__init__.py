@@ -1,5 +1,6 @@
 """Every picture that the package can draw, on matplotlib axes. Only this package imports matplotlib."""
 
+from ctrnn_theory.plotting.audit import audit
 from ctrnn_theory.plotting.bias import bias
 from ctrnn_theory.plotting.bias_curve import bias_curve
 from ctrnn_theory.plotting.density import density
@@ -22,6 +23,7 @@ __all__ = [
     "NEURONS",
     "SITE_COLOURS",
     "STYLE",
+    "audit",
     "bias",
     "bias_curve",
     "density",

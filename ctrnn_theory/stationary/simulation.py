@@ -153,8 +153,9 @@ def solve(
         ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
         ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
         steps (of the mean of two partners, if antithetic), ``trajectories``, ``steps``, ``burn_in``, ``every``,
-        ``table_error`` (of F, relative), ``final_states`` (trajectories, N), and ``rate_standard_error`` (N,) of the
-        mean rates of a network in voltage form.
+        ``table_error`` (of F, relative), ``final_states`` (trajectories, N), ``trajectory_rates`` (K, N), the mean rates
+        by each trajectory (or pair, if antithetic), from which the standard error of any readout follows, and
+        ``rate_standard_error`` (N,) of the mean rates of a network in voltage form.
 
     Raises
     ------
@@ -260,11 +261,13 @@ def _law(net: CTRNN, noise: Noise, run: Run, target_se: float | None) -> Station
         "every": plan.every,
         "table_error": run.ensemble.table.error,
         "final_states": run.ensemble.states,
+        "trajectory_rates": values,
     }
     rates = None
     if both.rate.size:
         observed = both.rate if plan.rate is None else both.rate + both.residual @ plan.rate.T
         rates, details["rate_standard_error"] = observed.mean(axis=0), standard_error(observed)
+        details["trajectory_rates"] = observed
         if plan.quiet:
             details["rate_standard_error"] = np.zeros_like(mean)
     converged, message = not messages, "; ".join([*messages, *filter(None, (run.remark, remark))])
