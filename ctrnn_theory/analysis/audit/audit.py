@@ -10,18 +10,20 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.analysis.audit.check import simulated
 from ctrnn_theory.analysis.audit.given import Given, given_of
-from ctrnn_theory.analysis.audit.halved import Halve, StepHalved, halved
+from ctrnn_theory.analysis.audit.halved import StepHalved, halved
 from ctrnn_theory.analysis.audit.repair import repairs
 from ctrnn_theory.analysis.audit.response import PLAIN, Response, respond
 from ctrnn_theory.analysis.audit.result import Audit
 from ctrnn_theory.analysis.nearest_nonlinearity import nearest_nonlinearity
 from ctrnn_theory.analysis.preference.curve import least
+from ctrnn_theory.model.conventions.registry import CONVENTIONS
 from ctrnn_theory.model.kinds import noise_kinds
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.registry import METHODS
 from ctrnn_theory.support.arguments import check_rng, integer, real_array, shown
 from ctrnn_theory.support.blas_threads import limited
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.types import FloatArray
@@ -43,7 +45,7 @@ def audit(
     method: str = "gaussian_closure",
     levels: ArrayLike = LEVELS,
     checks: int = 2,
-    halve: Halve | None = None,
+    convention: str | None = None,
     rng: Any = 0,
     workers: Workers = None,
     progress: Progress | None = None,
@@ -81,9 +83,9 @@ def audit(
         Levels of the test noise, ascending, as multiples of `noise`; 0 and 1 are added.
     checks
         Number of conditions that are simulated as well, evenly over them.
-    halve
-        Function of (network, noise) that returns both at half the step, as the convention of another code has them. By
-        default γ is halved, and the standard deviations per step and the correlation times of the noise stay.
+    convention
+        Name in :data:`ctrnn_theory.CONVENTIONS`, which says what happens to the noise as the step is halved; that by
+        which the network was read, or "paper", by default.
     rng
         Seed of the simulation.
     workers
@@ -115,9 +117,8 @@ def audit(
     threads(workers)
     given, count = given_of(net, inputs, targets, weights), integer("checks", checks)
     METHODS.choose(method)
+    CONVENTIONS.choose("paper" if convention is None else convention)
     every = _levels(levels)
-    other = halved(halve, net, noise)
-    check_model(*other)
     scaled = [noise.scaled(float(level)) for level in every]
     noisy = sum(not one.is_zero for one in scaled)
     total, done = given.conditions * (noisy + 2) + 2, [0]
@@ -136,7 +137,7 @@ def audit(
         for level, one in zip(every, scaled, strict=True)
     ]
     at_one = runs[int(np.flatnonzero(every == 1.0)[0])]
-    step = _at_half_step(other, given, method, (quiet, at_one), tick("half the step"))
+    step = _at_half_step(net, noise, convention, given, method, (quiet, at_one), tick("half the step"))
     tick("simulation")()
     check = simulated(net, noise, given, min(checks, given.conditions), rng, workers) if count else None
     tick("repairs")()
@@ -221,17 +222,30 @@ def _margin(net: CTRNN, noise: Noise, given: Given, run: Response) -> tuple[Floa
 
 
 def _at_half_step(
-    other: tuple[CTRNN, Noise], given: Given, method: str, before: tuple[Response, Response], tick: Any
+    net: CTRNN,
+    noise: Noise,
+    convention: str | None,
+    given: Given,
+    method: str,
+    before: tuple[Response, Response],
+    tick: Any,
 ) -> StepHalved:
-    """Return what the network does at half its step."""
-    net, noise = other
+    """Return what the network does at half its step; `before` is its response without noise and with it."""
+    old = _size(net, given, *before)[1]
+    try:
+        other, its = halved(net, noise, convention)
+    except NotApplicable as error:
+        return StepHalved(None, None, None, np.nan, old, np.nan, str(error))
     finer = given.finer()
-    quiet = respond(net, Noise(), finer, PLAIN, lambda: None)
-    noisy = quiet if noise.is_zero else respond(net, noise, finer, method, tick)
-    moved = noisy.output - quiet.output if net.W_out is not None else noisy.rate - quiet.rate
-    old = before[1].output - before[0].output if net.W_out is not None else before[1].rate - before[0].rate
-    sizes = [
-        float(np.sqrt(np.mean(one.over_time(np.mean(x**2, axis=-1))))) for one, x in ((finer, moved), (given, old))
-    ]
+    quiet = respond(other, Noise(), finer, PLAIN, lambda: None)
+    noisy = quiet if its.is_zero else respond(other, its, finer, method, tick)
+    moved, size = _size(other, finer, quiet, noisy)
     bias = None if net.W_out is None else given.public(moved if given.constant else moved[1::2])
-    return StepHalved(net, noise, bias, *sizes, sum(noisy.loss(finer)))
+    message = "; ".join(dict.fromkeys(filter(None, (*quiet.remarks, *noisy.remarks))))
+    return StepHalved(other, its, bias, size, old, sum(noisy.loss(finer)), message)
+
+
+def _size(net: CTRNN, given: Given, quiet: Response, noisy: Response) -> tuple[FloatArray, float]:
+    """Return the bias of the outputs, or of the rates without a readout, and its root mean square."""
+    moved = noisy.rate - quiet.rate if net.W_out is None else noisy.output - quiet.output
+    return moved, float(np.sqrt(np.mean(given.over_time(np.mean(moved**2, axis=-1)))))

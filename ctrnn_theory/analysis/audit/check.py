@@ -80,5 +80,8 @@ def _in_time(net: CTRNN, noise: Noise, given: Given, at: IntArray, key: Any, wor
         none = np.full((steps, conditions, P), np.nan)
         return Check(at, none, none, (str(error),) * conditions)
     z = out[0][..., :count].reshape(steps, P, TRIALS, conditions)
-    mean, error = z.mean(axis=2), z.std(axis=2, ddof=1) / np.sqrt(TRIALS)
-    return Check(at, mean.transpose(0, 2, 1), error.transpose(0, 2, 1), ("",) * conditions)
+    with np.errstate(over="ignore", invalid="ignore"):  # a state that grows without bound
+        mean, error = z.mean(axis=2), z.std(axis=2, ddof=1) / np.sqrt(TRIALS)
+    bounded = np.all(np.isfinite(error), axis=(0, 1))
+    mean, error = (np.where(bounded, x, np.nan).transpose(0, 2, 1) for x in (mean, error))
+    return Check(at, mean, error, tuple("" if one else "the state grows without bound" for one in bounded))

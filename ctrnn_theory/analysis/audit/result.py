@@ -202,9 +202,16 @@ class Audit(Drawn, picture="audit"):
             columns["output std"] = [_number(std[c]) for c in shown]
         for title, share in zip(("within 1 std", "within 2 std"), near, strict=True):
             columns[title] = ["" if np.isnan(share[c]) else f"{share[c]:.0%}" for c in shown]
-        if any(self.messages):
-            columns["remark"] = [self.messages[c] for c in shown]
+        remarks = [self._remark(c) for c in shown]
+        if any(remarks):
+            columns["remark"] = remarks
         return Table(tuple(columns), list(zip(*columns.values(), strict=True)))
+
+    def _remark(self, c: int) -> str:
+        """Return what limits a condition, its simulation included."""
+        check, remark = self.check, self.messages[c]
+        own = "" if check is None else "".join(np.array(check.messages)[check.conditions == c])
+        return "; ".join(filter(None, (remark, f"simulation: {own}" if own else "")))
 
     def simulated_bias(self) -> FloatArray:
         """Return the bias of the outputs by simulation, (M, P) or (T, M, P), in the conditions that were checked."""
@@ -220,7 +227,7 @@ class Audit(Drawn, picture="audit"):
         i = int(np.flatnonzero(check.conditions == c)[0])
         moved, error = (self._series(x)[:, i] for x in (self.simulated_bias(), check.standard_error))
         if np.any(np.isnan(moved)):
-            return check.messages[i]
+            return ""
         remark = " (!)" if check.messages[i] else ""
         if signed:
             return f"{moved[0, 0]:+.4g} ± {error[0, 0]:.0e}{remark}"
