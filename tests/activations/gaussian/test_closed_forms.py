@@ -103,7 +103,8 @@ def test_wide_noise_over_kinks_that_are_close(text, n, z, size):
 
     first = [*found.coefficients[0], 0.0][:2]
     with mp.workdps(60):
-        terms = [term(jump, k, j) for k, row in zip(found.breaks, found.jumps, strict=True) for j, jump in enumerate(row)]
+        rows = zip(found.breaks, found.jumps, strict=True)
+        terms = [term(jump, k, j) for k, row in rows for j, jump in enumerate(row)]
         terms.append(lambda at: mp.mpf(first[0]) + first[1] * at)
         true = mp.diff(lambda at: mp.fsum(value(at) for value in terms), a, n)
     slope, last = (found.coefficients[i][1] if len(found.coefficients[i]) > 1 else 0.0 for i in (0, -1))
