@@ -1,0 +1,1 @@
+"""Networks of low rank as Markov chains of their latent variables."""
