@@ -23,9 +23,9 @@ from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-STARTS = {1: 400, 2: 25, 3: 9}
+STARTS = {1: 60, 2: 15, 3: 6}
 """Starts along each axis of the search for fixed points, by the number of latent variables."""
-NEWTON_STEPS = 60
+NEWTON_STEPS = 40
 """Steps of that search, none longer than a tenth of the domain."""
 SAME = 1e-6
 """Distance, relative to the domain, below which two fixed points are one."""

@@ -65,13 +65,13 @@ def test_two_neurons_are_those_of_the_exact_method(activation, noise):
     assert not np.allclose(normal.covariance, true.covariance, atol=2e-7)
 
 
-@pytest.mark.parametrize("network", [bistable, ring])
-def test_covariances_of_neurons_and_of_latent_variables_agree(network):
-    net, _, _ = network(40)
-    law = solve(net, ct.Noise(inside=1.0, outside=0.1), tolerance=1e-3)
-    D = ct.latent(net, ct.Noise(inside=1.0)).factors.D
-    assert np.allclose(D.T @ law.covariance @ D, law.details["latent_covariance"], rtol=1e-6)
-    assert np.allclose(D.T @ law.mean, law.details["latent_mean"], atol=1e-6)
+@pytest.mark.parametrize(("network", "tolerance"), [(bistable, 1e-6), (ring, 1e-2)])
+def test_covariances_of_neurons_and_of_latent_variables_agree(network, tolerance):
+    net, _, _ = network(24)
+    law = solve(net, ct.Noise(inside=1.0, outside=0.1), tolerance=tolerance)
+    D, size = ct.latent(net, ct.Noise(inside=1.0)).factors.D, np.max(law.details["latent_covariance"])
+    assert np.allclose(D.T @ law.covariance @ D, law.details["latent_covariance"], atol=tolerance * size)
+    assert np.allclose(D.T @ law.mean, law.details["latent_mean"], atol=tolerance * np.sqrt(size))
 
 
 def against_simulation(net, noise, law, seed, steps=None):
@@ -90,11 +90,11 @@ def against_simulation(net, noise, law, seed, steps=None):
 SITES = [ct.Noise(inside=1.0), ct.Noise(inside=0.5, outside=0.3)]
 
 
-@pytest.mark.parametrize(("n", "rank"), [(24, 1), (64, 2)])
+@pytest.mark.parametrize(("n", "rank"), [(64, 1), (24, 2)])
 @pytest.mark.parametrize("noise", SITES)
 def test_simulation(n, rank, noise):
     net, _, _ = made(n, rank, lambda x: -0.5 * x + 0.4)
-    law = solve(net, noise)
+    law = solve(net, noise, tolerance=1e-2 if rank == 2 else 1e-6)
     assert max(against_simulation(net, noise, law, 3)) < 1.0
     assert max(against_simulation(net, ct.Noise(inside=1.3 * noise.inside, outside=noise.outside), law, 3)) > 1.0
 
@@ -108,15 +108,11 @@ def test_simulation_of_many_neurons(n, rank, noise):
 
 
 def test_the_start_decides_where_noise_hardly_ever_switches():
-    net, E, _ = bistable(400, rate=1.0)
-    high, low = (solve(net, ct.Noise(inside=1.0), start=sign * E[:, 0]) for sign in (1.0, -1.0))
-    assert E[:, 0] @ high.mean > 1.0 > -1.0 > E[:, 0] @ low.mean
-
-
-def test_rare_switches_are_refused():
-    net, _, _ = bistable(400, rate=1.0)
-    with pytest.raises(ct.NotApplicable, match="too rarely for double precision"):
-        solve(net, ct.Noise(inside=1.0))  # from the unstable point in the middle, both are seen
+    net, _, D = bistable(200, rate=1.0)
+    there = D[:, 0] / np.sum(D**2)
+    high, low = (solve(net, ct.Noise(inside=0.4), start=sign * there) for sign in (1.0, -1.0))
+    assert D[:, 0] @ high.mean > 0.8 > -0.8 > D[:, 0] @ low.mean
+    assert max(high.details["memory"], low.details["memory"]) < 1e3
 
 
 def test_refusals():
@@ -148,7 +144,7 @@ def test_gains_inside_against_simulation():
 
 
 def test_a_report_of_many_neurons_has_it_and_one_of_few_has_not():
-    many, few = bistable(24)[0], bistable(3)[0]
+    many, few = bistable(24)[0], bistable(2)[0]
     names = [name for name in ct.METHODS if name in ("latent", "deterministic")]
     assert list(ct.bias(many, ct.Noise(inside=1.0), methods=names, start=np.ones(24)).laws) == names
     assert "latent" not in ct.bias(few, ct.Noise(inside=1.0)).laws
