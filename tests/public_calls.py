@@ -225,6 +225,7 @@ CALLS = {
         | {"method": ("exact", "name"), "relative_error": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")}
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
+    "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
     "noise_free": (ct.noise_free, {name: MODEL[name] for name in ("net", "noise")}),
     "operating_points": (
