@@ -64,8 +64,7 @@ class LatentField(Drawn, picture="latent"):
         """Number R of latent variables."""
         return int(self.factors.E.shape[1])
 
-    def step(self, level: float = 1.0) -> LatentStep:
-        """Return one step of the latent variables under `level` times the noise."""
+    def _step(self, level: float = 1.0) -> LatentStep:
         return LatentStep.of(self.network, self.noise.scaled(level), self.inputs, self.factors)
 
     def drift(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
@@ -82,7 +81,7 @@ class LatentField(Drawn, picture="latent"):
         if points.shape[-1:] != (self.rank,):
             raise ValueError(f"latent must have shape (..., {self.rank}); got {points.shape}")
         flat = points.reshape(-1, self.rank)
-        step = self.step(level)
+        step = self._step(level)
         drift: FloatArray = step.noisy.value(step.preactivation(flat)) @ step.D - flat
         return drift.reshape(points.shape)
 
@@ -94,7 +93,7 @@ class LatentField(Drawn, picture="latent"):
     def diffusion(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
         """Return the covariance of a step over γ, γ Dᵀ (diag v + Σ) D, (..., R, R): per time constant, as the drift."""
         points = real_array("latent", latent)
-        step = self.step(level)
+        step = self._step(level)
         found = step.covariance(step.rates(points.reshape(-1, self.rank)).variance) / step.gamma
         return found.reshape(*points.shape, self.rank)
 
@@ -103,7 +102,7 @@ class LatentField(Drawn, picture="latent"):
 
         They are looked for by Newton's method from a grid of starts, all at once, so that some may be missed.
         """
-        step, low, width = self.step(level), self.domain[:, 0], np.ptp(self.domain, axis=1)
+        step, low, width = self._step(level), self.domain[:, 0], np.ptp(self.domain, axis=1)
         axes = [np.linspace(0.0, 1.0, STARTS[self.rank])] * self.rank
         places = low + width * np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
         for _ in range(NEWTON_STEPS):

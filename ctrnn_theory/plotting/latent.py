@@ -55,7 +55,7 @@ def latent(field: LatentField, ax: Axes | None = None) -> Axes:
 
 def _seen(field: LatentField) -> FloatArray:
     """Return simulated latent variables (M, R)."""
-    step, rng = field.step(), np.random.default_rng(0)
+    step, rng = field._step(), np.random.default_rng(0)
     states, seen = np.zeros((TRAJECTORIES, field.rank)), []
     for k in range(STEPS):
         states = step.sample(states, rng)
