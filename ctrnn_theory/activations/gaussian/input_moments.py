@@ -1,8 +1,8 @@
 """Mean, variance and mean derivatives of an activation at many single Gaussian inputs.
 
-For a smooth f they are computed together, from values of f at the nodes of the trapezoidal rule in ξ. Its error falls as
-e^{-2πd/h} with its step h, if f(a + s ξ) is analytic up to a distance d from the real axis, so that the error of a rule
-is about the square of its difference to the rule with every second node. This is what the step is chosen by.
+For a smooth f they are computed together, from values of f at the nodes of the trapezoidal rule in ξ. Its error falls
+as e^{-2πd/h} with its step h, if f(a + s ξ) is analytic up to a distance d from the real axis, so that the error of a
+rule is about the square of its difference to the rule with every second node. This is what the step is chosen by.
 """
 
 from __future__ import annotations
@@ -150,16 +150,16 @@ def multiplied_moments(
     >>> at.variance.round(12), latent.round(12)                             # 1 + 1/4 (1 + 9) + 1
     (array([4.5]), array([1.]))
     """
-    parts = [np.empty(a.size), np.empty(a.size), np.zeros((orders, a.size)), np.empty(a.size)]
+    value, variance, derivatives, latent = (np.empty((*rows, a.size)) for rows in ((), (), (orders,), ()))
     for first in range(0, a.size, CHUNK):
         c = slice(first, first + CHUNK)
         spread = np.stack([own[c], np.zeros(own[c].size), inside[c] ** 2], axis=1)[:, :, None]
         at = Inputs.of((f,), a[c, None], np.zeros((own[c].size, 1)), gain[c, None], spread)
-        parts[0][c], parts[1][c] = at.value(), at.variance()
-        parts[3][c] = at.average((at.given - at.value()) ** 2)
+        value[c], variance[c] = at.value(), at.variance()
+        latent[c] = at.average((at.given - at.value()) ** 2)
         inverse = np.divide(1.0, at.std, out=np.zeros_like(at.std), where=at.std > 0.0)
         before, hermite = np.zeros_like(at.u), np.ones_like(at.u)
         for k in range(orders):  # by Stein's identity, E F̃' Heₖ₋₁ / sᵏ⁻¹
-            parts[2][k, c] = at.average(at.gained_slope_given * hermite) * inverse**k
+            derivatives[k, c] = at.average(at.gained_slope_given * hermite) * inverse**k
             before, hermite = hermite, at.u * hermite - k * before
-    return InputMoments(*parts[:3]), parts[3]
+    return InputMoments(value, variance, derivatives), latent

@@ -10,10 +10,10 @@ so that X is a Markov chain by itself. Its mean m and covariance Σ follow, for 
     Σ' = (1-γ)² Σ + γ(1-γ) Sym[Σ_Xx Jᵀ] + γ² D̂ᵀ (C + diag r²(v + F²) + Σ_out) D̂,   J = D̂ᵀ diag(F') E
     C_ij = Σ_k F_i⁽ᵏ⁾ F_j⁽ᵏ⁾ (e_i·Σ_xx e_j)ᵏ / k!   (i ≠ j, Mehler's formula),   C_ii = v_i
 
-where F_i(a_i), F_i⁽ᵏ⁾ and v_i are mean, mean derivatives and variance of f at the noisy pre-activation of neuron i, whose
-mean is a_i = e_i·m_x + c_i and whose variance is o_i = e_i·Σ_xx e_i before the noise. This is the closure of
-:mod:`ctrnn_theory.training.tasks.course` exactly, if all orders k are kept. What all orders above K add to the variance
-of D̂_qᵀ y is at most (Σ_i |D̂_iq| √t_i)², t_i = Var[F(a_i) | noise averaged] - Σ_{k≤K} (F_i⁽ᵏ⁾)² o_iᵏ / k!.
+where F_i(a_i), F_i⁽ᵏ⁾ and v_i are mean, mean derivatives and variance of f at the noisy pre-activation of neuron i,
+whose mean is a_i = e_i·m_x + c_i and whose variance is o_i = e_i·Σ_xx e_i before the noise. This is the closure of
+:mod:`ctrnn_theory.training.tasks.course` exactly, if all orders k are kept. What orders above K add to the variance of
+D̂_qᵀ y is at most (Σ_i |D̂_iq| √t_i)², t_i = Var[F(a_i) | noise averaged] - Σ_{k≤K} (F_i⁽ᵏ⁾)² o_iᵏ / k!.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class LatentNetwork:
         """Return the latent network of a model of one network, or None if there is none of few dimensions."""
         weights = model.weights
         (S, n), P = weights.b.shape, weights.W_out.shape[1]
-        if S != 1 or n < LEAST or not isinstance(model.gamma, float) or model.form != "rate" or P > n // SHARE:
+        if S != 1 or n < LEAST or not isinstance(model.gamma, float) or model.form != "rate" or SHARE * P > n:
             return None
         if Private.of(model.noise, n) is None:
             return None
@@ -325,16 +325,16 @@ def _moments(
     f: Activation, noise: LatentNoise, mean: FloatArray, own: FloatArray, orders: int
 ) -> tuple[InputMoments, FloatArray]:
     """Return moments (B, N) of f, and bounds t (K, B, N) of what the latent variance adds beyond each order."""
-    shape = mean.shape
+    shape, variance = mean.shape, own + noise.inside**2
     if noise.gain_inside.any():
-        arrays = (mean, own, noise.inside, noise.gain_inside)
-        at, latent = multiplied_moments(f, *(array.ravel() for array in arrays), orders)
+        at, latent = multiplied_moments(
+            f, mean.ravel(), own.ravel(), noise.inside.ravel(), noise.gain_inside.ravel(), orders
+        )
         share = np.ones(mean.size)
     else:
-        variance = own + noise.inside**2
         at = input_moments(f, mean.ravel(), np.sqrt(variance).ravel(), orders)
         latent, share = at.variance, np.divide(own, variance, out=np.zeros(shape), where=variance > 0.0).ravel()
-    # what order n adds is shareⁿ of what it is in Var f, so that all beyond k are at most shareᵏ⁺¹ of what is left there
+    # what order n adds is shareⁿ of what it is in Var f: all beyond k are at most shareᵏ⁺¹ of what is left there
     o, s2 = own.ravel(), np.divide(own.ravel(), share, out=np.zeros(mean.size), where=share > 0.0)
     tail, left, power, part = np.empty((orders, mean.size)), latent.copy(), np.ones(mean.size), share.copy()
     for k in range(1, orders + 1):
@@ -343,8 +343,9 @@ def _moments(
         left -= at.derivatives[k - 1] ** 2 * power
         tail[k - 1] = np.maximum(left, 0.0) * part
     tail[:, o == 0.0] = 0.0
-    arrays = (at.value.reshape(shape), at.variance.reshape(shape), at.derivatives.reshape(orders, *shape))
-    return InputMoments(*arrays), tail.reshape(orders, *shape)
+    derivatives = at.derivatives.reshape(orders, *shape)
+    moments = InputMoments(at.value.reshape(shape), at.variance.reshape(shape), derivatives)
+    return moments, tail.reshape(orders, *shape)
 
 
 def _stepped(network: LatentNetwork, at: _Response, state: LatentMoments) -> LatentMoments:
