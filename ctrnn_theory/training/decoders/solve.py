@@ -77,18 +77,21 @@ def decoders(
     """
     F, C = moments(f, encoders.preactivation(latent), noise, gamma)
     points, mean = len(F), F.mean(axis=0)
-    G = F.T @ F / points + C
+    with np.errstate(over="ignore", invalid="ignore"):
+        G = F.T @ F / points + C
+    if not np.all(np.isfinite(G)):
+        raise ValueError(f"activation must have finite moments at the sampled points; got {f.name}")
     ridge = RIDGE * np.trace(G) / len(G)
-    D = _solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
+    D = solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
     if latent.y is None:
         outputs = D.shape[1] if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
     y = latent.y.mean(axis=0)
-    W_out = _solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
+    W_out = solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
     return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
 
 
-def _solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
+def solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
     """Return (G + λ I)⁻¹ right, which is zero for neurons that never respond."""
     if not right.shape[1] or ridge == 0.0:
         return np.zeros(right.shape)
