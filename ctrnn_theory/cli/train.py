@@ -87,10 +87,12 @@ def _settings(
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Return the name and the value of NAME=VALUE; the value is a number if it can be read as one, else text."""
+    """Return the name and the value of NAME=VALUE: a number or a truth value if it can be read as one, else text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set must be NAME=VALUE; got {text!r}")
+    if value.strip().lower() in ("true", "false"):
+        return name.strip(), value.strip().lower() == "true"
     for kind in (int, float):
         try:
             return name.strip(), kind(value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from ctrnn_theory.activations import Activation
@@ -13,32 +11,16 @@ from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.decoders.encoders import Encoders
 from ctrnn_theory.training.decoders.moments import moments
 from ctrnn_theory.training.decoders.solve import RIDGE, Decoders, solved
-from ctrnn_theory.training.tasks.agents import World, computed, moved
+from ctrnn_theory.training.tasks.agents import computed, moved
+from ctrnn_theory.training.tasks.mean_path import Guided
 
-SHARES = (1.0, 0.2, 0.1, 0.0)
-"""Share of the expert in the outputs that move the agents, in each round."""
+SHARES = (1.0, 0.2, 0.1, 0.0, 0.0, 0.0)
+"""Share of the expert in the outputs that move the agents, in each round. The last rounds find the places where agents
+of the decoders so far are caught, which noise would shake them out of."""
 AGENTS = 128
 """Number of agents in a round; half of them follow the mean dynamics, and half the noisy ones."""
 EVERY = 10
 """Steps after which the covariance of the states is computed; in between it hardly changes."""
-
-
-class Guided(Protocol):
-    """A closed-loop task with an expert."""
-
-    inputs: int
-    outputs: int
-    steps: int
-
-    @property
-    def world(self) -> World:
-        """Compiled functions of the world, and its constants."""
-
-    def begun(self, rng: np.random.Generator, count: int) -> FloatArray:
-        """Return random start states of the world, (D, L)."""
-
-    def expert(self, states: FloatArray) -> FloatArray:
-        """Return what the outputs ought to be, (P, L), at states (D, L)."""
 
 
 class _Sums:
@@ -74,7 +56,7 @@ def imitate(
 ) -> Decoders:
     """Solve the decoders of a network without memory that steers an agent as an expert would, under noise.
 
-    Which states of the world an agent visits depends on its network. In each of four rounds agents therefore move by a
+    Which states of the world an agent visits depends on its network. In each of six rounds agents therefore move by a
     mixture of the expert's outputs and those of the network so far, the expert's share falling from one to zero, and
     decoders are solved anew for the states of all rounds (DAgger: Ross, Gordon and Bagnell, arXiv:1011.0686). The mean
     of the network's state along a path is known, m' = (1-γ) m + γ E f(W_in u + b + σ ξ), and so is the covariance C

@@ -26,7 +26,7 @@ LOAD, GAIN = 0.1, 0.2
 """Shares of a stimulus, and of the evidence, that memory takes up in a step."""
 COHERENCES = np.array([-1.0, -0.5, 0.5, 1.0])
 """Means of the evidence."""
-TRIALS, JITTER = 192, 0.1
+TRIALS, JITTER = 144, 0.1
 """Trials from which the latent system is sampled, and the standard deviation of the latent variables about them."""
 
 
@@ -128,9 +128,7 @@ class Cognitive(OpenLoop):
         m, d, s = x[..., :2], x[..., 2:], u[..., STIMULUS]
         load = LOAD * u[..., [FIXATION]] * np.sum(s**2, axis=-1, keepdims=True)
         evidence = np.concatenate([self.rule(u, "context_1"), self.rule(u, "context_2")], axis=-1) * u[..., EVIDENCE]
-        return np.concatenate(
-            [load * (s - m), GAIN * evidence.sum(axis=-1, keepdims=True) * (1.0 - d**2)], axis=-1
-        )
+        return np.concatenate([load * (s - m), GAIN * evidence.sum(axis=-1, keepdims=True) * (1.0 - d**2)], axis=-1)
 
     def answer(self, x: FloatArray, u: FloatArray) -> FloatArray:
         """Return the output (..., 2) for latent variables (m, d), (..., 3), and inputs (..., K)."""

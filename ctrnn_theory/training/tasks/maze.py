@@ -11,7 +11,7 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.training.tasks.agents import World, computed
 from ctrnn_theory.training.tasks.base import ClosedLoop
 from ctrnn_theory.training.tasks.latent import Latent
-from ctrnn_theory.training.tasks.maze_world import EACH, RAYS, lead, move, sense
+from ctrnn_theory.training.tasks.maze_world import RAYS, lead, move, sense
 
 SAMPLED = 4096
 """Places at which the expert is asked, for a latent system."""

@@ -35,7 +35,7 @@ def look(x, side, inverse, distance):  # type: ignore[no-untyped-def]
 
 @jit(types.void(f8_2, f8_2, f8_1), cache=True, fastmath={"contract"})
 def sense(state, u, constants):  # type: ignore[no-untyped-def]
-    """Set u to the distances to the walls along the rays, and, if it has two more rows, to the direction of the goal."""
+    """Set u to the distances to the walls along the rays, and its last two rows, if any, to the goal's direction."""
     x, y, (goal_x, goal_y, radius) = state[0], state[1], constants[0:3]
     for ray in range(RAYS):
         to_x, to_y = DIRECTIONS[ray, 0], DIRECTIONS[ray, 1]
