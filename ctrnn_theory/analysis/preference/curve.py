@@ -176,7 +176,7 @@ class _Run(NamedTuple):
     w: Any = None
     """Weights of the steps (T,)."""
     success: Any = None
-    """Whether each trial reached its goal or ended in the right response (R, C), as 0 or 1; None if neither is asked."""
+    """Whether each trial reached its goal or ended in the right response (R, C), as 0 or 1; None for neither."""
 
 
 def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
