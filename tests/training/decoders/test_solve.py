@@ -63,9 +63,7 @@ def test_decoders_for_other_noise_have_a_greater_error():
     noise, other = ct.Noise(inside=0.8), ct.Noise(inside=0.4)
     encoders = draw_encoders(SINE, 100, 1.5, 2.0, np.random.default_rng(0))
     right, wrong = (decoders(RELU, encoders, SINE, each, GAMMA) for each in (noise, other))
-    errors = [
-        loss_of(RELU, encoders, noise, SINE, SINE.y, found.W_out.T, found.b_out) for found in (right, wrong)
-    ]
+    errors = [loss_of(RELU, encoders, noise, SINE, SINE.y, found.W_out.T, found.b_out) for found in (right, wrong)]
     assert errors[1] > 1.5 * errors[0]
 
 
