@@ -42,8 +42,8 @@ def to_torch(activation_: Activation | ActivationGroup | str | Any) -> Callable[
     ----------
     activation_
         An :class:`~ctrnn_theory.Activation`, or what :func:`~ctrnn_theory.activation` takes, such as
-        ``net.activation`` or ``noise_free(net, noise).activation``. Where neurons differ, the last axis of the tensor is
-        that of the neurons.
+        ``net.activation`` or ``noise_free(net, noise).activation``. Where neurons differ, the last axis of the tensor
+        is that of the neurons.
 
     Returns
     -------
@@ -107,7 +107,7 @@ class TorchActivation:
             numbers = (left[1:], 0.5 * (left + right), 2.0 / (right - left), piece.panels.coefficients[wide])
             arrays = (*numbers, piece.tail.shift, piece.tail.weight)
             self._numbers[device] = tuple(torch.tensor(array, device=device) for array in arrays)
-        return self._numbers[device]  # type: ignore[no-any-return]
+        return self._numbers[device]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ def _table(f: Smoothed, numbers: tuple[Tensor, ...], x: Tensor) -> Tensor:
 @lru_cache(maxsize=256)
 def _function(source: Source) -> Callable[[Tensor], Any]:
     """Compile Python source, an expression in x, to a function of tensors."""
-    return eval(f"lambda x: {source.text}", {"__builtins__": {}, **_names()})  # type: ignore[no-any-return]
+    return eval(f"lambda x: {source.text}", {"__builtins__": {}, **_names()})
 
 
 @lru_cache(maxsize=1)

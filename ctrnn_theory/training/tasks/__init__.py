@@ -5,7 +5,9 @@ from __future__ import annotations
 from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
 from ctrnn_theory.training.tasks.feedforward import Feedforward
+from ctrnn_theory.training.tasks.from_neurogym import from_neurogym
 from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.tasks.given import Given
 from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
@@ -19,6 +21,7 @@ __all__ = [
     "Episode",
     "Feedforward",
     "Function",
+    "Given",
     "Maze",
     "Model",
     "OpenLoop",
@@ -26,4 +29,5 @@ __all__ = [
     "Regulator",
     "Task",
     "Trials",
+    "from_neurogym",
 ]
