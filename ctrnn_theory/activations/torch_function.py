@@ -28,7 +28,7 @@ Tensor = Any
 
 
 @guarded
-def to_torch(activation_: Activation | ActivationGroup | str | Any) -> Callable[[Tensor], Tensor]:
+def to_torch(f: Activation | ActivationGroup | str | Any) -> Callable[[Tensor], Tensor]:
     """Return an activation as a differentiable function of a PyTorch tensor.
 
     Values are computed in double precision on the device of the tensor and returned in the tensor's own precision.
@@ -40,7 +40,7 @@ def to_torch(activation_: Activation | ActivationGroup | str | Any) -> Callable[
 
     Parameters
     ----------
-    activation_
+    f
         An :class:`~ctrnn_theory.Activation`, or what :func:`~ctrnn_theory.activation` takes, such as
         ``net.activation`` or ``noise_free(net, noise).activation``. Where neurons differ, the last axis of the tensor
         is that of the neurons.
@@ -63,13 +63,12 @@ def to_torch(activation_: Activation | ActivationGroup | str | Any) -> Callable[
     >>> to_torch("smoothed(relu, 0.5)")(torch.zeros(1))                  # doctest: +SKIP
     tensor([0.1995])
     """
+    function = TorchGroup(f) if isinstance(f, ActivationGroup) else TorchActivation(activation(f))
     try:
         import torch  # noqa: F401 - so that it fails here and not when the function is called
     except ImportError as error:
         raise ImportError('PyTorch must be installed for to_torch: pip install "ctrnn-theory[interop]"') from error
-    if isinstance(activation_, ActivationGroup):
-        return TorchGroup(activation_)
-    return TorchActivation(activation(activation_))
+    return function
 
 
 @dataclass(frozen=True, eq=False)

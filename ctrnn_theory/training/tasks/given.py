@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.model.conventions.from_torch import numbers
 from ctrnn_theory.support.arguments import positive_integer, real_array, shown
+from ctrnn_theory.support.read_only import ReadOnly
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Given(OpenLoop):
+class Given(ReadOnly, OpenLoop):
     """Inputs and targets of trials as arrays (time, trial, channel); the loss is Σ_t w_t E|z_t - y_t|².
 
     Examples
