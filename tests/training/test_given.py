@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_weights_are_equal_by_default_and_a_result_does_not_repeat_the_arrays():
         "outputs": 1,
         "repeats": 8,
     }
+
+
+def test_a_readout_without_a_bias_is_one_of_zeros():
+    net = network()
+    arrays = np.zeros((10, 2, 1)), np.ones((10, 2, 1))
+    without = dataclasses.replace(net, b_out=None)
+    found, expected = (ct.preference(one, arrays, LEVELS, repeats=3).loss for one in (without, net))
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
