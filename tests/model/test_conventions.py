@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import ctrnn_theory as ct
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.conventions import halve_step
+from ctrnn_theory.model.conventions.exchange import network_of
 from ctrnn_theory.support.errors import NotApplicable
 
 N, RUNS = 6, 4000
@@ -363,3 +365,73 @@ def test_noise_of_nn4n_that_is_read_out_is_exact_with_further_neurons():
     assert np.allclose(long.covariance[:N, :N], short.covariance, rtol=1e-7, atol=1e-12)
     added = full.W_out[:, N:] @ long.covariance[N:, N:] @ full.W_out[:, N:].T
     assert added[0, 0] == pytest.approx(0.3**2 * np.sum(W_OUT**2))
+
+
+def test_a_repaired_network_keeps_the_names_that_came_in(tmp_path):
+    arrays, _, options, _ = CLIENTS["multitask"]
+    net, noise = ct.load_network(save(tmp_path, arrays), "multitask", **options)
+    back = ct.to_arrays(ct.noise_free(net, noise))
+    assert all(np.array_equal(back[name], array) for name, array in arrays.items())
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".txt", ""])
+def test_what_is_no_file_of_arrays_is_refused(suffix, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    with pytest.raises(ValueError, match="weights"):
+        ct.load_network(path)
+    path.write_bytes(b"PK\3\4 nothing else")
+    with pytest.raises(ValueError, match=r"must be a \.npz file of plain arrays|must be a \.safetensors or \.npz file"):
+        ct.load_network(path)
+
+
+@pytest.mark.parametrize("argument", ["names", "masks"])
+def test_names_and_masks_are_mappings(argument, tmp_path):
+    path = save(tmp_path, {"W": W, "b": B})
+    with pytest.raises(ValueError, match=f"{argument} must be a mapping, such as .*; got 'W'"):
+        ct.load_network(path, alpha=0.1, activation="relu", **{argument: "W"})
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for call in (
+        lambda: ct.load_network(tmp_path / "weights.safetensors"),
+        lambda: ct.save_safetensors(ct.CTRNN(W, B), tmp_path / "weights.safetensors"),
+        lambda: ct.to_torch("relu"),
+    ):
+        with pytest.raises(ImportError, match=r'must be installed .*pip install "ctrnn-theory\[interop\]"'):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+@given(
+    n=st.integers(1, 5),
+    inputs=st.integers(0, 3),
+    outputs=st.integers(0, 2),
+    single=st.booleans(),
+    name=st.sampled_from([name for name in ct.CONVENTIONS if name != "torch_rnn"]),
+    seed=st.integers(0, 99),
+)
+def test_any_network_comes_back_from_any_convention(n, inputs, outputs, single, name, seed):
+    convention, rng = ct.CONVENTIONS[name], np.random.default_rng(seed)
+    dtype = np.float32 if single else np.float64
+    W, b, W_in, W_out, b_out = (array.astype(dtype) for array in weights(n, max(inputs, 1), max(outputs, 1), seed))
+    gamma = convention.gamma or float(rng.uniform(0.05, 1.0))
+    given_inputs = inputs or name in ("multitask", "hmm_rnn")  # which have no network without inputs
+    net = ct.CTRNN(
+        W,
+        b,
+        "tanh",
+        gamma,
+        W_in if given_inputs else None,
+        W_out if outputs else None,
+        b_out if outputs else None,
+        form=convention.form,
+    )
+    arrays = {key: array.astype(dtype) for key, array in ct.to_arrays(net, name).items()}
+    read, _ = network_of(arrays, convention, gamma, None, "tanh", None, None, None, {})
+    for part in ("W", "b", "W_in", "W_out", "b_out"):
+        one, other = getattr(read, part), getattr(net, part)
+        assert (one is None and other is None) or np.array_equal(one, other)
+    back = ct.to_arrays(read)
+    assert all(back[key].dtype == dtype and np.array_equal(back[key], array) for key, array in arrays.items())

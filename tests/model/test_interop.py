@@ -199,3 +199,56 @@ def test_torch_is_not_imported_by_the_package():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    pytest.importorskip("safetensors", reason="safetensors is in the extra interop")
+    (tmp_path / "weights.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ValueError, match=r"must be a \.safetensors file of plain arrays"):
+        ct.load_network(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.slow
+def test_a_network_of_adam_is_read_tested_repaired_and_given_back():
+    """The whole way of a user: train in PyTorch under noise, read, test, take the noise out, and run in PyTorch."""
+    gamma, steps, u = 0.1, 60, torch.linspace(-1.0, 1.0, 16)[:, None]
+    target, n = torch.sin(torch.pi * u), 32
+    with torch.enable_grad():
+        cell = torch.nn.Module()
+        for name, shape in {"W": (n, n), "b": (n,), "W_in": (n, 1), "W_out": (1, n), "b_out": (1,)}.items():
+            scale = 1.0 if name == "W_in" else 0.5 / np.sqrt(n)
+            cell.register_parameter(name, torch.nn.Parameter(scale * torch.randn(*shape)))
+
+        def loss(f, sigma, repeats):
+            h = torch.zeros(repeats, 16, n)
+            total = 0.0
+            for t in range(steps):
+                a = h @ cell.W.T + u @ cell.W_in.T + cell.b
+                h = (1 - gamma) * h + gamma * f(a + sigma * torch.randn_like(a) if sigma else a)
+                if t >= steps // 2:
+                    total = total + ((h @ cell.W_out.T + cell.b_out - target) ** 2).mean()
+            return total / (steps - steps // 2)
+
+        adam = torch.optim.Adam(cell.parameters(), lr=1e-2)
+        for _ in range(600):
+            adam.zero_grad()
+            loss(torch.relu, 1.0, 8).backward()
+            adam.step()
+    with torch.no_grad():
+        off, on = float(loss(torch.relu, 0.0, 1)), float(loss(torch.relu, 1.0, 500))
+        net, noise = ct.from_torch(cell, "paper", alpha=gamma, activation="relu", sigma=1.0)
+        given = (u.expand(steps, 16, 1), target.expand(steps, 16, 1), torch.arange(steps) >= steps // 2)
+        found = ct.preference(net, given, [0.0, 0.5, 0.75, 1.0, 1.25], noise=noise, repeats=500)
+        assert found.loss[[0, 3]] == pytest.approx([off, on], rel=0.05)
+        assert found.predicted_loss == pytest.approx(found.loss, rel=0.05)
+        quiet = ct.noise_free(net, noise)
+        cell.load_state_dict({name: torch.from_numpy(array) for name, array in ct.to_arrays(quiet).items()})
+        repaired = float(loss(ct.to_torch(quiet.activation), 0.0, 1))
+        assert repaired < on < off / 10
+    with torch.enable_grad():  # and it trains on there, without noise
+        f, adam = ct.to_torch(quiet.activation), torch.optim.Adam(cell.parameters(), lr=1e-3)
+        for _ in range(50):
+            adam.zero_grad()
+            loss(f, 0.0, 1).backward()
+            adam.step()
+        assert float(loss(f, 0.0, 1).detach()) < repaired

@@ -32,6 +32,9 @@ def assemble(
     dale: Any = None,
 ) -> CTRNN:
     """Return the network that arrays of another code hold; see :func:`ctrnn_theory.load_network` for the arguments."""
+    for argument, value in (("names", names), ("masks", masks)):
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f"{argument} must be a mapping, such as {{'W': ...}}; got {shown(value)}")
     places = _places(arrays, convention, names)
     parts = {part: real_array(f"{name} ({part})", arrays[name]) for part, name in places.items()}
     if convention.sources_in_rows:

@@ -120,13 +120,10 @@ def _with_carriers(net: CTRNN) -> CTRNN:
 
 def _nn4n_settings(module: Any) -> dict[str, Any]:
     """Return what an nn4n CTRNN says of itself; its noise acts after `train()` and not after `eval()`."""
-    layer, retanh = module.recurrent_layer, {"retanh": "Max(0, tanh(x))"}
-    return {
-        "alpha": layer.alpha,
-        "activation": retanh.get(layer.act, layer.act),
-        "preact_noise": module.preact_noise,
-        "postact_noise": module.postact_noise,
-    }
+    layer = getattr(module, "recurrent_layer", None)
+    found = {"alpha": getattr(layer, "alpha", None), "activation": getattr(layer, "act", None)}
+    noises = {name: getattr(module, name, None) for name in ("preact_noise", "postact_noise")}
+    return {name: value for name, value in (found | noises).items() if value is not None}
 
 
 def _torch_settings(module: Any) -> dict[str, Any]:
