@@ -365,6 +365,12 @@ def test_noise_of_nn4n_that_is_read_out_is_exact_with_further_neurons():
     assert np.allclose(long.covariance[:N, :N], short.covariance, rtol=1e-7, atol=1e-12)
     added = full.W_out[:, N:] @ long.covariance[N:, N:] @ full.W_out[:, N:].T
     assert added[0, 0] == pytest.approx(0.3**2 * np.sum(W_OUT**2))
+    half, finer = halve_step(full, whole)
+    other, expected = convention.convert(
+        replace(net, gamma=ALPHA / 2), given={"preact_noise": 0.2, "postact_noise": 0.3, "readout_noise": True}
+    )
+    assert np.array_equal(half.gammas, other.gammas)
+    assert np.array_equal(finer.outside, expected.outside)
 
 
 def test_a_repaired_network_keeps_the_names_that_came_in(tmp_path):
