@@ -129,6 +129,25 @@ def test_mean_of_nn4n_with_either_noise(own, wrong):
         assert squares[1].mean() - without.var() > 8.0 * error
 
 
+def test_masks_and_dales_law_of_nn4n_are_those_of_its_next_run():
+    model = pytest.importorskip("nn4n.model", reason="nn4n is in the extra interop")
+    rng = np.random.default_rng(0)
+    signs = np.where(np.arange(N) < 4, 1.0, -1.0)[:, None] * np.ones((N, N))  # rows are those that send
+    sparsity = (rng.random((N, N)) < 0.6).astype(float)
+    options = {"ei_masks": [None, signs, None], "sparsity_masks": [None, sparsity, None]}
+    net = model.CTRNN(dims=[2, N, 1], tau=100, dt=20, biases="uniform", **options)
+    net.recurrent_layer.hidden_layer.weight += 0.3 * torch.randn(N, N)  # as an optimiser does
+    before = net.recurrent_layer.hidden_layer.weight.clone()
+    read, _ = ct.from_torch(net, "nn4n")
+    assert torch.equal(net.recurrent_layer.hidden_layer.weight, before)
+    raw, _ = ct.from_torch(net.state_dict(), "nn4n", alpha=ALPHA)
+    net.train()
+    net(torch.zeros(1, 1, 2))
+    assert np.array_equal(read.W, net.recurrent_layer.hidden_layer.weight.double().numpy())
+    assert not np.array_equal(raw.W, read.W)
+    assert np.all(read.W * signs.T >= 0.0)
+
+
 @pytest.mark.parametrize("make", [Cell, WithReadout, nn4n_network])
 def test_a_state_that_comes_back_is_the_one_that_came_in_bit_for_bit(make, tmp_path):
     module = make()

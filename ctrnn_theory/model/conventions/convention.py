@@ -47,7 +47,8 @@ class Convention:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why arrays of certain names cannot be read, by a part of the name."""
     settings: Callable[[Any], dict[str, Any]] | None = None
-    """Function of a PyTorch module that returns the alpha, activation and noise which the module holds."""
+    """Function of a PyTorch module that returns the alpha, activation and noise which the module holds, and as "arrays"
+    those that it changes before it runs."""
     builtin: bool = True
     """Whether it is one of the package, and not the user's own."""
 

@@ -84,8 +84,8 @@ def register_convention(
 def halve_step(net: CTRNN, noise: Noise, convention: str | None = None) -> tuple[CTRNN, Noise]:
     """Return the network with half its γ, and the noise that its convention gives it then, the code's own noise fixed.
 
-    Neurons with γ = 1 beside others with less, as those that carry the noise of an nn4n readout, follow at once and keep
-    it.
+    Neurons with γ = 1 beside others with less, as those that carry the noise of an nn4n readout, follow at once and
+    keep it.
 
     Parameters
     ----------
