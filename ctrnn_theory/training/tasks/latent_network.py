@@ -1,4 +1,4 @@
-"""Networks of low rank, and their noise, in the latent variables and outputs: what a step of their closure is made of."""
+"""Networks of low rank, and their noise, in latent variables and outputs: what a step of their closure is made of."""
 
 from __future__ import annotations
 
