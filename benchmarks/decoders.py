@@ -7,7 +7,7 @@ goal).
 
 A row is the median over seeds: the preferred level; the loss without noise over the loss at that level; the success
 without noise, at the training noise, and of the noise-free network whose activation is smoothed; the ratio of the loss
-of the latter to the least; and the seconds of solving. All preferred levels and ratios follow, in the order of seeds.
+of the latter to the least; and the seconds of training. All preferred levels and ratios follow, in the order of seeds.
 The scales α and β of the weights are those at which the preference shows: with large α noise is small beside the drive.
 """
 

@@ -26,7 +26,7 @@ class Decoders(NamedTuple):
     W_out: FloatArray
     """Decoders of the outputs, (P, N); the first P columns of D if the outputs are latent variables."""
     b_out: FloatArray
-    """Constants of the outputs, (P,); zero if the outputs are latent variables."""
+    """Constants of the outputs, (P,); zero if there are latent variables."""
 
 
 def decoders(
@@ -40,7 +40,9 @@ def decoders(
 
     with F the mean of the rates at a point and C the covariance that noise leaves in the state. Then a step of the
     network, x' = (1-γ) x + γ Dᵀ y, is x + change on average. There is no constant, so that a trial from h = 0 begins
-    at x = 0. Outputs that are no latent variables are solved likewise for r = y, with a constant b_out.
+    at x = 0. Outputs that are no latent variables are solved likewise for r = y. They have a constant b_out if there is
+    no memory, R = 0; with memory, an output should be right from the first steps on, when the state is still small and
+    a constant would stand alone.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def decoders(
     ((500, 0), (1, 500), (1,))
     """
     F, C = moments(f, encoders.preactivation(latent), noise, gamma)
-    points, mean = len(F), F.mean(axis=0)
+    points = len(F)
     with np.errstate(over="ignore", invalid="ignore"):
         G = F.T @ F / points + C
     if not np.all(np.isfinite(G)):
@@ -86,7 +88,9 @@ def decoders(
     if latent.y is None:
         outputs = D.shape[1] if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
-    y = latent.y.mean(axis=0)
+    mean, y = F.mean(axis=0), latent.y.mean(axis=0)
+    if latent.x.shape[1]:
+        mean, y = np.zeros(mean.shape), np.zeros(y.shape)  # no constant
     W_out = solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
     return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
 
