@@ -11,7 +11,6 @@ import click
 from ctrnn_theory.cli.console import check_seed, say
 from ctrnn_theory.cli.noise import noise_of, noise_options, option_of
 from ctrnn_theory.cli.progress import progress_bar
-from ctrnn_theory.support.results import plain
 
 if TYPE_CHECKING:
     from ctrnn_theory.training.settings import Settings
@@ -116,6 +115,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _as_dict(found: Training, settings: Settings, out: Path) -> dict[str, Any]:
+    from ctrnn_theory.support.results import plain
+
     return {
         **settings.to_dict(),
         "found": {
