@@ -181,7 +181,7 @@ def weights():
 
 def settings_of(task):
     """Settings of a built-in task, by the types of their defaults."""
-    kinds = {int: "count", float: "number", str: "activation", bool: "choice"}
+    kinds = {int: "count", float: "number", str: "activation", bool: "name"}
     return {field.name: (field.default, kinds[type(field.default)]) for field in dataclasses.fields(task)}
 
 
