@@ -80,6 +80,6 @@ def fixed_title(dataset: xarray.Dataset, values: xarray.DataArray) -> str:
 
 
 def _held(name: str, value: Any) -> str:
-    if isinstance(value, float):
+    if isinstance(value, float) or (isinstance(value, int) and name in TRAINED):
         return f"{name} = {value:g}"
     return f"noise {value}" if name == "site" else str(value)

@@ -22,6 +22,7 @@ OF_TRAINED = {
     "sigma_c": "critical noise √(ν/2K), in units of the training noise",
     "squared_bias": "squared output bias at the training noise",
     "loss": "loss at the training noise",
+    "loss_without_noise": "loss without noise",
     "seconds": "time of the computation",
 }
 """Quantities of a network that is trained, and the description of each; see :func:`~ctrnn_theory.preference`."""

@@ -39,6 +39,8 @@ class PredictedPreference(NamedTuple):
     """Squared output bias at the training noise."""
     loss: float
     """Loss at the training noise."""
+    loss_without_noise: float
+    """Loss without noise."""
 
     @property
     def sigma_c(self) -> float:
@@ -83,5 +85,5 @@ def predicted_preference(net: CTRNN, task: Task, noise: Noise, rng: Any = 0) -> 
     preferred, lowest = least(LEVELS, loss)
     moved = np.sum((mean[:, TRAINED] - mean[:, 0]) ** 2, axis=-1).mean(axis=-1)
     K = float(episode.w[episode.w > 0.0] @ moved)
-    numbers = (preferred, loss[0] / lowest, K, nu[TRAINED], squared_bias[TRAINED], loss[TRAINED])
+    numbers = (preferred, loss[0] / lowest, K, nu[TRAINED], squared_bias[TRAINED], loss[TRAINED], loss[0])
     return PredictedPreference(*map(float, numbers))
