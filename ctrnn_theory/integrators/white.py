@@ -24,7 +24,7 @@ class WhiteSteps:
     def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> None:
         assert isinstance(net.activation, Activation)
         assert isinstance(net.gamma, float)
-        self.activation, n = net.activation, net.n
+        self.block, n = net.activation.block, net.n  # compiled here, in one thread, not by those that call the kernel
         self.outer = net.gamma**2 * noise.covariance("outside", n)
         sites = [Site.of(getattr(noise, site), noise.factor(site, n)) for site in ("inside", "outside")]
         self.noise = sites
@@ -71,7 +71,7 @@ class WhiteSteps:
         if mirrored:
             names = ("sigma_in", "factor_in", "sigma_out", "factor_out")
             dynamics = dynamics._replace(**{name: -getattr(dynamics, name) for name in names})
-        kernels.run(self.activation.block, dynamics, table.panels, *arguments)
+        kernels.run(self.block, dynamics, table.panels, *arguments)
 
     def averages(self, sums: Any, samples: int, copies: int) -> Averages:
         """Return the averages that sums stand for, over the copies of each trajectory."""
