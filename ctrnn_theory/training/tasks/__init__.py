@@ -6,6 +6,7 @@ from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
 from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.tasks.latent import Latent
 from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
@@ -19,6 +20,7 @@ __all__ = [
     "Episode",
     "Feedforward",
     "Function",
+    "Latent",
     "Maze",
     "Model",
     "OpenLoop",

@@ -28,6 +28,7 @@ from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_block
 from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
+from ctrnn_theory.training.tasks.latent import Latent
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
@@ -58,6 +59,8 @@ class Task(ABC):
     """The γ that the task requires, or None for any."""
     neurons: ClassVar[int] = 8
     """Number of neurons of a network, by default."""
+    decoder_gamma: ClassVar[float] = 0.1
+    """The γ of a network with solved decoders, by default."""
     step: ClassVar[float] = 0.3
     """Initial standard deviation of the parameters in training, or its share of the distance of their bounds."""
     closed: ClassVar[bool] = False
@@ -96,6 +99,18 @@ class Task(ABC):
             size = int(np.prod(layout.shapes[name]))
             parts.append(rng.standard_normal(size) / np.sqrt(scale[name]) if name in scale else np.zeros(size))
         return np.concatenate(parts)
+
+    def latent(self, rng: np.random.Generator, gamma: float) -> Latent:
+        """Return the task as a system of latent variables, at points drawn by `rng`, for networks of a given γ.
+
+        Decoders make a network follow it. The points should cover what a trial visits, and somewhat more.
+
+        Raises
+        ------
+        ValueError
+            If the task has no such system, which is the default.
+        """
+        raise ValueError(f"task must have a latent system to be learned by decoders; {self.name} has none")
 
     def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
         """Return the kinds of networks and noise that a loss by one of `losses_by` takes."""
