@@ -11,7 +11,7 @@ import numpy as np
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import FORMS as FORMS_OF_NETWORKS
 from ctrnn_theory.model.noise import SITES, check_gamma
-from ctrnn_theory.support.arguments import choice, finite_number, integer, positive_integer, positive_number, real_array
+from ctrnn_theory.support.arguments import choice, finite_number, integer, nonnegative, positive_integer, positive_number, real_array
 
 Value = float | int | str
 FORMS = ("linspace", "logspace", "geomspace")
@@ -146,7 +146,7 @@ TRAINED = {
     "activation": Parameter("activation function", _activation, "relu"),
     "gamma": Parameter("step over time constant γ", _gamma, 0.1, optional=True),
     "alpha": Parameter("strength of the hidden weights α", positive_number, 1.0, optional=True),
-    "beta": Parameter("largest bias of a hidden neuron β", positive_number, 1.0, optional=True),
+    "beta": Parameter("largest bias of a hidden neuron β", nonnegative, 1.0, optional=True),
     "rng": Parameter("seed of the hidden weights", _rng, 0),
     **{name: NOISE[name] for name in ("sigma", "site", "sigma_in", "sigma_out")},
 }

@@ -12,19 +12,24 @@ from ctrnn_theory.sweeping.quantities import OF_TRAINED
 
 
 def measure(point: Mapping[str, Value], method: str) -> dict[str, float]:
-    """Return the quantities of a point by name.
+    """Return the quantities of a point by name; its network is that of :func:`~ctrnn_theory.train`.
 
     Raises
     ------
     ValueError
         If the task, the network and its noise do not fit together, or if the state grows without bound.
     """
-    from ctrnn_theory.analysis.preference.predicted import predicted_preference  # here, since other sweeps need no
-    from ctrnn_theory.training.trainer import train  # kernels of tasks
+    # here, since other sweeps need no kernels of tasks
+    from ctrnn_theory.analysis.preference.predicted import predicted_preference
+    from ctrnn_theory.training.search import search_of
+    from ctrnn_theory.training.settings import Settings
 
-    given: dict[str, Any] = dict(point)
-    begin, noise = perf_counter(), Noise(given.pop("sigma_in"), given.pop("sigma_out"))
-    found = train(**given, noise=noise, method=method, workers=1)
-    tested = predicted_preference(found.network, found.task, noise)
+    given: dict[str, Any] = {"activation_": point["activation"], "rng": point["rng"], "method": method}
+    given |= {name: point.get(name) for name in ("task", "neurons", "gamma", "alpha", "beta")}
+    given |= dict.fromkeys(("loss", "evaluations", "popsize", "step"))
+    begin, noise = perf_counter(), Noise(point["sigma_in"], point["sigma_out"])
+    settings = Settings.of(**given, noise=noise)
+    search = search_of(settings)
+    tested = predicted_preference(search.network(search.start()[0]), settings.task, noise)
     values = {name: float(getattr(tested, name)) for name in OF_TRAINED if name != "seconds"}
     return values | {"seconds": perf_counter() - begin}
