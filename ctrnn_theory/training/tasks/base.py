@@ -29,6 +29,7 @@ from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
 from ctrnn_theory.training.tasks.latent import Latent
+from ctrnn_theory.training.tasks.latent_course import LatentNetwork, latent_output_moments
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
@@ -201,8 +202,11 @@ class OpenLoop(Task):
     def output_moments(self, model: Model, episode: Episode, levels: FloatArray = ONE) -> tuple[FloatArray, FloatArray]:
         """Return the mean (T, S, C, P) and the total variance (T, S, C) of the output by the Gaussian closure.
 
-        The T steps are those with a weight in the loss. The variance is infinite if the state grows without bound.
+        The T steps are those with a weight in the loss. The variance is infinite if the state grows without bound. A
+        network of 32 neurons or more whose W has a low rank is followed in its latent variables.
         """
+        if (latent := LatentNetwork.of(model)) is not None:
+            return latent_output_moments(latent, model, episode, levels)
         W_out, b_out = model.weights.W_out[:, None], model.weights.b_out[:, None]
         means, variances = [], []
         for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
