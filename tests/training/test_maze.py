@@ -12,7 +12,7 @@ from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.training.tasks import TASKS, Maze, Model
-from ctrnn_theory.training.tasks.maze import DIRECTIONS, EACH, FIRST, RAYS, move, sense
+from ctrnn_theory.training.tasks.maze_world import DIRECTIONS, EACH, FIRST, RAYS, move, sense
 
 RELU = activation("relu")
 

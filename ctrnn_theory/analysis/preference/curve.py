@@ -176,7 +176,7 @@ class _Run(NamedTuple):
     w: Any = None
     """Weights of the steps (T,)."""
     success: Any = None
-    """Whether each trial of a closed-loop task reached its goal (R, C), as 0 or 1."""
+    """Whether each trial reached its goal or ended in the right response (R, C), as 0 or 1; None for neither."""
 
 
 def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
@@ -184,14 +184,14 @@ def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: 
     trials = task.trials(net, noise.scaled(level), repeats, key, workers)
     if not np.all(np.isfinite(trials.cost)):
         raise Divergence(f"W must keep the state bounded; at level {level:g} of the noise the loss is not finite")
-    e, w = trials.error, trials.w
+    e, w, success = trials.error, trials.w, None if trials.success is None else trials.success.astype(np.float64)
     if e is None or w is None:
-        return _Run(trials.cost, success=None if trials.success is None else trials.success.astype(np.float64))
+        return _Run(trials.cost, success=success)
     mean = e.mean(axis=0)
     # products of the errors of different trials have a mean that does not contain the variance
     bias = np.einsum("rctp,rctp,t->rc", e, repeats * mean - e, w) / (repeats - 1)
     variance = np.einsum("rctp,t->rc", (e - mean) ** 2, w) * (repeats / (repeats - 1))
-    return _Run(trials.cost, bias, variance, mean, w)
+    return _Run(trials.cost, bias, variance, mean, w, success)
 
 
 def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:

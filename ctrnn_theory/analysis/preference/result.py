@@ -50,7 +50,7 @@ class Preference(Drawn, picture="preference"):
     variance_standard_error: FloatArray | None
     """Standard error of ``variance`` (L,)."""
     success: FloatArray | None
-    """Share of trials of a closed-loop task that reach their goal (L,); otherwise None."""
+    """Share of trials that reach their goal, or end in the right response (L,); None for a task without either."""
     success_standard_error: FloatArray | None
     """Standard error of ``success`` (L,)."""
     runaway: FloatArray

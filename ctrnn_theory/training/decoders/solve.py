@@ -79,16 +79,16 @@ def decoders(
     points, mean = len(F), F.mean(axis=0)
     G = F.T @ F / points + C
     ridge = RIDGE * np.trace(G) / len(G)
-    D = _solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
+    D = solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
     if latent.y is None:
         outputs = D.shape[1] if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
     y = latent.y.mean(axis=0)
-    W_out = _solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
+    W_out = solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
     return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
 
 
-def _solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
+def solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
     """Return (G + λ I)⁻¹ right, which is zero for neurons that never respond."""
     if not right.shape[1] or ridge == 0.0:
         return np.zeros(right.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
+from ctrnn_theory.training.tasks.cognitive import Cognitive
 from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.tasks.latent import Latent
@@ -11,12 +12,13 @@ from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
 
-TASKS: Registry[type[Task]] = Registry("task", [Regulator, Function, PathIntegration, Maze, Feedforward])
+TASKS: Registry[type[Task]] = Registry("task", [Regulator, Function, PathIntegration, Maze, Feedforward, Cognitive])
 """Tasks by name."""
 
 __all__ = [
     "TASKS",
     "ClosedLoop",
+    "Cognitive",
     "Episode",
     "Feedforward",
     "Function",

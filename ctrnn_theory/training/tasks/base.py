@@ -278,6 +278,10 @@ class ClosedLoop(Task):
     def succeeded(self, states: FloatArray) -> BoolArray:
         """Return whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
+    def times(self, states: FloatArray) -> FloatArray | None:
+        """Return the step after which each trial reached its goal (L,), infinite if it did not, from their states."""
+        return None
+
     def check(self, key: Key | int = 0) -> None:
         super().check(key)
         for name in ("repeats", "steps"):
@@ -312,7 +316,10 @@ class ClosedLoop(Task):
         shape, success = (repeats, conditions), np.asarray(self.succeeded(states))
         if success.dtype != np.bool_ or success.shape != (repeats * conditions,):
             raise ValueError(f"succeeded must return a truth value for each trial; got {shown(success)}")
-        return Trials(cost.reshape(shape), success=success.reshape(shape))
+        times = self.times(states)
+        return Trials(
+            cost.reshape(shape), success=success.reshape(shape), times=None if times is None else times.reshape(shape)
+        )
 
     def paths(
         self, net: CTRNN, noise: Noise, trials: int, key: Key, workers: Workers = None
