@@ -29,7 +29,7 @@ QUANTITIES = ("preferred", "ratio", "sigma_c", "squared_bias", "loss_without_noi
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute preferred levels over the number of neurons and the training noise, and over the weights."""
-    sizes = {"geomspace": [8, 512, 7] if quick else [8, 4096, 10]}
+    sizes = {"geomspace": [8, 256, 6] if quick else [8, 4096, 10]}
     sigmas = {"geomspace": [0.03125, 2.0, 7 if quick else 13]}
     data: dict[str, Any] = {}
     for task in TASKS:

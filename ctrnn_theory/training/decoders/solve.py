@@ -76,16 +76,31 @@ def decoders(
     ((500, 0), (1, 500), (1,))
     """
     F, C = moments(f, encoders.preactivation(latent), noise, gamma)
-    points, mean = len(F), F.mean(axis=0)
-    G = F.T @ F / points + C
-    ridge = RIDGE * np.trace(G) / len(G)
-    D = solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
+    D = _regressed(F, C, latent.x + latent.change / gamma)
     if latent.y is None:
         outputs = D.shape[1] if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
-    y = latent.y.mean(axis=0)
-    W_out = solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
+    mean, y = F.mean(axis=0), latent.y.mean(axis=0)
+    W_out = _regressed(F, C, latent.y - y, mean).T
     return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
+
+
+def _regressed(F: FloatArray, C: FloatArray, r: FloatArray, mean: FloatArray | None = None) -> FloatArray:
+    """Return (G + λ I)⁻¹ Fᵀ r/M, for F less its mean if there is one; the ridge λ is that of all of F.
+
+    Fewer points than neurons with noise of their own take a matrix of the size of the points (Woodbury's identity): with
+    Λ = C + λ I, it is Λ⁻¹ Fᵀ (M I + F Λ⁻¹ Fᵀ)⁻¹ r.
+    """
+    (points, n), own = F.shape, np.diag(C)
+    ridge = RIDGE * (np.sum(F * F) / points + own.sum()) / n
+    F = F if mean is None else F - mean
+    if ridge == 0.0 or not r.shape[1]:
+        return np.zeros((n, r.shape[1]))
+    if points < n and np.count_nonzero(C) == np.count_nonzero(own):
+        scaled = F / (own + ridge)
+        dual: FloatArray = scaled.T @ solved(F @ scaled.T, float(points), r)
+        return dual
+    return solved(F.T @ F / points + C, ridge, F.T @ r / points)
 
 
 def solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:
