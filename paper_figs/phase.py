@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 import ctrnn_theory as ct
 from paper_figs.networks import PROGRESS
-from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, letters, styled
+from paper_figs.style import COLOUR, FREE, LABEL, SITES, TWO_COLUMNS, letters, styled
 
 LINES = {"function": "-", "feedforward": "--"}
 TASKS = {"function": r"function, $\gamma = 0.1$", "feedforward": r"feed-forward layer, $\gamma = 1$"}
@@ -23,7 +23,6 @@ WEAK = 0.5  # largest training noise at which the law is compared
 FEW = 32  # least number of neurons at which it is
 NEAR = 0.1  # distance to the law, in units of the squared training noise
 SIZES = (64, 256, 1024)  # numbers of neurons in the panel of the weights
-FREE = "#009E73"  # colour of the network with the smoothed activation and no noise
 QUANTITIES = ("preferred", "ratio", "sigma_c", "squared_bias", "loss_without_noise")
 
 
