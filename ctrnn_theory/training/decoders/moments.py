@@ -65,7 +65,7 @@ def moments(f: Activation, a: FloatArray, noise: Noise, gamma: float) -> Moments
     NotApplicable
         If coloured noise inside is shared by neurons, or comes with multiplicative noise inside.
     ValueError
-        If a moment is not finite.
+        If f is not finite where the noise takes it.
     """
     n = a.shape[1]
     noise.check(n)
@@ -90,8 +90,6 @@ def moments(f: Activation, a: FloatArray, noise: Noise, gamma: float) -> Moments
     if np.any(noise.outside):
         L = noise.factor("outside", n)
         left = left + (L * leak_factor(gamma, noise.rho("outside", n))) @ L.T
-    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(left))):
-        raise ValueError(f"activation must have finite moments under the noise; got {f.name}")
     return Moments(mean, left)
 
 
@@ -127,17 +125,15 @@ def _own(f: Activation, a: FloatArray, noise: Noise, gamma: float, lagged: Float
         at = a[:, members]
         if lagged is not None and std > 0.0:
             found[members] = _table(partial(_left, f, std, lagged[i], gamma), at, std)
-        elif g[i] > 0.0:
-            found[members] = NoisyActivation(f, std, g[i]).variance(at).mean(axis=0)
-        elif std > 0.0:
-            found[members] = _table(NoisyActivation(f, std).variance, at, std)
+        elif std > 0.0 or g[i] > 0.0:
+            found[members] = _table(NoisyActivation(f, std, float(g[i])).variance, at, std)
     return found
 
 
 def _table(function: Callable[[FloatArray], FloatArray], a: FloatArray, s: float) -> FloatArray:
     """Return the average (N,) over points of a smooth function at a (M, N), by a spline where that is faster."""
     low, high = a.min(), a.max()
-    count = FINE * (high - low) / s + 4.0
+    count = FINE * (high - low) / s + 4.0 if s > 0.0 else np.inf
     if not count < a.size / 4:
         values = function(a.ravel()).reshape(a.shape)
     else:

@@ -12,9 +12,14 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.decoders.encoders import Draw, Encoders
+from ctrnn_theory.training.decoders.imitation import imitate
 from ctrnn_theory.training.decoders.solve import Decoders, decoders
 from ctrnn_theory.training.tasks import Task
 from ctrnn_theory.training.tasks.latent import Latent, checked
+from ctrnn_theory.training.tasks.mean_path import Guided
+
+PATHS = 1
+"""Number that tells the random stream of agents' paths from that of points."""
 
 
 def assembled(f: Activation, gamma: float, encoders: Encoders, found: Decoders) -> CTRNN:
@@ -43,6 +48,8 @@ class Family:
     """Root mean square of the drive of a neuron by inputs and latent variables."""
     beta: float
     """Largest bias."""
+    points: NDArray[np.uint64]
+    """Key of the points; those that agents of a closed-loop task visit are drawn from it too."""
 
     @classmethod
     def of(
@@ -68,7 +75,7 @@ class Family:
         if not task.recurrent and latent.x.shape[1]:
             raise ValueError(f"x of the latent system must have R = 0 without recurrence; got {latent.x.shape[1]}")
         draw = Draw.of(latent, neurons, np.random.default_rng(weights))
-        return cls(task, latent, draw, f, gamma, noise, alpha, beta)
+        return cls(task, latent, draw, f, gamma, noise, alpha, beta, points)
 
     @property
     def size(self) -> int:
@@ -78,5 +85,9 @@ class Family:
     def network(self, shape: FloatArray | None = None) -> CTRNN:
         """Return the network of a shape (n,) of the hidden weights; they are normal and uniform by default."""
         encoders = self.draw.encoders(self.alpha, self.beta, shape)
+        if isinstance(self.task, Guided):
+            rng = np.random.default_rng([*self.points, PATHS])
+            paths = imitate(self.f, encoders, self.task, self.noise, self.gamma, rng)
+            return assembled(self.f, self.gamma, encoders, paths)
         found = decoders(self.f, encoders, self.latent, self.noise, self.gamma, self.task.outputs)
         return assembled(self.f, self.gamma, encoders, found)

@@ -76,6 +76,10 @@ def decoders(
     ((500, 0), (1, 500), (1,))
     """
     F, C = moments(f, encoders.preactivation(latent), noise, gamma)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(np.sum(F * F)) and np.all(np.isfinite(C))
+    if not finite:
+        raise ValueError(f"activation must have finite moments at the sampled points; got {f.name}")
     D = _regressed(F, C, latent.x + latent.change / gamma)
     if latent.y is None:
         outputs = D.shape[1] if outputs is None else outputs

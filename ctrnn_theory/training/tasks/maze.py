@@ -45,6 +45,7 @@ class Maze(ClosedLoop):
     name = "maze"
     summary = "through a maze to a goal: 8 distances and the direction of the goal in, velocity out"
     outputs = 2
+    decoder_gamma = 0.2
 
     baffles: int = 2
     """Number of baffles."""

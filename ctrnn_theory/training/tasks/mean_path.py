@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from ctrnn_theory.training.tasks.agents import World, computed, moved
 from ctrnn_theory.training.tasks.course import rate_moments
 
 
+@runtime_checkable
 class Guided(Protocol):
     """A closed-loop task with an expert."""
 
