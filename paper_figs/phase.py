@@ -29,13 +29,13 @@ QUANTITIES = ("preferred", "ratio", "sigma_c", "squared_bias", "loss_without_noi
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute preferred levels over the number of neurons and the training noise, and over the weights."""
     sizes = {"geomspace": [8, 256, 6] if quick else [8, 4096, 10]}
-    sigmas = {"geomspace": [0.03125, 2.0, 7 if quick else 13]}
+    sigmas = {"geomspace": [0.03125, 2.0, 7]}
     data: dict[str, Any] = {}
     for task in TASKS:
         fixed = {"task": task, "alpha": ALPHA, "beta": BETA}
         data |= _networks(f"{task}/inside", fixed | {"site": "inside"}, {"neurons": sizes, "sigma": sigmas})
         data |= _networks(f"{task}/outside", fixed | {"site": "outside", "sigma": SIGMA}, {"neurons": sizes})
-    strengths = np.geomspace(0.25, 16.0, 7 if quick else 13)
+    strengths = np.geomspace(0.25, 16.0, 7)
     data["alpha"] = strengths
     for alpha in strengths:
         fixed = {"task": "function", "alpha": float(alpha), "beta": float(alpha * BETA / ALPHA), "sigma": SIGMA}
