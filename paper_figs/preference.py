@@ -29,11 +29,13 @@ class Case(NamedTuple):
     """Training noise."""
     activation: str = "relu"
     """Activation."""
+    repeats: int = 16
+    """Trials of each condition at each level."""
 
 
 CASES = {
     "function": Case("function, fed back", TASKS.Function(feedback=True), (256, 128)),
-    "feedforward": Case("feed-forward layer", TASKS.Feedforward(), (1024, 512), sigma=0.5),
+    "feedforward": Case("feed-forward layer", TASKS.Feedforward(), (1024, 512), sigma=0.5, repeats=256),
     "path_integration": Case("path integration", TASKS.PathIntegration(), (512, 128), activation="tanh"),
     "cognitive": Case("six cognitive tasks", TASKS.Cognitive(), (1020, 240)),
     "maze": Case("maze, velocity", TASKS.Maze(cost="velocity"), (256, 256)),
@@ -41,19 +43,18 @@ CASES = {
 SUCCESS = {"cognitive": "cognitive tasks", "maze": "maze"}
 SEEDS = (10, 11, 12, 13, 14)
 LEVELS = np.array([0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.5])
-KEY = np.array([3, 5], np.uint64)
 
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Train networks of several seeds for each task and site, and compute their loss against test noise."""
-    seeds, levels = (SEEDS[:2], LEVELS[[0, 2, 4, 5, 6, 8]]) if quick else (SEEDS, LEVELS)
+    seeds, levels = (SEEDS[:1], LEVELS[[0, 2, 4, 5, 6, 8]]) if quick else (SEEDS, LEVELS)
     data: dict[str, Any] = {"levels": levels}
     rows = [(name, site) for name in CASES for site in SITES]
     for done, (name, site) in enumerate(rows):
         PROGRESS.get()(done, len(rows), "kinds of networks tested")
         case, found = CASES[name], []
         for seed in seeds:
-            found.append(_tested(case, case.neurons[int(quick)], site, seed, levels, 8 if quick else 16))
+            found.append(_tested(case, case.neurons[int(quick)], site, seed, levels, case.repeats // (1 + quick)))
         data |= {f"{name}/{site}/{key}": np.array([one[key] for one in found]) for key in found[0]}
     return data
 
@@ -63,12 +64,13 @@ def _tested(case: Case, neurons: int, site: str, seed: int, levels: np.ndarray, 
     noise = ct.Noise(**{site: case.sigma})
     net = ct.train(case.task, neurons, case.activation, noise=noise, method="decoders", rng=seed).network
     tested = ct.preference(net, case.task, levels, noise=noise, repeats=repeats)
-    free = case.task.trials(ct.noise_free(net, noise), ct.Noise(), 1, KEY)
+    free = ct.preference(ct.noise_free(net, noise), case.task, [0.0], noise=noise, repeats=3, predict=False)
     found = {name: getattr(tested, name) for name in ("loss", "standard_error", "preferred", "ratio")}
-    found |= {"predicted": tested.predicted_loss, "predicted_preferred": tested.predicted_preferred}
-    found |= {"free": free.cost.mean()}
-    if tested.success is not None:
-        found |= {"success": tested.success, "free_success": np.mean(free.success)}
+    predicted, best = tested.predicted_loss, tested.predicted_preferred
+    found |= {"predicted": np.full(len(levels), np.nan) if predicted is None else predicted}
+    found |= {"predicted_preferred": np.nan if best is None else best, "free": free.loss[0]}
+    if tested.success is not None and free.success is not None:
+        found |= {"success": tested.success, "free_success": free.success[0]}
     return found
 
 
