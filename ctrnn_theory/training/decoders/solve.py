@@ -26,7 +26,7 @@ class Decoders(NamedTuple):
     W_out: FloatArray
     """Decoders of the outputs, (P, N); the first P columns of D if the outputs are latent variables."""
     b_out: FloatArray
-    """Constants of the outputs, (P,); zero if the outputs are latent variables."""
+    """Constants of the outputs, (P,); zero if there are latent variables."""
 
 
 def decoders(
@@ -40,7 +40,9 @@ def decoders(
 
     with F the mean of the rates at a point and C the covariance that noise leaves in the state. Then a step of the
     network, x' = (1-γ) x + γ Dᵀ y, is x + change on average. There is no constant, so that a trial from h = 0 begins
-    at x = 0. Outputs that are no latent variables are solved likewise for r = y, with a constant b_out.
+    at x = 0. Outputs that are no latent variables are solved likewise for r = y. They have a constant b_out if there is
+    no memory, R = 0; with memory, an output should be right from the first steps on, when the state is still small and
+    a constant would stand alone.
 
     Parameters
     ----------
@@ -80,13 +82,16 @@ def decoders(
         finite = np.isfinite(np.sum(F * F)) and np.all(np.isfinite(C))
     if not finite:
         raise ValueError(f"activation must have finite moments at the sampled points; got {f.name}")
-    D = _regressed(F, C, latent.x + latent.change / gamma)
+    r, R = latent.x + latent.change / gamma, latent.x.shape[1]
     if latent.y is None:
-        outputs = D.shape[1] if outputs is None else outputs
+        D, outputs = _regressed(F, C, r), R if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
+    if R:
+        D, W_out = np.split(_regressed(F, C, np.concatenate([r, latent.y], axis=1)), [R], axis=1)
+        return Decoders(np.ascontiguousarray(D), np.ascontiguousarray(W_out.T), np.zeros(latent.y.shape[1]))
     mean, y = F.mean(axis=0), latent.y.mean(axis=0)
-    W_out = _regressed(F, C, latent.y - y, mean).T
-    return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
+    W_out = np.ascontiguousarray(_regressed(F, C, latent.y - y, mean).T)
+    return Decoders(np.zeros((F.shape[1], 0)), W_out, y - W_out @ mean)
 
 
 def _regressed(F: FloatArray, C: FloatArray, r: FloatArray, mean: FloatArray | None = None) -> FloatArray:
