@@ -170,7 +170,7 @@ def bias_formula(**options):
 
 def settings_of(task):
     """Settings of a built-in task, by the types of their defaults."""
-    kinds = {int: "count", float: "number", str: "activation"}
+    kinds = {int: "count", float: "number", str: "activation", bool: "choice"}
     return {field.name: (field.default, kinds[type(field.default)]) for field in dataclasses.fields(task)}
 
 

@@ -9,6 +9,7 @@ from ctrnn_theory.training.tasks.feedforward import Feedforward
 from ctrnn_theory.training.tasks.function import Function
 from ctrnn_theory.training.tasks.latent import Latent
 from ctrnn_theory.training.tasks.maze import Maze
+from ctrnn_theory.training.tasks.mean_path import velocity_error
 from ctrnn_theory.training.tasks.path_integration import PathIntegration
 from ctrnn_theory.training.tasks.regulator import Regulator
 
@@ -30,4 +31,5 @@ __all__ = [
     "Regulator",
     "Task",
     "Trials",
+    "velocity_error",
 ]
