@@ -30,7 +30,7 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.activations.gaussian.input_moments import InputMoments, input_moments, multiplied_moments
 from ctrnn_theory.dynamics.step import BOUND
-from ctrnn_theory.model.low_rank import LEAST, SHARE, Factors, low_rank
+from ctrnn_theory.model.low_rank import Factors
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.types import FloatArray, IntArray
 from ctrnn_theory.training.model import Model
@@ -114,14 +114,9 @@ class LatentNetwork:
     @classmethod
     def of(cls, model: Model) -> LatentNetwork | None:
         """Return the latent network of a model of one network, or None if there is none of few dimensions."""
-        weights = model.weights
-        (S, n), P = weights.b.shape, weights.W_out.shape[1]
-        if S != 1 or n < LEAST or not isinstance(model.gamma, float) or model.form != "rate" or SHARE * P > n:
+        if Private.of(model.noise, model.weights.b.shape[1]) is None or (factors := model.factors()) is None:
             return None
-        if Private.of(model.noise, n) is None:
-            return None
-        factors = low_rank(weights.W[0], n // SHARE - P)
-        return None if factors is None else cls(model.f, model.gamma, factors, weights.W_out[0])
+        return cls(model.f, float(np.max(model.gamma)), factors, model.weights.W_out[0])
 
     @property
     def rank(self) -> int:
