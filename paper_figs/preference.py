@@ -38,9 +38,9 @@ CASES = {
     "feedforward": Case("feed-forward layer", TASKS.Feedforward(), (1024, 512), sigma=0.5, repeats=256),
     "path_integration": Case("path integration", TASKS.PathIntegration(), (512, 128), activation="tanh"),
     "cognitive": Case("six cognitive tasks", TASKS.Cognitive(), (1020, 240)),
-    "maze": Case("maze, velocity", TASKS.Maze(cost="velocity"), (256, 256)),
+    "maze": Case("maze, error of the velocity", TASKS.Maze(cost="velocity"), (256, 256)),
 }
-SUCCESS = {"cognitive": "cognitive tasks", "maze": "maze"}
+SUCCESS = {"cognitive": "cognitive", "maze": "maze"}
 SEEDS = (10, 11, 12, 13, 14)
 LEVELS = np.array([0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.5])
 
@@ -105,20 +105,21 @@ def draw(data: Mapping[str, Any]) -> Figure:
         ax = axes[letter]
         for site in SITES:
             _loss(ax, data, name, site)
-        ax.set(yscale="log", title=case.title)
-        ax.set_yticks([0.01, 0.1, 1.0, 10.0, 100.0], ["0.01", "0.1", "1", "10", "100"])
+        ax.set(yscale="log", ylim=(0.04, 70.0), title=case.title)
+        ax.set_yticks([0.1, 1.0, 10.0], ["0.1", "1", "10"])
         ax.minorticks_off()
     for letter, (name, title) in zip("fg", SUCCESS.items(), strict=True):
         for site in SITES:
             _success(axes[letter], data, name, site)
-        axes[letter].set(ylim=(-0.02, 1.02), title=f"success, {title}")
+        axes[letter].set(ylim=(-0.02, 1.02), title=f"{title}: success")
     for letter in "abcdefg":
         axes[letter].axvline(1.0, color="0.8", linewidth=0.8, zorder=0)
         axes[letter].set_xlim(0.0, 1.53)
+        axes[letter].set_xticks([0.0, 0.5, 1.0, 1.5], ["0", "0.5", "1", "1.5"])
         axes[letter].set_xlabel(r"test noise $\sigma\,/\,\sigma_t$")
     for letter in "ae":
         axes[letter].set_ylabel("loss over that in training")
-    axes["f"].set_ylabel("share of trials")
+    axes["f"].set_ylabel("share of successful trials")
     _legend(axes["x"])
     letters([axes[letter] for letter in "abcdefg"])
     return made
@@ -133,9 +134,9 @@ def _loss(ax: Axes, data: Mapping[str, Any], name: str, site: str) -> None:
     ax.plot(levels, middle, "o", color=COLOUR[site], markerfacecolor="white", clip_on=False)
     free = data[f"{name}/{site}/free"][:, None] / unit
     if site == "inside":
-        ax.plot(np.zeros(len(free)), free[:, 0], "*", color=FREE, markersize=4.5, clip_on=False, zorder=4)
+        ax.plot(np.zeros(len(free)), free[:, 0], "*", color=FREE, markersize=6, clip_on=False, zorder=4)
     best = np.median(data[f"{name}/{site}/preferred"])
-    style = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "clip_on": False, "zorder": 5}
+    style = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "clip_on": False, "zorder": 5}
     ax.plot([best], [np.exp(np.interp(best, levels, np.log(middle)))], "D", color=COLOUR[site], **style)
 
 
@@ -146,7 +147,7 @@ def _success(ax: Axes, data: Mapping[str, Any], name: str, site: str) -> None:
     ax.plot(data["levels"], np.median(success, axis=0), "o:", **style)
     if site == "inside":
         free = data[f"{name}/{site}/free_success"]
-        ax.plot(np.zeros(len(free)), free, "*", color=FREE, markersize=4.5, clip_on=False, zorder=4)
+        ax.plot(np.zeros(len(free)), free, "*", color=FREE, markersize=6, clip_on=False, zorder=4)
 
 
 def _legend(ax: Axes) -> None:
@@ -157,5 +158,5 @@ def _legend(ax: Axes) -> None:
     ax.plot([], [], "o", color="0.3", markerfacecolor="white", label="simulated, median")
     ax.plot([], [], ".", color="0.3", markersize=2.5, label="simulated, each network")
     ax.plot([], [], "D", color="0.3", markersize=5, label="level of lowest loss")
-    ax.plot([], [], "*", color=FREE, label="trained inside, then no noise,\nsmoothed activation")
+    ax.plot([], [], "*", color=FREE, markersize=6, label="trained inside, then no noise,\nsmoothed activation")
     ax.legend(loc="center left", labelspacing=0.6)
