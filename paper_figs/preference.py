@@ -38,7 +38,7 @@ CASES = {
     "feedforward": Case("feed-forward layer", TASKS.Feedforward(), (1024, 512), sigma=0.5, repeats=256),
     "path_integration": Case("path integration", TASKS.PathIntegration(), (512, 128), activation="tanh"),
     "cognitive": Case("six cognitive tasks", TASKS.Cognitive(), (1020, 240)),
-    "maze": Case("maze, error of the velocity", TASKS.Maze(cost="velocity"), (256, 256)),
+    "maze": Case("maze: velocity", TASKS.Maze(cost="velocity"), (256, 256)),
 }
 SUCCESS = {"cognitive": "cognitive", "maze": "maze"}
 SEEDS = (10, 11, 12, 13, 14)
@@ -134,7 +134,7 @@ def _loss(ax: Axes, data: Mapping[str, Any], name: str, site: str) -> None:
     ax.plot(levels, middle, "o", color=COLOUR[site], markerfacecolor="white", clip_on=False)
     free = data[f"{name}/{site}/free"][:, None] / unit
     if site == "inside":
-        ax.plot(np.zeros(len(free)), free[:, 0], "*", color=FREE, markersize=6, clip_on=False, zorder=4)
+        ax.plot(np.zeros(len(free)), free[:, 0], "*", color=FREE, markersize=6, clip_on=False, zorder=6)
     best = np.median(data[f"{name}/{site}/preferred"])
     style = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "clip_on": False, "zorder": 5}
     ax.plot([best], [np.exp(np.interp(best, levels, np.log(middle)))], "D", color=COLOUR[site], **style)
@@ -147,7 +147,7 @@ def _success(ax: Axes, data: Mapping[str, Any], name: str, site: str) -> None:
     ax.plot(data["levels"], np.median(success, axis=0), "o:", **style)
     if site == "inside":
         free = data[f"{name}/{site}/free_success"]
-        ax.plot(np.zeros(len(free)), free, "*", color=FREE, markersize=6, clip_on=False, zorder=4)
+        ax.plot(np.zeros(len(free)), free, "*", color=FREE, markersize=6, clip_on=False, zorder=6)
 
 
 def _legend(ax: Axes) -> None:
