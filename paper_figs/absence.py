@@ -109,5 +109,7 @@ def _parts(ax: Axes, data: Mapping[str, Any], name: str) -> None:
         ax.plot(LEVELS, np.median(values / unit, axis=0), style, color=COLOUR["inside"], label=label)
     preferred = data[f"{name}/preferred"]
     heights = [np.interp(level, LEVELS, row) for level, row in zip(preferred, loss / unit, strict=True)]
-    ax.plot(preferred, heights, "D", color=COLOUR["inside"], markersize=3, clip_on=False, label="least loss, each network")
+    ax.plot(
+        preferred, heights, "D", color=COLOUR["inside"], markersize=3, clip_on=False, label="least loss, each network"
+    )
     ax.set(xlim=(0.0, 1.5), ylim=(0.0, 2.7), xlabel=r"$\sigma\,/\,\sigma_t$")

@@ -134,7 +134,10 @@ def _map(ax: Axes, data: Mapping[str, Any], task: str) -> Any:
 def _law(ax: Axes, data: Mapping[str, Any]) -> None:
     ax.plot([0.0, 1.0, 2.0], [1.0, 0.0, 0.0], color="black", label=r"$\sigma_\mathrm{pref}^2 = \sigma_t^2 - \nu/2K$")
     weak = data["function/inside/sigma"] <= WEAK
-    for chosen, colour, label in ((~weak, "0.65", rf"$\sigma_t > {WEAK:g}$"), (weak, COLOUR["inside"], rf"$\sigma_t \leq {WEAK:g}$")):
+    for chosen, colour, label in (
+        (~weak, "0.65", rf"$\sigma_t > {WEAK:g}$"),
+        (weak, COLOUR["inside"], rf"$\sigma_t \leq {WEAK:g}$"),
+    ):
         x, y = (
             np.concatenate([data[f"{task}/inside/{key}"][:, chosen].ravel() ** 2 for task in TASKS])
             for key in ("sigma_c", "preferred")

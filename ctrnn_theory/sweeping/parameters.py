@@ -11,7 +11,15 @@ import numpy as np
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import FORMS as FORMS_OF_NETWORKS
 from ctrnn_theory.model.noise import SITES, check_gamma
-from ctrnn_theory.support.arguments import choice, finite_number, integer, nonnegative, positive_integer, positive_number, real_array
+from ctrnn_theory.support.arguments import (
+    choice,
+    finite_number,
+    integer,
+    nonnegative,
+    positive_integer,
+    positive_number,
+    real_array,
+)
 
 Value = float | int | str
 FORMS = ("linspace", "logspace", "geomspace")

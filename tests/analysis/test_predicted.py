@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ctrnn_theory import CTRNN, Divergence, Noise, NotApplicable
 from ctrnn_theory.analysis.preference.predicted import LEVELS, predicted_preference
 from ctrnn_theory.integrators.normals import seed_words

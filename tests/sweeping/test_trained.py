@@ -84,7 +84,9 @@ def test_a_geometric_axis_has_whole_numbers_of_neurons():
     assert all(isinstance(value, int) for value in spec.axes["neurons"].values)
     assert spec.axes["neurons"].logarithmic
     assert Spec.of(spec.to_dict()).to_dict() == spec.to_dict() == json.loads(json.dumps(spec.to_dict()))
-    assert Spec.of({"fixed": {"w": 0.5}, "axes": {"sigma": {"geomspace": [0.1, 0.4, 3]}}}).axes["sigma"].values[2] == 0.4
+    assert (
+        Spec.of({"fixed": {"w": 0.5}, "axes": {"sigma": {"geomspace": [0.1, 0.4, 3]}}}).axes["sigma"].values[2] == 0.4
+    )
 
 
 TASK = {"fixed": {"task": "function", "neurons": 8}, "axes": {"sigma": [0.5]}}

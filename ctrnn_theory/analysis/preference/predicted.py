@@ -13,7 +13,6 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.support.errors import Divergence, NotApplicable
-from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks import Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
 
