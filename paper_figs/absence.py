@@ -58,7 +58,7 @@ def _tested(case: Case, seed: int) -> dict[str, Any]:
     noise = ct.Noise(inside=SIGMA)
     settings = {"alpha": case.alpha, "beta": case.alpha * 4.0 / 3.0, "rng": seed}
     found = ct.train(case.task, case.neurons, noise=noise, method="decoders", **settings)
-    tested = ct.preference(found.network, found.task, LEVELS, noise=noise, repeats=3)
+    tested = ct.preference(found.network, found.task, LEVELS, noise=noise, simulate=False)
     return {
         "bias": tested.predicted_bias,
         "variance": tested.predicted_variance,

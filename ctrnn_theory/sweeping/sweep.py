@@ -48,7 +48,8 @@ def sweep(
       of the noise. With ``task``, each point is a network that is trained for this task, and the parameters are
       neurons, activation, gamma, alpha, beta and rng, as :func:`~ctrnn_theory.train` takes them, and those of additive
       noise,
-    * ``methods``: names from :data:`~ctrnn_theory.METHODS`, with a task "decoders"; ``options``: their options, by method,
+    * ``methods``: names from :data:`~ctrnn_theory.METHODS`, or "decoders" with a task; ``options``: their options, by
+      method,
     * ``quantities``: mean, bias (the mean minus the fixed point that the noise-free network settles to from the zero
       state), variance, standard_error, loss (mean squared distance of the readout, or else of the state, from its
       noise-free value: squared bias and variance), seconds, converged; or of trained networks, as

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.sweeping.parameters import Value
-from ctrnn_theory.sweeping.quantities import OF_TRAINED
+
+LEVELS = np.arange(16) / 10.0
+"""Levels of the noise, in units of the training noise, which is the eleventh."""
+TRAINED = 10
 
 
 def measure(point: Mapping[str, Value], method: str) -> dict[str, float]:
@@ -17,10 +23,12 @@ def measure(point: Mapping[str, Value], method: str) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If the task, the network and its noise do not fit together, or if the state grows without bound.
+        If the task, the network and its noise do not fit together.
+    Divergence
+        If the state grows without bound.
     """
     # here, since other sweeps need no kernels of tasks
-    from ctrnn_theory.analysis.preference.predicted import predicted_preference
+    from ctrnn_theory.analysis.preference.curve import least, preference
     from ctrnn_theory.training.search import search_of
     from ctrnn_theory.training.settings import Settings
 
@@ -30,6 +38,20 @@ def measure(point: Mapping[str, Value], method: str) -> dict[str, float]:
     begin, noise = perf_counter(), Noise(point["sigma_in"], point["sigma_out"])
     settings = Settings.of(**given, noise=noise)
     search = search_of(settings)
-    tested = predicted_preference(search.network(search.start()[0]), settings.task, noise)
-    values = {name: float(getattr(tested, name)) for name in OF_TRAINED if name != "seconds"}
-    return values | {"seconds": perf_counter() - begin}
+    tested = preference(search.network(search.start()[0]), settings.task, LEVELS, noise=noise, simulate=False)
+    loss, bias = tested.predicted_loss, tested.predicted_bias
+    if loss is None or bias is None:
+        raise Divergence("W must keep the state bounded; under noise it grows without bound")
+    preferred, lowest = least(LEVELS, loss)
+    numbers = {
+        "preferred": preferred,
+        "ratio": loss[0] / lowest,
+        "K": tested.K,
+        "nu": tested.nu,
+        "sigma_c": tested.sigma_c,
+        "squared_bias": bias[TRAINED],
+        "loss": loss[TRAINED],
+        "loss_without_noise": loss[0],
+        "seconds": perf_counter() - begin,
+    }
+    return {name: np.nan if number is None else float(number) for name, number in numbers.items()}

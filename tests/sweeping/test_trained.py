@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import ctrnn_theory as ct
-from ctrnn_theory.analysis.preference.predicted import predicted_preference
 from ctrnn_theory.plotting.heatmap import heatmap
 from ctrnn_theory.sweeping import dataset, engine
 from ctrnn_theory.sweeping.spec import Spec
@@ -26,13 +25,18 @@ def whole():
 
 
 def test_a_point_is_the_network_that_training_gives(whole):
-    for neurons, site, rng in ((8, "inside", 0), (64, "outside", 2)):
+    for neurons, site, rng in ((8, "outside", 0), (64, "inside", 2)):
         noise = ct.Noise(**{site: 0.5})
         found = ct.train("function", neurons, noise=noise, method="decoders", alpha=1.5, beta=2.0, rng=rng)
-        tested = predicted_preference(found.network, found.task, noise)
+        tested = ct.preference(found.network, found.task, noise=noise, repeats=64)
         point = whole.sel(methods="decoders", neurons=neurons, sigma=0.5, site=site, rng=rng)
-        for name in QUANTITIES:
-            assert float(point[name]) == pytest.approx(getattr(tested, name), rel=1e-12), name
+        for name, true in {"preferred": tested.predicted_preferred, "K": tested.K, "nu": tested.nu}.items():
+            assert float(point[name]) == pytest.approx(true, rel=1e-9, abs=1e-15), name
+        assert float(point["sigma_c"]) == pytest.approx(float(np.sqrt(point["nu"] / (2.0 * point["K"]))), rel=1e-12)
+        for name, level in (("loss", 10), ("loss_without_noise", 0)):
+            assert abs(float(point[name]) - tested.loss[level]) < 5.0 * tested.standard_error[level] + 1e-9
+        assert float(point["ratio"]) == pytest.approx(tested.ratio, abs=5.0 * tested.ratio_standard_error + 1e-3)
+        assert float(point["squared_bias"]) == pytest.approx(float(point["loss"] - point["nu"]), abs=1e-12)
 
 
 def test_dataset_is_labelled(whole):
@@ -58,7 +62,7 @@ def test_engines_do_not_matter_and_a_cut_sweep_goes_on(tmp_path, whole, monkeypa
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, 1, tmp_path / "run", progress=cut_after(7))
     seen = []
-    assert sweep(GRID, 2, tmp_path / "run", progress=lambda *report: seen.append(report[0])).identical(whole)
+    assert sweep(GRID, 1, tmp_path / "run", progress=lambda *report: seen.append(report[0])).identical(whole)
     assert seen[0] >= 7
     assert dataset.load(tmp_path / "run").identical(whole)
 

@@ -97,8 +97,8 @@ def decoders(
 def _regressed(F: FloatArray, C: FloatArray, r: FloatArray, mean: FloatArray | None = None) -> FloatArray:
     """Return (G + λ I)⁻¹ Fᵀ r/M, for F less its mean if there is one; the ridge λ is that of all of F.
 
-    Fewer points than neurons with noise of their own take a matrix of the size of the points (Woodbury's identity): with
-    Λ = C + λ I, it is Λ⁻¹ Fᵀ (M I + F Λ⁻¹ Fᵀ)⁻¹ r.
+    Fewer points than neurons with noise of their own take a matrix of the size of the points (Woodbury's identity):
+    with Λ = C + λ I, it is Λ⁻¹ Fᵀ (M I + F Λ⁻¹ Fᵀ)⁻¹ r.
     """
     (points, n), own = F.shape, np.diag(C)
     ridge = RIDGE * (np.sum(F * F) / points + own.sum()) / n
