@@ -6,6 +6,7 @@ from . import training as training
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation
+from .activations.torch_function import to_torch as to_torch
 from .analysis.bias import bias as bias
 from .analysis.bias_curve import BiasCurve as BiasCurve
 from .analysis.bias_curve import bias_curve as bias_curve
@@ -29,6 +30,13 @@ from .integrators import batch_means as batch_means
 from .integrators import simulate as simulate
 from .model import CTRNN as CTRNN
 from .model import Noise as Noise
+from .model.conventions import CONVENTIONS as CONVENTIONS
+from .model.conventions import Convention as Convention
+from .model.conventions import from_torch as from_torch
+from .model.conventions import load_network as load_network
+from .model.conventions import register_convention as register_convention
+from .model.conventions import save_safetensors as save_safetensors
+from .model.conventions import to_arrays as to_arrays
 from .stationary import METHODS as METHODS
 from .stationary import StationaryLaw as StationaryLaw
 from .stationary import predict as predict

@@ -12,6 +12,7 @@ from ctrnn_theory.cli.figures import paper_figs
 
 REGISTRIES = {
     "activations": "ctrnn_theory.activations:BUILTIN",
+    "conventions": "ctrnn_theory.model.conventions:CONVENTIONS",
     "formulas": "ctrnn_theory.derive:FORMULAS",
     "methods": "ctrnn_theory.stationary:METHODS",
     "tasks": "ctrnn_theory.training.tasks:TASKS",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.activations import Activation, ActivationGroup
 from ctrnn_theory.activations.group import activations, members
 from ctrnn_theory.model.noise import Noise, check_gamma
+from ctrnn_theory.model.origin import Origin
 from ctrnn_theory.support.arguments import choice, float_array, positive_integer, real_array, real_number, shown
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.files import atomically, reason
@@ -59,6 +60,8 @@ class CTRNN(Readable):
         Output weights (P, N) and output bias (P,), or None for a network without a readout.
     form
         "rate" or "voltage".
+    origin
+        Where the network was read from; :func:`~ctrnn_theory.load_network` sets it, and files do not keep it.
 
     Raises
     ------
@@ -96,6 +99,8 @@ class CTRNN(Readable):
     """Output bias (P,), or None."""
     form: Form = "rate"
     """"rate", or "voltage" for a network whose state is a potential."""
+    origin: Origin | None = None
+    """The arrays of another code that the network was read from, or None."""
 
     def __post_init__(self) -> None:
         W = real_array("W", self.W)

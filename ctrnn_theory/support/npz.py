@@ -25,7 +25,7 @@ END, END_64, LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), s
 """The records at the end of a zip file; the last two are there only if it is large."""
 
 
-def read_arrays(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
+def read_arrays(path: AnyPath, max_bytes: int, skip_objects: bool = False) -> dict[str, NDArray[Any]]:
     """Return all arrays of a file, by name, after comparing each with its checksum.
 
     Parameters
@@ -34,6 +34,8 @@ def read_arrays(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
         The file.
     max_bytes
         Bytes that all arrays together may have.
+    skip_objects
+        Whether arrays of objects, which are pickles, are left out instead of refused.
 
     Raises
     ------
@@ -47,9 +49,13 @@ def read_arrays(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
             count = _count(stream)
             with zipfile.ZipFile(stream) as archive:
                 _check(archive.infolist(), count, os.fstat(stream.fileno()).st_size, max_bytes)
-                return {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
+                read = {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
         except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OverflowError, struct.error) as error:
             raise ValueError(f"it is not a whole .npz archive: {error}") from error
+    for name, array in read.items():
+        if array is None and not skip_objects:
+            raise ValueError(f"{name}.npy holds objects, which are not read")
+    return {name: array for name, array in read.items() if array is not None}
 
 
 def _count(stream: BinaryIO) -> int:
@@ -88,7 +94,8 @@ def _check(members: list[zipfile.ZipInfo], count: int, size: int, max_bytes: int
         raise ValueError(f"its arrays have {total} bytes, more than max_bytes, which is {max_bytes}")
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any] | None:
+    """Return an array, or None for one of objects, which nothing here unpickles."""
     with archive.open(info) as member:
         content = member.read(info.file_size)  # compared with its checksum at its end
     stream = io.BytesIO(content)
@@ -98,7 +105,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     if dtype.hasobject:
-        raise ValueError(f"{info.filename} holds objects, which are not read")
+        return None
     left = len(content) - stream.tell()
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != left:
         raise ValueError(f"{info.filename} has {left} bytes and not those of shape {shape}")

@@ -23,6 +23,7 @@ from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Episode, Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
+from ctrnn_theory.training.tasks.given import given_arrays
 from ctrnn_theory.training.tasks.latent_course import LatentNetwork
 from ctrnn_theory.training.tasks.mean_path import Guided, velocity_error
 
@@ -38,7 +39,7 @@ BATCH = 2**16  # numbers in the covariances that the closure treats at once, hal
 @limited
 def preference(
     net: CTRNN,
-    task: Task | str,
+    task: Task | str | tuple[Any, ...],
     noise_levels: ArrayLike | None = None,
     *,
     noise: Noise | None = None,
@@ -69,7 +70,9 @@ def preference(
     net
         The network.
     task
-        Task for which it was trained, or the name of a task with its default settings.
+        Task for which it was trained, the name of a task with its default settings, or a tuple ``(inputs, targets)`` or
+        ``(inputs, targets, weights)`` of arrays or tensors (time, trial, channel) and weights (time,), see
+        :meth:`ctrnn_theory.training.tasks.Given.of`.
     noise_levels
         Levels of the test noise (L,), ascending, as multiples of `noise`; 0, 0.1, ..., 1.5 by default.
     noise
@@ -112,7 +115,7 @@ def preference(
     >>> print(round(alone.predicted_preferred, 3), alone.preferred)
     0.318 None
     """
-    task = find_task(task)
+    task = given_arrays(task) if isinstance(task, tuple) else find_task(task)
     noise = Noise(inside=1.0) if noise is None else noise
     check_model(net, noise)
     check_rng(rng)

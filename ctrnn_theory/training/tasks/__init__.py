@@ -6,7 +6,9 @@ from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.training.tasks.base import ClosedLoop, Episode, Model, OpenLoop, Task, Trials
 from ctrnn_theory.training.tasks.cognitive import Cognitive
 from ctrnn_theory.training.tasks.feedforward import Feedforward
+from ctrnn_theory.training.tasks.from_neurogym import from_neurogym
 from ctrnn_theory.training.tasks.function import Function
+from ctrnn_theory.training.tasks.given import Given
 from ctrnn_theory.training.tasks.latent import Latent
 from ctrnn_theory.training.tasks.maze import Maze
 from ctrnn_theory.training.tasks.mean_path import velocity_error
@@ -23,6 +25,7 @@ __all__ = [
     "Episode",
     "Feedforward",
     "Function",
+    "Given",
     "Latent",
     "Maze",
     "Model",
@@ -31,5 +34,6 @@ __all__ = [
     "Regulator",
     "Task",
     "Trials",
+    "from_neurogym",
     "velocity_error",
 ]
