@@ -280,7 +280,8 @@ CALLS = {
         ct.train,
         {"task": (Feedforward(), "name"), "neurons": (2, "count"), "activation": ("relu", "activation")}
         | {"gamma": (1.0, "number"), "noise": (NOISE, "noise"), "loss": ("simulation", "name"), "popsize": (4, "count")}
-        | {"evaluations": (8, "count"), "step": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")},
+        | {"evaluations": (8, "count"), "step": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")}
+        | {"method": ("cma", "name")},
     ),
     "derive.derivation": (
         ct.derive.derivation,
