@@ -57,8 +57,10 @@ def low_rank(W: FloatArray, most: int | None = None) -> Factors | None:
         if n < LEAST:
             return None
         most = n // SHARE
-    if not W.any():
+    scale = float(np.max(np.abs(W)))
+    if scale == 0.0:
         return Factors(np.zeros((n, 0)), np.zeros((n, 0)))
+    W = W / scale
     range_of_W = _range(W, most)
     if range_of_W is None:
         return None
@@ -67,16 +69,15 @@ def low_rank(W: FloatArray, most: int | None = None) -> Factors | None:
     rank = int(np.sum(values > small))
     E, D = (range_of_W @ left[:, :rank]) * values[:rank], np.ascontiguousarray(right[:rank].T)
     exact = np.linalg.norm(W - E @ D.T) <= np.sqrt(n) * small  # its largest singular value is `small` or less
-    return Factors(E, D) if rank <= most and exact else None
+    return Factors(scale * E, D) if rank <= most and exact else None
 
 
 def _range(W: FloatArray, most: int) -> FloatArray | None:
     """Return an orthonormal basis (N, K) of the range of W to rounding, or None if its rank is above `most`."""
     n, draws = len(W), np.random.default_rng(SEED)
-    scale = float(np.max(np.abs(W)))
     basis, largest = np.zeros((n, 0)), 0.0
     while True:
-        probe = (W / scale) @ draws.standard_normal((n, BLOCK))
+        probe = W @ draws.standard_normal((n, BLOCK))
         largest = max(largest, float(np.linalg.norm(probe, axis=0).max()))
         for _ in range(2):  # twice is enough for orthogonality
             probe -= basis @ (basis.T @ probe)

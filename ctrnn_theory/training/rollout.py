@@ -137,8 +137,8 @@ def _latent(model: Model) -> Latent | None:
     if factors is None or factors.E.shape[1] == 0:
         return None
     weights = model.weights
-    encoders = np.concatenate([factors.E, weights.W_in[0]], axis=1)
-    decoders = np.concatenate([factors.D.T, weights.W_out[0]])
+    encoders = np.ascontiguousarray(np.concatenate([factors.E, weights.W_in[0]], axis=1))
+    decoders = np.ascontiguousarray(np.concatenate([factors.D.T, weights.W_out[0]]))
     return Latent(encoders, weights.b[0], decoders, weights.b_out[0], float(model.dynamics.gamma[0]), len(factors.D.T))
 
 

@@ -162,7 +162,7 @@ class Settings:
             (int(words[0]), int(words[1])),
             form,
             method,
-            scales[0] if alpha is None else positive_number("alpha", alpha),
+            scales[0] * chosen.decoder_alpha if alpha is None else positive_number("alpha", alpha),
             scales[1] if beta is None else nonnegative("beta", beta),
         )
 

@@ -112,8 +112,8 @@ def preference(
     >>> print(round(found.predicted_preferred, 3), round(found.preferred, 1))   # 1/π
     0.318 0.3
     >>> alone = preference(net, found.task, simulate=False)
-    >>> print(round(alone.predicted_preferred, 3), alone.preferred)
-    0.318 None
+    >>> print(round(alone.predicted_preferred, 2), alone.preferred)
+    0.32 None
     """
     task = given_arrays(task) if isinstance(task, tuple) else find_task(task)
     noise = Noise(inside=1.0) if noise is None else noise

@@ -62,6 +62,8 @@ class Task(ABC):
     """Number of neurons of a network, by default."""
     decoder_gamma: ClassVar[float] = 0.1
     """The γ of a network with solved decoders, by default."""
+    decoder_alpha: ClassVar[float] = 1.0
+    """Default scale α of weights where decoders are solved, in units of that of the activation."""
     step: ClassVar[float] = 0.3
     """Initial standard deviation of the parameters in training, or its share of the distance of their bounds."""
     closed: ClassVar[bool] = False
