@@ -13,6 +13,7 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.sites import Site
 from ctrnn_theory.integrators.smoothed_table import SmoothedTable
 from ctrnn_theory.integrators.sums import Sums
+from ctrnn_theory.model.low_rank import Factors, low_rank
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.types import FloatArray
@@ -32,8 +33,11 @@ class WhiteSteps:
         """Rows of variates that a step takes."""
         self.size = n
         """Number M of components of the state."""
+        E, D = low_rank(net.W) or Factors(np.zeros((n, 0)), np.zeros((n, 0)))
         self.dynamics = kernels.Dynamics(
-            np.array(net.W),
+            np.array(net.W if D.size == 0 and net.W.any() else net.W[:, :0], order="C"),
+            np.ascontiguousarray(E),
+            np.ascontiguousarray(D.T),
             np.array(np.atleast_2d(drive)),
             net.gamma,
             *sites[0],

@@ -62,38 +62,54 @@ def alone(sources):  # type: ignore[no-untyped-def]
 
 @inline
 def encode(encoders, b, first, rows, x, a):  # type: ignore[no-untyped-def]
-    """Set a (rows, LANES) to b + [E, W_in] x for so many neurons from `first` on, with four columns at a time."""
+    """Add b + [E, W_in] x to a (rows, LANES) for so many neurons from `first` on, with four columns at a time."""
     columns = encoders.shape[1]
     whole = columns - columns % 4
     for i in range(rows):
         n = first + i
         constant = b[n]
-        for k in range(LANES):
-            a[i, k] = constant
         for j in range(0, whole, 4):
             c0, c1, c2, c3 = encoders[n, j], encoders[n, j + 1], encoders[n, j + 2], encoders[n, j + 3]
             for k in range(LANES):
-                a[i, k] = (((a[i, k] + c0 * x[j, k]) + c1 * x[j + 1, k]) + c2 * x[j + 2, k]) + c3 * x[j + 3, k]
+                low, high = constant + c0 * x[j, k], c2 * x[j + 2, k]
+                a[i, k] += (low + c1 * x[j + 1, k]) + (high + c3 * x[j + 3, k])
+            constant = 0.0
         for j in range(whole, columns):
             c0 = encoders[n, j]
             for k in range(LANES):
-                a[i, k] += c0 * x[j, k]
+                a[i, k] += constant + c0 * x[j, k]
+            constant = 0.0
 
 
 @inline
 def decode(decoders, first, rows, a, added):  # type: ignore[no-untyped-def]
     """Add to `added` (Q, LANES) what so many neurons of values a (rows, LANES) contribute to D̂ᵀ a."""
-    whole = rows - rows % 8
-    for q in range(decoders.shape[0]):
-        for i in range(0, whole, 8):
-            n = first + i
+    whole, Q = rows - rows % 8, decoders.shape[0]
+    pairs = Q - Q % 2
+    for i in range(0, whole, 8):
+        n = first + i
+        for q in range(0, pairs, 2):  # values are loaded once for two rows
+            c0, c1, c2, c3 = decoders[q, n], decoders[q, n + 1], decoders[q, n + 2], decoders[q, n + 3]
+            c4, c5, c6, c7 = decoders[q, n + 4], decoders[q, n + 5], decoders[q, n + 6], decoders[q, n + 7]
+            p = q + 1
+            d0, d1, d2, d3 = decoders[p, n], decoders[p, n + 1], decoders[p, n + 2], decoders[p, n + 3]
+            d4, d5, d6, d7 = decoders[p, n + 4], decoders[p, n + 5], decoders[p, n + 6], decoders[p, n + 7]
+            for k in range(LANES):
+                a0, a1, a2, a3, a4 = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k], a[i + 4, k]
+                a5, a6, a7 = a[i + 5, k], a[i + 6, k], a[i + 7, k]
+                low, high = ((c0 * a0 + c1 * a1) + c2 * a2) + c3 * a3, ((c4 * a4 + c5 * a5) + c6 * a6) + c7 * a7
+                added[q, k] += low + high
+                low, high = ((d0 * a0 + d1 * a1) + d2 * a2) + d3 * a3, ((d4 * a4 + d5 * a5) + d6 * a6) + d7 * a7
+                added[p, k] += low + high
+        for q in range(pairs, Q):
             c0, c1, c2, c3 = decoders[q, n], decoders[q, n + 1], decoders[q, n + 2], decoders[q, n + 3]
             c4, c5, c6, c7 = decoders[q, n + 4], decoders[q, n + 5], decoders[q, n + 6], decoders[q, n + 7]
             for k in range(LANES):
                 low = ((c0 * a[i, k] + c1 * a[i + 1, k]) + c2 * a[i + 2, k]) + c3 * a[i + 3, k]
                 high = ((c4 * a[i + 4, k] + c5 * a[i + 5, k]) + c6 * a[i + 6, k]) + c7 * a[i + 7, k]
                 added[q, k] += low + high
-        for i in range(whole, rows):
+    for i in range(whole, rows):
+        for q in range(Q):
             c0 = decoders[q, first + i]
             for k in range(LANES):
                 added[q, k] += c0 * a[i, k]
@@ -114,13 +130,13 @@ def latent_step(f, net, sources, site, state, block, t, at, x, noise, z3, a, y):
     added[:] = 0.0
     for first in range(0, n, TILE):
         rows = min(TILE, n - first)
-        encode(net.encoders, net.b, first, rows, x, a)
         if site > 0:
             fill(state, z3, rows, np.int64(0), sources.constants, sources.bits)
-        if site == 1:
-            for i in range(rows):
-                for k in range(LANES):
-                    a[i, k] += sigma[first + i, 0] * z[i, k]
+        for i in range(rows):
+            s = sigma[first + i, 0] if site == 1 else 0.0
+            for k in range(LANES):
+                a[i, k] = s * z[i, k] if site == 1 else 0.0
+        encode(net.encoders, net.b, first, rows, x, a)
         if m_in.shape[1] > 0:
             for i in range(rows):
                 for k in range(LANES):

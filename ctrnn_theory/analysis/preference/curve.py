@@ -152,6 +152,8 @@ def preference(
     elif predict and isinstance(task, Guided) and _predictable(task):
         along = velocity_error(task, net, noise, every)
         found |= _curve(every, shown, along.bias, along.variance)
+    if not found:
+        raise Divergence("W must keep the state bounded; the closure in time grows without bound")
     return Preference(net, task, noise, repeats if simulate else 0, confidence, levels, **found)
 
 
