@@ -87,8 +87,9 @@ def moments(f: Activation, a: FloatArray, noise: Noise, gamma: float) -> Moments
         left = c * C
     if np.any(R := noise.gain_covariance("outside", n)):
         left = left + c * R * (C + mean.T @ mean / len(a))
-    L = noise.factor("outside", n)
-    left = left + (L * leak_factor(gamma, noise.rho("outside", n))) @ L.T
+    if np.any(noise.outside):
+        L = noise.factor("outside", n)
+        left = left + (L * leak_factor(gamma, noise.rho("outside", n))) @ L.T
     return Moments(mean, left)
 
 

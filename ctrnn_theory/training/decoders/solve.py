@@ -78,21 +78,38 @@ def decoders(
     ((500, 0), (1, 500), (1,))
     """
     F, C = moments(f, encoders.preactivation(latent), noise, gamma)
-    points = len(F)
     with np.errstate(over="ignore", invalid="ignore"):
-        G = F.T @ F / points + C
-    if not np.all(np.isfinite(G)):
+        finite = np.isfinite(np.sum(F * F)) and np.all(np.isfinite(C))
+    if not finite:
         raise ValueError(f"activation must have finite moments at the sampled points; got {f.name}")
-    ridge = RIDGE * np.trace(G) / len(G)
-    D = solved(G, ridge, F.T @ (latent.x + latent.change / gamma) / points)
+    r, R = latent.x + latent.change / gamma, latent.x.shape[1]
     if latent.y is None:
-        outputs = D.shape[1] if outputs is None else outputs
+        D, outputs = _regressed(F, C, r), R if outputs is None else outputs
         return Decoders(D, np.ascontiguousarray(D[:, :outputs].T), np.zeros(outputs))
+    if R:
+        D, W_out = np.split(_regressed(F, C, np.concatenate([r, latent.y], axis=1)), [R], axis=1)
+        return Decoders(np.ascontiguousarray(D), np.ascontiguousarray(W_out.T), np.zeros(latent.y.shape[1]))
     mean, y = F.mean(axis=0), latent.y.mean(axis=0)
-    if latent.x.shape[1]:
-        mean, y = np.zeros(mean.shape), np.zeros(y.shape)  # no constant
-    W_out = solved(G - np.outer(mean, mean), ridge, (F - mean).T @ (latent.y - y) / points).T
-    return Decoders(D, np.ascontiguousarray(W_out), y - W_out @ mean)
+    W_out = np.ascontiguousarray(_regressed(F, C, latent.y - y, mean).T)
+    return Decoders(np.zeros((F.shape[1], 0)), W_out, y - W_out @ mean)
+
+
+def _regressed(F: FloatArray, C: FloatArray, r: FloatArray, mean: FloatArray | None = None) -> FloatArray:
+    """Return (G + λ I)⁻¹ Fᵀ r/M, for F less its mean if there is one; the ridge λ is that of all of F.
+
+    Fewer points than neurons with noise of their own take a matrix of the size of the points (Woodbury's identity):
+    with Λ = C + λ I, it is Λ⁻¹ Fᵀ (M I + F Λ⁻¹ Fᵀ)⁻¹ r.
+    """
+    (points, n), own = F.shape, np.diag(C)
+    ridge = RIDGE * (np.sum(F * F) / points + own.sum()) / n
+    F = F if mean is None else F - mean
+    if ridge == 0.0 or not r.shape[1]:
+        return np.zeros((n, r.shape[1]))
+    if points < n and np.count_nonzero(C) == np.count_nonzero(own):
+        scaled = F / (own + ridge)
+        dual: FloatArray = scaled.T @ solved(F @ scaled.T, float(points), r)
+        return dual
+    return solved(F.T @ F / points + C, ridge, F.T @ r / points)
 
 
 def solved(G: FloatArray, ridge: float, right: FloatArray) -> FloatArray:

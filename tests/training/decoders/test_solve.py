@@ -147,3 +147,20 @@ def test_moments_that_are_not_finite_are_refused():
     encoders = Encoders(np.full((2, 1), 400.0), np.zeros((2, 0)), np.zeros(2))
     with pytest.raises(ValueError, match=r"activation must have finite moments at the sampled points; got exp\(x\)"):
         decoders(ct.activation("exp(x)"), encoders, SINE, ct.Noise(outside=5.0), GAMMA)
+
+
+@pytest.mark.parametrize("noise", [ct.Noise(inside=0.4), ct.Noise(outside=0.3), ct.Noise(inside=[[0.3]] * 150)])
+@pytest.mark.parametrize("memory", [False, True])
+def test_fewer_points_than_neurons_give_the_solution_of_the_normal_equations(noise, memory):
+    rng = np.random.default_rng(5)
+    latent = system(rng) if memory else SINE
+    encoders = draw_encoders(latent, 150, 1.5, 2.0, rng)
+    found = decoders(RELU, encoders, latent, noise, GAMMA, 1)
+    F, C = moments(RELU, encoders.preactivation(latent), noise, GAMMA)
+    ridge = RIDGE * (np.mean(np.sum(F**2, axis=1)) + np.trace(C)) / 150
+    mean, y = (0.0, 0.0) if memory else (F.mean(axis=0), latent.y.mean(axis=0))
+    A = (F - mean).T @ (F - mean) / 60 + C + ridge * np.eye(150)
+    # both leave rounding times the condition of A, which is below 1e9
+    for weights, r in ((found.W_out.T, latent.y - y), (found.D, latent.x + latent.change / GAMMA)):
+        np.testing.assert_allclose(A @ weights, (F - mean).T @ r / 60, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.b_out, y - found.W_out @ (mean + np.zeros(150)), rtol=0, atol=1e-12)
