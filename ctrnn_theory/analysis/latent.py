@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from ctrnn_theory.model.low_rank import Factors
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.latent_chain.solver import PARTICLES, first_box
-from ctrnn_theory.stationary.latent_chain.step import LatentStep
+from ctrnn_theory.stationary.markov.latent.solver import PARTICLES, first_box
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.support.arguments import real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable

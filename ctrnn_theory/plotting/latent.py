@@ -65,7 +65,7 @@ def _seen(field: LatentField) -> FloatArray:
 
 
 def _line(field: LatentField, ax: Axes) -> Axes:
-    x = np.linspace(*field.domain[0], 400)
+    x = np.linspace(field.domain[0, 0], field.domain[0, 1], 400)
     for level, color, style, label in ((1.0, WITH, "-", "with noise"), (0.0, WITHOUT, "--", "without noise")):
         ax.plot(x, field.drift(x[:, None], level)[:, 0], color=color, linestyle=style, label=label)
     for (_, points), color in zip(field.points, (WITH, WITHOUT), strict=True):

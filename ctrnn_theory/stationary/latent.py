@@ -9,11 +9,11 @@ from ctrnn_theory.dynamics.settle import settle
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.moments import semidefinite
-from ctrnn_theory.stationary.latent_chain.chain import LatentChain
-from ctrnn_theory.stationary.latent_chain.solver import solve_chain
-from ctrnn_theory.stationary.latent_chain.step import LatentStep
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.acceptance import LONGEST_MEMORY
+from ctrnn_theory.stationary.markov.latent.chain import LatentChain
+from ctrnn_theory.stationary.markov.latent.solver import solve_chain
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
@@ -34,7 +34,7 @@ def solve(
     """Return stationary mean and covariance of a network of any size whose weights have a rank of at most three.
 
     With W = E Dᵀ of rank R the latent variables κ = Dᵀ h are a Markov chain in R dimensions by themselves, see
-    :mod:`ctrnn_theory.stationary.latent_chain.step`. One step of it is the sum of N independent terms: it is taken to
+    :mod:`ctrnn_theory.stationary.markov.latent.step`. One step of it is the sum of N independent terms: it is taken to
     be normal, with the correction of Edgeworth for its third cumulant, of the order of 1/√N. The stationary law of the
     chain is found by collocation on a Chebyshev grid, as in :mod:`ctrnn_theory.stationary.exact`, and that of the
     neurons follows from it: E h = E F(E κ + c), F being the smoothed activation.

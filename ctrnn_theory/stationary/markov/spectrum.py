@@ -13,10 +13,10 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import exact, latent
 from ctrnn_theory.stationary.existence import check_moments
-from ctrnn_theory.stationary.latent_chain.solver import solve_chain
-from ctrnn_theory.stationary.latent_chain.step import LatentStep
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.joint import chain as together
+from ctrnn_theory.stationary.markov.latent.solver import solve_chain
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.stationary.markov.operator import ChebyshevPanels
 from ctrnn_theory.stationary.markov.several import chain as several
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
-from ctrnn_theory.stationary.latent_chain.step import LatentStep, Rates
-from ctrnn_theory.stationary.latent_chain.table import StepTable
+from ctrnn_theory.stationary.markov.latent.step import LatentStep, Rates
+from ctrnn_theory.stationary.markov.latent.table import StepTable
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, from_coefficients
 from ctrnn_theory.support.types import FloatArray
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctrnn_theory.stationary.latent_chain.chain import LatentChain
-from ctrnn_theory.stationary.latent_chain.step import LatentStep
-from ctrnn_theory.stationary.latent_chain.table import StepTable
+from ctrnn_theory.stationary.markov.latent.chain import LatentChain
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
+from ctrnn_theory.stationary.markov.latent.table import StepTable
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray

@@ -6,7 +6,7 @@ import pytest
 
 import ctrnn_theory as ct
 from ctrnn_theory.model.low_rank import Factors
-from ctrnn_theory.stationary.latent_chain.step import LatentStep
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from tests.low_rank import ring
 
 FUNCTIONS = {"tanh": mp.tanh, "relu": lambda x: max(x, mp.mpf(0))}

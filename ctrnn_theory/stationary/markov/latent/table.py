@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctrnn_theory.stationary.latent_chain.step import LatentStep, Rates
+from ctrnn_theory.stationary.markov.latent.step import LatentStep, Rates
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
 from ctrnn_theory.support.types import FloatArray
 

@@ -1,1 +1,0 @@
-"""Networks of low rank as Markov chains of their latent variables."""
