@@ -62,10 +62,13 @@ class Objective:
         return float(losses[0]) if columns.ndim == 1 else losses
 
     def losses(self, weights: Weights, generation: int = 0) -> FloatArray:
-        """Return the losses (S,) of networks with given arrays."""
-        s = self.settings
-        model = Model(s.activation, s.gamma, weights, s.noise, s.form)
-        return s.task.losses(model, s.stream(TRIALS, generation), s.loss, self.workers)
+        """Return the losses (S,) of networks with given arrays; those of low rank are taken one at a time."""
+        s, key = self.settings, self.settings.stream(TRIALS, generation)
+        alone = [Weights(*(array[[one]] for array in weights)) for one in range(len(weights.W))]
+        models = [
+            Model(s.activation, s.gamma, part, s.noise, s.form) for part in ([weights] if s.method == "cma" else alone)
+        ]
+        return np.concatenate([s.task.losses(model, key, s.loss, self.workers) for model in models])
 
 
 @guarded

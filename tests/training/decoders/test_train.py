@@ -15,7 +15,7 @@ from ctrnn_theory.training.tasks.latent import checked
 
 INSIDE = ct.Noise(inside=0.5)
 TASK = Function(conditions=8, steps=60)
-SMALL = {"neurons": 24, "noise": INSIDE, "method": "decoders", "rng": 3}
+SMALL = {"neurons": 32, "noise": INSIDE, "method": "decoders", "rng": 3}
 SEARCHED = SMALL | {"method": "decoders+cma", "loss": "closure", "evaluations": 40}
 
 
@@ -66,7 +66,7 @@ def test_output_of_a_function_has_the_moments_of_its_formula(noise):
     squares = (z - mean[:, 0]) ** 2
     assert np.all(abs(squares.mean(axis=0) - variance) < 5 * squares.std(axis=0) / np.sqrt(len(z)) + 1e-4 * variance)
     assert np.any(abs(z.mean(axis=0) - (net.activation(a) @ net.W_out.T + net.b_out)[:, 0]) > 5 * error) or (
-        noise.std("inside", 24)[0] == 0
+        noise.std("inside", 32)[0] == 0
     )
 
 
@@ -151,7 +151,7 @@ def test_search_for_the_shape_lowers_the_loss(solved):
     assert found.losses.shape == (5, 8)
     assert found.loss < before / 1.3
     scale = np.sqrt(np.mean(found.network.W_in**2) / np.mean(solved.network.W_in**2))
-    assert 0.5 < scale < 2.0  # α is fixed but for what 24 numbers scatter
+    assert 0.5 < scale < 2.0  # α is fixed but for what 32 numbers scatter
 
 
 def test_search_goes_on_to_the_same_bits(tmp_path):
@@ -217,7 +217,7 @@ def test_large_weights_end_the_preference():
             {"task": "regulator", "neurons": 1},
             "task must have a latent system to be learned by decoders; regulator has",
         ),
-        ({"noise": ct.Noise(inside=np.ones((24, 1)), rho_inside=0.5)}, "decoders are not solved under coloured noise"),
+        ({"noise": ct.Noise(inside=np.ones((32, 1)), rho_inside=0.5)}, "decoders are not solved under coloured noise"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_there_is_a_folder(tmp_path, settings, message):
