@@ -129,7 +129,7 @@ def train(
         "cma", "decoders" or "decoders+cma".
     alpha, beta
         Scales of drawn weights, where decoders are solved: the root mean square α of the drive W_in u + E x, and the
-        largest bias β. They are 1.5 and 2 by default, and 1 and 1 for a bounded activation; α is 5/6 of that in the
+        largest bias β. They are 1.5 and 2 by default, and 1 and 1 for a bounded activation; α is 0.8 of that in the
         maze. Larger weights make the noise smaller in comparison.
     loss
         How the loss is computed: "simulation"; "closure", which is the expected loss that the Gaussian closure in time

@@ -46,7 +46,7 @@ class Maze(ClosedLoop):
     summary = "through a maze to a goal: 8 distances and the direction of the goal in, velocity out"
     outputs = 2
     decoder_gamma = 0.2
-    decoder_alpha = 5.0 / 6.0
+    decoder_alpha = 0.8
 
     baffles: int = 2
     """Number of baffles."""
