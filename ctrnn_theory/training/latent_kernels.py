@@ -27,7 +27,7 @@ class Latent(NamedTuple):
     """A network of low rank."""
 
     encoders: FloatArray
-    """[E, W_in] (N, R + K)."""
+    """[E, W_in] (N, R + K), and columns of zeros up to a multiple of four, of which there is one at least."""
     b: FloatArray
     """Bias vector (N,)."""
     decoders: FloatArray
@@ -38,6 +38,8 @@ class Latent(NamedTuple):
     """Δt/τ."""
     rank: int
     """Number R of latent variables."""
+    inputs: int
+    """Number K of inputs."""
 
     @property
     def products(self) -> int:
@@ -45,7 +47,7 @@ class Latent(NamedTuple):
         return self.encoders.shape[1] + len(self.decoders)
 
 
-LATENT = types.NamedTuple([f8_2, f8_1, f8_2, f8_1, f8, i8], Latent)
+LATENT = types.NamedTuple([f8_2, f8_1, f8_2, f8_1, f8, i8, i8], Latent)
 
 
 @inline
@@ -61,63 +63,47 @@ def alone(sources):  # type: ignore[no-untyped-def]
 
 
 @inline
-def encode(encoders, b, first, rows, x, a):  # type: ignore[no-untyped-def]
-    """Add b + [E, W_in] x to a (rows, LANES) for so many neurons from `first` on, with four columns at a time."""
-    columns = encoders.shape[1]
-    whole = columns - columns % 4
-    for i in range(rows):
-        n = first + i
-        constant = b[n]
-        for j in range(0, whole, 4):
-            c0, c1, c2, c3 = encoders[n, j], encoders[n, j + 1], encoders[n, j + 2], encoders[n, j + 3]
+def encode(encoders, first, rows, x, a):  # type: ignore[no-untyped-def]
+    """Add [E, W_in] x to a (rows LANES,) for so many neurons from `first` on, with four columns at a time.
+
+    Arrays are flat here and in `decode`: the compiler then sees that rows do not overlap, and vectorises the loops.
+    """
+    for j in range(encoders.shape[1] // 4):
+        for i in range(rows):
+            n = first + i
+            c0, c1, c2, c3 = encoders[n, 4 * j], encoders[n, 4 * j + 1], encoders[n, 4 * j + 2], encoders[n, 4 * j + 3]
             for k in range(LANES):
-                low, high = constant + c0 * x[j, k], c2 * x[j + 2, k]
-                a[i, k] += (low + c1 * x[j + 1, k]) + (high + c3 * x[j + 3, k])
-            constant = 0.0
-        for j in range(whole, columns):
-            c0 = encoders[n, j]
-            for k in range(LANES):
-                a[i, k] += constant + c0 * x[j, k]
-            constant = 0.0
+                low = c0 * x[4 * j * LANES + k] + c1 * x[(4 * j + 1) * LANES + k]
+                high = c2 * x[(4 * j + 2) * LANES + k] + c3 * x[(4 * j + 3) * LANES + k]
+                a[i * LANES + k] += low + high
 
 
 @inline
 def decode(decoders, first, rows, a, added):  # type: ignore[no-untyped-def]
-    """Add to `added` (Q, LANES) what so many neurons of values a (rows, LANES) contribute to D̂ᵀ a."""
+    """Add to `added` (Q LANES,) what so many neurons of values a (rows LANES,) contribute to D̂ᵀ a, eight at a time."""
     whole, Q = rows - rows % 8, decoders.shape[0]
-    pairs = Q - Q % 2
     for i in range(0, whole, 8):
-        n = first + i
-        for q in range(0, pairs, 2):  # values are loaded once for two rows
+        n, at = first + i, i * LANES
+        for q in range(Q):
             c0, c1, c2, c3 = decoders[q, n], decoders[q, n + 1], decoders[q, n + 2], decoders[q, n + 3]
             c4, c5, c6, c7 = decoders[q, n + 4], decoders[q, n + 5], decoders[q, n + 6], decoders[q, n + 7]
-            p = q + 1
-            d0, d1, d2, d3 = decoders[p, n], decoders[p, n + 1], decoders[p, n + 2], decoders[p, n + 3]
-            d4, d5, d6, d7 = decoders[p, n + 4], decoders[p, n + 5], decoders[p, n + 6], decoders[p, n + 7]
+            row = q * LANES
             for k in range(LANES):
-                a0, a1, a2, a3, a4 = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k], a[i + 4, k]
-                a5, a6, a7 = a[i + 5, k], a[i + 6, k], a[i + 7, k]
-                low, high = ((c0 * a0 + c1 * a1) + c2 * a2) + c3 * a3, ((c4 * a4 + c5 * a5) + c6 * a6) + c7 * a7
-                added[q, k] += low + high
-                low, high = ((d0 * a0 + d1 * a1) + d2 * a2) + d3 * a3, ((d4 * a4 + d5 * a5) + d6 * a6) + d7 * a7
-                added[p, k] += low + high
-        for q in range(pairs, Q):
-            c0, c1, c2, c3 = decoders[q, n], decoders[q, n + 1], decoders[q, n + 2], decoders[q, n + 3]
-            c4, c5, c6, c7 = decoders[q, n + 4], decoders[q, n + 5], decoders[q, n + 6], decoders[q, n + 7]
-            for k in range(LANES):
-                low = ((c0 * a[i, k] + c1 * a[i + 1, k]) + c2 * a[i + 2, k]) + c3 * a[i + 3, k]
-                high = ((c4 * a[i + 4, k] + c5 * a[i + 5, k]) + c6 * a[i + 6, k]) + c7 * a[i + 7, k]
-                added[q, k] += low + high
+                low = c0 * a[at + k] + c1 * a[at + LANES + k]
+                low = (low + c2 * a[at + 2 * LANES + k]) + c3 * a[at + 3 * LANES + k]
+                high = c4 * a[at + 4 * LANES + k] + c5 * a[at + 5 * LANES + k]
+                high = (high + c6 * a[at + 6 * LANES + k]) + c7 * a[at + 7 * LANES + k]
+                added[row + k] += low + high
     for i in range(whole, rows):
         for q in range(Q):
             c0 = decoders[q, first + i]
             for k in range(LANES):
-                added[q, k] += c0 * a[i, k]
+                added[q * LANES + k] += c0 * a[i * LANES + k]
 
 
 @inline
 def latent_step(f, net, sources, site, state, block, t, at, x, noise, z3, a, y):  # type: ignore[no-untyped-def]
-    """Take step t of X, with [x, u] in `x` (R + K, LANES) and X in the last rows of `y` (2 Q, LANES).
+    """Take step t of X, with [x, u] in `x` (R + K or more, LANES) and X in the last rows of `y` (2 Q, LANES).
 
     The noise is that of step `at` of what was drawn before, or else of one site, by the generator `state`.
     """
@@ -133,10 +119,14 @@ def latent_step(f, net, sources, site, state, block, t, at, x, noise, z3, a, y):
         if site > 0:
             fill(state, z3, rows, np.int64(0), sources.constants, sources.bits)
         for i in range(rows):
-            s = sigma[first + i, 0] if site == 1 else 0.0
-            for k in range(LANES):
-                a[i, k] = s * z[i, k] if site == 1 else 0.0
-        encode(net.encoders, net.b, first, rows, x, a)
+            constant, s = net.b[first + i], sigma[first + i, 0] if site > 0 else 0.0
+            if site == 1:
+                for k in range(LANES):
+                    a[i, k] = constant + s * z[i, k]
+            else:
+                for k in range(LANES):
+                    a[i, k] = constant
+        encode(net.encoders, first, rows, x.reshape(x.size), a.reshape(a.size))
         if m_in.shape[1] > 0:
             for i in range(rows):
                 for k in range(LANES):
@@ -158,7 +148,7 @@ def latent_step(f, net, sources, site, state, block, t, at, x, noise, z3, a, y):
             for i in range(rows):
                 for k in range(LANES):
                     a[i, k] += e_out[at, first + i, k]
-        decode(net.decoders, first, rows, a, added)
+        decode(net.decoders, first, rows, a.reshape(a.size), y.reshape(y.size))
     for q in range(Q):
         for k in range(LANES):
             X[q, k] += net.gamma * (added[q, k] - X[q, k])
@@ -198,7 +188,7 @@ def latent_open_loop(f, net, given, sources, memory, block, first, last, states,
     The states X (Q, L) are advanced. Outputs are recorded in `out` (T, P, L) if it is not empty.
     """
     R, Q, lane, outputs = net.rank, net.decoders.shape[0], block * LANES, net.b_out.size
-    y, x, z = np.empty((2 * Q, LANES)), np.empty((net.encoders.shape[1], LANES)), np.empty((outputs, LANES))
+    y, x, z = np.empty((2 * Q, LANES)), np.zeros((net.encoders.shape[1], LANES)), np.empty((outputs, LANES))
     site, state, noise, z3, a = begin(net, sources, memory, block, first, last, states, y)
     target = np.empty((outputs, LANES))
     for t in range(first, last):
@@ -235,8 +225,8 @@ def latent_closed_loop(  # type: ignore[no-untyped-def]
     The states X (Q, L) and those of the worlds (D, L) are advanced; the worlds after each step are recorded in `out`
     (T + 1, D, L) if it is not empty. See :func:`ctrnn_theory.training.kernels.closed_loop`.
     """
-    R, Q, lane, inputs = net.rank, net.decoders.shape[0], block * LANES, net.encoders.shape[1] - net.rank
-    y, x, z = np.empty((2 * Q, LANES)), np.empty((net.encoders.shape[1], LANES)), np.empty((net.b_out.size, LANES))
+    R, Q, lane, inputs = net.rank, net.decoders.shape[0], block * LANES, net.inputs
+    y, x, z = np.empty((2 * Q, LANES)), np.zeros((net.encoders.shape[1], LANES)), np.empty((net.b_out.size, LANES))
     site, state, noise, z3, a = begin(net, sources, memory, block, first, last, states, y)
     u, world, total = np.empty((inputs, LANES)), np.empty((worlds.shape[0], LANES)), np.empty(LANES)
     copy_lanes(worlds, lane, np.int64(LANES), world, np.int64(0))

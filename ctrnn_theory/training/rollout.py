@@ -137,9 +137,11 @@ def _latent(model: Model) -> Latent | None:
     if factors is None or factors.E.shape[1] == 0:
         return None
     weights = model.weights
-    encoders = np.ascontiguousarray(np.concatenate([factors.E, weights.W_in[0]], axis=1))
-    decoders = np.ascontiguousarray(np.concatenate([factors.D.T, weights.W_out[0]]))
-    return Latent(encoders, weights.b[0], decoders, weights.b_out[0], float(model.dynamics.gamma[0]), len(factors.D.T))
+    (N, R), K = factors.E.shape, weights.W_in.shape[2]
+    encoders, decoders = np.zeros((N, R + K + -(R + K) % 4)), np.empty((R + weights.W_out.shape[1], N))
+    encoders[:, :R], encoders[:, R : R + K] = factors.E, weights.W_in[0]
+    decoders[:R], decoders[R:] = factors.D.T, weights.W_out[0]
+    return Latent(encoders, weights.b[0], decoders, weights.b_out[0], float(model.dynamics.gamma[0]), R, K)
 
 
 def _share(

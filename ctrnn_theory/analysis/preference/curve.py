@@ -24,7 +24,7 @@ from ctrnn_theory.training.settings import find_task
 from ctrnn_theory.training.tasks import Episode, Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
 from ctrnn_theory.training.tasks.given import given_arrays
-from ctrnn_theory.training.tasks.latent_course import LatentNetwork
+from ctrnn_theory.training.tasks.latent_network import LatentNetwork
 from ctrnn_theory.training.tasks.mean_path import Guided, velocity_error
 
 Key = NDArray[np.uint64]

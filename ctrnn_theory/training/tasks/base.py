@@ -29,7 +29,8 @@ from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
 from ctrnn_theory.training.tasks.latent import Latent
-from ctrnn_theory.training.tasks.latent_course import LatentNetwork, latent_output_moments
+from ctrnn_theory.training.tasks.latent_course import latent_output_moments
+from ctrnn_theory.training.tasks.latent_network import LatentNetwork
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
