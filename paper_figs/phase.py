@@ -28,24 +28,26 @@ QUANTITIES = ("preferred", "ratio", "sigma_c", "squared_bias", "loss_without_noi
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute preferred levels over the number of neurons and the training noise, and over the weights."""
-    sizes = {"geomspace": [8, 256, 6] if quick else [8, 4096, 10]}
+    sizes = {"geomspace": [16, 256, 3] if quick else [8, 4096, 10]}
     sigmas = {"geomspace": [0.03125, 2.0, 7]}
     data: dict[str, Any] = {}
     for task in TASKS:
         fixed = {"task": task, "alpha": ALPHA, "beta": BETA}
-        data |= _networks(f"{task}/inside", fixed | {"site": "inside"}, {"neurons": sizes, "sigma": sigmas})
-        data |= _networks(f"{task}/outside", fixed | {"site": "outside", "sigma": SIGMA}, {"neurons": sizes})
+        data |= _networks(quick, f"{task}/inside", fixed | {"site": "inside"}, {"neurons": sizes, "sigma": sigmas})
+        data |= _networks(quick, f"{task}/outside", fixed | {"site": "outside", "sigma": SIGMA}, {"neurons": sizes})
     strengths = np.geomspace(0.25, 16.0, 7)
     data["alpha"] = strengths
     for alpha in strengths:
         fixed = {"task": "function", "alpha": float(alpha), "beta": float(alpha * BETA / ALPHA), "sigma": SIGMA}
-        data |= _networks(f"alpha/{alpha:g}", fixed, {"neurons": [n for n in SIZES if n <= (256 if quick else 1024)]})
+        data |= _networks(
+            quick, f"alpha/{alpha:g}", fixed, {"neurons": [n for n in SIZES if n <= (256 if quick else 1024)]}
+        )
     return data
 
 
-def _networks(name: str, fixed: dict[str, Any], axes: dict[str, Any]) -> dict[str, Any]:
+def _networks(quick: bool, name: str, fixed: dict[str, Any], axes: dict[str, Any]) -> dict[str, Any]:
     """Train networks over a grid and return its axes, and the quantities with one network of each seed (..., seeds)."""
-    spec = {"quantities": list(QUANTITIES), "fixed": fixed, "axes": axes | {"rng": list(SEEDS)}}
+    spec = {"quantities": list(QUANTITIES), "fixed": fixed, "axes": axes | {"rng": list(SEEDS[:3] if quick else SEEDS)}}
     found = ct.sweep(spec, workers=1, progress=PROGRESS.get()).sel(methods="decoders")
     return {f"{name}/{key}": found[key].values for key in (*axes, *QUANTITIES)}
 

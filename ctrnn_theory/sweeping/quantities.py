@@ -15,10 +15,10 @@ OF_LAWS = {
 BY_NEURON = ("mean", "bias", "variance", "standard_error")
 """Quantities that a network from a file has for each neuron."""
 OF_TRAINED = {
-    "preferred": "level of the noise at which the loss is least, in units of the training noise",
+    "preferred": "preferred level, in units of the training noise",
     "ratio": "loss without noise over the least loss",
-    "K": "squared shift of the mean output between no noise and the training noise",
-    "nu": "variance of the output at the training noise",
+    "K": "squared shift K of the mean output without noise",
+    "nu": "variance ν of the output at the training noise",
     "sigma_c": "critical noise √(ν/2K), in units of the training noise",
     "squared_bias": "squared output bias at the training noise",
     "loss": "loss at the training noise",

@@ -119,7 +119,7 @@ def preference(found):
 
 def phase(found):
     assert found["function, 64, preferred"] > 0.9
-    assert found["function, 256, ratio"] > 2.0 * found["function, 64, ratio"] > 4.0 * found["function, 16, ratio"] > 4.0
+    assert found["function, 256, ratio"] > 2.0 * found["function, 64, ratio"] > 2.0 * found["function, 16, ratio"] > 2.0
     assert 0.6 < found["feedforward, 256, preferred"] < 0.8
     assert found["feedforward, 64, preferred"] < 0.1
     assert 0.03 < found["function, 256, sigma_c"] < found["function, 64, sigma_c"] < 0.3
