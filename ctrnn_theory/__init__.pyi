@@ -8,6 +8,7 @@ from .activations import Kink as Kink
 from .activations import activation as activation
 from .analysis.audit.audit import audit as audit
 from .analysis.audit.result import Audit as Audit
+from .activations.torch_function import to_torch as to_torch
 from .analysis.bias import bias as bias
 from .analysis.bias_curve import BiasCurve as BiasCurve
 from .analysis.bias_curve import bias_curve as bias_curve
@@ -16,6 +17,8 @@ from .analysis.difference import Difference as Difference
 from .analysis.difference import difference as difference
 from .analysis.evolution.evolve import evolve as evolve
 from .analysis.evolution.result import Evolution as Evolution
+from .analysis.latent import LatentField as LatentField
+from .analysis.latent import latent as latent
 from .analysis.noise_free import noise_free as noise_free
 from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points

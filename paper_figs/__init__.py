@@ -44,8 +44,10 @@ FIGURES: Registry[Figure] = Registry(
         ),
         Figure(
             "preference",
-            "Networks trained with noise inside can work best with noise; those trained with noise outside do not",
+            "Networks trained with noise inside work best with about that noise; those with noise outside without",
         ),
+        Figure("phase", "Where noise is preferred: over the number of neurons, the training noise and the weights"),
+        Figure("absence", "Where noise inside is not preferred, and why"),
         Figure(
             "threshold",
             "The preferred noise follows from the shift of the output without noise, and from its variance",

@@ -43,20 +43,6 @@ class Run(NamedTuple):
         return f"{self.task}-{self.activation}-{self.site}-{self.sigma:g}-{self.seed}"
 
 
-def one_of_each_task() -> list[Run]:
-    """Return a run of every task but the regulator, for noise inside and outside."""
-    return [
-        run
-        for site in SITES
-        for run in (
-            Run("function", site, 1.0),
-            Run("maze", site, 2.5, neurons=10, gamma=0.2),
-            Run("path_integration", site, 1.0, neurons=16, evaluations=40_000),
-            Run("feedforward", site, 0.5, neurons=32, gamma=1.0),
-        )
-    ]
-
-
 def regulators(quick: bool) -> list[Run]:
     """Return runs of single neurons that hold a set-point, trained by their exact loss, over the noise."""
     sigmas = (0.3, 1.0, 2.0) if quick else (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
@@ -111,7 +97,7 @@ def _train(run: Run) -> ct.CTRNN:
 
 def main() -> None:
     """Train the small set and write it to ``trained/``."""
-    kept = {*one_of_each_task(), *regulators(True), *functions(True), *over_noise(True)}
+    kept = {*regulators(True), *functions(True), *over_noise(True)}
     PROGRESS.set(print)
     made = trained(sorted(kept), quick=False)
     shutil.rmtree(KEPT, ignore_errors=True)

@@ -19,6 +19,7 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0  # inches
 COLOUR = plotting.SITE_COLOURS
 SITES = tuple(COLOUR)
+FREE = "#009E73"  # colour of networks with a smoothed activation and no noise
 LABEL = {"inside": "noise inside", "outside": "noise outside"}
 LINES: dict[str, Any] = {
     "exact": {"linestyle": "-", "linewidth": 3.0, "alpha": 0.35},

@@ -1,8 +1,11 @@
 """Every public callable with good arguments, their kinds, and what an argument of each kind cannot be."""
 
+import atexit
 import dataclasses
 import datetime
 import inspect
+import shutil
+import tempfile
 from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
@@ -168,9 +171,17 @@ def bias_formula(**options):
     return ct.testing.assert_bias_formula(lambda net, noise: quiet_field(0.0), **options)
 
 
+def weights():
+    """Write a network of one neuron to a file of arrays, and return its name."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    np.savez(path := f"{folder}/weights.npz", W=[[0.5]], b=[0.1])
+    return path
+
+
 def settings_of(task):
     """Settings of a built-in task, by the types of their defaults."""
-    kinds = {int: "count", float: "number", str: "activation"}
+    kinds = {int: "count", float: "number", str: "activation", bool: "name"}
     return {field.name: (field.default, kinds[type(field.default)]) for field in dataclasses.fields(task)}
 
 
@@ -225,7 +236,20 @@ CALLS = {
         | {"method": ("exact", "name"), "relative_error": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")}
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
+    "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
+    "from_torch": (
+        ct.from_torch,
+        {"module": ({"weight_hh_l0": np.array([[0.5]])}, None), "names": (None, None), "masks": (None, None)}
+        | {"convention": ("torch_rnn", "name"), "alpha": ([1.0], "array"), "sigma": ([0.1], "array")}
+        | {"activation": ("relu", "activation"), "dale": ([1.0], "array")},
+    ),
+    "load_network": (
+        lambda **options: ct.load_network(weights(), **{"alpha": 0.5, "activation": "relu"} | options),
+        {"path": (None, None), "names": (None, None), "masks": (None, None), "max_bytes": (10_000, "count")}
+        | {"convention": ("paper", "name"), "alpha": ([0.5], "array"), "sigma": ([0.1], "array")}
+        | {"activation": ("relu", "activation"), "dale": ([1.0], "array")},
+    ),
     "noise_free": (ct.noise_free, {name: MODEL[name] for name in ("net", "noise")}),
     "operating_points": (
         ct.operating_points,
@@ -237,16 +261,28 @@ CALLS = {
         | {"noise_levels": ([0.0, 1.0], "array"), "repeats": (3, "count"), "workers": (1, "workers")}
         | {"confidence": (0.9, "number")},
     ),
+    "register_convention": (
+        lambda **options: ct.register_convention("own", lambda net: NOISE, arrays={"W": "J"}, **options),
+        {"gamma": (0.5, "number"), "power": (0.5, "number"), "form": ("rate", "name")}
+        | dict.fromkeys(("arrays", "equation", "summary", "sources_in_rows", "activation", "ignored"), (None, None)),
+    ),
+    "save_safetensors": (
+        lambda **options: ct.save_safetensors(path="nowhere/file", **options),
+        {"net": MODEL["net"], "convention": ("paper", "name"), "path": (None, None)},
+    ),
     "simulate": (
         ct.simulate,
         MODEL | DRAWN | {"steps": (5, "count"), "trajectories": (1, "count"), "record_every": (1, "count")},
     ),
     "spectrum": (ct.spectrum, MODEL | {"count": (3, "count"), "tolerance": (1e-6, "number")}),
+    "to_arrays": (ct.to_arrays, {"net": MODEL["net"], "convention": ("paper", "name")}),
+    "to_torch": (ct.to_torch, {"f": ("relu", "activation")}),
     "train": (
         ct.train,
         {"task": (Feedforward(), "name"), "neurons": (2, "count"), "activation": ("relu", "activation")}
         | {"gamma": (1.0, "number"), "noise": (NOISE, "noise"), "loss": ("simulation", "name"), "popsize": (4, "count")}
-        | {"evaluations": (8, "count"), "step": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")},
+        | {"evaluations": (8, "count"), "step": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")}
+        | {"method": ("cma", "name")},
     ),
     "derive.derivation": (
         ct.derive.derivation,
@@ -377,5 +413,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current",
+    "current", "replace",
 }  # fmt: skip

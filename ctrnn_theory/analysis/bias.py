@@ -22,7 +22,7 @@ from ctrnn_theory.support.workers import threads
 
 EXACT_METHODS = ("deterministic", "exact", "simulation")
 """Methods that follow the network itself, so that the network diverges where they do."""
-SLOW = 3  # number of neurons for which the exact method may take minutes
+SLOW = 3  # number of neurons for which the exact method may take minutes, and beyond which there is none
 
 
 @guarded
@@ -46,7 +46,8 @@ def bias(
     net, noise, u, start
         See :func:`ctrnn_theory.predict`.
     methods
-        Names in :data:`METHODS`. By default all of them run, except "exact" for three neurons, which may take minutes.
+        Names in :data:`METHODS`. By default all of them run, except "exact" for three neurons, which may take
+        minutes, and "latent" for up to three, whose chain is that of "exact".
     rng
         Seed of the simulation: an int, a SeedSequence or a Generator.
     target_se
@@ -76,7 +77,8 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
-    chosen, report = tuple(METHODS) if methods is None else method_names(methods), reporter(progress)
+    usual = tuple(name for name in METHODS if name != "latent" or net.n > SLOW)
+    chosen, report = usual if methods is None else method_names(methods), reporter(progress)
     check_rng(rng)
     threads(workers)
     if target_se is not None:

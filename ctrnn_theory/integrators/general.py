@@ -35,7 +35,10 @@ class GeneralSteps:
         n = net.n
         self.whole = Augmented.of(net, noise)
         self.size, self.voltage = self.whole.size, net.form == "voltage"
-        self.functions, runs, which = _runs(net.activation, n)
+        functions, runs, which = _runs(net.activation, n)
+        # compiled here, in one thread: two that compile the same kernel at once may wait for each other for ever
+        self.kernel = general_kernel.kernel(length(len(functions)))
+        self.functions = first_class([f.block for f in functions])
         rows = np.atleast_2d(drive)
         nothing, none = np.zeros((1, n)), np.zeros((0, 0))
         gains, self.rows = _gains(noise, partner or noise, n)
@@ -109,8 +112,7 @@ class GeneralSteps:
     def run(self, mirrored: bool, table: SmoothedTable, *arguments: Any) -> None:
         """Call the kernel."""
         dynamics = self.dynamics._replace(sign=-1.0) if mirrored else self.dynamics
-        run = general_kernel.kernel(length(len(self.functions)))
-        run(first_class([f.block for f in self.functions]), dynamics, table.panels, *arguments)
+        self.kernel(self.functions, dynamics, table.panels, *arguments)
 
     def averages(self, sums: Any, samples: int, copies: int) -> Averages:
         """Return the averages that sums stand for, over the copies of each trajectory."""

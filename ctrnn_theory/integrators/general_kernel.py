@@ -11,6 +11,7 @@ whose source is coloured is replaced by the source, x' = ρ x + √(1-ρ²) ξ; 
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -340,9 +341,17 @@ def run(fs, dynamics, panels, states, streams, block, blocks, shift, first, time
         ends(low, high, block, blocks, sums.low, sums.high)
 
 
-@cache
+_lock = Lock()
+
+
 def kernel(length: int) -> Any:
-    """Return `run`, compiled for a tuple of so many activations and kept on disk."""
+    """Return `run`, compiled for a tuple of so many activations and kept on disk, by one thread at a time."""
+    with _lock:
+        return _kernel(length)
+
+
+@cache
+def _kernel(length: int) -> Any:
     functions = types.NamedUniTuple(FUNCTION, length, TUPLES[length])
     signature = types.void(functions, DYNAMICS, PANELS, f8_2, u8_2, i8, i8, i8, i8, i8, i8, SUMS, f8_3)
     return jit(signature, cache=True, fastmath={"contract"})(run)

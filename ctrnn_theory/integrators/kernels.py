@@ -29,7 +29,11 @@ class Dynamics(NamedTuple):
     """What decides a step. The noise at a site is given by `sigma` if it is independent, else by `factor`."""
 
     W: FloatArray
-    """Recurrent weights, (N, N)."""
+    """Recurrent weights, (N, N), or (N, 0) if they are zero or given by factors."""
+    encoders: FloatArray
+    """Factor E of weights of low rank, W = E Dᵀ, (N, R), or (N, 0)."""
+    decoders: FloatArray
+    """Factor Dᵀ, (R, N)."""
     drive: FloatArray
     """W_in u + b, (1, N), or (steps, N) if it varies in time; after its last row it stays as it is."""
     gamma: float
@@ -53,7 +57,7 @@ class Dynamics(NamedTuple):
 f8, f8_1, f8_2, f8_3 = types.float64, types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 i8, u8_1, u8_2 = types.int64, types.uint64[::1], types.uint64[:, ::1]
 FUNCTION = types.FunctionType(types.void(f8_1))
-DYNAMICS = types.NamedTuple([f8_2, f8_2, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Dynamics)
+DYNAMICS = types.NamedTuple([*[f8_2] * 4, f8, f8_1, f8_2, f8_1, f8_2, u8_1, f8_1, u8_1], Dynamics)
 
 inline = jit(fastmath={"contract"}, forceinline=True)  # multiply-add; nothing that would hide a NaN
 
@@ -111,9 +115,9 @@ def add_product(A, x, out):  # type: ignore[no-untyped-def]
 @inline
 def preactivation(dynamics, step, h, sigma, z, at, a):  # type: ignore[no-untyped-def]
     """Set a = W h + drive + sigma z, with z from row `at` on, or without noise if sigma is empty."""
-    W, drive, lanes = dynamics.W, dynamics.drive, h.shape[1]
+    drive, lanes = dynamics.drive, h.shape[1]
     row = min(step, drive.shape[0] - 1)
-    for i in range(W.shape[0]):
+    for i in range(h.shape[0]):
         constant = drive[row, i]
         if sigma.size > 0:
             s = sigma[i]
@@ -122,7 +126,11 @@ def preactivation(dynamics, step, h, sigma, z, at, a):  # type: ignore[no-untype
         else:
             for k in range(lanes):
                 a[i, k] = constant
-    add_product(W, h, a)
+    add_product(dynamics.W, h, a)
+    if dynamics.decoders.shape[0] > 0:
+        x = np.zeros((dynamics.decoders.shape[0], lanes))
+        add_product(dynamics.decoders, h, x)
+        add_product(dynamics.encoders, x, a)
 
 
 @inline

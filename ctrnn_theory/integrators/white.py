@@ -13,6 +13,7 @@ from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.sites import Site
 from ctrnn_theory.integrators.smoothed_table import SmoothedTable
 from ctrnn_theory.integrators.sums import Sums
+from ctrnn_theory.model.low_rank import Factors, low_rank
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.types import FloatArray
@@ -24,7 +25,7 @@ class WhiteSteps:
     def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> None:
         assert isinstance(net.activation, Activation)
         assert isinstance(net.gamma, float)
-        self.activation, n = net.activation, net.n
+        self.block, n = net.activation.block, net.n  # compiled here, in one thread, not by those that call the kernel
         self.outer = net.gamma**2 * noise.covariance("outside", n)
         sites = [Site.of(getattr(noise, site), noise.factor(site, n)) for site in ("inside", "outside")]
         self.noise = sites
@@ -32,8 +33,11 @@ class WhiteSteps:
         """Rows of variates that a step takes."""
         self.size = n
         """Number M of components of the state."""
+        E, D = low_rank(net.W) or Factors(np.zeros((n, 0)), np.zeros((n, 0)))
         self.dynamics = kernels.Dynamics(
-            np.array(net.W),
+            np.array(net.W if D.size == 0 and net.W.any() else net.W[:, :0], order="C"),
+            np.ascontiguousarray(E),
+            np.ascontiguousarray(D.T),
             np.array(np.atleast_2d(drive)),
             net.gamma,
             *sites[0],
@@ -71,7 +75,7 @@ class WhiteSteps:
         if mirrored:
             names = ("sigma_in", "factor_in", "sigma_out", "factor_out")
             dynamics = dynamics._replace(**{name: -getattr(dynamics, name) for name in names})
-        kernels.run(self.activation.block, dynamics, table.panels, *arguments)
+        kernels.run(self.block, dynamics, table.panels, *arguments)
 
     def averages(self, sums: Any, samples: int, copies: int) -> Averages:
         """Return the averages that sums stand for, over the copies of each trajectory."""

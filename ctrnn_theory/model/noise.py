@@ -234,8 +234,7 @@ class Noise(Readable):
 
     def covariance(self, site: Site, n: int) -> FloatArray:
         """Return the covariance Σ = L Lᵀ, shape (n, n), of the additive noise at a site, white and coloured."""
-        factor = self.factor(site, n)
-        return factor @ factor.T
+        return self._square(choice("site", site, SITES), n)
 
     def std(self, site: Site, n: int) -> FloatArray:
         """Return the standard deviation (n,) of the additive noise that each of n neurons gets at a site."""
@@ -282,8 +281,7 @@ class Noise(Readable):
 
         Independent factors multiply: 1 + R = (1 + G Gᵀ) ∘ (1 + g gᵀ) ∘ (1 + diag((1 - keep)/keep)) outside.
         """
-        factor = self.gain_factor(site, n)
-        product = 1.0 + factor @ factor.T
+        product = 1.0 + self._square(f"gain_{choice('site', site, SITES)}", n)
         if site == "outside":
             common, keep = self._vector("common_gain_outside", n), self._vector("keep", n)
             product = product * (1.0 + np.outer(common, common)) * (1.0 + np.diag((1.0 - keep) / keep))
@@ -335,6 +333,14 @@ class Noise(Readable):
         if array.shape[0] != n:
             raise ValueError(f"{name} must have one row for each of the {n} neurons; got shape {array.shape}")
         return np.diag(array) if array.ndim == 1 else array
+
+    def _square(self, name: str, n: int) -> FloatArray:
+        """Return L Lᵀ of a field; where each neuron has noise of its own, it takes no product of matrices."""
+        if np.ndim(getattr(self, name)) < 2:
+            return np.diag(np.diag(self._factor(name, n)) ** 2)
+        factor = self._factor(name, n)
+        square: FloatArray = factor @ factor.T
+        return square
 
     def _vector(self, name: str, n: int) -> FloatArray:
         array = np.asarray(getattr(self, name), dtype=np.float64)

@@ -8,6 +8,7 @@ from ctrnn_theory.plotting.density_path import density_path, solution
 from ctrnn_theory.plotting.escape_times import escape_times
 from ctrnn_theory.plotting.evolution import evolution
 from ctrnn_theory.plotting.heatmap import heatmap
+from ctrnn_theory.plotting.latent import latent
 from ctrnn_theory.plotting.law import difference, law
 from ctrnn_theory.plotting.lines import lines
 from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
@@ -32,6 +33,7 @@ __all__ = [
     "escape_times",
     "evolution",
     "heatmap",
+    "latent",
     "law",
     "lines",
     "maze",

@@ -76,6 +76,10 @@ def preference(result: Preference | Mapping[str, Preference], ax: Axes | None = 
 
 def _curve(result: Preference, label: str, ax: Axes) -> None:
     colour = site_style(result.noise)[0]
+    if result.predicted_loss is not None:
+        ax.plot(result.levels, result.predicted_loss, color=colour, linewidth=1.5, label=f"{label}, predicted")
+    if result.loss is None or result.standard_error is None or result.preferred is None or result.interval is None:
+        return
     style: dict[str, Any] = {"color": colour, "markersize": 4, "capsize": 2, "clip_on": False, "zorder": 3}
     line = "none" if result.predicted_loss is not None else "-"
     simulated = f"{label}, simulated"
@@ -89,8 +93,6 @@ def _curve(result: Preference, label: str, ax: Axes) -> None:
         label=simulated,
         **style,
     )
-    if result.predicted_loss is not None:
-        ax.plot(result.levels, result.predicted_loss, color=colour, linewidth=1.5, label=f"{label}, predicted")
     at = float(np.interp(result.preferred, result.levels, result.loss))
     ends = np.abs(np.array(result.interval) - result.preferred)[:, None]
     ax.errorbar(

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ctrnn_theory.support.arguments import is_number, real_number, shown
-from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, TRAINED
 
 if TYPE_CHECKING:
     import xarray
@@ -75,11 +75,11 @@ def fixed_title(dataset: xarray.Dataset, values: xarray.DataArray) -> str:
     """Return the title of a picture, which names what the sweep holds fixed and what was selected."""
     fixed = json.loads(dataset.attrs["spec"])["fixed"] if "spec" in dataset.attrs else {}
     chosen = {str(name): value.item() for name, value in values.coords.items() if value.ndim == 0}
-    held, order = fixed | chosen, (*NEURON, *NETWORK, *map(str, values.coords))
+    held, order = fixed | chosen, (*NEURON, *NETWORK, *TRAINED, *map(str, values.coords))
     return ", ".join(_held(name, held[name]) for name in dict.fromkeys(order) if name in held)
 
 
 def _held(name: str, value: Any) -> str:
-    if isinstance(value, float):
+    if isinstance(value, float) or (isinstance(value, int) and name in TRAINED):
         return f"{name} = {value:g}"
     return f"noise {value}" if name == "site" else str(value)

@@ -88,6 +88,13 @@ METHODS: Registry[Method] = Registry(
             escape=f"{ESCAPE}:_fokker_planck",
         ),
         Method(
+            "latent",
+            "Markov chain of the latent variables of a network of low rank",
+            f"{HERE}.latent:solve",
+            applies="weights of a rank up to three",
+            style={"color": "#332288", "linestyle": (0, (8, 2)), "marker": "X"},
+        ),
+        Method(
             "exact",
             "Poisson equation of the map, solved by collocation",
             f"{HERE}.exact:solve",

@@ -111,7 +111,7 @@ def solve(
     attractor, biases the mean without being noticed.
 
     A first stage finds the relaxation rate from the eigenvalues of A, correlations of sources among them, and lets the
-    start die away over 30 relaxation times, but over no more than 2e8 neuron-steps, or 100 time constants if that is
+    start die away over 30 relaxation times, but over no more than 1e8 neuron-steps, or 100 time constants if that is
     longer; the message reports a burn-in of fewer than 10 relaxation times, and a drift that remains. Memory does not
     grow with the number of steps. The same ``rng`` gives the same numbers whatever the number of threads.
 

@@ -21,6 +21,8 @@ class Pace:
         Number N of neurons of a network.
     lanes
         Number of trajectories that one call advances, of all its networks.
+    products
+        Products of a step for each neuron; N by default.
 
     Examples
     --------
@@ -32,8 +34,8 @@ class Pace:
     585
     """
 
-    def __init__(self, neurons: int, lanes: int) -> None:
-        self.steps = max(1, int(FIRST / (lanes * neurons * (neurons + OVERHEAD))))
+    def __init__(self, neurons: int, lanes: int, products: int | None = None) -> None:
+        self.steps = max(1, int(FIRST / (lanes * neurons * ((neurons if products is None else products) + OVERHEAD))))
 
     def lasted(self, steps: int, seconds: float) -> None:
         """Adapt to a call that took so many steps and seconds; a short one says little about a long one."""

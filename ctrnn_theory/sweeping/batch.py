@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -18,7 +18,9 @@ from ctrnn_theory.stationary.registry import METHODS, know, predict
 from ctrnn_theory.support.blas_threads import one_thread
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 from ctrnn_theory.sweeping import vectorised
-from ctrnn_theory.sweeping.spec import BY_NEURON, Spec
+from ctrnn_theory.sweeping.quantities import BY_NEURON
+from ctrnn_theory.sweeping.spec import Spec
+from ctrnn_theory.sweeping.trained import measure
 
 Rows = NDArray[np.void]
 UNIT = 1024
@@ -69,6 +71,8 @@ def evaluate(spec: Spec, task: Task, own: Iterable[Method] = ()) -> Batch:
     the last bits of a result may depend on the number of threads. `own` holds the methods that the user registered,
     which this process may not know.
     """
+    if spec.trained:
+        return _trained(spec, task)
     know(own)
     method, count = spec.methods[task.method], task.points.size
     mean, rate, variance, error = np.full((4, count, spec.neurons), np.nan)
@@ -140,15 +144,45 @@ def _batch(spec: Spec, task: Task, found: _Found, fixed_points: Any) -> Batch:
         "seconds": found.seconds,
         "converged": found.converged,
     }
+    return _rows(spec, task, values, found.reasons)
+
+
+def _rows(spec: Spec, task: Task, values: Mapping[str, Any], reasons: Mapping[int, str]) -> Batch:
+    """Return the rows of quantities by name, (P,) or (P, N), and of the reasons by the place of a point."""
     rows = np.zeros(task.points.size, row_type(spec))
     rows["method"], rows["point"] = task.method, task.points
     for name in spec.quantities:
         rows[name] = values[name].reshape(rows[name].shape)
-    texts = tuple(dict.fromkeys(found.reasons[i] for i in sorted(found.reasons)))
+    texts = tuple(dict.fromkeys(reasons[i] for i in sorted(reasons)))
     numbers = {text: number for number, text in enumerate(texts, 1)}
-    for i, text in found.reasons.items():
+    for i, text in reasons.items():
         rows["failure"][i] = numbers[text]
     return Batch(rows, texts)
+
+
+def _trained(spec: Spec, task: Task) -> Batch:
+    """Train the networks of a task and predict their preference, as many as its time allows."""
+    begin, found, reasons = perf_counter(), [], {}
+    with one_thread():
+        for i, number in enumerate(task.points.tolist()):
+            if i and perf_counter() - begin > task.longest:
+                break
+            try:
+                found.append(measure(spec.point(number), spec.methods[task.method]))
+            except Exception as error:  # whatever it is, the other points go on
+                reasons[i] = _why(error)
+                found.append({})
+    values = {name: np.array([one.get(name, np.nan) for one in found]) for name in spec.quantities}
+    return _rows(spec, Task(task.method, task.points[: len(found)]), values, reasons)
+
+
+def _why(error: Exception) -> str:
+    """Return why a point failed; raise the error again if the machine failed, and not the point."""
+    if isinstance(error, SystemError | OSError):
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Numba turns an interrupt into a SystemError
+            raise KeyboardInterrupt from error
+        raise error
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _together(spec: Spec, method: str, points: IntArray, block: IntArray, found: _Found) -> IntArray:
@@ -179,12 +213,8 @@ def _one(spec: Spec, method: str, number: int, i: int, found: _Found) -> None:
     try:
         net, noise, u = spec.arguments(point)
         law = predict(net, noise, u, method, **options)
-    except (SystemError, OSError) as error:  # the machine failed, and not the point
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Numba turns an interrupt into a SystemError
-            raise KeyboardInterrupt from error
-        raise
     except Exception as error:  # whatever it is, the other points go on
-        found.reasons[i] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        found.reasons[i] = _why(error)
         return
     found.mean[i], found.rate[i], found.variance[i] = law.mean, law.rate, np.diag(law.covariance)
     if net.form == "rate":  # the covariance of the rates of a voltage network is not that of its state

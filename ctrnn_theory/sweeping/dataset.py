@@ -18,8 +18,9 @@ from ctrnn_theory.support.files import atomically, reason
 from ctrnn_theory.support.memory import SHARE, free_memory
 from ctrnn_theory.support.run_folder import Folder
 from ctrnn_theory.sweeping.batch import Batch, row_type
-from ctrnn_theory.sweeping.parameters import NETWORK, NEURON
-from ctrnn_theory.sweeping.spec import QUANTITIES, Spec
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, TRAINED
+from ctrnn_theory.sweeping.quantities import OF_LAWS, OF_TRAINED
+from ctrnn_theory.sweeping.spec import Spec
 from ctrnn_theory.sweeping.store import KIND, POINTS, Writer
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
     dims, kind = ("methods", *spec.axes), row_type(spec)
     counts = (len(spec.methods), *spec.shape)
     coords: dict[str, Any] = {"methods": ("methods", list(spec.methods), {"long_name": "method"})}
-    about = NEURON | NETWORK
+    about = TRAINED if spec.trained else NEURON | NETWORK
+    quantities = OF_TRAINED if spec.trained else OF_LAWS
     for name, axis in spec.axes.items():
         attributes = {"long_name": about[name].about, "scale": "log" if axis.logarithmic else "linear"}
         coords[name] = (name, np.array(axis.values), _units(attributes, isinstance(axis.values[0], float)))
@@ -62,7 +64,7 @@ def assemble(spec: Spec, batches: list[Batch]) -> xarray.Dataset:
         for batch in batches:
             array[batch.rows["method"], batch.rows["point"]] = batch.rows[name]
         where = (*dims, "neuron") if inner else dims
-        attributes = {"long_name": QUANTITIES[name]}
+        attributes = {"long_name": quantities[name]}
         unit = "s" if name == "seconds" else "1"
         variables[name] = (where, array.reshape(*counts, *inner), _units(attributes, name != "converged", unit))
     codes, reasons = _failures(spec, batches)

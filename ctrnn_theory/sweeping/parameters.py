@@ -11,11 +11,20 @@ import numpy as np
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.network import FORMS as FORMS_OF_NETWORKS
 from ctrnn_theory.model.noise import SITES, check_gamma
-from ctrnn_theory.support.arguments import choice, finite_number, positive_integer, real_array
+from ctrnn_theory.support.arguments import (
+    choice,
+    finite_number,
+    integer,
+    nonnegative,
+    positive_integer,
+    positive_number,
+    real_array,
+)
 
-Value = float | str
-FORMS = ("linspace", "logspace")
+Value = float | int | str
+FORMS = ("linspace", "logspace", "geomspace")
 """Functions of NumPy that make the values of an axis."""
+ROUNDING = 1e-9  # relative distance of a count to a whole number, which geomspace may leave
 MOST = 1_000_000
 """Largest number of values of an axis, which bounds its memory."""
 
@@ -39,12 +48,12 @@ class Axis(NamedTuple):
     values: tuple[Value, ...]
     """Values in the order in which they are given, all different."""
     written: Any
-    """The values as the specification has them, a list, or linspace or logspace, as plain JSON."""
+    """The values as the specification has them, a list, or one of :data:`FORMS`, as plain JSON."""
 
     @property
     def logarithmic(self) -> bool:
         """Return whether it is evenly spaced in the logarithm."""
-        return isinstance(self.written, dict) and "logspace" in self.written
+        return isinstance(self.written, dict) and "linspace" not in self.written
 
 
 def _number(name: str, value: Any) -> float:
@@ -87,6 +96,27 @@ def _site(name: str, value: Any) -> str:
     return str(value)
 
 
+def _task(name: str, value: Any) -> str:
+    from ctrnn_theory.training.tasks import TASKS  # here, since single neurons need no kernels of tasks
+
+    return str(choice(name, value, TASKS))
+
+
+def _whole(value: Any) -> Any:
+    """Return a float that is a whole number but for rounding as an int, and anything else as it is."""
+    if isinstance(value, float) and abs(value - round(value)) <= ROUNDING * abs(value):
+        return round(value)
+    return value
+
+
+def _neurons(name: str, value: Any) -> int:
+    return positive_integer(name, _whole(value))
+
+
+def _rng(name: str, value: Any) -> int:
+    return integer(name, _whole(value))
+
+
 def _activation(name: str, value: Any) -> str:
     return activation(value).text
 
@@ -118,6 +148,18 @@ NETWORK = {
     **NOISE,
 }
 """Parameters of a network from a file; the default of γ is the network's own."""
+TRAINED = {
+    "task": Parameter("task", _task),
+    "neurons": Parameter("number of neurons N", _neurons),
+    "activation": Parameter("activation function", _activation, "relu"),
+    "gamma": Parameter("step over time constant γ", _gamma, 0.1, optional=True),
+    "alpha": Parameter("strength of the hidden weights α", positive_number, 1.0, optional=True),
+    "beta": Parameter("largest bias of a hidden neuron β", nonnegative, 1.0, optional=True),
+    "rng": Parameter("seed of the hidden weights", _rng, 0),
+    **{name: NOISE[name] for name in ("sigma", "site", "sigma_in", "sigma_out")},
+}
+"""Parameters of a network that is trained for a task; those that are optional are as the task or the training has
+them."""
 
 
 def _entries(name: str, written: Any) -> list[Any]:
@@ -133,9 +175,9 @@ def _check_length(name: str, count: int) -> None:
 
 
 def axis(name: str, parameter: Parameter, written: Any) -> Axis:
-    """Return the axis written as a list, an array, or ``{"linspace": [first, last, count]}`` (or logspace).
+    """Return the axis written as a list, an array, or ``{"linspace": [first, last, count]}`` (logspace, geomspace).
 
-    The ends of logspace are powers of ten.
+    The ends of logspace are powers of ten, those of geomspace the values themselves.
 
     Raises
     ------
@@ -155,6 +197,8 @@ def axis(name: str, parameter: Parameter, written: Any) -> Axis:
         if not isinstance(ends, list | tuple) or len(ends) != 3:
             raise ValueError(f"{form} of axis {name} must be [first, last, count]; got {ends!r}")
         first, last = (_number(f"{form} of axis {name}", end) for end in ends[:2])
+        if form == "geomspace" and not min(first, last) > 0.0:
+            raise ValueError(f"geomspace of axis {name} must have ends above 0; got {ends!r}")
         count = positive_integer(f"count in {form} of axis {name}", ends[2])
         _check_length(name, count)
         with np.errstate(over="ignore"):  # the check of each value reports an overflow

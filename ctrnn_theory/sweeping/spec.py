@@ -24,23 +24,10 @@ from ctrnn_theory.support.arguments import integer, shown
 from ctrnn_theory.support.files import read_file, reason
 from ctrnn_theory.support.registry import Registry
 from ctrnn_theory.support.types import IntArray
-from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, Axis, Parameter, Value, axis
+from ctrnn_theory.sweeping.parameters import NETWORK, NEURON, TRAINED, Axis, Parameter, Value, axis
+from ctrnn_theory.sweeping.quantities import OF_LAWS, OF_TRAINED, TRAININGS, USUAL
 
 PARTS = ("seed", "methods", "quantities", "fixed", "axes", "options")
-QUANTITIES = {
-    "mean": "mean of the state",
-    "bias": "mean of the rates less that of the noise-free fixed point",
-    "variance": "variance of the state",
-    "standard_error": "standard error of the mean, of methods that sample",
-    "loss": "mean squared distance of the readout, or else of the state, from its noise-free value",
-    "seconds": "time of the computation",
-    "converged": "whether the method reached its tolerance",
-}
-"""What a sweep can compute, and the description of each."""
-BY_NEURON = ("mean", "bias", "variance", "standard_error")
-"""Quantities that a network from a file has for each neuron."""
-DEFAULT = ("mean", "bias", "variance", "converged")
-"""Quantities of a sweep that names none."""
 FIELDS = {
     "gain_in": "gain_inside",
     "gain_out": "gain_outside",
@@ -62,9 +49,9 @@ class Spec:
     fixed: Mapping[str, Value]
     """Values of the parameters that are not axes, including defaults."""
     methods: tuple[str, ...]
-    """Names from :data:`~ctrnn_theory.METHODS`."""
-    quantities: tuple[str, ...] = DEFAULT
-    """Names from :data:`QUANTITIES`."""
+    """Names from :data:`~ctrnn_theory.METHODS`, or methods of training."""
+    quantities: tuple[str, ...] = USUAL[False]
+    """Names from :data:`OF_LAWS`, or from :data:`OF_TRAINED`."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of the methods, by method."""
     seed: int = 0
@@ -114,8 +101,11 @@ class Spec:
                     raise ValueError(f"spec must say what {name} is, in fixed or in axes; got neither")
                 if not parameter.optional:
                     fixed[name] = parameter.default
-        methods = _names("methods", written.get("methods", ["gaussian_closure"]), METHODS)
-        quantities = _names("quantities", written.get("quantities", DEFAULT), tuple(QUANTITIES))
+        trained = "task" in known
+        by, usual = (TRAININGS, TRAININGS[0]) if trained else (METHODS, "gaussian_closure")
+        methods = _names("methods", written.get("methods", usual), by)
+        about = OF_TRAINED if trained else OF_LAWS
+        quantities = _names("quantities", written.get("quantities", USUAL[trained]), tuple(about))
         options = _options(tables["options"], methods)
         return cls(axes, fixed, methods, quantities, options, integer("seed", written.get("seed", 0)), network)
 
@@ -144,8 +134,13 @@ class Spec:
         return math.prod(self.shape)
 
     @property
+    def trained(self) -> bool:
+        """Whether each point is a network that is trained for a task."""
+        return "task" in self.axes or "task" in self.fixed
+
+    @property
     def neurons(self) -> int:
-        """Return the number of neurons of the network, or 1 for single neurons."""
+        """Return the number of neurons of a network from a file, or 1 for others."""
         return 1 if self.network is None else self.network.n
 
     @cached_property
@@ -238,7 +233,7 @@ def _check_names(where: str, found: Mapping[str, Any], known: Any) -> None:
 
 def _known(network: CTRNN | None, given: set[str]) -> dict[str, Parameter]:
     """Return the parameters of a specification that names these: σ with its site, or σ at both sites."""
-    known = dict(NEURON)
+    known = dict(TRAINED if "task" in given and network is None else NEURON)
     if network is not None:
         known = dict(NETWORK)
         if isinstance(network.gamma, float):
@@ -272,8 +267,11 @@ def _options(found: Mapping[str, Any], methods: tuple[str, ...]) -> dict[str, di
     """Return the options of the methods as plain JSON, or raise a ValueError."""
     _check_names("options", found, methods)
     for method, options in found.items():
-        known = [name for name in METHODS[method].options.names if name not in OURS]
         table = _table(f"options of {method}", options)
+        if method in TRAININGS:
+            _check_names(f"options of {method}", table, ["(none)"])
+            continue
+        known = [name for name in METHODS[method].options.names if name not in OURS]
         if not METHODS[method].options.any:
             _check_names(f"options of {method}", table, known or ["(none)"])
     return {

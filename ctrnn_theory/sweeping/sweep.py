@@ -40,16 +40,21 @@ def sweep(
 
     A specification is a mapping, or a TOML file, with
 
-    * ``axes``: for each parameter a list (an array), ``{"linspace": [first, last, count]}`` or ``{"logspace": ...}``,
-      whose ends are powers of ten; the grid is the product of the axes,
+    * ``axes``: for each parameter a list (an array), ``{"linspace": [first, last, count]}``, ``{"geomspace": ...}`` or
+      ``{"logspace": ...}``, whose ends are powers of ten; the grid is the product of the axes,
     * ``fixed``: values of the parameters that are not axes. One neuron has activation, w, b, gamma, and sigma and site
       ("inside", "outside") or else sigma_in and sigma_out. With ``network``, a network or the file of one, relative to
       the specification, the parameters are scale (a factor of W), gamma, u (if the network has one input), and those
-      of the noise,
-    * ``methods``: names from :data:`~ctrnn_theory.METHODS`; ``options``: their options, by method,
+      of the noise. With ``task``, each point is a network that is trained for this task, and the parameters are
+      neurons, activation, gamma, alpha, beta and rng, as :func:`~ctrnn_theory.train` takes them, and those of additive
+      noise,
+    * ``methods``: names from :data:`~ctrnn_theory.METHODS`, or "decoders" with a task; ``options``: their options, by
+      method,
     * ``quantities``: mean, bias (the mean minus the fixed point that the noise-free network settles to from the zero
       state), variance, standard_error, loss (mean squared distance of the readout, or else of the state, from its
-      noise-free value: squared bias and variance), seconds, converged,
+      noise-free value: squared bias and variance), seconds, converged; or of trained networks, as
+      :func:`~ctrnn_theory.preference` predicts them: preferred, ratio, K, nu, sigma_c, squared_bias and loss at the
+      training noise, loss_without_noise, seconds,
     * ``seed``: the random stream of a point follows from it and from the parameters of the point. The results do not
       depend on the engine, on how points are put into tasks, or on interruptions.
 

@@ -19,7 +19,13 @@ SMOOTHED = ("mean_field", "gaussian_closure")
 
 def takes(spec: Spec, method: str) -> bool:
     """Return whether the points of a sweep may be given to a vectorised method."""
-    if spec.network is not None or spec.extended or METHODS[method].neurons is None or spec.options.get(method):
+    if (
+        spec.trained
+        or spec.network is not None
+        or spec.extended
+        or METHODS[method].neurons is None
+        or spec.options.get(method)
+    ):
         return False
     used = spec.axes["activation"].values if "activation" in spec.axes else (spec.fixed["activation"],)
     return method not in SMOOTHED or all(quick(activation(text)) for text in used)

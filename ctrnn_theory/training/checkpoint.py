@@ -214,7 +214,9 @@ def read_result(folder: Folder) -> dict[str, Any] | None:
             raise folder.damaged(RESULT, "it is missing", AGAIN)
         return None
     found.pop(CHECK, None)
-    kinds = {"loss": float, "seconds": float, "message": str}
+    kinds: dict[str, Any] = {"loss": float, "seconds": float, "message": str}
+    if "K" in found:
+        kinds |= dict.fromkeys(("K", "nu"), type(None) if found["K"] is None else float)
     if {name: type(value) for name, value in found.items()} != kinds:
         raise folder.damaged(RESULT, "it does not hold a result", AGAIN)
     return found

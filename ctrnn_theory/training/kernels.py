@@ -50,7 +50,10 @@ class Weights(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """The noise. An array without columns, or without entries, is noise that there is not."""
+    """The noise. An array without columns, or without entries, is noise that there is not.
+
+    Of noise that is private to each neuron, the factor is one column of standard deviations, and N sources count.
+    """
 
     inside: FloatArray
     """Factor of the additive noise inside, (N, R)."""
@@ -74,6 +77,8 @@ class Sources(NamedTuple):
     """Constants of the variates, see :mod:`ctrnn_theory.integrators.normals`."""
     bits: NDArray[np.uint64]
     """Bit masks of the variates, likewise."""
+    private: NDArray[np.bool_]
+    """Whether the noise of each of the four factors is private, (4,)."""
 
 
 class Dynamics(NamedTuple):
@@ -83,6 +88,8 @@ class Dynamics(NamedTuple):
     """Δt/τ of each neuron, (N,)."""
     voltage: bool
     """Whether the networks are in voltage form."""
+    recurrent: bool
+    """Whether any of the weights W is not zero."""
 
 
 class Given(NamedTuple):
@@ -97,12 +104,31 @@ class Given(NamedTuple):
 
 
 WEIGHTS = types.NamedTuple([f8_3, f8_2, f8_3, f8_3, f8_2], Weights)
-SOURCES = types.NamedTuple([*[f8_2] * 4, *[f8_1] * 4, types.uint64[::1], f8_1, types.uint64[::1]], Sources)
-DYNAMICS = types.NamedTuple([f8_1, types.boolean], Dynamics)
+SOURCES = types.NamedTuple(
+    [*[f8_2] * 4, *[f8_1] * 4, types.uint64[::1], f8_1, types.uint64[::1], types.boolean[::1]], Sources
+)
+DYNAMICS = types.NamedTuple([f8_1, types.boolean, types.boolean], Dynamics)
 GIVEN = types.NamedTuple([f8_3, f8_3, f8_1], Given)
 f8_4 = types.float64[:, :, :, ::1]
 SENSE = types.FunctionType(types.void(f8_2, f8_2, f8_1))
 MOVE = types.FunctionType(types.void(i8, f8_2, f8_2, f8_1, f8_1))
+
+
+@inline
+def count(factor, private):  # type: ignore[no-untyped-def]
+    """Return the number of sources of a factor."""
+    return factor.shape[0] if private and factor.size > 0 else factor.shape[1]
+
+
+@inline
+def add_noise(factor, private, z, out):  # type: ignore[no-untyped-def]
+    """Add the noise of a factor and of variates z to out."""
+    if private:
+        for i in range(factor.shape[0] if factor.size > 0 else 0):
+            for k in range(LANES):
+                out[i, k] += factor[i, 0] * z[i, k]
+    else:
+        add_product(factor, z, out)
 
 
 @inline
@@ -112,9 +138,11 @@ def draw(sources, memory, block, first, e_in, e_out, m_in, m_out):  # type: igno
     The states `memory` (R, LANES) of coloured sources are advanced. Each kind of noise takes its variates after those
     before it, so that noise without it has the same variates.
     """
-    white = sources.inside.shape[1] + sources.outside.shape[1]
-    rows_in, gain_in = sources.inside.shape[1], white + sources.gain_inside.shape[1]
-    gain_out = gain_in + sources.gain_outside.shape[1]
+    private = sources.private
+    rows_in = count(sources.inside, private[0])
+    white = rows_in + count(sources.outside, private[1])
+    gain_in = white + count(sources.gain_inside, private[2])
+    gain_out = gain_in + count(sources.gain_outside, private[3])
     mask = gain_out + (1 if sources.common.size > 0 else 0)
     rows = mask + sources.threshold.size
     z3 = np.empty((rows, 1, LANES))
@@ -132,15 +160,15 @@ def draw(sources, memory, block, first, e_in, e_out, m_in, m_out):  # type: igno
                 memory[r, k] = rho * memory[r, k] + fresh * z[r, k]
                 z[r, k] = memory[r, k]
         if rows_in > 0:
-            add_product(sources.inside, z[:rows_in], e_in[t])
+            add_noise(sources.inside, private[0], z[:rows_in], e_in[t])
         if white > rows_in:
-            add_product(sources.outside, z[rows_in:white], e_out[t])
+            add_noise(sources.outside, private[1], z[rows_in:white], e_out[t])
         if m_in.shape[1] > 0:
             m_in[t] = 1.0
-            add_product(sources.gain_inside, z[white:gain_in], m_in[t])
+            add_noise(sources.gain_inside, private[2], z[white:gain_in], m_in[t])
         if m_out.shape[1] > 0:
             m_out[t] = 1.0
-            add_product(sources.gain_outside, z[gain_in:gain_out], m_out[t])
+            add_noise(sources.gain_outside, private[3], z[gain_in:gain_out], m_out[t])
             for i in range(sources.common.size):
                 for k in range(LANES):
                     m_out[t, i, k] *= 1.0 + sources.common[i] * z[gain_out, k]
@@ -184,7 +212,8 @@ def step(f, W, dynamics, drive, noise, t, h, a, y):  # type: ignore[no-untyped-d
         for i in range(n):
             for k in range(LANES):
                 a[i, k] = drive[i, k] + e_in[t, i, k] if early else drive[i, k]
-        add_product(W, h, a)
+        if dynamics.recurrent:
+            add_product(W, h, a)
         added = added and not early
     if m_in.shape[1] > 0:
         for i in range(n):
@@ -203,7 +232,8 @@ def step(f, W, dynamics, drive, noise, t, h, a, y):  # type: ignore[no-untyped-d
         for i in range(n):
             for k in range(LANES):
                 y[i, k] = drive[i, k]
-        add_product(W, a, y)
+        if dynamics.recurrent:
+            add_product(W, a, y)
         a, y = y, a
     if e_out.shape[1] > 0:
         for i in range(n):

@@ -69,14 +69,15 @@ class Layout:
         Raises
         ------
         ValueError
-            If the network has another size or lacks one of the arrays.
+            If the network has another size or lacks one of the arrays; a network without b_out has one of zeros.
         """
         for name, shape in self.shapes.items():
             found = None if getattr(net, name) is None else getattr(net, name).shape
-            if found != shape and not (found is None and 0 in shape):
+            if found != shape and not (found is None and (0 in shape or name == "b_out")):
                 raise ValueError(f"{name} of the network must have shape {shape}; got {found}")
-        parts = [getattr(net, name) for name in self.trained]
-        return np.concatenate([np.zeros(0) if part is None else part.ravel() for part in parts])
+        parts = {name: getattr(net, name) for name in self.trained}
+        whole = [np.zeros(self.shapes[name]) if part is None else part for name, part in parts.items()]
+        return np.concatenate([part.ravel() for part in whole])
 
 
 def weights_of(net: CTRNN) -> Weights:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.model.kinds import WORDS, Kind, noise_kinds, require
+from ctrnn_theory.model.low_rank import LEAST, SHARE, Factors, low_rank
 from ctrnn_theory.model.network import CTRNN, Form
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import NotApplicable
@@ -51,8 +52,16 @@ class Model(NamedTuple):
             if kind not in taken:
                 raise NotApplicable(f"{way} does not take {WORDS[kind]}")
 
+    def factors(self) -> Factors | None:
+        """Return E and D of W = E Dᵀ, for one network in rate form, of one γ, whose rank and outputs are few."""
+        (S, n), outputs = self.weights.b.shape, self.weights.W_out.shape[1]
+        most = n // SHARE - outputs
+        if S != 1 or n < LEAST or most < 0 or not isinstance(self.gamma, float) or self.form != "rate":
+            return None
+        return low_rank(self.weights.W[0], most)
+
     @property
     def dynamics(self) -> Dynamics:
-        """γ and form, as the kernels take them."""
+        """What the kernels take besides weights and noise."""
         gamma = np.array(np.broadcast_to(self.gamma, self.weights.b.shape[1:]))
-        return Dynamics(gamma, self.form == "voltage")
+        return Dynamics(gamma, self.form == "voltage", bool(self.weights.W.any()))

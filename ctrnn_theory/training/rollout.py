@@ -7,16 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from ctrnn_theory.integrators import normals
 from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.model.noise import SITES, Noise
+from ctrnn_theory.model.noise import SITES, STRENGTHS, Noise
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, longest, threads
 from ctrnn_theory.training.kernels import Given, Sources, closed_loop, open_loop
+from ctrnn_theory.training.latent_kernels import Latent, latent_closed_loop, latent_open_loop
 from ctrnn_theory.training.model import Model
 
 Key = NDArray[np.uint64]
@@ -29,12 +30,12 @@ INITIAL = 1
 def sources(noise: Noise, n: int, key: Key) -> Sources:
     """Return the noise as the kernels take it."""
     none, common, keep = np.zeros(0), noise.common_gain(n), noise.kept(n)
-    factors = [noise.factor(site, n) for site in SITES], [noise.gain_factor(site, n) for site in SITES]
-    inside, outside, gain_inside, gain_outside = (
-        np.array(factor if factor.any() else factor[:, :0], order="C") for factor in (*factors[0], *factors[1])
-    )
-    used = [noise.rho(site, n)[: L.shape[1]] for site, L in zip(SITES, (inside, outside), strict=True)]
-    rho, dropped = np.concatenate(used), np.any(keep < 1.0)
+    private = np.array([np.ndim(getattr(noise, name)) < 2 for name in STRENGTHS])
+    inside, outside, gain_inside, gain_outside = (_factor(getattr(noise, name), n) for name in STRENGTHS)
+    dropped, rho = np.any(keep < 1.0), none
+    if not noise.is_white:
+        both = zip(SITES, (inside, outside), strict=True)
+        rho = np.concatenate([noise.rho(site, n)[: None if L.size else 0] for site, L in both])
     return Sources(
         inside,
         outside,
@@ -47,7 +48,15 @@ def sources(noise: Noise, n: int, key: Key) -> Sources:
         key,
         normals.CONSTANTS,
         normals.BITS,
+        private,
     )
+
+
+def _factor(strength: ArrayLike, n: int) -> FloatArray:
+    """Return a factor (N, R) as the kernels take it: one column of noise that is private, and none of no noise."""
+    array = np.asarray(strength, dtype=np.float64)
+    factor = array if array.ndim == 2 else np.broadcast_to(array, (n,))[:, None]
+    return np.array(factor if factor.any() else factor[:, :0], order="C")
 
 
 def memories(found: Sources, blocks: int) -> FloatArray:
@@ -74,12 +83,17 @@ def run_open(
     weights, dynamics = model.weights, model.dynamics
     (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
-    noise, states, f = sources(model.noise, N, key), np.zeros((S, N, L)), model.f.block
+    noise, f, latent = sources(model.noise, N, key), model.f.block, _latent(model)
+    states = np.zeros((S, N if latent is None else len(latent.decoders), L))
 
     def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
+        if latent is not None:
+            each = states[0], cost[0], out[0] if record else out.reshape(0, P, L)
+            latent_open_loop(f, latent, given, noise, memory, block, first, last, *each)
+            return
         open_loop(f, weights, dynamics, given, noise, memory, block, begin, end, first, last, states, cost, out)
 
-    _share(part, noise, states.shape, given.w.size, workers)
+    _share(part, noise, (S, N, L), given.w.size, workers, None if latent is None else latent.products)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
@@ -100,30 +114,56 @@ def run_closed(
     weights, dynamics = model.weights, model.dynamics
     (S, N), (D, L) = weights.b.shape, start.shape
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
-    noise, states, worlds = sources(model.noise, N, key), np.zeros((S, N, L)), np.tile(start, (S, 1, 1))
+    noise, worlds, latent = sources(model.noise, N, key), np.tile(start, (S, 1, 1)), _latent(model)
+    states = np.zeros((S, N if latent is None else len(latent.decoders), L))
     out[:, 0], f = start, model.f.block
 
     def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
+        if latent is not None:
+            each = states[0], worlds[0], cost[0], out[0] if record else out.reshape(0, D, L)
+            latent_closed_loop(f, *world, latent, noise, memory, block, first, last, *each)
+            return
         at = block, begin, end, first, last
         closed_loop(f, *world, weights, dynamics, noise, memory, *at, states, worlds, cost, out)
 
-    _share(part, noise, states.shape, steps, workers)
+    _share(part, noise, (S, N, L), steps, workers, None if latent is None else latent.products)
     cost[np.isnan(cost)] = np.inf
     return cost, out
 
 
-def _share(part: Callable[..., None], noise: Sources, shape: tuple[int, ...], steps: int, workers: Workers) -> None:
+def _latent(model: Model) -> Latent | None:
+    """Return the network as the kernels for low rank take it, or None for other networks and for W = 0."""
+    factors = model.factors()
+    if factors is None or factors.E.shape[1] == 0:
+        return None
+    weights = model.weights
+    (N, R), K = factors.E.shape, weights.W_in.shape[2]
+    encoders, decoders = np.zeros((N, R + K + -(R + K) % 4)), np.empty((R + weights.W_out.shape[1], N))
+    encoders[:, :R], encoders[:, R : R + K] = factors.E, weights.W_in[0]
+    decoders[:R], decoders[R:] = factors.D.T, weights.W_out[0]
+    return Latent(encoders, weights.b[0], decoders, weights.b_out[0], float(model.dynamics.gamma[0]), R, K)
+
+
+def _share(
+    part: Callable[..., None],
+    noise: Sources,
+    shape: tuple[int, ...],
+    steps: int,
+    workers: Workers,
+    products: int | None,
+) -> None:
     """Call part(memory, block, begin, end, first, last) for all blocks, ranges of networks and ranges of steps.
 
     Each range of networks has the states of coloured sources for itself. There are as many ranges of networks as
-    threads need, and as many ranges of steps as make a call short. The shape of the states is (S, N, L).
+    threads need, and as many ranges of steps as make a call short. The shape is (S, N, L) for L trials; `products` is
+    the number of products of a step for each neuron, N for None.
     """
     networks, n, blocks = *shape[:2], shape[2] // LANES
     ranges = min(-(-threads(workers) // blocks), networks)
     edges = [networks * i // ranges for i in range(ranges + 1)]
     begun = memories(noise, blocks)
     items = [(begun[block].copy(), block, a, b) for block in range(blocks) for a, b in itertools.pairwise(edges)]
-    pace, first = Pace(n, LANES * -(-networks // ranges)), 0
+    pace, first = Pace(n, LANES * -(-networks // ranges), products), 0
     while first < steps:
         last = min(first + pace.steps, steps)
         calls = [(*item, first, last) for item in items]

@@ -111,6 +111,36 @@ def test_train_then_preference(capsys, tmp_path):
     assert json.loads(out)["levels"] == [0.0, 0.5, 1.0]
 
 
+def test_train_by_decoders(capsys, tmp_path):
+    place = tmp_path / "run"
+    command = ["train", "function", "--method", "decoders", "--neurons", 64, "--alpha", 1.2, "--beta", 1.8]
+    code, out, err = run(capsys, *command, "--sigma-in", 0.5, "--out", place)
+    assert (code, err) == (0, "")
+    assert "after 1 evaluation in" in out
+    assert "(decoders solved)\nK = " in out
+    code, out, _ = run(capsys, "train", "--resume", "--out", place, "--json")
+    found, kept = json.loads(out), ct.Training.load(place)
+    assert (found["method"], found["alpha"], found["beta"]) == ("decoders", 1.2, 1.8)
+    assert found["found"]["sigma_c"] == kept.sigma_c < 0.5
+    assert kept.loss < 0.02
+    code, out, _ = run(capsys, "preference", place, "--levels", "0,0.8,0.9,1,1.1", "--repeats", 9, "--json")
+    assert code == 0
+    assert json.loads(out)["preferred"] > 0.7
+    code, out, _ = run(
+        capsys,
+        "train",
+        "function",
+        "--method",
+        "decoders",
+        "--set",
+        "feedback=true",
+        "--out",
+        tmp_path / "fed",
+        "--json",
+    )
+    assert json.loads(out)["task_settings"]["feedback"] is True
+
+
 def test_resumed_command_names_what_differs(capsys, tmp_path):
     place = tmp_path / "run"
     run(capsys, *TRAIN, "--out", place)
@@ -169,6 +199,31 @@ BAD = {
     "train noise": (["train", "function", "--sigma-out", -1, "--out", "x"], "--sigma-out must be a standard deviation"),
     "nothing to resume": (["train", "--resume", "--out", "missing"], "missing has no run.json"),
     "option without task": (["train", "--resume", "--neurons", 3, "--out", "x"], "TASK must be given with --neurons"),
+    "training method": (
+        ["train", "function", "--method", "adam", "--out", "x"],
+        "method must be one of cma, decoders, decoders+cma; got 'adam'",
+    ),
+    "alpha of cma": (["train", "function", "--alpha", 1, "--out", "x"], "alpha must not be given with the method cma"),
+    "alpha": (
+        ["train", "function", "--method", "decoders", "--alpha", -1, "--out", "x"],
+        "alpha must be a positive number; got -1",
+    ),
+    "beta": (
+        ["train", "function", "--method", "decoders", "--beta", -1, "--out", "x"],
+        "beta must be a number of at least 0; got -1",
+    ),
+    "step of decoders": (
+        ["train", "function", "--method", "decoders", "--step", 1, "--out", "x"],
+        "step must not be given with the method decoders",
+    ),
+    "no latent system": (
+        ["train", "regulator", "--method", "decoders", "--neurons", 1, "--out", "x"],
+        "task must have a latent system to be learned by decoders; regulator has none",
+    ),
+    "truth": (
+        ["train", "function", "--set", "feedback=maybe", "--out", "x"],
+        "feedback of function must be of type bool; got 'maybe'",
+    ),
     "no run": (["preference", "missing"], "missing has no run.json"),
     "levels": (["preference", "missing", "--plot", "x.doc"], "--plot must end in"),
     "import": (["bias", "__import__('os').system('id')"], "activation"),

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from numba.core import event
 
 from ctrnn_theory.integrators.ensemble import BOUND, Ensemble, Unbounded, standard_error
 from ctrnn_theory.integrators.normals import LANES
@@ -28,6 +29,19 @@ def test_threads_make_no_difference():
     for name in ("first", "second", "residual", "cross", "ahead", "low", "high"):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     assert np.array_equal(one.states, two.states)
+
+
+@pytest.mark.parametrize(("form", "slope"), [("rate", 0.617), ("voltage", 0.619)])
+def test_nothing_is_compiled_by_several_threads(form, slope):
+    """Two threads that compile at once may each wait for what the other holds."""
+    net = CTRNN.single(w=0.5, activation=f"tanh({slope}*x)", form=form)  # which no other test has compiled
+    with event.install_recorder("numba:compile") as made:
+        Ensemble(net, Noise(inside=0.5), net.b, np.zeros(1), 4 * LANES, 0, 2, False)
+    with event.install_recorder("numba:compile") as later:
+        other = Ensemble(net, Noise(inside=0.5), net.b, np.zeros(1), 4 * LANES, 0, 2, False)
+        other.advance(10)
+    assert made.buffer
+    assert not later.buffer
 
 
 def test_pieces_make_one_run():

@@ -108,7 +108,6 @@ def test_any_bit_of_what_was_computed_counts(figure):
 
 def test_the_small_set_of_networks_is_whole_small_and_of_its_tasks():
     runs = {
-        *networks.one_of_each_task(),
         *networks.regulators(True),
         *networks.functions(True),
         *networks.over_noise(True),

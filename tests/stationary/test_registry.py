@@ -22,7 +22,7 @@ from ctrnn_theory.stationary.method import ARGUMENTS, Method, Options, loaded
 
 NET, NOISE = ct.CTRNN.single(w=-1.0, b=0.2, activation="softplus", gamma=0.2), ct.Noise(inside=0.5)
 BUILTIN = ("deterministic", "mean_field", "small_noise", "gaussian_closure")
-BUILTIN += ("cumulant_closure", "fokker_planck", "exact", "simulation")
+BUILTIN += ("cumulant_closure", "fokker_planck", "latent", "exact", "simulation")
 
 
 def second_order(net, noise, u, start, *, factor=1.0):
@@ -54,14 +54,14 @@ def ninth():
 
 
 def test_the_ladder_is_a_mapping_that_iterates_over_names():
-    assert (tuple(ct.METHODS), len(ct.METHODS), "exact" in ct.METHODS) == (BUILTIN, 8, True)
+    assert (tuple(ct.METHODS), len(ct.METHODS), "exact" in ct.METHODS) == (BUILTIN, 9, True)
     assert ct.METHODS["exact"].name == "exact"
     for name, method in ct.METHODS.items():
         assert isinstance(method, Method)
         assert method.name == name
         assert method.builtin
         assert all((method.summary, method.applies, method.label, method.style))
-    assert repr(ct.METHODS).count("\n") == 7
+    assert repr(ct.METHODS).count("\n") == 8
 
 
 @pytest.mark.parametrize("name", ct.METHODS)
@@ -140,7 +140,7 @@ def test_it_is_in_pictures_in_a_style_of_its_own(ninth):
     ct.register_method("eleventh", second_order)
     try:
         colours = [style["color"] for style in plotting.STYLE.values()]
-        assert len(set(colours)) == len(colours) == len(plotting.STYLE) == 12
+        assert len(set(colours)) == len(colours) == len(plotting.STYLE) == 13
         assert set(plotting.STYLE["tenth"]) == {"color", "linestyle", "marker"}
     finally:
         ct.METHODS.remove("tenth")

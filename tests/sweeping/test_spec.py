@@ -123,7 +123,7 @@ def test_streams_follow_from_seed_and_coordinates():
         (with_("axes", sigma_in=[0.1]), "sigma must be left out with sigma_in; got both"),
         (with_("axes", b=[]), "axis b must have values; got none"),
         (with_("axes", b=[0.1, 0.2, 0.1]), "axis b must have different values; got 0.1 twice"),
-        (with_("axes", b=0.1), "axis b must be a list, or one of linspace, logspace; got 0.1"),
+        (with_("axes", b=0.1), "axis b must be a list, or one of linspace, logspace, geomspace; got 0.1"),
         (with_("axes", b={"range": [0, 1, 2]}), "axis b must be a list, or one of"),
         (with_("axes", b={"linspace": [0, 1]}), r"linspace of axis b must be \[first, last, count\]"),
         (with_("axes", b={"linspace": [0, 1, 2.5]}), "count in linspace of axis b must be an integer"),

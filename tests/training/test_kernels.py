@@ -8,6 +8,7 @@ import numpy as np
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 import numpy as np
 from ctrnn_theory.activations import activation
 from ctrnn_theory.model.noise import Noise
@@ -27,6 +28,11 @@ for task, neurons in (
     found[task.name] = task.simulated(Model(activation("relu"), 0.3, layout.weights(x), noise), KEY, 1)
     trials = task.trials(layout.network(x[:, 0], "relu", 0.3), noise, 2, KEY, 1)
     found[task.name + "_trials"] = trials.cost if trials.outputs is None else trials.outputs
+    wide = task.layout(33)
+    net = wide.network(task.guess(wide, rng), "relu", 0.3)
+    net = replace(net, W=np.outer(rng.normal(size=33), rng.normal(size=33)) / 33)  # a kernel for low rank runs it
+    for kind in ("inside", "outside", "gain_outside"):
+        found[f"{task.name}_{kind}"] = task.trials(net, Noise(**{kind: 0.5}), 2, KEY, 1).cost
 np.savez(sys.argv[1], **found)
 """
 

@@ -11,8 +11,8 @@ from ctrnn_theory.activations import activation
 from ctrnn_theory.integrators.normals import LANES, seed_words, standard_normals
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.training.tasks import TASKS, Maze, Model
-from ctrnn_theory.training.tasks.maze import DIRECTIONS, EACH, FIRST, RAYS, move, sense
+from ctrnn_theory.training.tasks import TASKS, Maze, Model, agents
+from ctrnn_theory.training.tasks.maze_world import DIRECTIONS, EACH, FIRST, RAYS, move, sense
 
 RELU = activation("relu")
 
@@ -269,3 +269,94 @@ def test_settings_are_made_sure_of():
             replace(Maze(), **{name: -1})
     with pytest.raises(ValueError, match=r"gap must be below 1; got 1\.0"):
         Maze(gap=1.0)
+
+
+def along(task, velocities):
+    """Path (T + 1, 2, C) of agents from the starts that move by velocities(states) (2, C)."""
+    path = [task.starts]
+    for t in range(task.steps):
+        path.append(agents.moved(task.world, t, path[-1], velocities(path[-1])))
+    return np.array(path)
+
+
+@pytest.mark.parametrize("contact", ["slide", "stop"])
+@pytest.mark.parametrize("baffles", [1, 2, 5])
+def test_the_expert_takes_the_shortest_way_at_full_speed(baffles, contact):
+    task = Maze(baffles=baffles, contact=contact, steps=300)
+    path = along(task, task.expert)
+    assert np.all(task.succeeded(path))
+    least = (np.array([way(task, start) for start in task.starts.T]) - task.radius) / task.speed
+    late = task.times(path) - least
+    assert np.all((late >= 0.0) & (late <= 2 * baffles + 1))  # a turn is overshot by less than a step, there and back
+    speed = np.linalg.norm(task.expert(everywhere()), axis=0)
+    far = np.linalg.norm(everywhere() - task.goal[:, None], axis=0) > task.radius
+    np.testing.assert_allclose(speed[far], 1.0, rtol=1e-14)
+    straight = along(task, lambda p: (task.goal[:, None] - p) / 0.01)
+    assert not task.succeeded(straight).any()
+    assert np.all(np.isinf(task.times(straight)))
+
+
+@given(st.tuples(AXIS, AXIS), st.tuples(COMPONENT, COMPONENT))
+@example((0.32, 0.2), (1.0, 0.5))
+@example((0.01, 0.2), (-1.0, 0.5))
+def test_an_agent_that_stops_at_walls_does_the_whole_step_or_none(point, z):
+    task, stopping = Maze(), Maze(contact="stop")
+    (slid, stopped) = (moved(one, lanes(point), lanes(z))[0][:, 0] for one in (task, stopping))
+    free = np.array(point) + task.speed * np.array(z) / max(np.linalg.norm(z), 1.0)
+    met = np.max(np.abs(slid - free))  # a wall moves what it meets by more than rounding, or by hardly anything
+    assert np.array_equal(stopped, point) or np.array_equal(stopped, slid)
+    if met > 1e-12:
+        np.testing.assert_array_equal(stopped, point)
+    elif np.all((free > 1e-12) & (free < 1.0 - 1e-12)):
+        np.testing.assert_array_equal(stopped, slid)
+
+
+def test_without_a_compass_the_rest_is_the_same():
+    task, state = Maze(compass=False), everywhere()
+    u = np.full((RAYS, LANES), nan)
+    sense(state, u, task.world[2])
+    np.testing.assert_array_equal(u, sensed(Maze(), state)[:RAYS])
+    assert (task.inputs, Maze().inputs, task.layout(3).shapes["W_in"]) == (8, 10, (3, 8))
+    net = task.layout(4).network(task.guess(task.layout(4), np.random.default_rng(0)), RELU, 0.2)
+    assert np.all(np.isfinite(task.paths(net, Noise(inside=1.0), 4, seed_words(0))[1]))
+
+
+def test_the_cost_of_the_velocity_is_its_squared_error():
+    z = np.random.default_rng(2).standard_normal((2, LANES))
+    task, state = Maze(cost="velocity", steps=50), everywhere(seed=1)
+    after_way, _ = moved(Maze(), state, z)
+    after_velocity, cost = moved(task, state, z)
+    np.testing.assert_array_equal(after_velocity, after_way)
+    np.testing.assert_allclose(cost, np.sum((z - task.expert(state)) ** 2, axis=0) / 50, rtol=1e-13)
+
+
+def test_times_are_the_first_steps_within_the_goal():
+    task = Maze(steps=6)
+    path = np.repeat(task.starts[None], 7, axis=0)
+    path[3:5, :, 1] = path[6, :, 2] = task.goal
+    np.testing.assert_array_equal(task.times(path), [inf, 3.0, 6.0, inf])
+    net = CTRNN(np.zeros((1, 1)), [0.0], "relu", 0.2, W_in=np.zeros((1, 10)), W_out=np.zeros((2, 1)), b_out=[0.0, 0.0])
+    found = task.trials(net, Noise(), 2, seed_words(0))
+    assert np.all(np.isinf(found.times))
+    assert found.times.shape == found.success.shape == (2, 4)
+
+
+def test_the_points_of_the_latent_system_are_what_the_expert_does():
+    task = Maze()
+    latent = task.latent(np.random.default_rng(0), 0.2)
+    assert latent.x.shape == (len(latent.u), 0)
+    np.testing.assert_allclose(np.linalg.norm(latent.y, axis=1).max(), 1.0)
+    gap = np.random.default_rng(0).uniform(0.0, 1.0, (2, len(latent.u)))
+    np.testing.assert_array_equal(latent.y, task.expert(gap).T)
+    starts = task.begun(np.random.default_rng(0), 100)
+    assert np.all(starts[0] == task.starts[0, 0])
+    assert starts[1].min() < 0.1 < 0.5 < starts[1].max()
+
+
+def test_words_and_truth_values_are_made_sure_of():
+    with pytest.raises(ValueError, match="contact must be one of slide, stop; got 'bounce'"):
+        Maze(contact="bounce")
+    with pytest.raises(ValueError, match="cost must be one of way, velocity; got 'time'"):
+        Maze(cost="time")
+    with pytest.raises(ValueError, match="compass must be True or False; got 1"):
+        Maze(compass=1)

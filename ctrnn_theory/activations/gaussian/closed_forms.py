@@ -18,6 +18,7 @@ from ctrnn_theory.support.types import FloatArray
 
 VANISHES = 39.0  # φ(39) is 0 in double precision: clipping z there changes no value and keeps z^k φ(z) finite
 SQRT_2PI = math.sqrt(2.0 * math.pi)
+FEW = np.polynomial.legendre.leggauss(6)  # nodes and weights; (h/2)^12 of h = 1/100 standard deviations is 1e-28
 
 
 def density_derivative(z: FloatArray, order: int) -> FloatArray:
@@ -83,6 +84,26 @@ class PiecewisePolynomial:
             for j, jump in enumerate(row):
                 if jump:
                     total += jump * powers[j - order]
+        return total
+
+    def smoothed_far(self, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
+        """Return the same for degree one at most, where s is so large that truncated powers would cancel.
+
+        Only the slopes relative to that of the leftmost piece enter: between two breaks by a few nodes y, since
+        Φ((a - y)/s) hardly varies there, and beyond the last break by one truncated power.
+        """
+        slopes = np.array([piece[1] if len(piece) > 1 else 0.0 for piece in self.coefficients])
+        total = polynomial.polyval(a, polynomial.polyder(self.coefficients[0], order)) + np.zeros_like(a)
+        slopes -= slopes[0]
+        for k, row in zip(self.breaks, self.jumps, strict=True):
+            if row[0]:
+                total += row[0] * cdf_derivative((a - k) / s, order) / s**order
+        for left, right, slope in zip(self.breaks[:-1], self.breaks[1:], slopes[1:-1], strict=True):
+            for node, weight in zip(*FEW, strict=True) if slope else ():
+                z = (a - 0.5 * (left + right) - 0.5 * (right - left) * node) / s
+                total += (0.5 * slope * (right - left) * weight) * cdf_derivative(z, order) / s**order
+        if slopes[-1]:
+            total += slopes[-1] * smoothed_powers(a - self.breaks[-1], s, range(1 - order, 2 - order))[1 - order]
         return total
 
     def variance(self, a: FloatArray, s: FloatArray) -> FloatArray:

@@ -119,7 +119,8 @@ def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
         return quadrature.smoothed(act, a, s, order) if law is None else law.smoothed(a, s, order)
     if law is not None:  # truncated powers cancel where f is flat
         return _either(law.on_flat_side(a), law.smoothed, polynomials.smoothed, a, s, order)
-    return _either(cancels(act, s), partial(quadrature.smoothed, act), polynomials.smoothed, a, s, order)
+    far = polynomials.smoothed_far if act.piecewise_linear else partial(quadrature.smoothed, act)
+    return _either(cancels(act, s), far, polynomials.smoothed, a, s, order)
 
 
 def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:

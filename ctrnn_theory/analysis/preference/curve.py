@@ -21,8 +21,11 @@ from ctrnn_theory.support.progress import Progress, reporter
 from ctrnn_theory.support.types import BoolArray, FloatArray
 from ctrnn_theory.support.workers import Workers, threads
 from ctrnn_theory.training.settings import find_task
-from ctrnn_theory.training.tasks import Model, OpenLoop, Task
+from ctrnn_theory.training.tasks import Episode, Model, OpenLoop, Task
 from ctrnn_theory.training.tasks.base import expected_loss
+from ctrnn_theory.training.tasks.given import given_arrays
+from ctrnn_theory.training.tasks.latent_network import LatentNetwork
+from ctrnn_theory.training.tasks.mean_path import Guided, velocity_error
 
 Key = NDArray[np.uint64]
 RESAMPLES = 1000  # resamples of the bootstrap
@@ -36,7 +39,7 @@ BATCH = 2**16  # numbers in the covariances that the closure treats at once, hal
 @limited
 def preference(
     net: CTRNN,
-    task: Task | str,
+    task: Task | str | tuple[Any, ...],
     noise_levels: ArrayLike | None = None,
     *,
     noise: Noise | None = None,
@@ -44,6 +47,7 @@ def preference(
     rng: Any = 0,
     workers: Workers = None,
     predict: bool = True,
+    simulate: bool = True,
     confidence: float = 0.95,
     progress: Progress | None = None,
 ) -> Preference:
@@ -66,7 +70,9 @@ def preference(
     net
         The network.
     task
-        Task for which it was trained, or the name of a task with its default settings.
+        Task for which it was trained, the name of a task with its default settings, or a tuple ``(inputs, targets)`` or
+        ``(inputs, targets, weights)`` of arrays or tensors (time, trial, channel) and weights (time,), see
+        :meth:`ctrnn_theory.training.tasks.Given.of`.
     noise_levels
         Levels of the test noise (L,), ascending, as multiples of `noise`; 0, 0.1, ..., 1.5 by default.
     noise
@@ -78,8 +84,12 @@ def preference(
     workers
         Number of threads, or a function like ``map``; the numbers do not depend on it.
     predict
-        Whether to predict the loss by the Gaussian closure in time too, for an open-loop task. It takes seconds for
-        relu, and a minute or more for an activation whose covariances have no closed form, such as tanh.
+        Whether to predict the loss by the Gaussian closure in time too, for an open-loop task, or for a closed-loop
+        task with an expert whose output is the target, such as the maze with ``cost="velocity"``: along the path of the
+        mean output. Networks of 32 neurons or more with W of low rank, zero among them, take seconds, whatever their
+        size; others take seconds for relu, and a minute or more for other activations.
+    simulate
+        Whether to simulate trials. Without them, `preferred`, `loss` and all that is measured are None.
     confidence
         Confidence level of the interval, in (0, 1).
     progress
@@ -88,7 +98,8 @@ def preference(
     Raises
     ------
     ValueError
-        If the network does not fit the task, there is no noise, or an argument is out of range.
+        If the network does not fit the task, there is no noise, an argument is out of range, or there is no trial and
+        no prediction.
     Divergence
         If the state grows without bound.
 
@@ -100,8 +111,11 @@ def preference(
     >>> found = preference(net, find_task("feedforward", target="0*x", repeats=1), [0.0, 0.25, 0.5, 0.75, 1.0])
     >>> print(round(found.predicted_preferred, 3), round(found.preferred, 1))   # 1/π
     0.318 0.3
+    >>> alone = preference(net, found.task, simulate=False)
+    >>> print(round(alone.predicted_preferred, 2), alone.preferred)
+    0.32 None
     """
-    task = find_task(task)
+    task = given_arrays(task) if isinstance(task, tuple) else find_task(task)
     noise = Noise(inside=1.0) if noise is None else noise
     check_model(net, noise)
     check_rng(rng)
@@ -118,22 +132,34 @@ def preference(
         raise ValueError(f"W must be zero for {task.name}; it holds {net.W[net.W != 0.0][0]:g}")
     if not positive_number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be in (0, 1); got {confidence}")
+    if not simulate and not (predict and _predictable(task)):
+        raise ValueError(f"simulate must be True, unless a loss is predicted; got {simulate} for {task.name}")
     key, every = seed_words(rng), np.union1d(levels, [0.0, 1.0])  # the ratio needs level 0; K and ν need levels 0 and 1
-    report, runs = reporter(progress), []
-    for done, level in enumerate(every):
+    report, runs, found = reporter(progress), [], dict[str, Any]()
+    for done, level in enumerate(every if simulate else []):
         report(done, len(every), f"simulating level {level:g}")
         runs.append(_run(task, net, noise, level, repeats, key, workers))
-    report(len(every), len(every), "predicting" if predict and isinstance(task, OpenLoop) else "")
-    shown = np.isin(every, levels)
-    chosen = [run for run, show in zip(runs, shown, strict=True) if show]
-    found = _measured(chosen) | _preferred(
-        levels, np.array([run.cost for run in chosen]), runs[0].cost, key, confidence
-    )
-    if isinstance(task, OpenLoop):
-        found |= _tradeoff(runs[0], runs[int(np.flatnonzero(every == 1.0)[0])])
+    report(len(every), len(every), "predicting" if predict and _predictable(task) else "")
+    shown, one = np.isin(every, levels), int(np.flatnonzero(every == 1.0)[0])
+    if simulate:
+        chosen = [run for run, show in zip(runs, shown, strict=True) if show]
+        costs = np.array([run.cost for run in chosen])
+        found = _measured(chosen) | _preferred(levels, costs, runs[0].cost, key, confidence)
+        found |= _tradeoff(runs[0], runs[one]) if isinstance(task, OpenLoop) else {}
+    if predict and isinstance(task, OpenLoop):
         with growth(net, noise):
-            found |= _predicted(task, Model.of(net, noise), every, shown, key) if predict else {}
-    return Preference(net, task, noise, repeats, confidence, levels, **found)
+            found |= _predicted(task, Model.of(net, noise), every, shown, key)
+    elif predict and isinstance(task, Guided) and _predictable(task):
+        along = velocity_error(task, net, noise, every)
+        found |= _curve(every, shown, along.bias, along.variance)
+    if not found:
+        raise Divergence("W must keep the state bounded; the closure in time grows without bound")
+    return Preference(net, task, noise, repeats if simulate else 0, confidence, levels, **found)
+
+
+def _predictable(task: Task) -> bool:
+    """Return whether the loss of a task is predicted."""
+    return isinstance(task, OpenLoop) or (getattr(task, "cost", None) == "velocity" and isinstance(task, Guided))
 
 
 def least(levels: FloatArray, curves: FloatArray) -> tuple[Any, Any]:
@@ -176,7 +202,7 @@ class _Run(NamedTuple):
     w: Any = None
     """Weights of the steps (T,)."""
     success: Any = None
-    """Whether each trial of a closed-loop task reached its goal (R, C), as 0 or 1."""
+    """Whether each trial reached its goal or ended in the right response (R, C), as 0 or 1; None for neither."""
 
 
 def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: Key, workers: Workers) -> _Run:
@@ -184,14 +210,14 @@ def _run(task: Task, net: CTRNN, noise: Noise, level: float, repeats: int, key: 
     trials = task.trials(net, noise.scaled(level), repeats, key, workers)
     if not np.all(np.isfinite(trials.cost)):
         raise Divergence(f"W must keep the state bounded; at level {level:g} of the noise the loss is not finite")
-    e, w = trials.error, trials.w
+    e, w, success = trials.error, trials.w, None if trials.success is None else trials.success.astype(np.float64)
     if e is None or w is None:
-        return _Run(trials.cost, success=None if trials.success is None else trials.success.astype(np.float64))
+        return _Run(trials.cost, success=success)
     mean = e.mean(axis=0)
     # products of the errors of different trials have a mean that does not contain the variance
     bias = np.einsum("rctp,rctp,t->rc", e, repeats * mean - e, w) / (repeats - 1)
     variance = np.einsum("rctp,t->rc", (e - mean) ** 2, w) * (repeats / (repeats - 1))
-    return _Run(trials.cost, bias, variance, mean, w)
+    return _Run(trials.cost, bias, variance, mean, w, success)
 
 
 def _measured(runs: list[_Run]) -> dict[str, FloatArray | None]:
@@ -246,26 +272,44 @@ def _tradeoff(without: _Run, trained: _Run) -> dict[str, float]:
     """Return simulated values of K and ν; the variance of the means that K is made of is subtracted from it."""
     nu = float(trained.variance.mean())
     moved = np.einsum("ctp,t->c", (trained.mean - without.mean) ** 2, trained.w).mean()
-    return {"K": float(moved - nu / len(trained.cost)), "nu": nu}
+    K = float(moved - nu / len(trained.cost))
+    return {"K": K, "nu": nu, "simulated_K": K, "simulated_nu": nu}
 
 
 def _predicted(task: OpenLoop, model: Model, levels: FloatArray, shown: BoolArray, key: Key) -> dict[str, Any]:
     """Return the prediction of the Gaussian closure, or nothing if its state grows without bound."""
     episode = task.drawn(key)
-    size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))
-    parts = [task.output_moments(model, episode, levels[i : i + size]) for i in range(0, len(levels), size)]
-    mean, variance = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    mean, variance = _output_moments(task, model, episode, levels)
     squared_bias, variance = expected_loss(episode, mean, variance)
     if not np.all(np.isfinite(variance)):
         return {}
     one = int(np.flatnonzero(levels == 1.0)[0])
     moved = np.sum((mean[:, one] - mean[:, 0]) ** 2, axis=-1).mean(axis=-1)
+    tradeoff = {"K": float(episode.w[episode.w > 0.0] @ moved), "nu": float(variance[one])}
+    return _curve(levels, shown, squared_bias, variance) | tradeoff
+
+
+def _output_moments(
+    task: OpenLoop, model: Model, episode: Episode, levels: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the moments of the output; of networks without a low rank, a few levels at a time."""
+    size = len(levels)
+    if LatentNetwork.of(model) is None:
+        size = max(1, BATCH // (episode.u.shape[1] * model.weights.W[0].size))
+    parts = [task.output_moments(model, episode, levels[i : i + size]) for i in range(0, len(levels), size)]
+    mean, variance = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return mean, variance
+
+
+def _curve(levels: FloatArray, shown: BoolArray, squared_bias: FloatArray, variance: FloatArray) -> dict[str, Any]:
+    """Return the predicted curve, and where it is least; the first level is zero."""
+    loss = squared_bias + variance
+    level, value = least(levels[shown], loss[shown])
     return {
         "predicted_bias": squared_bias[shown],
         "predicted_variance": variance[shown],
-        "predicted_preferred": float(least(levels[shown], (squared_bias + variance)[shown])[0]),
-        "K": float(episode.w[episode.w > 0.0] @ moved),
-        "nu": float(variance[one]),
+        "predicted_preferred": float(level),
+        "predicted_ratio": float(_ratio(loss[0], value)),
     }
 
 

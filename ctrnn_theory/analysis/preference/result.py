@@ -16,6 +16,7 @@ from ctrnn_theory.support.results import Arrays, Drawn, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.training.tasks import Task
+from ctrnn_theory.training.tradeoff import critical
 
 ROUNDING = 1e-12  # a standard error below it is rounding, at a level without noise
 
@@ -32,51 +33,57 @@ class Preference(Drawn, picture="preference"):
     noise: Noise
     """The training noise, which is that of level one."""
     repeats: int
-    """Number of trials of each condition at each level."""
+    """Number of trials of each condition at each level; zero without simulation."""
     confidence: float
     """Confidence level of the interval."""
     levels: FloatArray
     """Levels of the test noise (L,), as multiples of the training noise."""
-    loss: FloatArray
-    """Loss by simulation (L,)."""
-    standard_error: FloatArray
+    loss: FloatArray | None = None
+    """Loss by simulation (L,); None, as all that is measured, without simulation."""
+    standard_error: FloatArray | None = None
     """Standard error of ``loss`` (L,), over repeats."""
-    bias: FloatArray | None
+    bias: FloatArray | None = None
     """Squared output bias (L,); its estimate is unbiased and may fall below zero. None for a closed-loop task."""
-    bias_standard_error: FloatArray | None
+    bias_standard_error: FloatArray | None = None
     """Standard error of ``bias`` (L,)."""
-    variance: FloatArray | None
+    variance: FloatArray | None = None
     """Variance of the output (L,), which with ``bias`` adds up to the loss; None for a closed-loop task."""
-    variance_standard_error: FloatArray | None
+    variance_standard_error: FloatArray | None = None
     """Standard error of ``variance`` (L,)."""
-    success: FloatArray | None
-    """Share of trials of a closed-loop task that reach their goal (L,); otherwise None."""
-    success_standard_error: FloatArray | None
+    success: FloatArray | None = None
+    """Share of trials that reach their goal, or end in the right response (L,); None for a task without either."""
+    success_standard_error: FloatArray | None = None
     """Standard error of ``success`` (L,)."""
-    runaway: FloatArray
+    runaway: FloatArray | None = None
     """Share of trials that have run away, (L,), with a loss of more than 1e4 times the median. Where there are some,
     the rarest of them decide on the expected loss, and no sample is large enough for it."""
-    preferred: float
+    preferred: float | None = None
     """Level of least loss."""
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None = None
     """Confidence interval of the preferred level."""
-    ratio: float
+    ratio: float | None = None
     """Loss without noise over the loss at the preferred level; NaN where the latter is zero."""
-    ratio_standard_error: float
+    ratio_standard_error: float | None = None
     """Standard error of ``ratio``."""
     predicted_bias: FloatArray | None = None
-    """Squared output bias (L,) by the Gaussian closure in time; None for a closed-loop task, without `predict`,
-    and where the closure grows without bound."""
+    """Squared output bias (L,) by the Gaussian closure in time, for a closed-loop task along the path of the mean
+    output; None where that is not the loss, without `predict`, and where the closure grows without bound."""
     predicted_variance: FloatArray | None = None
     """Variance of the output (L,) by the Gaussian closure in time; None where ``predicted_bias`` is."""
     predicted_preferred: float | None = None
     """Level of least predicted loss."""
+    predicted_ratio: float | None = None
+    """Predicted loss without noise over the predicted loss there."""
     K: float | None = None
     """Squared shift of the mean output between no noise and level one, the mean of |E z(1) - E z(0)|²; by the closure
     if it was used, else simulated; None for a closed-loop task."""
     nu: float | None = None
     """Variance ν of the output at level one; by the closure if it was used, else simulated; None for a closed-loop
     task."""
+    simulated_K: float | None = None
+    """K by simulation, less the variance of the means that it is made of; None for a closed-loop task."""
+    simulated_nu: float | None = None
+    """ν by simulation; None for a closed-loop task."""
 
     @property
     def predicted_loss(self) -> FloatArray | None:
@@ -88,9 +95,12 @@ class Preference(Drawn, picture="preference"):
     @property
     def sigma_c(self) -> float | None:
         """Critical training noise σ_c = √(ν/2K) above which noise is preferred, in units of the training noise."""
-        if self.K is None or self.nu is None:
-            return None
-        return math.sqrt(self.nu / (2.0 * self.K)) if self.K > 0.0 else math.inf
+        return critical(self.K, self.nu)
+
+    @property
+    def simulated_sigma_c(self) -> float | None:
+        """The same by simulation."""
+        return critical(self.simulated_K, self.simulated_nu)
 
     @property
     def sigma_pref(self) -> float | None:
@@ -101,16 +111,24 @@ class Preference(Drawn, picture="preference"):
         return f"{self.task.name}: {self.network.title}; training noise {self.noise.title}"
 
     def _parts(self, few: int) -> Iterator[str | Table]:
-        low, high = self.interval
-        predicted = "" if self.predicted_preferred is None else f"; predicted {self.predicted_preferred:.4g}"
-        yield (
-            f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}{predicted}"
-        )
-        error = f" ± {self.ratio_standard_error:.1g}" if self.ratio_standard_error > ROUNDING else ""
-        yield f"loss without noise over loss there {self.ratio:.4g}{error}"
+        if self.preferred is not None and self.interval is not None:
+            low, high = self.interval
+            also = "" if self.predicted_preferred is None else f"; predicted {self.predicted_preferred:.4g}"
+            yield f"preferred level {self.preferred:.4g}, {self.confidence:.0%} interval {low:.4g} to {high:.4g}{also}"
+            large = self.ratio_standard_error is not None and self.ratio_standard_error > ROUNDING
+            error = f" ± {self.ratio_standard_error:.1g}" if large else ""
+            yield f"loss without noise over loss there {self.ratio:.4g}{error}"
+        else:
+            yield f"predicted preferred level {self.predicted_preferred:.4g}"
+            yield f"loss without noise over loss there {self.predicted_ratio:.4g}"
         if self.sigma_c is not None:
-            yield f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
-        if np.any(self.runaway):
+            simulated = self.simulated_sigma_c
+            both = "" if simulated is None or self.predicted_bias is None else f"; simulated {simulated:.4g}"
+            yield (
+                f"K = {self.K:.4g}, ν = {self.nu:.4g}: preferred {self.sigma_pref:.4g}, critical {self.sigma_c:.4g}"
+                + both
+            )
+        if self.runaway is not None and np.any(self.runaway):
             at = self.levels[self.runaway > 0.0]
             yield f"from level {at[0]:g} on trials run away, up to {self.runaway.max():.2g} of them"
         columns = {
@@ -128,7 +146,8 @@ class Preference(Drawn, picture="preference"):
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
         return super().to_dict() | {
-            name: plain(getattr(self, name)) for name in ("predicted_loss", "sigma_c", "sigma_pref")
+            name: plain(getattr(self, name))
+            for name in ("predicted_loss", "sigma_c", "simulated_sigma_c", "sigma_pref")
         }
 
     def _arrays(self) -> Arrays:

@@ -32,6 +32,9 @@ def assemble(
     dale: Any = None,
 ) -> CTRNN:
     """Return the network that arrays of another code hold; see :func:`ctrnn_theory.load_network` for the arguments."""
+    for argument, value in (("names", names), ("masks", masks)):
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f"{argument} must be a mapping, such as {{'W': ...}}; got {shown(value)}")
     places = _places(arrays, convention, names)
     parts = {part: real_array(f"{name} ({part})", arrays[name]) for part, name in places.items()}
     if convention.sources_in_rows:
@@ -50,7 +53,8 @@ def assemble(
     parts["b"] = parts.get("b", np.zeros(n)) + parts.pop("b_in", 0.0)
     net = CTRNN(**parts, activation=activation, gamma=gamma, form=convention.form)  # type: ignore[arg-type]
     kept = {name: np.array(array) for name, array in arrays.items()}
-    return replace(net, origin=Origin(convention.name, places, kept, _own(net)))
+    read = {part: np.array(array) for part, array in _own(net).items()}
+    return replace(net, origin=Origin(convention.name, places, kept, read))
 
 
 def disassemble(net: CTRNN, convention: Convention) -> dict[str, NDArray[Any]]:
@@ -188,15 +192,15 @@ def _check_shapes(parts: Mapping[str, FloatArray], places: Mapping[str, str], ro
 
 def _mask(part: str, mask: Any, arrays: Arrays, shape: tuple[int, ...], rows: bool) -> FloatArray:
     """Return a mask, given as an array or by its name, in the layout of ours."""
-    found = real_array(f"mask of {part}", number_array_of(part, mask, arrays))
+    found = real_array(f"mask of {part}", _numbers_of(part, mask, arrays))
     found = found.T if rows else found
     if found.shape != shape:
         raise ValueError(f"mask of {part} must have the shape of {part}, {shape}; got {found.shape}")
     return found
 
 
-def number_array_of(part: str, value: Any, arrays: Arrays) -> Any:
-    """Return an array that is given itself, or by the name that it has; booleans count as 0 and 1."""
+def _numbers_of(part: str, value: Any, arrays: Arrays) -> Any:
+    """Return an array that is given itself or by its name; booleans count as 0 and 1."""
     if isinstance(value, str):
         if value not in arrays:
             raise ValueError(
@@ -210,7 +214,9 @@ def number_array_of(part: str, value: Any, arrays: Arrays) -> Any:
 
 def _signs(dale: Any, arrays: Arrays, n: int) -> FloatArray:
     """Return the sign (N,) of each sending neuron, from a vector or a diagonal matrix."""
-    signs = np.asarray(number_array_of("dale", dale, arrays), dtype=np.float64)
+    if not isinstance(dale, str):
+        dale = real_array("dale", dale)  # booleans do not say which sign they mean
+    signs = np.asarray(_numbers_of("dale", dale, arrays), dtype=np.float64)
     if signs.shape == (n, n) and np.count_nonzero(signs - np.diag(np.diag(signs))) == 0:
         signs = np.diag(signs)
     if signs.shape != (n,) or not np.all(np.abs(signs) == 1.0):

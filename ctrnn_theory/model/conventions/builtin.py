@@ -7,6 +7,8 @@ pre-activation of a rate network, that is our noise inside. Noise on the input r
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -120,13 +122,23 @@ def _with_carriers(net: CTRNN) -> CTRNN:
 
 def _nn4n_settings(module: Any) -> dict[str, Any]:
     """Return what an nn4n CTRNN says of itself; its noise acts after `train()` and not after `eval()`."""
-    layer, retanh = module.recurrent_layer, {"retanh": "Max(0, tanh(x))"}
-    return {
-        "alpha": layer.alpha,
-        "activation": retanh.get(layer.act, layer.act),
-        "preact_noise": module.preact_noise,
-        "postact_noise": module.postact_noise,
-    }
+    layer = getattr(module, "recurrent_layer", None)
+    found = {"alpha": getattr(layer, "alpha", None), "activation": getattr(layer, "act", None)}
+    noises = {name: getattr(module, name, None) for name in ("preact_noise", "postact_noise")}
+    settings = {name: value for name, value in (found | noises).items() if value is not None}
+    return settings | {"arrays": dict(_nn4n_constrained(module)) if layer and module.training else {}}
+
+
+def _nn4n_constrained(module: Any) -> Iterator[tuple[str, Any]]:
+    """Give the weights of an nn4n network after its masks and Dale's law, which it applies as it begins to run."""
+    for place in ("recurrent_layer.input_layer", "recurrent_layer.hidden_layer", "readout_layer"):
+        layer = attrgetter(place)(module)
+        weight, sparsity, signs = layer.weight.detach(), layer.sparsity_mask, layer.ei_mask
+        if sparsity is not None:
+            weight = weight * sparsity
+        if signs is not None:
+            weight = (signs == 1) * weight.clamp(min=0.0) + (signs == -1) * weight.clamp(max=0.0)
+        yield f"{place}.weight", weight
 
 
 def _torch_settings(module: Any) -> dict[str, Any]:

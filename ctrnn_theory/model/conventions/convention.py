@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from ctrnn_theory.model.network import CTRNN, FORMS, Form
 from ctrnn_theory.model.noise import Noise, check_gamma
-from ctrnn_theory.support.arguments import choice, finite_number, shown
+from ctrnn_theory.support.arguments import choice, finite_number, real_array, shown
 from ctrnn_theory.support.registry import Registry
 
 PARTS = ("W", "b", "W_in", "W_out", "b_out", "b_in", "kernel")
@@ -48,13 +47,13 @@ class Convention:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why arrays of certain names cannot be read, by a part of the name."""
     settings: Callable[[Any], dict[str, Any]] | None = None
-    """Function of a PyTorch module that returns the alpha, activation and noise which the module holds."""
+    """Function of a PyTorch module that returns the alpha, activation and noise which the module holds, and as "arrays"
+    those that it changes before it runs."""
     builtin: bool = True
     """Whether it is one of the package, and not the user's own."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "arrays", MappingProxyType(dict(self.arrays)))
-        object.__setattr__(self, "refused", MappingProxyType(dict(self.refused)))
+        object.__setattr__(self, "arrays", dict(self.arrays))
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -86,6 +85,7 @@ class Convention:
             if name not in own:
                 raise ValueError(f"noise of {self.name} must be among {', '.join(own) or 'none'}; got {name!r}")
         if sigma is not None:
+            real_array("sigma", sigma)
             if not own:
                 raise ValueError(f"sigma must be None for {self.name}, which has no noise; got {shown(sigma)}")
             name = "sigma" if "sigma" in own else own[0]

@@ -15,7 +15,7 @@ from ctrnn_theory.model.conventions.convention import Convention
 from ctrnn_theory.model.conventions.registry import CONVENTIONS
 from ctrnn_theory.model.network import ARRAYS, CTRNN, MAX_BYTES, check_network
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.support.arguments import positive_integer, shown
+from ctrnn_theory.support.arguments import positive_integer, real_array, shown
 from ctrnn_theory.support.files import AnyPath, atomically, read_file, reason
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.npz import read_arrays
@@ -125,9 +125,13 @@ def network_of(
     noise: Mapping[str, Any],
 ) -> tuple[CTRNN, Noise]:
     """Return the network and the noise in arrays, once γ and the activation are known."""
-    if convention.gamma is not None and alpha is not None and np.any(np.asarray(alpha) != convention.gamma):
-        raise ValueError(f"alpha must be {convention.gamma:g} for {convention.name}; got {shown(alpha)}")
-    gamma = convention.gamma if alpha is None else alpha
+    gamma: Any = convention.gamma
+    if alpha is not None:
+        gamma = real_array("alpha", alpha)
+        if convention.gamma is not None and np.any(gamma != convention.gamma):
+            raise ValueError(f"alpha must be {convention.gamma:g} for {convention.name}; got {shown(alpha)}")
+        if np.any((gamma <= 0.0) | (gamma > 1.0)):
+            raise ValueError(f"alpha must be in (0, 1]; got {shown(alpha)}")
     f = convention.activation if activation is None else activation
     for name, value in (("alpha", gamma), ("activation", f)):
         if value is None:
@@ -166,12 +170,16 @@ def to_arrays(net: CTRNN, convention: str | None = None) -> dict[str, NDArray[An
            [0. , 0.5]])
     """
     check_network(net)
-    chosen = CONVENTIONS.choose(convention or (net.origin.convention if net.origin else "paper"))
+    chosen = CONVENTIONS.choose(_of(net) if convention is None else convention)
     if chosen.form != net.form and convention is not None:
         raise ValueError(f"convention must be one of the {net.form} form for this network; got {convention}")
     if chosen.form != net.form:
         return {name: np.array(getattr(net, name)) for name in ARRAYS if getattr(net, name) is not None}
     return disassemble(net, chosen)
+
+
+def _of(net: CTRNN) -> str:
+    return net.origin.convention if net.origin else "paper"
 
 
 def save_safetensors(net: CTRNN, path: AnyPath, convention: str | None = None) -> None:

@@ -39,8 +39,8 @@ def from_torch(
     convention
         Name in :data:`CONVENTIONS`, "torch_rnn" by default.
     alpha, sigma, activation, names, masks, dale, **noise
-        As for :func:`~ctrnn_theory.load_network`. Masks that are attributes of the module and not in its state, as
-        those of nn4n are, act when the module does: what is read is the state as it is.
+        As for :func:`~ctrnn_theory.load_network`. An nn4n network in training mode, which constrains its weights as it
+        begins to run, is read with its masks and Dale's law; its state_dict(), and a model after eval(), as they are.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def from_torch(
     chosen, settings = CONVENTIONS.choose(convention), {}
     if hasattr(module, "state_dict") and hasattr(module, "modules"):
         settings = dict(chosen.settings(module)) if chosen.settings else {}
-        module = module.state_dict()
+        module = module.state_dict() | settings.pop("arrays", {})
     if not isinstance(module, Mapping):
         raise ValueError(f"module must be a torch.nn.Module or its state_dict(); got {shown(module)}")
     arrays = {name: numbers(name, tensor) for name, tensor in module.items()}

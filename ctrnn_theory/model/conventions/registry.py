@@ -84,6 +84,9 @@ def register_convention(
 def halve_step(net: CTRNN, noise: Noise, convention: str | None = None) -> tuple[CTRNN, Noise]:
     """Return the network with half its γ, and the noise that its convention gives it then, the code's own noise fixed.
 
+    Neurons with γ = 1 beside others with less, as those that carry the noise of an nn4n readout, follow at once and
+    keep it.
+
     Parameters
     ----------
     net, noise
@@ -105,4 +108,6 @@ def halve_step(net: CTRNN, noise: Noise, convention: str | None = None) -> tuple
     if chosen.gamma is not None:
         raise NotApplicable(f"{chosen.name} has γ = {chosen.gamma:g} and no step to halve")
     grown = {site: 2.0**chosen.power * np.asarray(getattr(noise, site)) for site in SITES}
-    return replaced(net, gamma=0.5 * np.asarray(net.gamma)), replaced(noise, **grown)
+    gamma = np.asarray(net.gamma)
+    half = np.where((gamma == 1.0) & np.any(gamma < 1.0), 1.0, 0.5 * gamma)
+    return replaced(net, gamma=half), replaced(noise, **grown)

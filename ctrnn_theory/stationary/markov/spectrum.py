@@ -11,10 +11,12 @@ from scipy.sparse.linalg import LinearOperator, eigs
 
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary import exact
+from ctrnn_theory.stationary import exact, latent
 from ctrnn_theory.stationary.existence import check_moments
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.joint import chain as together
+from ctrnn_theory.stationary.markov.latent.solver import solve_chain
+from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.stationary.markov.operator import ChebyshevPanels
 from ctrnn_theory.stationary.markov.several import chain as several
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid, Rows
@@ -28,6 +30,7 @@ from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
 
 ORDER = 32  # points in a quadrature panel
+LATENT = 1e-6  # tolerance of the law of latent variables, in standard deviations
 DIRECT = 600  # nodes up to which all eigenvalues are computed
 
 
@@ -43,7 +46,7 @@ class Spectrum(Drawn, picture="spectrum"):
     functions: Callable[[ArrayLike], ComplexArray]
     """Function of states (M, N) that returns the eigenfunctions there, (M, count), scaled to E |g|² = 1."""
     law: StationaryLaw
-    """The stationary law, by the exact method."""
+    """The stationary law, by the exact method, or by that of latent variables."""
 
     @property
     def relaxation_time(self) -> float:
@@ -94,6 +97,17 @@ class _InBox:
         return at.apply(self.vectors.real) + 1j * at.apply(self.vectors.imag)
 
 
+@dataclass(frozen=True, eq=False)
+class _OfLatent:
+    """Functions of the state of a network of low rank, by those of its latent variables; they can be pickled."""
+
+    functions: _InBox
+    D: FloatArray
+
+    def __call__(self, states: ArrayLike) -> ComplexArray:
+        return self.functions(float_array("states", states).reshape(-1, len(self.D)) @ self.D)
+
+
 @guarded
 @limited
 def spectrum(
@@ -108,7 +122,8 @@ def spectrum(
     """Compute the leading eigenvalues of the Markov operator of one to three neurons.
 
     Averages relax as E[φ(h_t) | h_0] = π(φ) + Σ c_k λ_kᵗ g_k(h_0): the moduli of the λ_k say how fast, their angles
-    with which frequency.
+    with which frequency. For more than three neurons, the operator is that of the latent variables of a network of low
+    rank (see :mod:`ctrnn_theory.stationary.latent`), and the law is by that method.
 
     Parameters
     ----------
@@ -122,8 +137,8 @@ def spectrum(
     Raises
     ------
     NotApplicable
-        For more than three neurons, coloured noise, no noise, no variance of the law, or attractors that noise connects
-        too rarely for the exact method.
+        For more than three neurons whose weights have a rank above three, coloured noise, no noise, no variance of the
+        law, or attractors that noise connects too rarely.
 
     Examples
     --------
@@ -136,13 +151,13 @@ def spectrum(
     count, tolerance = positive_integer("count", count), positive_number("tolerance", tolerance)
     if count < 2:
         raise ValueError(f"count must be at least 2; got {count}")
-    if net.n > 3:
-        raise NotApplicable(f"the spectrum is for up to three neurons; the network has {net.n}")
     if not noise.is_white:
         raise NotApplicable("under coloured noise the network's state by itself is no Markov chain with a spectrum")
     if noise.is_zero:
         raise NotApplicable("without noise the network has no stationary law but its fixed point")
     check_moments(net, noise, u)
+    if net.n > exact.MOST_NEURONS:
+        return _low_rank(net, noise, u, net.start_state(start), count)
     if net.n == 1:
         return _one(net, noise, u, net.start_state(start), count, tolerance)
     if exact.joint(net, noise):
@@ -198,6 +213,18 @@ def _joint(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, co
     vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(vectors) ** 2))
     law = together.law_of(chain, error, tolerance)
     return Spectrum(values, _changes(values, others), _InBox(grid, vectors, None), law)
+
+
+def _low_rank(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray, count: int) -> Spectrum:
+    step = LatentStep.of(net, noise, u)
+    if not step.rank:
+        raise NotApplicable("neurons without weights have no latent variables, and so no spectrum of theirs")
+    chain, error = solve_chain(step, origin @ step.D, LATENT)
+    others, _ = _leading(chain.on(tuple(3 * k // 4 for k in chain.grid.counts)).matrix, count)
+    values, vectors = _leading(chain.matrix, count)
+    vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(vectors) ** 2))
+    law = latent.law_of(chain, error, LATENT)
+    return Spectrum(values, _changes(values, others), _OfLatent(_InBox(chain.grid, vectors, None), step.D), law)
 
 
 def _leading(P: FloatArray | Rows, count: int) -> tuple[ComplexArray, ComplexArray]:

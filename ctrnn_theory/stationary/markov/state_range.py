@@ -179,7 +179,8 @@ def first_edges(step: Step, low: float, high: float, breaks: FloatArray, kinks: 
     middle = np.array(step.w * 0.5 * (low + high) + step.drive)
 
     def scale(a: FloatArray) -> FloatArray:  # width in h of the smoothing by noise inside
-        return step.width(a) / abs(step.w) if step.w else np.full_like(a, math.inf)
+        with np.errstate(over="ignore"):  # of weights near the smallest number, which are as good as none
+            return step.width(a) / abs(step.w) if step.w else np.full_like(a, math.inf)
 
     typical = float(scale(middle))
     even = int(np.clip(math.ceil(0.72 * width / (4.0 * typical)), 2, 8)) if typical > 0.0 else 2

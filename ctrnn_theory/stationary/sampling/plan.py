@@ -22,7 +22,7 @@ from ctrnn_theory.support.types import FloatArray
 PIECE = 2e8  # neuron-steps after which the table is checked, and the run can be interrupted
 DECAY = 30.0  # relaxation times of the burn-in: e^-30 is 1e-13
 PILOT = 10.0  # relaxation times of the pilot run
-PATIENCE = 2e8  # largest burn-in in neuron-steps, or
+PATIENCE = 1e8  # largest burn-in in neuron-steps, or
 LONGEST = 100.0  # in time constants, if those are longer
 SAMPLED = 0.5  # time constants between samples, since consecutive steps are nearly alike
 SLOWEST = 1e-12  # smallest relaxation rate per step that is assumed, so that times are finite

@@ -28,6 +28,9 @@ from ctrnn_theory.training.rollout import Key, run_closed, run_open, whole_block
 from ctrnn_theory.training.tasks.course import course, rate_moments
 from ctrnn_theory.training.tasks.episode import Episode as Episode
 from ctrnn_theory.training.tasks.episode import checked
+from ctrnn_theory.training.tasks.latent import Latent
+from ctrnn_theory.training.tasks.latent_course import latent_output_moments
+from ctrnn_theory.training.tasks.latent_network import LatentNetwork
 from ctrnn_theory.training.tasks.trials import Trials as Trials
 
 ONE = np.ones(1)
@@ -58,6 +61,10 @@ class Task(ABC):
     """The γ that the task requires, or None for any."""
     neurons: ClassVar[int] = 8
     """Number of neurons of a network, by default."""
+    decoder_gamma: ClassVar[float] = 0.1
+    """The γ of a network with solved decoders, by default."""
+    decoder_alpha: ClassVar[float] = 1.0
+    """Default scale α of weights where decoders are solved, in units of that of the activation."""
     step: ClassVar[float] = 0.3
     """Initial standard deviation of the parameters in training, or its share of the distance of their bounds."""
     closed: ClassVar[bool] = False
@@ -96,6 +103,18 @@ class Task(ABC):
             size = int(np.prod(layout.shapes[name]))
             parts.append(rng.standard_normal(size) / np.sqrt(scale[name]) if name in scale else np.zeros(size))
         return np.concatenate(parts)
+
+    def latent(self, rng: np.random.Generator, gamma: float) -> Latent:
+        """Return the task as a system of latent variables, at points drawn by `rng`, for networks of a given γ.
+
+        Decoders make a network follow it. The points should cover what a trial visits, and somewhat more.
+
+        Raises
+        ------
+        ValueError
+            If the task has no such system, which is the default.
+        """
+        raise ValueError(f"task must have a latent system to be learned by decoders; {self.name} has none")
 
     def kinds_taken(self, loss: str) -> tuple[Kind, ...]:
         """Return the kinds of networks and noise that a loss by one of `losses_by` takes."""
@@ -186,8 +205,11 @@ class OpenLoop(Task):
     def output_moments(self, model: Model, episode: Episode, levels: FloatArray = ONE) -> tuple[FloatArray, FloatArray]:
         """Return the mean (T, S, C, P) and the total variance (T, S, C) of the output by the Gaussian closure.
 
-        The T steps are those with a weight in the loss. The variance is infinite if the state grows without bound.
+        The T steps are those with a weight in the loss. The variance is infinite if the state grows without bound. A
+        network of 32 neurons or more whose W has a low rank is followed in its latent variables.
         """
+        if (latent := LatentNetwork.of(model)) is not None:
+            return latent_output_moments(latent, model, episode, levels)
         W_out, b_out = model.weights.W_out[:, None], model.weights.b_out[:, None]
         means, variances = [], []
         for w, (mean, V) in zip(episode.w, islice(self.course(model, episode, levels), 1, None), strict=True):
@@ -259,6 +281,10 @@ class ClosedLoop(Task):
     def succeeded(self, states: FloatArray) -> BoolArray:
         """Return whether trials have reached their goal, (L,), from their states (T + 1, D, L)."""
 
+    def times(self, states: FloatArray) -> FloatArray | None:
+        """Return the step after which each trial reached its goal (L,), infinite if it did not, from their states."""
+        return None
+
     def check(self, key: Key | int = 0) -> None:
         super().check(key)
         for name in ("repeats", "steps"):
@@ -293,7 +319,10 @@ class ClosedLoop(Task):
         shape, success = (repeats, conditions), np.asarray(self.succeeded(states))
         if success.dtype != np.bool_ or success.shape != (repeats * conditions,):
             raise ValueError(f"succeeded must return a truth value for each trial; got {shown(success)}")
-        return Trials(cost.reshape(shape), success=success.reshape(shape))
+        times = self.times(states)
+        return Trials(
+            cost.reshape(shape), success=success.reshape(shape), times=None if times is None else times.reshape(shape)
+        )
 
     def paths(
         self, net: CTRNN, noise: Noise, trials: int, key: Key, workers: Workers = None

@@ -20,3 +20,8 @@ class Feedforward(Function):
     """Steps of a trial; one is enough, since the state is forgotten in each step."""
     repeats: int = 32
     """Trials of each input in a loss by simulation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.feedback:
+            raise ValueError("feedback must be False for feedforward, which has no recurrence; got True")

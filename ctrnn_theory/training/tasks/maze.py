@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numba import types
 
-from ctrnn_theory.integrators.kernels import f8_1, f8_2, i8, inline
-from ctrnn_theory.integrators.normals import LANES
-from ctrnn_theory.support.arguments import positive_integer, positive_number
-from ctrnn_theory.support.jit import jit
+from ctrnn_theory.support.arguments import choice, positive_integer, positive_number, shown
 from ctrnn_theory.support.types import BoolArray, FloatArray
+from ctrnn_theory.training.tasks.agents import World, computed
 from ctrnn_theory.training.tasks.base import ClosedLoop
+from ctrnn_theory.training.tasks.latent import Latent
+from ctrnn_theory.training.tasks.maze_world import RAYS, lead, move, sense
 
-RAYS = 8
-"""Number of rays along which distances are sensed."""
-_ANGLES = 2.0 * np.pi * np.arange(RAYS) / RAYS
-DIRECTIONS = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]).round(15)
-"""Directions of the rays, (8, 2), with exact zeros; the first is along x, the third along y."""
-FIRST, EACH = 5, 5
-"""Numbers of constants of the world: x and y of the goal, its radius, the speed, and the cost of a unit of length in a
-step; then for each baffle its x, its lower and upper end, the y of the middle of its opening, and the length of the way
-from there to the goal."""
-
-
-@inline
-def look(x, side, inverse, distance):  # type: ignore[no-untyped-def]
-    """Shorten distances (LANES,) to a side of the square; `inverse` is one over the component of the ray across it."""
-    for k in range(LANES):
-        distance[k] = min(distance[k], (side - x[k]) * inverse)
-
-
-@jit(types.void(f8_2, f8_2, f8_1), cache=True, fastmath={"contract"})
-def sense(state, u, constants):  # type: ignore[no-untyped-def]
-    """Set u (RAYS + 2, LANES) to the distances to the walls along the rays, and the direction of the goal."""
-    x, y, (goal_x, goal_y, radius) = state[0], state[1], constants[0:3]
-    for ray in range(RAYS):
-        to_x, to_y = DIRECTIONS[ray, 0], DIRECTIONS[ray, 1]
-        distance, right = u[ray], to_x > 0.0
-        for k in range(LANES):
-            distance[k] = np.inf
-        if to_y != 0.0:
-            look(y, 1.0 if to_y > 0.0 else 0.0, 1.0 / to_y, distance)
-        if to_x == 0.0:
-            continue  # the ray is parallel to the baffles
-        inverse = 1.0 / to_x
-        look(x, 1.0 if right else 0.0, inverse, distance)
-        for at in range(FIRST, constants.size, EACH):
-            wall, low, high = constants[at], constants[at + 1], constants[at + 2]
-            for k in range(LANES):
-                along = (wall - x[k]) * inverse
-                height = y[k] + along * to_y
-                hit = ((x[k] < wall) == right) & (height >= low) & (height <= high)
-                distance[k] = min(distance[k], along) if hit else distance[k]
-    for k in range(LANES):
-        to_x, to_y = goal_x - x[k], goal_y - y[k]
-        inverse = 1.0 / max(np.sqrt(to_x * to_x + to_y * to_y), radius)
-        u[RAYS, k] = to_x * inverse
-        u[RAYS + 1, k] = to_y * inverse
-
-
-@jit(types.void(i8, f8_2, f8_2, f8_1, f8_1), cache=True, fastmath={"contract"})
-def move(t, z, state, cost, constants):  # type: ignore[no-untyped-def]
-    """Move by z (2, LANES), which is overwritten, and add the cost of the remaining way."""
-    x, y, (goal_x, goal_y, _, speed, price) = state[0], state[1], constants[0:FIRST]
-    for k in range(LANES):
-        square = z[0, k] * z[0, k] + z[1, k] * z[1, k]
-        scale = speed / max(np.sqrt(square), 1.0)
-        finite = square < np.inf
-        z[0, k] = min(max(x[k] + (z[0, k] * scale if finite else 0.0), 0.0), 1.0)
-        z[1, k] = min(max(y[k] + (z[1, k] * scale if finite else 0.0), 0.0), 1.0)
-    for at in range(FIRST, constants.size, EACH):
-        wall, low, high = constants[at], constants[at + 1], constants[at + 2]
-        for k in range(LANES):
-            height = y[k] + (z[1, k] - y[k]) * ((wall - x[k]) / (z[0, k] - x[k]))
-            # an agent at the x of a baffle is to the right of it, here and for the rays
-            hit = ((x[k] < wall) != (z[0, k] < wall)) & (height >= low) & (height <= high)
-            z[0, k] = x[k] if hit else z[0, k]
-    for k in range(LANES):
-        x[k], y[k] = z[0, k], z[1, k]
-        z[0, k] = np.sqrt((goal_x - x[k]) ** 2 + (goal_y - y[k]) ** 2)
-    for at in range(constants.size - EACH, FIRST - 1, -EACH):  # the first baffle ahead comes last
-        wall, middle, beyond = constants[at], constants[at + 3], constants[at + 4]
-        for k in range(LANES):
-            way = np.sqrt((wall - x[k]) ** 2 + (middle - y[k]) ** 2) + beyond
-            z[0, k] = way if x[k] < wall else z[0, k]
-    for k in range(LANES):
-        cost[k] += price * z[0, k]
+SAMPLED = 4096
+"""Places at which the expert is asked, for a latent system."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +26,14 @@ class Maze(ClosedLoop):
     passage. Inputs are the distances to the walls along eight rays, which do not turn with the agent, and the direction
     of the goal: a unit vector, or a shorter one within the goal. Outputs are a velocity: a vector of length one or more
     is the full `speed`. Where a step would cross a wall, the agent slides: it keeps its distance to a baffle, and goes
-    up to a side of the square. If outputs are not finite, the agent stays.
+    up to a side of the square; or it stops, and stays where it is. If outputs are not finite, the agent stays.
 
     The loss is the length of the remaining way, through the middles of the openings ahead to the goal: the mean over
     steps and trials, in units of the mean over the starts, so that it is one for an agent that never moves. With the
-    straight distance instead, an agent would wait on the wrong side of the last baffle, close to the goal.
+    straight distance instead, an agent would wait on the wrong side of the last baffle, close to the goal. Or it is the
+    squared error of the velocity against that of an expert, who takes this way at full speed: the mean over the places
+    that the agent visits. The expert is also whom decoders imitate. No memory is needed for that, with the direction of
+    the goal or without it, since the eight distances tell where the agent is, so far as it matters for the way.
 
     Examples
     --------
@@ -116,8 +44,9 @@ class Maze(ClosedLoop):
 
     name = "maze"
     summary = "through a maze to a goal: 8 distances and the direction of the goal in, velocity out"
-    inputs = RAYS + 2
     outputs = 2
+    decoder_gamma = 0.2
+    decoder_alpha = 0.8
 
     baffles: int = 2
     """Number of baffles."""
@@ -134,13 +63,29 @@ class Maze(ClosedLoop):
     repeats: int = 16
     """Trials of each start in a loss; with four starts, there are as many trials as the kernel has lanes."""
 
+    contact: str = "slide"
+    """What a wall does to an agent that would cross it: "slide" or "stop"."""
+    compass: bool = True
+    """Whether the direction of the goal is an input; without it, there are eight inputs."""
+    cost: str = "way"
+    """What the loss is: "way", the remaining way, or "velocity", the squared error of the velocity."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        choice("contact", self.contact, ("slide", "stop"))
+        choice("cost", self.cost, ("way", "velocity"))
+        if not isinstance(self.compass, bool):
+            raise ValueError(f"compass must be True or False; got {shown(self.compass)}")
         object.__setattr__(self, "baffles", positive_integer("baffles", self.baffles))
         for name in ("gap", "speed", "radius"):
             object.__setattr__(self, name, positive_number(name, getattr(self, name)))
         if self.gap >= 1.0:
             raise ValueError(f"gap must be below 1; got {self.gap}")
+
+    @property
+    def inputs(self) -> int:  # type: ignore[override]
+        """Number of inputs, which depends on a setting."""
+        return RAYS + 2 if self.compass else RAYS
 
     @property
     def starts(self) -> FloatArray:
@@ -172,14 +117,44 @@ class Maze(ClosedLoop):
         return np.stack([x, low, high, middle, lengths[::-1].cumsum()[::-1]], axis=1)
 
     @property
-    def world(self) -> tuple[Callable[..., Any], Callable[..., Any], FloatArray]:
+    def world(self) -> World:
         baffles = self._baffles
         x, _, _, middle, beyond = baffles[0]
         standing = np.mean(np.linalg.norm(self.starts - np.array([[x], [middle]]), axis=0) + beyond)
-        first = [*self.goal, self.radius, self.speed, 1.0 / (self.steps * standing)]
+        by_way = self.cost == "way"
+        costs = 1.0 / (self.steps * standing) if by_way else 0.0, 0.0 if by_way else 1.0 / self.steps
+        first = [*self.goal, self.radius, self.speed, costs[0], float(self.contact == "stop"), costs[1]]
         return sense, move, np.concatenate([first, baffles.ravel()])
+
+    def expert(self, states: FloatArray) -> FloatArray:
+        """Return the velocity (2, L) of an expert at states (2, L)."""
+        return computed(lead, states, 2, self.world[2])
+
+    def begun(self, rng: np.random.Generator, count: int) -> FloatArray:
+        """Return random start states (2, L), between and around `starts`."""
+        return np.stack([np.full(count, 0.5 / (self.baffles + 1)), rng.uniform(0.05, 0.55, count)])
+
+    def latent(self, rng: np.random.Generator, gamma: float) -> Latent:
+        """Return the task as a function of what is sensed, at random places; see :func:`Task.latent`.
+
+        Which places an agent visits depends on its network, so that decoders for these points alone would be poor: they
+        imitate the expert on paths of their own, see :mod:`ctrnn_theory.training.decoders.imitation`.
+        """
+        places = rng.uniform(0.0, 1.0, (2, SAMPLED))
+        u, nothing = computed(sense, places, self.inputs, self.world[2]).T, np.zeros((SAMPLED, 0))
+        equation = "y = velocity along the shortest way through the middles of the openings to the goal"
+        return Latent(equation, np.ascontiguousarray(u), nothing, nothing, self.expert(places).T.copy())
 
     def succeeded(self, states: FloatArray) -> BoolArray:
         """Return whether trials came within the goal's radius at any time, (L,)."""
-        reached: BoolArray = np.any(np.linalg.norm(states - self.goal[:, None], axis=1) <= self.radius, axis=0)
+        reached: BoolArray = np.any(self._within(states), axis=0)
         return reached
+
+    def times(self, states: FloatArray) -> FloatArray:
+        """Return the step after which each trial first was within the goal's radius (L,), infinite if it never was."""
+        within = self._within(states)
+        return np.where(within.any(axis=0), within.argmax(axis=0), np.inf)
+
+    def _within(self, states: FloatArray) -> BoolArray:
+        near: BoolArray = np.linalg.norm(states - self.goal[:, None], axis=1) <= self.radius
+        return near

@@ -8,6 +8,10 @@ import numpy as np
 
 from ctrnn_theory.support.arguments import positive_number
 from ctrnn_theory.training.tasks.base import Episode, OpenLoop
+from ctrnn_theory.training.tasks.latent import Latent
+
+POINTS = 2000
+"""Number of points of the latent system."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,12 @@ class PathIntegration(OpenLoop):
         noise[1:] *= np.sqrt(1.0 - keep**2)
         u = lfilter([1.0], [1.0, -keep], noise, axis=0)
         return Episode(u, self.speed * np.cumsum(u, axis=0), np.full(self.steps, 1.0 / self.steps))
+
+    def latent(self, rng: np.random.Generator, gamma: float) -> Latent:
+        """Return x' = x + speed · u with y = x, for velocities and positions as they are at random times of a path.
+
+        The variance of a position grows about linearly to one, and the velocity is drawn independently of it.
+        """
+        u = rng.standard_normal((POINTS, 2))
+        x = np.sqrt(rng.uniform(size=(POINTS, 1))) * rng.standard_normal((POINTS, 2))
+        return Latent(f"x' = x + {self.speed:.4g} u, y = x", u, x, self.speed * u)

@@ -20,4 +20,6 @@ class Trials:
     w: FloatArray | None = None
     """Weight of each of these steps, (T,)."""
     success: BoolArray | None = None
-    """Whether each trial reached its goal, (R, C), for a closed-loop task."""
+    """Whether each trial reached its goal, or ended in the right response, (R, C); None for a task without either."""
+    times: FloatArray | None = None
+    """Step after which each trial reached its goal, (R, C), infinite if it did not; None if the task has no times."""

@@ -74,6 +74,54 @@ def test_piecewise_polynomial_structure():
     assert PiecewisePolynomial.of(activation("Piecewise((0, x < 0), (x**2, x < 1), (1, True))")) is None
 
 
+SEVERAL = [
+    "hardtanh",
+    "Piecewise((-1, x < -1), (x/2, x < 0), (2*x, x < 1), (2, True))",
+    "Piecewise((x, x < 0), (0, x < 1), (3*x - 3, True))",
+    "Heaviside(x) - Heaviside(x - 0.5)",
+]
+
+
+@pytest.mark.parametrize("n", range(5))
+@pytest.mark.parametrize("text", SEVERAL)
+@settings(max_examples=10)
+@given(z=st.floats(-6, 6), size=st.floats(2.0, 8.0))
+def test_wide_noise_over_kinks_that_are_close(text, n, z, size):
+    """Against truncated powers with 60 digits, which lose twice the size of s; error is relative to all terms."""
+    found, s = PiecewisePolynomial.of(activation(text)), 10.0**size
+    a = z * s
+
+    def term(jump, k, j):
+        """Return E of jump (x - k)₊^j / j! as a function of a."""
+
+        def value(at):
+            d = (at - k) / mp.mpf(s)
+            tail = mp.ncdf(d)
+            return jump * (tail if j == 0 else s * (d * tail + mp.npdf(d)))
+
+        return value
+
+    first = [*found.coefficients[0], 0.0][:2]
+    with mp.workdps(60):
+        rows = zip(found.breaks, found.jumps, strict=True)
+        terms = [term(jump, k, j) for k, row in rows for j, jump in enumerate(row)]
+        terms.append(lambda at: mp.mpf(first[0]) + first[1] * at)
+        true = mp.diff(lambda at: mp.fsum(value(at) for value in terms), a, n)
+    slope, last = (found.coefficients[i][1] if len(found.coefficients[i]) > 1 else 0.0 for i in (0, -1))
+    density = float(density_derivative(np.array([z]), 0)[0]) * (1 + abs(z)) ** n
+    of_tails = abs(last - slope) * (abs(a) + s if n == 0 else 1.0 if n == 1 else density * s ** (1 - n))
+    of_line = abs(first[0]) + abs(first[1] * a) if n == 0 else abs(first[1]) if n == 1 else 0.0
+    of_kinks = 12.0 * (1.0 if n == 0 else density * s**-n)  # jumps, and slopes times lengths of pieces, add up to less
+    assert abs(found.smoothed_far(np.array([a]), np.array([s]), n)[0] - true) < 1e-14 * (of_tails + of_line + of_kinks)
+
+
+def test_truncated_powers_cancel_under_wide_noise():
+    found, s = PiecewisePolynomial.of(activation("hardtanh")), np.array([1e6])
+    one, other = found.smoothed(0.0 * s, s, 1)[0], found.smoothed_far(0.0 * s, s, 1)[0]
+    assert math.isclose(other, 2.0 / (s[0] * math.sqrt(2.0 * math.pi)), rel_tol=1e-12)
+    assert not math.isclose(one, other, rel_tol=1e-12)
+
+
 @pytest.mark.parametrize("text", ["Max(0, x - 1) + 1000", "Heaviside(x) + x**2", "x*Abs(x)", "x**4 - x"])
 @pytest.mark.parametrize(("a", "s"), [(-2.0, 0.3), (-0.1, 0.3), (0.0, 1.0), (0.8, 0.5), (1.2, 0.5), (2.5, 0.4)])
 def test_polynomial_variance_on_both_sides(text, a, s):

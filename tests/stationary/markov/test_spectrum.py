@@ -109,8 +109,10 @@ def test_the_gap_of_a_bistable_neuron(noise, low, high):
 
 
 def test_refusals():
-    with pytest.raises(NotApplicable, match="up to three"):
+    with pytest.raises(NotApplicable, match="no latent variables"):
         spectrum(CTRNN(np.zeros((4, 4)), 0.1), Noise(0.5))
+    with pytest.raises(NotApplicable, match=r"rank of at most 3; singular values are 0\.5, 0\.5, 0\.5, 0\.5"):
+        spectrum(CTRNN(0.5 * np.eye(4), 0.1), Noise(0.5))
     with pytest.raises(NotApplicable, match="without noise"):
         spectrum(CTRNN.single(0.5), Noise())
     with pytest.raises(ValueError, match="count must be at least 2"):

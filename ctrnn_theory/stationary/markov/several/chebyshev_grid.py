@@ -161,6 +161,8 @@ class Product:
 
     def _leading(self, block: slice) -> FloatArray:
         """Return the outer products along all axes but the last, (rows, nodes)."""
+        if len(self.factors) == 1:
+            return np.ones_like(self.factors[0][block, :1])
         left = self.factors[0][block]
         for factor in self.factors[1:-1]:
             left = (left[:, :, None] * factor[block][:, None, :]).reshape(len(left), -1)

@@ -1,0 +1,11 @@
+"""The Markov operator of the latent variables of a network of low rank, in one to three dimensions.
+
+step
+    One step: the sum of the rates of all neurons, and its cumulants.
+table
+    The cumulants as functions of the latent variables.
+chain
+    The operator on a Chebyshev grid, its stationary law, and that of the neurons.
+solver
+    A box that holds the law, and a grid that is refined until it stays.
+"""

@@ -1,0 +1,81 @@
+"""The cumulants of a step as functions of the latent variables, interpolated between the nodes that resolve them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ctrnn_theory.stationary.markov.latent.step import LatentStep, Rates
+from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
+from ctrnn_theory.support.types import FloatArray
+
+FIRST = {1: 32, 2: 10, 3: 6}
+"""Nodes along each axis in the first try, by the number of latent variables."""
+MOST = {1: 1024, 2: 64, 3: 16}
+"""The same in the last one."""
+RESOLVED = {"mean": 1e-10, "variance": 1e-6, "cumulant": 3e-2}
+"""Part of functions that the nodes may leave out, relative to the largest; the means of rates decide the drift."""
+
+
+class Tabulated(NamedTuple):
+    """Functions on a grid of their own that resolves them, (nodes, ...)."""
+
+    grid: ChebyshevGrid
+    values: FloatArray
+
+    @classmethod
+    def of(
+        cls, function: Callable[[FloatArray], FloatArray], low: FloatArray, high: FloatArray, what: str
+    ) -> Tabulated:
+        """Tabulate a function of latent variables (M, R) on a box."""
+        count, rank = FIRST[len(low)], len(low)
+        while True:
+            grid = ChebyshevGrid(low, high, (count,) * rank)
+            values = function(grid.points)
+            if 2 * count > MOST[rank] or _left_out(grid, values.reshape(grid.size, -1)) <= RESOLVED[what]:
+                return cls(grid, values)
+            count = min(2 * count, MOST[rank])
+
+    def on(self, grid: ChebyshevGrid) -> FloatArray:
+        """Return the functions at the nodes of another grid on the same box, (other nodes, ...)."""
+        values = self.grid.resampling(grid).apply(self.values.reshape(self.grid.size, -1))
+        return values.reshape(grid.size, *self.values.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class StepTable:
+    """Mean, variance and higher cumulants of a step on a box."""
+
+    step: LatentStep
+    """The map."""
+    low: FloatArray
+    """Lower corner (R,)."""
+    high: FloatArray
+    """Upper corner (R,)."""
+    found: dict[int, Tabulated] = field(default_factory=dict)
+    """Functions by the order of the cumulant, once they are computed."""
+
+    def rates(self, grid: ChebyshevGrid) -> Rates:
+        """Return mean and variance (Q, N) of the rates at the nodes of a grid on this box."""
+        mean = self._of(1, self.step.mean_rate, "mean").on(grid)
+        variance = self._of(2, self.step.variance, "variance").on(grid)
+        return Rates(mean, np.maximum(variance, 0.0))
+
+    def cumulant(self, order: int, grid: ChebyshevGrid) -> FloatArray:
+        """Return the third or fourth cumulant (Q, R, ...) of a step from the nodes of a grid on this box."""
+        return self._of(order, lambda latent: self.step.cumulant(latent, order), "cumulant").on(grid)
+
+    def _of(self, order: int, function: Callable[[FloatArray], FloatArray], what: str) -> Tabulated:
+        if order not in self.found:
+            self.found[order] = Tabulated.of(function, self.low, self.high, what)
+        return self.found[order]
+
+
+def _left_out(grid: ChebyshevGrid, values: FloatArray) -> float:
+    """Return the part of functions (Q, K) in the upper third of polynomials along an axis, relative to the largest."""
+    largest = max(float(np.max(np.abs(values))), np.finfo(float).tiny)
+    parts = [grid.unresolved(axis, count - count // 3, values) for axis, count in enumerate(grid.counts)]
+    return max(float(np.max(np.abs(part))) for part in parts) / largest

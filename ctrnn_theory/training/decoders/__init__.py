@@ -1,0 +1,1 @@
+"""Networks whose hidden weights are drawn, and whose decoders are solved by least squares under noise."""

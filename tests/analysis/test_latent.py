@@ -1,0 +1,74 @@
+"""The field of latent variables."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import ctrnn_theory as ct
+from tests.low_rank import bistable, made, ring
+
+NOISE = ct.Noise(inside=1.0)
+
+
+def test_drift_is_that_of_the_smoothed_network():
+    net, E, D = bistable(40)
+    field = ct.latent(net, NOISE, factors=(E, D))
+    x = np.linspace(-1.2, 1.2, 7)[:, None]
+    f = net.activations[0]
+    for level in (0.0, 0.7, 1.0):
+        expected = f.smoothed(x @ E.T + net.b, level) @ D - x
+        assert np.allclose(field.drift(x, level), expected, atol=1e-12)
+    assert np.allclose(field.noise_induced(x), field.drift(x) - field.drift(x, 0.0))
+    variance = f.smoothed_variance(x @ E.T + net.b, 1.0)
+    assert np.allclose(field.diffusion(x)[:, 0, 0], net.gamma * variance @ D[:, 0] ** 2)
+
+
+def test_fixed_points_with_noise_are_where_it_was_trained_and_others_without():
+    net, E, D = bistable(256)
+    field = ct.latent(net, NOISE, factors=(E, D))
+    (_, trained), (_, without) = field.points
+    assert [point.stable for point in trained] == [point.stable for point in without] == [True, False, True]
+    assert np.allclose([point.latent[0] for point in trained], [-1.0, 0.0, 1.0], atol=0.05)
+    assert without[2].latent[0] > 1.2
+    for level, points in field.points:
+        assert np.allclose([field.drift(point.latent, level) for point in points], 0.0, atol=1e-9)
+
+
+def test_a_stable_point_of_two_variables():
+    net, E, D = made(200, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))
+    (point,) = ct.latent(net, NOISE, factors=(E, D)).fixed_points()
+    assert point.stable
+    assert np.allclose(point.latent, [0.3, -0.4], atol=0.05)
+
+
+def test_refusals():
+    net, E, D = bistable(24)
+    with pytest.raises(ValueError, match=r"factors must be E and D with W = E Dᵀ; got shapes \(24, 1\) and \(24, 1\)"):
+        ct.latent(net, NOISE, factors=(E, 2.0 * D))
+    with pytest.raises(ValueError, match=r"latent must have shape \(\.\.\., 1\); got \(3,\)"):
+        ct.latent(net, NOISE).drift([0.0, 1.0, 2.0])
+    with pytest.raises(ct.NotApplicable, match="the weights are zero, so that there are no latent variables"):
+        ct.latent(ct.CTRNN(np.zeros((5, 5)), 0.0, "tanh"), NOISE)
+
+
+def test_pictures():
+    for network in (bistable, ring):
+        field = ct.latent(network(32)[0], NOISE)
+        ax = field.plot()
+        assert ax.get_legend().get_texts()
+        plt.close(ax.figure)
+    with pytest.raises(ct.NotApplicable, match="for one or two latent variables; the network has 3"):
+        ct.latent(made(40, 3, lambda x: -0.5 * x)[0], NOISE).plot()
+
+
+def test_spectrum_of_latent_variables():
+    """A linear network of rank one forgets its latent variable by 1 - γ + γ w in each step."""
+    rng = np.random.default_rng(0)
+    e, d = rng.standard_normal(20), rng.standard_normal(20)
+    net = ct.CTRNN(np.outer(e, d) * 0.6 / (e @ d), rng.standard_normal(20), "identity", 0.2)
+    found = ct.spectrum(net, ct.Noise(inside=0.5), count=4)
+    assert np.allclose(found.eigenvalues, (1.0 - 0.2 + 0.2 * 0.6) ** np.arange(4), atol=1e-8)
+    h = found.law.mean + 0.1 * rng.standard_normal((5, 20))
+    values = found.functions(h)[:, 1].real
+    away = (h - found.law.mean) @ d
+    assert np.allclose(values / away, values[0] / away[0])
