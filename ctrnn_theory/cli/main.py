@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from ctrnn_theory import __version__
+from ctrnn_theory.cli.audit import audit_command
 from ctrnn_theory.cli.bias import bias_command
 from ctrnn_theory.cli.console import plain_text, say
 from ctrnn_theory.cli.derive import derive_command
@@ -36,6 +37,7 @@ for command in (
     derive_command,
     train_command,
     preference_command,
+    audit_command,
     sweep_command,
     plot_command,
     figures_command,

@@ -93,7 +93,7 @@ def load_network(
     (array([[0.5, 0. ], [0.2, 0.5]]), array([1., 0.]), Noise: inside 0.158114)
     """
     chosen = CONVENTIONS.choose(convention)
-    arrays = _read(path, positive_integer("max_bytes", max_bytes))
+    arrays = load_arrays(path, positive_integer("max_bytes", max_bytes))
     if "header" not in arrays:
         return network_of(arrays, chosen, alpha, sigma, activation, names, masks, dale, noise)
     for name, value in (
@@ -213,8 +213,8 @@ def save_safetensors(net: CTRNN, path: AnyPath, convention: str | None = None) -
         temporary.write_bytes(save(arrays))
 
 
-def _read(path: AnyPath, max_bytes: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file by name."""
+def load_arrays(path: AnyPath, max_bytes: int = MAX_BYTES) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a .safetensors or .npz file by name; nothing is unpickled."""
     suffix = Path(path).suffix.lower()
     if suffix in PICKLES:
         raise ValueError(
