@@ -59,7 +59,8 @@ def audit_command(
     from ctrnn_theory.model.conventions import load_network
 
     options: dict[str, Any] = {"alpha": alpha, "sigma": sigma, "activation": activation}
-    net, noise = load_network(file, convention, **options, **dict(_noise(text) for text in noises))
+    options |= dict(_noise(text) for text in noises)
+    net, noise = load_network(file, convention, **options)
     found: dict[str, Any] = {} if inputs is None else _arrays(inputs)
     if levels is not None:
         found["levels"] = numbers("--levels", levels)

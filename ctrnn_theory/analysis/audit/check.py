@@ -76,9 +76,9 @@ def _in_time(net: CTRNN, noise: Noise, given: Given, at: IntArray, key: Any, wor
     count = TRIALS * conditions
     try:
         _, out = run_open(Model.of(net, noise), lanes(episode, count), key, workers, record=True)
-    except NotApplicable as error:
+    except NotApplicable as reason:
         none = np.full((steps, conditions, P), np.nan)
-        return Check(at, none, none, (str(error),) * conditions)
+        return Check(at, none, none, (str(reason),) * conditions)
     z = out[0][..., :count].reshape(steps, P, TRIALS, conditions)
     with np.errstate(over="ignore", invalid="ignore"):  # a state that grows without bound
         mean, error = z.mean(axis=2), z.std(axis=2, ddof=1) / np.sqrt(TRIALS)
