@@ -47,6 +47,9 @@ FIGURES: Registry[Figure] = Registry(
             "Networks trained with noise inside work best with about that noise; those with noise outside without",
         ),
         Figure("phase", "Where noise is preferred: over the number of neurons, the training noise and the weights"),
+        Figure(
+            "pytorch", "Networks that PyTorch trained with noise inside rely on it, as predicted, and can do without"
+        ),
         Figure("absence", "Where noise inside is not preferred, and why"),
         Figure(
             "threshold",

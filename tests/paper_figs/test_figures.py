@@ -131,6 +131,16 @@ def phase(found):
     assert found["alpha 16"] < 0.2 < 0.8 < found["alpha 0.25"]
 
 
+def pytorch(found):
+    least = {"relu": 50.0, "softplus": 5.0, "tanh": 25.0}
+    for name, ratio in least.items():
+        assert abs(found[f"{name}, preferred"] - 1.0) < 0.06
+        assert abs(found[f"{name}, preferred"] - found[f"{name}, predicted"]) < 0.05
+        assert found[f"{name}, ratio"] > ratio
+        assert found[f"{name}, error of the prediction"] < 0.15  # 16 repeats
+        assert found[f"{name}, repaired over least loss"] < 1.0
+
+
 def absence(found):
     assert found["usual, preferred"] > 0.9
     assert found["usual, ratio"] > 10.0
@@ -170,7 +180,7 @@ def resonance(found):
 
 
 HEADLINES = (
-    smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, absence, threshold, operating,
+    smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
     surrogate, resonance, kinds, variability,
 )  # fmt: skip
 
