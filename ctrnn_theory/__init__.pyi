@@ -6,9 +6,9 @@ from . import training as training
 from .activations import Activation as Activation
 from .activations import Kink as Kink
 from .activations import activation as activation
+from .activations.torch_function import to_torch as to_torch
 from .analysis.audit.audit import audit as audit
 from .analysis.audit.result import Audit as Audit
-from .activations.torch_function import to_torch as to_torch
 from .analysis.bias import bias as bias
 from .analysis.bias_curve import BiasCurve as BiasCurve
 from .analysis.bias_curve import bias_curve as bias_curve

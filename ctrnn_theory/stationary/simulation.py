@@ -153,8 +153,8 @@ def solve(
         ``covariance_standard_error`` (N, N), over blocks of 64 trajectories in the parts of the run,
         ``plain_covariance``, ``variance_standard_error`` (N,) of its diagonal, ``autocorrelation_time`` (N,) of h in
         steps (of the mean of two partners, if antithetic), ``trajectories``, ``steps``, ``burn_in``, ``every``,
-        ``table_error`` (of F, relative), ``final_states`` (trajectories, N), ``trajectory_rates`` (K, N), the mean rates
-        by each trajectory (or pair, if antithetic), from which the standard error of any readout follows, and
+        ``table_error`` (of F, relative), ``final_states`` (trajectories, N), ``trajectory_rates`` (K, N), the mean
+        rates by each trajectory (or pair, if antithetic), from which the standard error of any readout follows, and
         ``rate_standard_error`` (N,) of the mean rates of a network in voltage form.
 
     Raises

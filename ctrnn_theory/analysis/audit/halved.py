@@ -12,6 +12,7 @@ from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.support.results import Readable
 from ctrnn_theory.support.types import FloatArray
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class StepHalved(Readable):
     """The network at half its step, with the noise that it has there."""

@@ -99,7 +99,7 @@ def refitted(net: CTRNN, noise: Noise, given: Given, noisy: Response) -> CTRNN:
 def _shifts(net: CTRNN, noise: Noise, given: Given, noisy: Response) -> FloatArray:
     """Return the shift of each bias (N,), by a search over a grid that is refined."""
     used = given.w > 0.0
-    steps = np.flatnonzero(used)
+    steps = np.flatnonzero(used).tolist()
     a = np.array([[net.preactivation(noisy.mean[t, c], _input(net, given, t, c)) for c in range(given.conditions)]
                   for t in steps])  # fmt: skip
     spread = noisy.spread[used]
