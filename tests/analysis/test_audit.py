@@ -113,6 +113,16 @@ def test_series_begin_at_zero(f, site):
     assert np.all(np.abs(other.predicted_bias / report.predicted_bias - 1.0) > 1e-3)  # weights matter
 
 
+@pytest.mark.parametrize(("method", "form"), [("cumulant_closure", "rate"), ("gaussian_closure", "voltage")])
+def test_series_by_other_methods_and_in_voltage_form(method, form):
+    net, noise = replace(network("relu"), form=form), Noise(inside=0.4 * (form == "rate"), outside=0.4)
+    report = audit(net, noise, SERIES, method=method, levels=[0, 1], checks=0)
+    for c in range(3):
+        law = evolve(net, noise, SERIES[:, c], steps=7, method=method)
+        np.testing.assert_allclose(report.output[:, c], law.rate[1:] @ net.W_out.T + net.b_out, atol=1e-10)
+        np.testing.assert_allclose(report.fixed_point[:, c] + report.bias[:, c], law.mean[1:], atol=1e-10)
+
+
 @pytest.mark.parametrize(("u", "y"), [(U, Y), (SERIES, WANTED)])
 def test_without_noise_nothing_changes(u, y):
     report = audit(network("relu"), Noise(), u, y, levels=LEVELS)
@@ -155,6 +165,19 @@ def test_repaired_networks_do_without_noise_what_the_network_does_under_it(f, co
     assert report.repaired is min(report.repairs, key=lambda one: one.loss).network
     np.testing.assert_array_equal(report.repairs[0].network.W, net.W)
     assert report.repairs[1].network.activation == net.activation
+
+
+def test_without_a_readout_biases_alone_are_refitted():
+    net, noise = replace(network("relu", n=8), W_out=None, b_out=None), Noise(inside=0.8)
+    report = audit(net, noise, SERIES, weights=WEIGHTS, checks=0)
+    before = np.sqrt(np.mean(report.sizes(report.rate_bias) ** 2))
+    smoothed, refitted = report.repairs
+    away = path(refitted.network, SERIES) - report.fixed_point - report.bias
+    assert refitted.deviation == pytest.approx(np.sqrt(np.average(np.mean(away**2, axis=(1, 2)), weights=WEIGHTS)))
+    assert smoothed.deviation < refitted.deviation < 0.7 * before
+    assert np.all(refitted.network.b >= net.b)  # noise raises the mean of a relu
+    assert report.repaired is smoothed.network
+    assert report.table().startswith("switching the noise off will move the rates by ")
 
 
 @pytest.mark.parametrize("site", ["inside", "outside"])
