@@ -220,6 +220,13 @@ CALLS = {
         {"a": ([0.3], "values"), "s": ([0.3], "values"), "derivative": (1, "order")},
     ),
     "Activation.smoothed_variance": (relu.smoothed_variance, {"a": ([0.3], "values"), "s": ([0.3], "values")}),
+    "audit": (
+        ct.audit,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array")}
+        | {"weights": (None, "array"), "method": ("gaussian_closure", "name"), "levels": ([0.5, 1.0], "array")}
+        | {"checks": (1, "order"), "convention": ("paper", "name")}
+        | DRAWN,
+    ),
     "batch_means": (ct.batch_means, {"h": (np.arange(10.0), "array"), "batches": (2, "count")}),
     "bias": (ct.bias, MODEL | DRAWN | {"methods": (["exact"], "name"), "target_se": (0.1, "number")}),
     "bias_curve": (

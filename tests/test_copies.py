@@ -78,6 +78,7 @@ RESULTS = {
     "batch means": lambda: ct.batch_means(np.random.default_rng(0).normal(size=(400, 2, 1))),
     "training": trained,
     "preference": lambda: ct.preference(trained().network, trained().task, [0, 1], noise=NOISE, repeats=8),
+    "audit": lambda: ct.audit(trained().network, NOISE, [[0.0], [0.5]], [[0.1], [0.2]], levels=[0, 1], checks=1),
     "operating points": lambda: ct.operating_points(trained().network, NOISE, trained().task),
     "fixed points": lambda: ct.fixed_points(BISTABLE),
     "fixed points, message": lambda: ct.fixed_points(BISTABLE).message,

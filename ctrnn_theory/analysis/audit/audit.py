@@ -75,7 +75,7 @@ def audit(
         Outputs that are wanted: (P,) or (conditions, P) for constant inputs, (steps, conditions, P) or (1, conditions,
         P) for series. Without them there is no loss.
     weights
-        Weights (steps,) of the steps of series in averages over time, scaled to sum one; equal ones by default.
+        Weights (steps,) of the steps of series in averages over time, scaled to the sum one; equal ones by default.
     method
         Method for the moments under noise, a name in :data:`ctrnn_theory.METHODS`; for series one that
         :func:`ctrnn_theory.evolve` takes.

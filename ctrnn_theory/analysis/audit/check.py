@@ -81,7 +81,7 @@ def _in_time(net: CTRNN, noise: Noise, given: Given, at: IntArray, key: Any, wor
         return Check(at, none, none, (str(reason),) * conditions)
     z = out[0][..., :count].reshape(steps, P, TRIALS, conditions)
     with np.errstate(over="ignore", invalid="ignore"):  # a state that grows without bound
-        mean, error = z.mean(axis=2), z.std(axis=2, ddof=1) / np.sqrt(TRIALS)
-    bounded = np.all(np.isfinite(error), axis=(0, 1))
-    mean, error = (np.where(bounded, x, np.nan).transpose(0, 2, 1) for x in (mean, error))
-    return Check(at, mean, error, tuple("" if one else "the state grows without bound" for one in bounded))
+        moments = z.mean(axis=2), z.std(axis=2, ddof=1) / np.sqrt(TRIALS)
+    bounded = np.all(np.isfinite(moments[1]), axis=(0, 1))
+    mean, spread = (np.where(bounded, x, np.nan).transpose(0, 2, 1) for x in moments)
+    return Check(at, mean, spread, tuple("" if one else "the state grows without bound" for one in bounded))

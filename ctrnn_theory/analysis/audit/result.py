@@ -143,8 +143,8 @@ class Audit(Drawn, picture="audit"):
         if abs(off - on) <= SAME * on:
             return f"switching the noise off will not change the loss, which is {on:.3g} with it and {off:.3g} without"
         change = f"×{off / on:.3g}" if on > 0.0 else "from none"
-        verb = "raise" if off > on else "lower"
-        return f"switching the noise off will {verb} the loss from {on:.3g} to {off:.3g} ({change})"
+        does = "raise" if off > on else "lower"
+        return f"switching the noise off will {does} the loss from {on:.3g} to {off:.3g} ({change})"
 
     def _without_targets(self) -> str:
         what, moved = ("outputs", self.output_bias) if self.output.shape[-1] else ("rates", self.rate_bias)
@@ -165,9 +165,8 @@ class Audit(Drawn, picture="audit"):
         if self.margin_message:
             yield f"distances to the nonlinearity are not known: {self.margin_message}"
         else:
-            near = [np.mean(self.within(k)) for k in (1.0, 2.0)]
-            within = f"{near[0]:.0%} of neurons; within two: {near[1]:.0%}"
-            yield f"within one standard deviation of a nonlinearity: {within}"
+            one, two = (np.mean(self.within(k)) for k in (1.0, 2.0))
+            yield f"within one standard deviation of a nonlinearity: {one:.0%} of neurons; within two: {two:.0%}"
         if few > 1:
             shown = list(range(C)) if full or C <= ROWS else self._chosen()
             yield self._by_condition(shown)
@@ -252,15 +251,20 @@ class Audit(Drawn, picture="audit"):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python objects that JSON can hold; NaN and infinity become None."""
-        names = ("predicted_loss", "loss_with", "loss_without", "converged")
+        names = ("predicted_loss", "loss_with", "loss_without", "converged", "repaired")
         shares = {"within_one": self.within(1.0), "within_two": self.within(2.0)}
         own = {name: plain(getattr(self, name)) for name in names}
         return {"answer": self._headline()} | super().to_dict() | own | plain(shares)
 
     def _arrays(self) -> Arrays:
         where = ("condition",) if self.inputs.ndim == 2 else ("step", "condition")
-        axes = dict.fromkeys(("fixed_point", "bias", "margin"), "neuron")
-        axes |= dict.fromkeys(("output", "output_bias"), "output")
+        axes = {
+            "fixed_point": "neuron",
+            "bias": "neuron",
+            "margin": "neuron",
+            "output": "output",
+            "output_bias": "output",
+        }
         variables: dict[str, tuple[Any, Any]] = {
             name: ((*where, axis), getattr(self, name)) for name, axis in axes.items()
         }
