@@ -287,6 +287,7 @@ CALLS = {
     "train": (
         ct.train,
         {"task": (Feedforward(), "name"), "neurons": (2, "count"), "activation": ("relu", "activation")}
+        | {"alpha": (None, "number"), "beta": (None, "number")}
         | {"gamma": (1.0, "number"), "noise": (NOISE, "noise"), "loss": ("simulation", "name"), "popsize": (4, "count")}
         | {"evaluations": (8, "count"), "step": (0.1, "number"), "rng": (0, "rng"), "workers": (1, "workers")}
         | {"method": ("cma", "name")},
@@ -420,5 +421,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current", "replace",
+    "current", "replace", "factors", "simulate",
 }  # fmt: skip

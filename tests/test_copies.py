@@ -26,6 +26,7 @@ BISTABLE, JUMPY = ct.CTRNN.single(1.5, 0.0, "tanh", 0.2), ct.Noise(outside=1.0)
 CORRELATED = ct.Noise(outside=[[0.3, 0.0], [0.2, 0.2]])
 WELL = ("x - x**3", 0.2, (-3, 3))
 SPEC = {"fixed": {"w": 0.5, "b": 0.1}, "axes": {"sigma": [0.2, 0.5]}, "quantities": ["mean", "seconds"]}
+STEERED = ct.CTRNN(np.zeros((2, 2)), 0.1, "tanh", 0.2, W_in=np.ones((2, 10)), W_out=np.eye(2), b_out=[0.0, 0.0])
 STEPS = {"steps": 20, "trajectories": 64}
 
 
@@ -58,6 +59,8 @@ RESULTS = {
     "law, exact, two": lambda: ct.predict(PAIR, ct.Noise(0.3), method="exact", tolerance=1e-5),
     "law, exact, correlated": lambda: ct.predict(PAIR, CORRELATED, method="exact", tolerance=1e-5),
     "law, fokker_planck, two": lambda: ct.predict(PAIR, ct.Noise(outside=0.3), method="fokker_planck"),
+    "latent system of a task": lambda: tasks.Function(feedback=True).latent(np.random.default_rng(0), 0.1),
+    "mean path": lambda: tasks.velocity_error(tasks.Maze(steps=3, cost="velocity"), STEERED, NOISE),
     "latent field": lambda: ct.latent(NET, NOISE),
     "latent point": lambda: ct.latent(NET, NOISE).fixed_points()[0],
     "factors": lambda: ct.latent(NET, NOISE).factors,

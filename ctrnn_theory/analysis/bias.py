@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ctrnn_theory.analysis.attractors import attractor_notes
 from ctrnn_theory.analysis.bias_report import BiasReport
-from ctrnn_theory.model.network import CTRNN
+from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.registry import METHODS, method_names, predict
@@ -77,6 +77,7 @@ def bias(
     >>> {name: round(float(delta[0]), 4) for name, delta in report.bias.items()}
     {'gaussian_closure': 0.177, 'exact': 0.177}
     """
+    check_model(net, noise, u, start)
     usual = tuple(name for name in METHODS if name != "latent" or net.n > SLOW)
     chosen, report = usual if methods is None else method_names(methods), reporter(progress)
     check_rng(rng)

@@ -61,11 +61,11 @@ def low_rank(W: FloatArray, most: int | None = None) -> Factors | None:
     if scale == 0.0:
         return Factors(np.zeros((n, 0)), np.zeros((n, 0)))
     W = W / scale
-    range_of_W = _range(W, most)
+    range_of_W = np.eye(n) if n <= most else _range(W, most)
     if range_of_W is None:
         return None
     left, values, right = np.linalg.svd(range_of_W.T @ W, full_matrices=False)
-    small = n * np.finfo(np.float64).eps * values[0]
+    small = max(n, BLOCK) * np.finfo(np.float64).eps * values[0]
     rank = int(np.sum(values > small))
     E, D = (range_of_W @ left[:, :rank]) * values[:rank], np.ascontiguousarray(right[:rank].T)
     exact = np.linalg.norm(W - E @ D.T) <= np.sqrt(n) * small  # its largest singular value is `small` or less

@@ -137,6 +137,7 @@ FUNCTIONS = {
 }
 WITHOUT = {
     *("activation", "batch_means", "register_method"),  # no matrices
+    *("register_convention", "load_network", "from_torch", "to_torch", "to_arrays", "save_safetensors"),  # likewise
     *("activations", "networks", "noises"),  # strategies
 }
 
