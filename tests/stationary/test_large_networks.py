@@ -131,7 +131,7 @@ def check(method, kind, n, site, activation=None):
         assert np.all(np.abs(law.mean - true.law.mean) <= 5.0 * error + ROUNDING)
         return
     if method == "latent" and kind != "low_rank":
-        with pytest.raises(ct.NotApplicable, match="rank of at most 3; singular values are|theirs are correlated"):
+        with pytest.raises(ct.NotApplicable, match=r"rank of at most 3; singular values are|theirs are correlated"):
             ct.predict(true.net, true.noise, method=method)
         return
     if method in FEW or n > AT_MOST.get(method, n):
