@@ -32,9 +32,10 @@ from benchmarks.processes import Found, cores, run_apart
 from benchmarks.tables import table
 from ctrnn_theory import Noise
 from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.training.search import GUESS
 from ctrnn_theory.training.settings import Settings
 from ctrnn_theory.training.tasks.function import Function
-from ctrnn_theory.training.trainer import GUESS, Objective
+from ctrnn_theory.training.trainer import Objective
 
 TARGET = 0.012
 """Expected loss to reach; an output of zero has 0.47."""

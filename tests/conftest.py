@@ -6,6 +6,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ctrnn_theory.support.blas_threads import one_thread
+
 # a process that a shell starts in the background ignores interrupts, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,3 +29,16 @@ def closed_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread(request):
+    """Hold linear algebra to one thread, as public functions do, since tests also call what these call.
+
+    Two threads of each of two processes on two cores would wait for each other for most of the time.
+    """
+    if request.path.name == "test_blas.py":  # which looks at the limit
+        yield
+        return
+    with one_thread():
+        yield

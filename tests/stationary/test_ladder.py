@@ -18,7 +18,7 @@ NOISES = {
     "outside": ct.Noise(outside=SIGMA),
     "both": ct.Noise(inside=0.6 * SIGMA, outside=0.8 * SIGMA),
 }
-QUICK = {"simulation": {"steps": 2000, "rng": 1}}
+QUICK = {"simulation": {"steps": 2000, "rng": 1}, "latent": {"tolerance": 1e-3}}
 OPTIONS = {
     "small_noise": [{"order": 2}, {"order": 4}],
     "gaussian_closure": [{"tolerance": 1e-9}],

@@ -35,7 +35,7 @@ NOISES = {
         0.999, **BOTH, gain_inside=SIGMA, gain_outside=SIGMA, rho_inside=0.5, rho_outside=[0.7, 0.0]
     ),
 }
-QUICK = {"simulation": {"steps": 2000, "rng": 1}, "exact": {"tolerance": 1e-5}}
+QUICK = {"simulation": {"steps": 2000, "rng": 1}, "exact": {"tolerance": 1e-5}, "latent": {"tolerance": 1e-3}}
 LONG = [
     pytest.param(network_kind, noise_kind, method, marks=pytest.mark.slow)
     if network_kind not in ("rate", "voltage") or (method == "exact" and noise_kind in ("gains in common", "all"))

@@ -149,7 +149,14 @@ def test_moments_that_are_not_finite_are_refused():
         decoders(ct.activation("exp(x)"), encoders, SINE, ct.Noise(outside=5.0), GAMMA)
 
 
-@pytest.mark.parametrize("noise", [ct.Noise(inside=0.4), ct.Noise(outside=0.3), ct.Noise(inside=[[0.3]] * 150)])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        ct.Noise(inside=0.4),
+        ct.Noise(outside=0.3),
+        pytest.param(ct.Noise(inside=[[0.3]] * 150), marks=pytest.mark.slow),  # all pairs of neurons
+    ],
+)
 @pytest.mark.parametrize("memory", [False, True])
 def test_fewer_points_than_neurons_give_the_solution_of_the_normal_equations(noise, memory):
     rng = np.random.default_rng(5)
