@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -16,7 +17,7 @@ from ctrnn_theory.model.noise import SITES, STRENGTHS, Noise
 from ctrnn_theory.support.pace import Pace
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers, longest, threads
-from ctrnn_theory.training.kernels import Given, Sources, closed_loop, open_loop
+from ctrnn_theory.training.kernels import MOVE, SENSE, Given, Sources, closed_loop, open_loop
 from ctrnn_theory.training.latent_kernels import Latent, latent_closed_loop, latent_open_loop
 from ctrnn_theory.training.model import Model
 
@@ -117,6 +118,9 @@ def run_closed(
     noise, worlds, latent = sources(model.noise, N, key), np.tile(start, (S, 1, 1)), _latent(model)
     states = np.zeros((S, N if latent is None else len(latent.decoders), L))
     out[:, 0], f = start, model.f.block
+    for function, kind in zip(world[:2], (SENSE, MOVE), strict=True):
+        if isinstance(function, Dispatcher):
+            function.get_compile_result(kind.signature)  # here, in one thread, not by those that call the kernel
 
     def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
         if latent is not None:

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numba import njit
 
 import ctrnn_theory as ct
+from ctrnn_theory.support.workers import longest
+from ctrnn_theory.training import rollout
 from ctrnn_theory.training.tasks import TASKS, ClosedLoop, Episode, Function, Maze, Model, OpenLoop
 
 T, C, K, P = 20, 5, 2, 1
@@ -176,6 +179,20 @@ def test_a_world_in_single_precision_is_taken():
     single, double = STARTS.astype(np.float32), STARTS.astype(np.float32).astype(np.float64)
     found = [ct.train(maze(starts=starts), **SETTINGS).loss for starts in (single, double)]
     assert found[0] == found[1]
+
+
+def test_a_world_is_compiled_by_one_thread(monkeypatch):
+    """Two threads that compile at once may each wait for what the other holds."""
+    sense, move = (njit(function.py_func) for function in WORLD[:2])  # for no types yet
+    compiled = []
+
+    def first(function, items, workers):
+        compiled.append((len(sense.overloads), len(move.overloads)))
+        return longest(function, items, workers)
+
+    monkeypatch.setattr(rollout, "longest", first)
+    ct.train(maze(world=(sense, move, WORLD[2])), **SETTINGS)
+    assert compiled[0] == (1, 1)
 
 
 def test_success_must_be_a_truth_value_for_each_trial():

@@ -119,7 +119,7 @@ def spectrum(
     *,
     tolerance: float = 1e-8,
 ) -> Spectrum:
-    """Compute the leading eigenvalues of the Markov operator of one to three neurons.
+    """Compute the leading eigenvalues of the Markov operator of a few neurons, or of a network's latent variables.
 
     Averages relax as E[φ(h_t) | h_0] = π(φ) + Σ c_k λ_kᵗ g_k(h_0): the moduli of the λ_k say how fast, their angles
     with which frequency. For more than three neurons, the operator is that of the latent variables of a network of low
