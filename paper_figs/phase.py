@@ -162,6 +162,7 @@ def _gain(ax: Axes, data: Mapping[str, Any]) -> None:
             ax.plot(sizes, np.median(values, axis=-1), line, color=colour)
             ax.plot(sizes, values, ".", color=colour, markersize=2.0)
     ax.set(xscale="log", yscale="log", xlabel="neurons $N$", title=rf"gain by noise, $\sigma_t = {SIGMA:g}$")
+    ax.minorticks_off()  # else they are labelled where the axis is short
     ax.set_ylabel("loss without noise over least")
 
 
@@ -174,5 +175,6 @@ def _weights(ax: Axes, data: Mapping[str, Any]) -> None:
         ax.plot(SIGMA / strengths, np.median(values, axis=-1), color=COLOUR["inside"], alpha=shade, label=f"$N = {n}$")
         ax.plot(SIGMA / strengths, values, ".", color=COLOUR["inside"], alpha=shade, markersize=2.0)
     ax.set(xscale="log", xlabel=r"noise over weights, $\sigma_t / \alpha$", title="large weights end it")
+    ax.minorticks_off()
     ax.set_ylabel(r"$\sigma_\mathrm{pref}\,/\,\sigma_t$")
     ax.legend(loc="lower center")
