@@ -20,7 +20,8 @@ from ctrnn_theory.stationary import METHODS
 
 Array = np.ndarray
 LIMIT = 5  # seconds of processor time a method may take
-GRIDS, GRID_LIMITS = ("exact", "fokker_planck"), {2: 10, 3: 180}  # the same for grids; three neurons may take minutes
+FEW = {2: 10, 3: 180}  # the same for grids, by the number of neurons: three may take minutes
+GRIDS = {"exact": FEW, "fokker_planck": FEW, "latent": {1: 10, 2: 30, 3: 180}}  # the last one is for many neurons
 SLOWED = 20.0  # times as long by the clock, on a machine that does other things
 SIMULATED = 1e-3  # γ from which a network is simulated: it takes some hundred time constants 1/γ at the least
 OPTIONS: dict[str, dict[str, Any]] = {"simulation": {"trajectories": 128, "workers": 1}}
@@ -44,7 +45,7 @@ class Case(NamedTuple):
 
 def limit(case: Case, method: str) -> int:
     """Seconds of processor time that a method may take for a case."""
-    return GRID_LIMITS.get(len(case.b), LIMIT) if method in GRIDS else LIMIT
+    return GRIDS.get(method, {}).get(len(case.b), LIMIT)
 
 
 class Outcome(NamedTuple):

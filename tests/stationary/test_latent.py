@@ -148,3 +148,10 @@ def test_a_report_of_many_neurons_has_it_and_one_of_few_has_not():
     names = [name for name in ct.METHODS if name in ("latent", "deterministic")]
     assert list(ct.bias(many, ct.Noise(inside=1.0), methods=names, start=np.ones(24)).laws) == names
     assert "latent" not in ct.bias(few, ct.Noise(inside=1.0)).laws
+
+
+def test_a_law_that_is_nearly_a_point():
+    """Its standardised third cumulant would divide by the cube of 1e-120."""
+    law = solve(ct.CTRNN.single(6.91e-6, 18.6, "erf", 0.0531), ct.Noise(inside=3.83e-8))
+    assert law.mean == pytest.approx([1.0], abs=1e-12)
+    assert law.std < 1e-12

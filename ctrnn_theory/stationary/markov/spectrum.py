@@ -30,7 +30,6 @@ from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import ComplexArray, FloatArray
 
 ORDER = 32  # points in a quadrature panel
-LATENT = 1e-6  # tolerance of the law of latent variables, in standard deviations
 DIRECT = 600  # nodes up to which all eigenvalues are computed
 
 
@@ -219,11 +218,12 @@ def _low_rank(net: CTRNN, noise: Noise, u: ArrayLike | None, origin: FloatArray,
     step = LatentStep.of(net, noise, u)
     if not step.rank:
         raise NotApplicable("neurons without weights have no latent variables, and so no spectrum of theirs")
-    chain, error = solve_chain(step, origin @ step.D, LATENT)
+    tolerance = latent.TOLERANCES[step.rank]
+    chain, error = solve_chain(step, origin @ step.D, tolerance)
     others, _ = _leading(chain.on(tuple(3 * k // 4 for k in chain.grid.counts)).matrix, count)
     values, vectors = _leading(chain.matrix, count)
     vectors = vectors / np.sqrt(np.abs(chain.weights @ np.abs(vectors) ** 2))
-    law = latent.law_of(chain, error, LATENT)
+    law = latent.law_of(chain, error, tolerance)
     return Spectrum(values, _changes(values, others), _OfLatent(_InBox(chain.grid, vectors, None), step.D), law)
 
 

@@ -17,6 +17,8 @@ from ctrnn_theory.support.types import FloatArray
 
 NODES = {1: 16, 2: 9, 3: 6}
 """Points of the Gauss–Hermite rule along each axis, which averages functions that one step resolves."""
+NARROW = 1e-60
+"""Deviation of a step that counts as none in its standardised cumulants, which divide by its fourth power."""
 CHUNK = 4_000_000
 """Numbers in the tables of a block of rows."""
 
@@ -63,7 +65,7 @@ class LatentChain:
         found = self.table.cumulant(order, self.grid)
         old, new = "abcd"[:order], "ijkl"[:order]
         factors = ",".join(f"q{i}{a}" for i, a in zip(new, old, strict=True))
-        inverse = [np.linalg.pinv(self.spread)] * order
+        inverse = [np.linalg.pinv(np.where(np.abs(self.spread) < NARROW, 0.0, self.spread))] * order
         standard: FloatArray = np.einsum(f"q{old},{factors}->q{new}", found, *inverse, optimize=True)
         return standard
 
