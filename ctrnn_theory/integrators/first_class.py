@@ -1,7 +1,8 @@
-"""Compiled functions in the form in which a kernel takes several of them, as a tuple.
+"""Compiled functions in the form in which kernels take them: objects that know their address, and tuples of them.
 
-Numba takes a compiled function as it is, and looks up its address at each call, for a sixth of a millisecond. An object
-that knows its address needs less. The tuple has a class of its own, since Numba warns of any other tuple of functions.
+Numba takes a compiled function as it is, but looks up its address at each call, for a sixth of a millisecond and under
+a lock of LLVM. An interrupt (Ctrl-C) that comes meanwhile leaves the lock taken for ever, so that other threads wait
+for it without end. A tuple of functions has a class of its own, since Numba warns of any other.
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ TUPLES: dict[int, Any] = {1: Functions1, 4: Functions4, 16: Functions16, 64: Fun
 MOST = max(TUPLES)
 """Most functions in a tuple."""
 SIGNATURE = types.void(types.float64[::1])
+"""Signature of an activation, which works in place on a block of lanes."""
 
 
-class BlockFunction(types.WrapperAddressProtocol):
-    """A compiled activation, which works in place on a block of lanes."""
+class KnownFunction(types.WrapperAddressProtocol):
+    """A compiled function of one signature, with its address."""
 
-    def __init__(self, block: Any) -> None:
-        self.block = block
-        compiled = block.get_compile_result(SIGNATURE)
+    def __init__(self, function: Any, signature: Any) -> None:
+        self.function, self.types = function, signature
+        compiled = function.get_compile_result(signature)
         self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
 
     def __wrapper_address__(self) -> int:
@@ -45,13 +47,14 @@ class BlockFunction(types.WrapperAddressProtocol):
         return address
 
     def signature(self) -> Any:
-        """Return the signature ``void(float64[::1])``."""
-        return SIGNATURE
+        """Return the signature of the function."""
+        return self.types
 
 
 @lru_cache(maxsize=256)
-def _first_class(block: Callable[[FloatArray], None]) -> Any:
-    return BlockFunction(block) if isinstance(block, Dispatcher) else block  # with the compiler off, as it is
+def known(function: Callable[..., Any], signature: Any = SIGNATURE) -> Any:
+    """Return a compiled function as a kernel takes it, by default an activation; it is compiled here if need be."""
+    return KnownFunction(function, signature) if isinstance(function, Dispatcher) else function  # the compiler is off
 
 
 def length(functions: int) -> int:
@@ -62,5 +65,5 @@ def length(functions: int) -> int:
 def first_class(blocks: Sequence[Callable[[FloatArray], None]]) -> Any:
     """Return compiled activations as a kernel takes them; the first one fills what is left of the tuple."""
     size = length(len(blocks))
-    found = [_first_class(block) for block in blocks]
+    found = [known(block) for block in blocks]
     return TUPLES[size](*found, *(size - len(found)) * found[:1])

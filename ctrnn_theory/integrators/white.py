@@ -9,6 +9,7 @@ import numpy as np
 from ctrnn_theory.activations import Activation
 from ctrnn_theory.integrators import kernels, normals
 from ctrnn_theory.integrators.averages import Averages, both_triangles
+from ctrnn_theory.integrators.first_class import known
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.integrators.sites import Site
 from ctrnn_theory.integrators.smoothed_table import SmoothedTable
@@ -25,7 +26,7 @@ class WhiteSteps:
     def __init__(self, net: CTRNN, noise: Noise, drive: FloatArray, key: normals.Words) -> None:
         assert isinstance(net.activation, Activation)
         assert isinstance(net.gamma, float)
-        self.block, n = net.activation.block, net.n  # compiled here, in one thread, not by those that call the kernel
+        self.block, n = known(net.activation.block), net.n  # in one thread, not by those that call the kernel
         self.outer = net.gamma**2 * noise.covariance("outside", n)
         sites = [Site.of(getattr(noise, site), noise.factor(site, n)) for site in ("inside", "outside")]
         self.noise = sites

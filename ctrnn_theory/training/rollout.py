@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from ctrnn_theory.integrators import normals
+from ctrnn_theory.integrators.first_class import known
 from ctrnn_theory.integrators.normals import LANES
 from ctrnn_theory.model.noise import SITES, STRENGTHS, Noise
 from ctrnn_theory.support.pace import Pace
@@ -84,7 +84,7 @@ def run_open(
     weights, dynamics = model.weights, model.dynamics
     (S, N), P, L = weights.b.shape, weights.W_out.shape[1], given.u.shape[2]
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, given.w.size, P, L))
-    noise, f, latent = sources(model.noise, N, key), model.f.block, _latent(model)
+    noise, f, latent = sources(model.noise, N, key), known(model.f.block), _latent(model)
     states = np.zeros((S, N if latent is None else len(latent.decoders), L))
 
     def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
@@ -117,10 +117,9 @@ def run_closed(
     cost, out = np.zeros((S, L)), np.empty((S if record else 0, steps + 1, D, L))
     noise, worlds, latent = sources(model.noise, N, key), np.tile(start, (S, 1, 1)), _latent(model)
     states = np.zeros((S, N if latent is None else len(latent.decoders), L))
-    out[:, 0], f = start, model.f.block
-    for function, kind in zip(world[:2], (SENSE, MOVE), strict=True):
-        if isinstance(function, Dispatcher):
-            function.get_compile_result(kind.signature)  # here, in one thread, not by those that call the kernel
+    out[:, 0], f = start, known(model.f.block)
+    sense, move = (known(each, kind.signature) for each, kind in zip(world[:2], (SENSE, MOVE), strict=True))
+    world = sense, move, world[2]
 
     def part(memory: FloatArray, block: int, begin: int, end: int, first: int, last: int) -> None:
         if latent is not None:
