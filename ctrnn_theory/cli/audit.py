@@ -69,7 +69,9 @@ def audit_command(
         report = audit(net, noise, **found, progress=show)
     say(json.dumps(report.to_dict(), allow_nan=False) if as_json else report.table())
     if plot is not None:
-        write_plot(report, plot)
+        from ctrnn_theory.plotting.audit import audit_page
+
+        write_plot(report, plot, audit_page)
 
 
 def _noise(text: str) -> tuple[str, float]:

@@ -6,7 +6,7 @@ import codecs
 import io
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -89,13 +89,16 @@ def check_plot(path: Path, option: str = "--plot") -> None:
     check_file(option, path)
 
 
-def write_plot(result: Any, path: Path) -> None:
-    """Draw a result that has a method `plot(ax)`, and write the picture whole or not at all."""
+def write_plot(result: Any, path: Path, draw: Callable[[Any, Any], object] | None = None) -> None:
+    """Draw a result by its method `plot(ax)`, or by `draw(result, figure)`, and write the picture whole or not."""
     from matplotlib.figure import Figure  # which needs no backend, whether there is a screen or not
 
     with progress_bar("pictures") as show:
         show(0, 1, "drawing")
         figure = Figure(figsize=(6.0, 4.2), layout="constrained")
-        result.plot(figure.subplots())
+        if draw is None:
+            result.plot(figure.subplots())
+        else:
+            draw(result, figure)
         with atomically(path) as temporary:
             figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())

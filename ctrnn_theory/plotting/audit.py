@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ctrnn_theory.plotting.axes import draw_by_neuron
 from ctrnn_theory.plotting.operating_points import BINS, REACH
 from ctrnn_theory.plotting.preference import site_style
-from ctrnn_theory.plotting.style import NEURONS
+from ctrnn_theory.plotting.style import ABOVE, NEURONS
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.types import FloatArray
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PAGE = (9.0, 7.0)  # width and height of the page, in inches
 OFF, REPAIRED = "0.45", ("#CC79A7", "#E69F00")  # colours of the network without noise, and of the repaired ones
-WRAP = 100  # characters in a line of the title
 
 
 @guarded
@@ -56,7 +56,8 @@ def audit(report: Audit, ax: Axes | None = None) -> Axes:
 
 
 def audit_page(report: Audit, figure: Figure) -> Axes:
-    """Draw the page on an empty figure."""
+    """Draw the page on an empty figure, which takes the size of the page."""
+    figure.set_size_inches(*PAGE)
     axes = figure.subplots(2, 2)
     answer = report._headline()
     figure.suptitle(f"{answer[0].upper()}{answer[1:]}\n{report.network.title}; noise {report.noise.title}", fontsize=10)
@@ -86,14 +87,14 @@ def _losses(report: Audit, ax: Axes) -> None:
         ax.plot([report.preferred], [report.preferred_loss], "D", color=colour, label="preferred level", **style)
     for repair, shade in zip(report.repairs, REPAIRED, strict=False):
         if np.isfinite(repair.loss):
-            ax.axhline(repair.loss, color=shade, linewidth=1.2, linestyle="-.", label=f"no noise, {repair.name}")
+            ax.axhline(repair.loss, color=shade, linewidth=1.2, linestyle="-.", label=f"without noise, {repair.name}")
     loss = report.predicted_loss[np.isfinite(report.predicted_loss)]
     if loss.size and np.all(loss > 0.0) and loss.max() > 10.0 * loss.min():
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.3 * min([loss.min(), *(one.loss for one in report.repairs if one.loss > 0.0)]))
     ax.set_xlabel("test noise, in units of the noise given")
     ax.set_ylabel("loss, predicted")
-    ax.legend(frameon=False, fontsize="x-small")
+    ax.legend(frameon=False, fontsize="x-small", **ABOVE)
 
 
 def _outputs(report: Audit, ax: Axes) -> None:
@@ -130,9 +131,10 @@ def _outputs(report: Audit, ax: Axes) -> None:
     if report.check is not None and report.inputs.ndim == 2:
         seen, error = report.check.output[:, p], 2.0 * report.check.standard_error[:, p]
         ax.errorbar(at[report.check.conditions], seen, error, fmt="o", color=colour, markersize=5, label="simulated")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(label)
     ax.set_ylabel("output" if report.output.shape[-1] == 1 else f"output {p}")
-    ax.legend(frameon=False, fontsize="x-small")
+    ax.legend(frameon=False, fontsize="x-small", **ABOVE)
 
 
 def _places(report: Audit) -> tuple[FloatArray, str]:
@@ -164,4 +166,4 @@ def _neurons(report: Audit, ax: Axes) -> None:
     ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     if len(flat):
         draw_by_neuron(ax, flat.mean(axis=0), flat.std(axis=0), NEURONS[0])
-    ax.set_ylabel("bias of the state: mean over inputs ± std")
+    ax.set_ylabel("bias of the state, mean ± std over inputs")

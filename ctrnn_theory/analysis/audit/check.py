@@ -46,7 +46,7 @@ def simulated(net: CTRNN, noise: Noise, given: Given, count: int, rng: Any, work
     count = min(count, given.conditions)
     if net.W_out is None or count == 0:
         return None
-    at = np.unique(np.linspace(0, given.conditions - 1, count + 2)[1:-1].round().astype(np.intp))
+    at = ((np.arange(count) + 0.5) * given.conditions / count).astype(np.intp)
     chosen = given.some(at)
     key = seed_words(rng)
     if not given.constant:
