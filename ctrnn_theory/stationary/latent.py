@@ -10,7 +10,6 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov.acceptance import LONGEST_MEMORY
 from ctrnn_theory.stationary.markov.latent.chain import LatentChain
 from ctrnn_theory.stationary.markov.latent.solver import solve_chain
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
@@ -91,11 +90,6 @@ def solve(
         return _without_weights(step)
     tolerance = TOLERANCES[step.rank] if tolerance is None else float(tolerance)
     chain, error = solve_chain(step, origin @ step.D, tolerance, edgeworth)
-    if not chain.memory <= LONGEST_MEMORY:
-        raise NotApplicable(
-            f"noise takes the state from one attractor to another only once in some {chain.memory:.0e} steps,"
-            " too rarely for double precision to weigh them against each other"
-        )
     return law_of(chain, error, tolerance)
 
 
@@ -104,6 +98,8 @@ def law_of(chain: LatentChain, error: FloatArray, tolerance: float) -> Stationar
     std = np.sqrt(np.maximum(np.diag(chain.latent_covariance), 0.0))
     left = chain.next_cumulant
     messages = []
+    if not chain.table.resolved:
+        messages.append("the smoothed activation bends too sharply to be resolved: there is too little noise inside")
     if not np.all(error <= tolerance * std):
         messages.append(f"estimated error of the latent mean by the grid {np.max(error):.1e}")
     if not np.all(left <= SKEW * std):

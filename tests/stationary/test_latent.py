@@ -155,3 +155,19 @@ def test_a_law_that_is_nearly_a_point():
     law = solve(ct.CTRNN.single(6.91e-6, 18.6, "erf", 0.0531), ct.Noise(inside=3.83e-8))
     assert law.mean == pytest.approx([1.0], abs=1e-12)
     assert law.std < 1e-12
+
+
+def test_kinks_without_noise_inside_are_not_taken_for_resolved():
+    """The law's own grid interpolates a table, so that refining it cannot show what the table leaves out."""
+    net = ct.CTRNN(np.outer([0.8, -0.5], [0.6, 0.4]), [0.1, -0.2], "relu", 0.1)
+    law = solve(net, ct.Noise(outside=0.3))
+    assert not law.converged
+    assert "bends too sharply to be resolved" in law.message
+    assert "bends" not in solve(net, ct.Noise(inside=0.3)).message
+
+
+def test_rare_switches_are_refused_everywhere():
+    net, noise = bistable(64)[0], ct.Noise(inside=1.0)
+    for method in (lambda: solve(net, noise), lambda: ct.spectrum(net, noise)):
+        with pytest.raises(ct.NotApplicable, match="too rarely for double precision"):
+            method()

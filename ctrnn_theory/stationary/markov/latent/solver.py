@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ctrnn_theory.stationary.markov.acceptance import LONGEST_MEMORY
 from ctrnn_theory.stationary.markov.latent.chain import LatentChain
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.stationary.markov.latent.table import StepTable
 from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
-from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.errors import Divergence, NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 LADDERS = {
@@ -57,6 +58,11 @@ def solve_chain(
 
     The grid is refined until mean and standard deviation change by less than `tolerance` standard deviations, and the
     box is widened until no probability leaves it.
+
+    Raises
+    ------
+    NotApplicable
+        If attractors are connected too rarely for double precision.
     """
     low, high = first_box(step, np.tile(start, (PARTICLES, 1)))
     level = 0
@@ -67,6 +73,11 @@ def solve_chain(
             break
         grow, level = WIDER * (high - low)[:, None] * (lost > LEAK), max(level - 1, 0)
         low, high = low - grow[:, 0], high + grow[:, 1]
+    if not chain.memory <= LONGEST_MEMORY:
+        raise NotApplicable(
+            f"noise takes the state from one attractor to another only once in some {chain.memory:.0e} steps,"
+            " too rarely for double precision to weigh them against each other"
+        )
     return chain, error + lost.max() * 0.5 * (chain.grid.high - chain.grid.low)
 
 

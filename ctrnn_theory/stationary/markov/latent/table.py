@@ -25,6 +25,8 @@ class Tabulated(NamedTuple):
 
     grid: ChebyshevGrid
     values: FloatArray
+    resolved: bool
+    """Whether the grid resolves them."""
 
     @classmethod
     def of(
@@ -35,8 +37,9 @@ class Tabulated(NamedTuple):
         while True:
             grid = ChebyshevGrid(low, high, (count,) * rank)
             values = function(grid.points)
-            if 2 * count > MOST[rank] or _left_out(grid, values.reshape(grid.size, -1)) <= RESOLVED[what]:
-                return cls(grid, values)
+            resolved = _left_out(grid, values.reshape(grid.size, -1)) <= RESOLVED[what]
+            if resolved or 2 * count > MOST[rank]:
+                return cls(grid, values, resolved)
             count = min(2 * count, MOST[rank])
 
     def on(self, grid: ChebyshevGrid) -> FloatArray:
@@ -57,6 +60,11 @@ class StepTable:
     """Upper corner (R,)."""
     found: dict[int, Tabulated] = field(default_factory=dict)
     """Functions by the order of the cumulant, once they are computed."""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether mean and variance of the rates are resolved, which refining the law's own grid does not show."""
+        return all(self.found[order].resolved for order in (1, 2))
 
     def rates(self, grid: ChebyshevGrid) -> Rates:
         """Return mean and variance (Q, N) of the rates at the nodes of a grid on this box."""
