@@ -30,16 +30,16 @@ SHADES = ("0.0", "#440154", "#3b528b", "#21918c", "#90d743")
 ZERO = 1e-5
 """Place of no noise on the logarithmic axis."""
 RIDGE = 1e-5
-WASHED = 100
-"""Steps of the reservoir before the first one that counts."""
 AHEAD = 10
 """Steps by which the reservoir predicts its input."""
+ROUNDING = 1e-6
+"""Relative error of a simulated loss by rounding, which is all where there is no noise."""
 GROUPS = 20
 """Groups of presentations, of which the jackknife leaves out one at a time."""
 
 
 class Problem(NamedTuple):
-    """A network with its inputs and the targets of its readout."""
+    """A network with its inputs, the targets of its readout, and the number of steps before the first that counts."""
 
     net: ct.CTRNN
     inputs: Array
@@ -57,7 +57,7 @@ def mackey_glass(steps: int, substeps: int = 10, delay: int = 17, transient: int
 
 def problem(name: str, quick: bool) -> Problem:
     """Return a layer that computes sin πu, or a reservoir that predicts a chaotic series."""
-    rng, n, times = np.random.default_rng(0), 40 if quick else 100, 60 if quick else 300
+    rng, n, times = np.random.default_rng(0), 30 if quick else 100, 50 if quick else 300
     if name == "layer":
         b, W_in = rng.uniform(-4.0, 4.0, n), 4.0 * rng.standard_normal((n, 1))
         u = np.linspace(-1.0, 1.0, times)[:, None]
@@ -65,9 +65,10 @@ def problem(name: str, quick: bool) -> Problem:
     W = rng.standard_normal((n, n))
     W *= 0.9 / np.abs(np.linalg.eigvals(W)).max()
     net = ct.CTRNN(W, rng.uniform(-0.5, 0.5, n), "tanh", 1.0, W_in=rng.uniform(-1.0, 1.0, (n, 1)))
-    series = mackey_glass(WASHED + times + AHEAD)
+    washed = 40 if quick else 100
+    series = mackey_glass(washed + times + AHEAD)
     series -= series.mean()
-    return Problem(net, series[: WASHED + times, None], series[WASHED + AHEAD :], WASHED)
+    return Problem(net, series[: washed + times, None], series[washed + AHEAD :], washed)
 
 
 class Sums(NamedTuple):
@@ -86,18 +87,13 @@ class Sums(NamedTuple):
         return float(w @ self.square @ w - 2.0 * w @ self.cross + self.target)
 
 
-def presented(problem: Problem, noise: ct.Noise, presentations: int, rng: Any) -> list[Sums]:
-    """Simulate a network in groups of presentations."""
-    found = []
-    for group in np.random.SeedSequence(rng).spawn(GROUPS):
-        path = ct.simulate(
-            problem.net, noise, problem.inputs, steps=len(problem.inputs), trajectories=presentations, rng=group
-        )
-        h = path.h[1 + problem.discard :]
-        y = np.repeat(problem.targets, presentations)
-        flat = h.reshape(-1, problem.net.n)
-        found.append(Sums(flat.T @ flat / len(flat), flat.T @ y / len(flat), float(np.mean(y**2))))
-    return found
+def presented(of: Problem, noise: ct.Noise, presentations: int, rng: Any) -> list[Sums]:
+    """Simulate a network, and sum over each group of presentations."""
+    count, steps = GROUPS * presentations, len(of.inputs)
+    path = ct.simulate(of.net, noise, of.inputs, steps=steps, trajectories=count, rng=np.random.SeedSequence(rng))
+    h, y = path.h[1 + of.discard :], np.repeat(of.targets, presentations)
+    groups = (group.reshape(-1, of.net.n) for group in np.split(h, GROUPS, axis=1))
+    return [Sums(g.T @ g / len(y), g.T @ y / len(y), float(np.mean(y**2))) for g in groups]
 
 
 def without(groups: list[Sums]) -> Iterator[Sums]:
@@ -119,7 +115,7 @@ def jackknife(train: list[Sums], test: list[Sums]) -> tuple[float, float]:
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute the loss for each kind of noise, training level and test level, by the theory and by simulation."""
     data: dict[str, Any] = {"levels": LEVELS, "trained": np.array(TRAINED)}
-    presentations, done = 5 if quick else 20, 0
+    presentations, done = 10 if quick else 20, 0
     for i, name in enumerate(NETWORKS):
         of = problem(name, quick)
         moments = ct.hidden_moments(of.net, of.inputs, of.discard)
@@ -131,6 +127,9 @@ def compute(quick: bool = False) -> dict[str, Any]:
             data[f"{name}/{kind}/norm"] = found.norm
             seen = ct.readout_theory(still, of.targets, noises, noises, ridge=RIDGE)
             data[f"{name}/{kind}/at the readout"] = seen.loss
+            if kind == "MC":
+                constant = ct.readout_theory(still, of.targets, noises, noises, ridge=RIDGE, intercept=True)
+                data[f"{name}/intercept"] = constant.loss
             test = [presented(of, noises[D], presentations, (i, j, k, 1)) for k, D in enumerate(LEVELS)]
             train = [presented(of, noises[LEVELS[k]], presentations, (i, j, k, 0)) for k in TRAINED]
             both = np.array([[jackknife(one, other) for other in test] for one in train])
@@ -147,17 +146,20 @@ def gain(loss: Array) -> Array:
 
 def headline(data: Mapping[str, Any]) -> dict[str, float]:
     """Return the gain by training at the strongest noise, and how far theory and simulation are apart."""
-    found = {}
+    found: dict[str, float] = {}
     for name in NETWORKS:
+        found[f"{name}/MC, gain with an intercept"] = float(gain(data[f"{name}/intercept"])[-1])
         for kind in KINDS:
             key, trained = f"{name}/{kind}", data["trained"]
             predicted, simulation = data[f"{key}/predicted"], data[f"{key}/simulated"]
-            off = simulation - predicted[trained]
+            off, error = simulation - predicted[trained], data[f"{key}/error"] + ROUNDING * predicted[trained]
             found |= {
                 f"{key}, gain": float(gain(predicted)[-1]),
                 f"{key}, gain at the readout": float(gain(data[f"{key}/at the readout"])[-1]),
                 f"{key}, simulated gain": float(simulation[0, -1] / simulation[-1, -1]),
-                f"{key}, worst in standard errors": float(np.max(np.abs(off) / (data[f"{key}/error"] + 1e-12))),
+                f"{key}, preferred": float(LEVELS[np.argmin(predicted[-1])]),
+                f"{key}, simulated preferred": float(LEVELS[np.argmin(simulation[-1])]),
+                f"{key}, worst in standard errors": float(np.max(np.abs(off) / error)),
                 f"{key}, worst relative": float(np.max(np.abs(off) / predicted[trained])),
             }
     return found
@@ -168,7 +170,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     """Draw the loss against the test noise for both networks and all kinds, and the gain by training below."""
     top = [[f"{name}/{kind}" for kind in KINDS for _ in range(3)] for name in NETWORKS]
     bottom = [[part for part in ("layer", "at the readout", "reservoir") for _ in range(4)]]
-    made, axes = figure(TWO_COLUMNS, 6.2, [*top, *bottom])
+    made, axes = figure(TWO_COLUMNS, 6.6, [*top, *bottom])
     places = np.maximum(data["levels"], ZERO)
     for name, words in NETWORKS.items():
         for kind in KINDS:
@@ -182,18 +184,19 @@ def draw(data: Mapping[str, Any]) -> Figure:
         axes[f"layer/{kind}"].set_title(title.replace(", ", ",\n"))
         axes[f"reservoir/{kind}"].set_xlabel(r"test noise $D$")
     _gains(axes["layer"], data, "layer", "predicted", "feed-forward layer")
-    _gains(axes["at the readout"], data, "reservoir", "at the readout", "echo-state, noise at readout")
-    _gains(axes["reservoir"], data, "reservoir", "predicted", "echo-state, noise circulates")
+    _gains(axes["at the readout"], data, "reservoir", "at the readout", "echo-state, at the readout")
+    _gains(axes["reservoir"], data, "reservoir", "predicted", "echo-state, circulating")
     axes["layer"].set_ylabel("gain by training\nunder the test noise")
-    axes["layer"].legend(fontsize="x-small", loc="upper left")
+    made.legend(*axes["at the readout"].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     letters(list(axes.values()))
     return made
 
 
 def _losses(ax: Any, data: Mapping[str, Any], key: str, places: Array) -> None:
     for row, (k, shade) in enumerate(zip(data["trained"], SHADES, strict=True)):
-        label = f"{data['levels'][k]:g}"
-        ax.plot(places, data[f"{key}/predicted"][k], color=shade, label=label)
+        loss = data[f"{key}/predicted"][k]
+        ax.plot(places[1:], loss[1:], color=shade, label=f"{data['levels'][k]:g}")
+        ax.plot(places[:1], loss[:1], "_", color=shade, markersize=8)
         simulated(ax, places, data[f"{key}/simulated"][row], data[f"{key}/error"][row], colour=shade, markersize=2.5)
     _axis(ax)
     if key == "layer/AU":
@@ -209,6 +212,9 @@ def _gains(ax: Any, data: Mapping[str, Any], name: str, part: str, title: str) -
             quiet, own = (0, trained[1:]), (np.arange(1, len(trained)), trained[1:])
             ratio, relative = loss[quiet] / loss[own], np.hypot(error[quiet] / loss[quiet], error[own] / loss[own])
             simulated(ax, levels[trained[1:]], ratio, ratio * relative, colour=colour, markersize=3)
+    if name == "layer" or part == "at the readout":
+        exception = gain(data[f"{name}/intercept"])[1:]
+        ax.plot(levels[1:], exception, "--", color=KINDS["MC"][1], label="common, multiplicative, with an intercept")
     ax.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
     ax.set_title(title)
     ax.set_xlabel(r"noise $D$ in training and test")

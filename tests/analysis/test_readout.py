@@ -218,7 +218,9 @@ def test_the_states_of_a_layer_are_states_that_are_given():
     net, u = layer(N), np.linspace(-1, 1, T)[:, None]
     still = net.activation(u @ net.W_in.T + net.b)
     noises = [Noise.analog(N, **case) for case in CASES] + [Noise.dropout(0.8, outside=0.1)]
-    own, given_states = (readout_theory(states, Y, noises, noises, ridge=1e-3) for states in (hidden_moments(net, u), still))
+    own, given_states = (
+        readout_theory(states, Y, noises, noises, ridge=1e-3) for states in (hidden_moments(net, u), still)
+    )
     np.testing.assert_allclose(own.loss, given_states.loss, rtol=1e-9)
     np.testing.assert_allclose(own.weights, given_states.weights, rtol=1e-6)
 
