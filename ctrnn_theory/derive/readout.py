@@ -16,7 +16,7 @@ from ctrnn_theory.support.arguments import choice
 
 Quantity = Literal["variance", "scale", "loss", "loss_intercept"]
 QUANTITIES = {"variance": "Var", "scale": "s", "loss": "L", "loss_intercept": "L"}
-D_AU, D_AC, D_MU, D_MC = symbols = sp.symbols("D_AU D_AC D_MU D_MC")
+D_AU, D_AC, D_MU, D_MC = INTENSITIES = sp.symbols("D_AU D_AC D_MU D_MC")
 D_train, D_test, floor, q, mu, beta = sp.symbols("D_train D_test floor q mu beta")
 W1, W2, X1, X2 = sp.symbols("W1 W2 X1 X2")
 s, t = sp.symbols("s t")
@@ -99,7 +99,7 @@ def _variance() -> Any:
     """Sum the covariances of the neurons: Σ_ij w_i w_j of different neurons, and Σ_i w_i² of what one has more."""
     xi, eta, (x_1, x_2) = sp.symbols("xi1:3"), sp.symbols("eta1:3"), sp.symbols("x1:3")
     zeta, theta = sp.symbols("zeta theta")
-    au, ac, mu_, mc = (sp.sqrt(2 * D) for D in symbols)
+    au, ac, mu_, mc = (sp.sqrt(2 * D) for D in INTENSITIES)
     y_1, y_2 = (x * (1 + mu_ * xi[i]) * (1 + mc * zeta) + au * eta[i] + ac * theta for i, x in enumerate((x_1, x_2)))
     normals = (*xi, *eta, zeta, theta)
     shared = mean(y_1 * y_2, normals) - x_1 * x_2

@@ -51,7 +51,7 @@ class ReadoutTheory(Drawn, picture="readout"):
 
     @property
     def best_training(self) -> FloatArray:
-        """Training level of the least loss for each test noise, (L,): the test noise itself, if it is among them."""
+        """Training level of the least loss for each test noise, (L,): its own, if that is there and no ridge is."""
         return self.train_levels[np.argmin(self.loss, axis=0)]
 
     @property
