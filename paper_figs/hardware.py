@@ -107,8 +107,8 @@ def without(groups: list[Sums]) -> Iterator[Sums]:
 def jackknife(train: list[Sums], test: list[Sums]) -> tuple[float, float]:
     """Return the loss as for infinitely many presentations in training, and its standard error.
 
-    Finitely many add an excess to the loss, the square of an error in the weights. It is subtracted on average; since it
-    is as uncertain as a square of a normal variable, √2 times its mean is added to the standard error.
+    Finitely many add an excess to the loss, the square of an error in the weights. It is subtracted on average, and
+    √2 times its mean is added to the standard error, since it is as uncertain as the square of a normal variable.
     """
     both = zip(without(train), without(test), strict=True)
     whole, *parts = (of_test.loss(of_train.readout()) for of_train, of_test in both)
