@@ -206,6 +206,10 @@ CALLS = {
     "CTRNN.preactivation": (NET.preactivation, {"h": ([0.3], "values"), "u": ([0.3], "array")}),
     "CTRNN.start_state": (NET.start_state, {"start": ([0.3], "array")}),
     "Noise": (Noise, {"inside": ([0.3], "array"), "outside": ([0.5], "array")}),
+    "Noise.analog": (
+        Noise.analog,
+        {"neurons": (2, "count")} | dict.fromkeys(("AU", "AC", "MU", "MC"), (0.1, "number")),
+    ),
     "Noise.from_white": (
         Noise.from_white,
         {"intensity": ([0.5], "array"), "gamma": (0.5, "number"), "site": ("inside", "name")},
