@@ -1,0 +1,66 @@
+"""Settings of the site: ``python -m sphinx -W docs docs/_build``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import ctrnn_theory
+from docs.generate import DOCS, PARTS, site_links, write_pages
+
+project = "ctrnn_theory"
+author = "The ctrnn_theory developers"
+version = release = ctrnn_theory.__version__
+copyright = author
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
+exclude_patterns = ["_build", "paper"]
+default_role = "literal"
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "show_nav_level": 1,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+
+
+def _read(app, name, source):
+    """Put the part of a page in that is written by the build, and set its links."""
+    if (DOCS / f"{name}.md").exists() and "/" not in name:
+        text = source[0].replace("<!-- written here -->", PARTS[name]() if name in PARTS else "")
+        source[0] = site_links(text)
+
+
+def _bars(app, what, name, obj, options, lines):
+    """Let bars in docstrings be bars, as in \\|x\\|, and no names of substitutions; examples and literals stay."""
+    example = False
+    for i, line in enumerate(lines):
+        example = (example and bool(line.strip())) or line.lstrip().startswith(">>>")
+        if not example:
+            parts = line.split("``")
+            lines[i] = "``".join(part if odd % 2 else part.replace("|", r"\|") for odd, part in enumerate(parts))
+
+
+def setup(app):
+    """Write the generated pages before the build reads pages."""
+    app.connect("builder-inited", lambda app: write_pages())
+    app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", _bars, priority=900)  # after numpydoc
