@@ -16,12 +16,14 @@ copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
 exclude_patterns = ["_build", "paper"]
 default_role = "literal"
+highlight_language = "none"
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "FloatArray", "NDArray", "RNGLike")}
 python_maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 numpydoc_show_class_members = False
@@ -32,6 +34,7 @@ html_title = project
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"start": [], "benchmarks": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_nav_level": 1,
@@ -46,17 +49,20 @@ def _read(app, name, source):
     """Put the part of a page in that is written by the build, and set its links."""
     if (DOCS / f"{name}.md").exists() and "/" not in name:
         text = source[0].replace("<!-- written here -->", PARTS[name]() if name in PARTS else "")
-        source[0] = site_links(text)
+        source[0] = site_links(text).replace("\n\n```\n", "\n```\n")  # doctests end with an empty line
 
 
 def _bars(app, what, name, obj, options, lines):
     """Let bars in docstrings be bars, as in \\|x\\|, and no names of substitutions; examples and literals stay."""
-    example = False
+    example, block = False, None
     for i, line in enumerate(lines):
-        example = (example and bool(line.strip())) or line.lstrip().startswith(">>>")
-        if not example:
+        text, indent = line.strip(), len(line) - len(line.lstrip())
+        example = (example and bool(text)) or text.startswith(">>>")
+        block = None if block is not None and text and indent <= block else block
+        if block is None and not example:
             parts = line.split("``")
             lines[i] = "``".join(part if odd % 2 else part.replace("|", r"\|") for odd, part in enumerate(parts))
+        block = indent if text.endswith("::") and block is None else block
 
 
 def setup(app):

@@ -12,6 +12,8 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -138,19 +140,20 @@ def api_page(place: str, names: list[str]) -> str:
     if place not in ROOMS:
         lines += [f".. automodule:: {place}", "   :no-members:", ""]
     for name in _sorted(names):
-        kind, options = _kind(name)
-        lines += [f".. {kind}:: {name}", *(f"   {option}" for option in options), ""]
+        kind, below = _kind(name)
+        module, _, last = name.rpartition(".")
+        lines += [f".. py:currentmodule:: {module}", "", f".. {kind}:: {last}", *below, ""]
     return "\n".join(lines)
 
 
 def _kind(name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the directive that documents a public name, and its options."""
+    """Return the directive that documents a public name, and the lines below it."""
     found = _found(name)
     if isinstance(found, type):
-        return ("autoexception", ()) if issubclass(found, Exception) else ("autoclass", (":members:",))
+        return ("autoexception", ()) if issubclass(found, Exception) else ("autoclass", ("   :members:",))
     if callable(found):
         return "autofunction", ()
-    return "autodata", (":no-value:",)
+    return "py:data", ("", *(f"   {line}" for line in _of_data(name).splitlines()))
 
 
 def api_lists() -> str:
@@ -172,9 +175,21 @@ def _short(name: str) -> str:
 def _about(name: str) -> str:
     """Return the first line of the docstring of a public name."""
     found = _found(name)
-    own = inspect.getdoc(found) if callable(found) or inspect.ismodule(found) else None
-    first = (own or "").partition("\n")[0].rstrip(".")
+    first = (inspect.getdoc(found) or "" if callable(found) else _of_data(name)).partition("\n")[0].rstrip(".")
     return re.sub(r":\w+:`~?([^`]*)`", r"`\1`", first).replace("``", "`").replace("*", "\\*")
+
+
+@lru_cache
+def _of_data(name: str) -> str:
+    """Return the text below the assignment of a public name that is neither a function nor a class."""
+    for path in sorted(Path(ct.__file__).parent.rglob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for node, after in pairwise(body):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            named = any(isinstance(target, ast.Name) and target.id == name.rpartition(".")[2] for target in targets)
+            if named and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                return inspect.cleandoc(str(after.value.value))
+    return ""
 
 
 def _found(name: str) -> object:
@@ -187,25 +202,30 @@ def _sorted(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name.rpartition(".")[2][0].isupper(), name.lower()))
 
 
+def picture(name: str) -> str:
+    """Return the place of the picture of a figure, from this folder: at full strength, or a small one."""
+    kept = f"paper_figs/{name}.png"
+    return f"../{kept}" if (ROOT / kept).exists() else f"figures/{name}.png"
+
+
 def gallery_page(name: str) -> str:
     """Return the page of one figure: what it shows, and its script."""
     about = FIGURES[name].summary
-    image = f"![{about}](../figures/{name}.png)\n\n" if (DOCS / "figures" / f"{name}.png").exists() else ""
     command = f"```\nctrnn-theory figures {name} --quick\n```"
     script = f"```{{literalinclude}} ../../paper_figs/{name}.py\n:language: python\n```"
-    return f"# {name}\n\n{about}.\n\n{image}{command}\n\n{script}\n"
+    return f"# {name}\n\n{about}.\n\n![{about}](../{picture(name)})\n\n{command}\n\n{script}\n"
 
 
 def gallery_cards() -> str:
     """Return the cards of the gallery: a small picture of each figure, with what it shows."""
-    cards = []
-    for figure in FIGURES.values():
-        picture = f":img-top: figures/{figure.name}.png\n" if (DOCS / "figures" / f"{figure.name}.png").exists() else ""
-        link = f":link: gallery/{figure.name}\n:link-type: doc\n"
-        cards.append(f":::{{grid-item-card}} {figure.name}\n{picture}{link}\n{figure.summary}\n:::\n")
+    cards = [
+        f":::{{grid-item-card}} {figure.name}\n:img-top: {picture(figure.name)}\n"
+        f":link: gallery/{figure.name}\n:link-type: doc\n\n{figure.summary}\n:::\n"
+        for figure in FIGURES.values()
+    ]
     for name, about in PICTURES.items():
-        cards.append(f":::{{grid-item-card}} ct, {name}\n:img-top: ../paper_figs/{name}.png\n\n{about}\n:::\n")
-    return "::::{grid} 1 2 2 3\n:gutter: 3\n\n" + "\n".join(cards) + "::::\n"
+        cards.append(f":::{{grid-item-card}}\n:img-top: ../paper_figs/{name}.png\n\n{about}\n:::\n")
+    return "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(cards) + "::::\n"
 
 
 def write_pages() -> None:
