@@ -1,12 +1,14 @@
 """Settings of the site: ``python -m sphinx -W docs docs/_build``."""
 
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ctrnn_theory
-from docs.generate import DOCS, PARTS, site_links, write_pages
+from docs.generate import PARTS, write_pages
+from docs.links import DOCS, site_links
 
 project = "ctrnn_theory"
 author = "The ctrnn_theory developers"
@@ -53,7 +55,7 @@ def _read(app, name, source):
 
 
 def _bars(app, what, name, obj, options, lines):
-    """Let bars in docstrings be bars, as in \\|x\\|, and no names of substitutions; examples and literals stay."""
+    """Let bars in docstrings be bars, and no marks of substitutions; examples and literals stay."""
     example, block = False, None
     for i, line in enumerate(lines):
         text, indent = line.strip(), len(line) - len(line.lstrip())
@@ -65,8 +67,14 @@ def _bars(app, what, name, obj, options, lines):
         block = indent if text.endswith("::") and block is None else block
 
 
+def _aliases(app, what, name, obj, options, signature, returned):
+    """Show aliases of types by their names alone."""
+    return tuple(text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in (signature, returned))
+
+
 def setup(app):
     """Write the generated pages before the build reads pages."""
     app.connect("builder-inited", lambda app: write_pages())
     app.connect("source-read", _read)
+    app.connect("autodoc-process-signature", _aliases)
     app.connect("autodoc-process-docstring", _bars, priority=900)  # after numpydoc

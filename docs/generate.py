@@ -6,57 +6,23 @@ they are stale. The build of the site calls :func:`write_pages`, which writes th
 
 from __future__ import annotations
 
-import ast
-import importlib
-import inspect
 import json
-import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import ctrnn_theory as ct
+from docs.links import DOCS, ROOT, other_pages, site_links
+from docs.reference import api_lists, api_page, public_names
+from docs.tables import table
 from paper_figs import FIGURES
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-MODULES = ("derive", "fokker_planck", "plotting", "testing", "training", "training.tasks")
-"""Public modules, each of which lists its public names in ``__all__``."""
-ROOMS = {
-    "model": "Networks and noise",
-    "activations": "Activations",
-    "stationary": "Stationary laws by one method",
-    "analysis": "Bias, preference and other answers",
-    "integrators": "Simulation",
-    "dynamics": "Without noise",
-    "escape": "Escape",
-    "training": "Training",
-    "sweeping": "Sweeps",
-    "support": "Errors, and what to cite",
-}
-"""Titles of the pages of the API, by the room from which names are taken."""
 PICTURES = {
-    "bias": "The noise-induced bias against the distance to the nonlinearity, by every method: `ct.bias_curve(...).plot()`",
+    "bias": "The bias against the distance to the nonlinearity, by every method: `ct.bias_curve(...).plot()`",
     "density": "The stationary density of two bistable neurons: `law.details['density'].plot()`",
     "evolution": "Mean and standard deviation along an input, predicted and simulated: `ct.evolve(...).plot()`",
 }
 """Pictures of the package itself that are in the repository."""
-
-
-# Tables, which are kept in the pages
-
-
-def row(*cells: object) -> str:
-    """Return a row of a table in Markdown."""
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table in Markdown."""
-    titles = list(titles)
-    return "\n".join([row(*titles), row(*["---"] * len(titles)), *(row(*cells) for cells in rows)])
 
 
 def conventions() -> str:
@@ -75,11 +41,11 @@ def methods() -> str:
     for method in ct.METHODS.values():
         found = [one for one in kept["rows"] if one["method"] == method.name]
         errors = [_errors([one["error"] for one in found if one["site"] == site]) for site in ("inside", "outside")]
-        seconds = f"{1000 * median(row['seconds'] for row in found):.2g}" if found else "–"
+        seconds = _number(1000 * median(one["seconds"] for one in found)) if found else "–"
         rows.append((f"`{method.name}`", f"{method.summary}; for {method.applies}", *errors, seconds))
     machine, versions = kept["machine"], ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     titles = ("method", "what it computes, and for which networks", "error inside, %", "error outside, %", "ms")
-    about = f"Measured on {machine['processor']}, in milliseconds of one core, with Python {machine['python']}, {versions}."
+    about = f"Measured in milliseconds of one core of {machine['processor']}, Python {machine['python']}, {versions}."
     return f"{table(titles, rows)}\n\n{about}"
 
 
@@ -112,94 +78,6 @@ def with_table(page: str) -> str:
 
 
 # Pages, which are written as the site is built
-
-
-def public_names() -> dict[str, list[str]]:
-    """Return the public names of the package by their room, as its stub lists them, and those of public modules.
-
-    >>> sorted(public_names()["sweeping"])
-    ['sweep']
-    """
-    stub = ast.parse(Path(ct.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-    found: dict[str, list[str]] = {}
-    for node in stub.body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = found.setdefault(node.module.partition(".")[0], [])
-            names += [f"ctrnn_theory.{alias.asname or alias.name}" for alias in node.names]
-    for name in MODULES:
-        module = importlib.import_module(f"ctrnn_theory.{name}")
-        inner = {other.rpartition(".")[2] for other in MODULES if other.startswith(f"{name}.")}
-        found[f"ctrnn_theory.{name}"] = [f"ctrnn_theory.{name}.{public}" for public in module.__all__ if public not in inner]
-    return found
-
-
-def api_page(place: str, names: list[str]) -> str:
-    """Return the page of the API, in reStructuredText, of one room or of one public module."""
-    title = ROOMS.get(place, place)
-    lines = [title, "=" * len(title), ""]
-    if place not in ROOMS:
-        lines += [f".. automodule:: {place}", "   :no-members:", ""]
-    for name in _sorted(names):
-        kind, below = _kind(name)
-        module, _, last = name.rpartition(".")
-        lines += [f".. py:currentmodule:: {module}", "", f".. {kind}:: {last}", *below, ""]
-    return "\n".join(lines)
-
-
-def _kind(name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the directive that documents a public name, and the lines below it."""
-    found = _found(name)
-    if isinstance(found, type):
-        return ("autoexception", ()) if issubclass(found, Exception) else ("autoclass", ("   :members:",))
-    if callable(found):
-        return "autofunction", ()
-    return "py:data", ("", *(f"   {line}" for line in _of_data(name).splitlines()))
-
-
-def api_lists() -> str:
-    """Return the lists of public names: a table for each page of the API, with the first lines of their docstrings."""
-    found = public_names()
-    places = [*(place for place in ROOMS if place in found), *(place for place in found if place not in ROOMS)]
-    parts = ["```{toctree}\n:hidden:\n", *(f"api/{place}" for place in places), "```"]
-    for place in places:
-        rows = [(f"{{py:obj}}`{_short(name)} <{name}>`", _about(name)) for name in _sorted(found[place])]
-        parts += ["", f"## {ROOMS.get(place, f'`{place}`')}", "", table(("name", "what it is"), rows)]
-    return "\n".join(parts)
-
-
-def _short(name: str) -> str:
-    """Return a public name as users write it."""
-    return f"ct.{name.removeprefix('ctrnn_theory.')}"
-
-
-def _about(name: str) -> str:
-    """Return the first line of the docstring of a public name."""
-    found = _found(name)
-    first = (inspect.getdoc(found) or "" if callable(found) else _of_data(name)).partition("\n")[0].rstrip(".")
-    return re.sub(r":\w+:`~?([^`]*)`", r"`\1`", first).replace("``", "`").replace("*", "\\*")
-
-
-@lru_cache
-def _of_data(name: str) -> str:
-    """Return the text below the assignment of a public name that is neither a function nor a class."""
-    for path in sorted(Path(ct.__file__).parent.rglob("*.py")):
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        for node, after in pairwise(body):
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            named = any(isinstance(target, ast.Name) and target.id == name.rpartition(".")[2] for target in targets)
-            if named and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                return inspect.cleandoc(str(after.value.value))
-    return ""
-
-
-def _found(name: str) -> object:
-    module, _, last = name.rpartition(".")
-    return getattr(importlib.import_module(module), last)
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    """Return names in alphabetic order, functions before classes."""
-    return sorted(names, key=lambda name: (name.rpartition(".")[2][0].isupper(), name.lower()))
 
 
 def picture(name: str) -> str:
@@ -246,53 +124,6 @@ def _update(path: Path, text: str) -> None:
     """Write a file if its text is another one, so that an unchanged page is not built again."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
-
-
-# Links and lists of pages, as the site needs them
-
-ELSEWHERE = {
-    "README.md": "index.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-    "ctrnn_theory/derive/README.md": "theory.md",
-}
-"""Pages of the site that hold a file from outside this folder."""
-
-
-def site_links(text: str, folder: str = "docs") -> str:
-    """Return a page with its links as the site needs them; a link to a file that is not on the site becomes plain text.
-
-    `folder` is the folder of the page in the repository.
-
-    >>> site_links("[how](../CONTRIBUTING.md#style), [a script](../benchmarks/large.py), [more](noise.md)")
-    '[how](contributing.md#style), a script, [more](noise.md)'
-    >>> site_links("[noise](docs/noise.md)", "")
-    '[noise](noise.md)'
-    """
-
-    def link(match: re.Match[str]) -> str:
-        words, (place, mark, heading) = match[1], match[2].partition("#")
-        if not place or "://" in place:
-            return match[0]
-        target = (ROOT / folder / place).resolve()
-        inside = target.relative_to(ROOT).as_posix() if target.is_relative_to(ROOT) else place
-        page = ELSEWHERE.get(inside) or (inside.removeprefix("docs/") if inside.startswith("docs/") else None)
-        return f"[{words}]({page}{mark}{heading})" if page else words
-
-    return re.sub(r"(?<!!)\[([^\]\n]*)\]\(([^)\s]+)\)", link, text)
-
-
-def listed(text: str) -> set[str]:
-    """Return the pages that the toctrees of a page name."""
-    blocks = re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL)
-    return {line.strip() for block in blocks for line in block.splitlines() if line.strip() and not line.startswith(":")}
-
-
-def other_pages() -> list[str]:
-    """Return the pages of ``docs/`` that no toctree names."""
-    pages = sorted(DOCS.glob("*.md"))
-    named = {name for page in pages for name in listed(page.read_text(encoding="utf-8"))}
-    return [page.stem for page in pages if page.stem not in named | {"index"}]
 
 
 def outer(path: str) -> str:

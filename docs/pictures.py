@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.generate import DOCS, ROOT
+from docs.links import DOCS, ROOT
 from paper_figs import FIGURES
 
 WIDTH, COLOURS = 1100, 64
