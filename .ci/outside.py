@@ -17,7 +17,7 @@ for module in ("derive", "fokker_planck", "plotting", "testing", "training", "tr
     names += [getattr(place, name) for name in place.__all__]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(networks(n=1, activations=["tanh", "relu"]))
 def check(net):
     """Check the exact law of a network, as users check theirs."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 import ctrnn_theory
 from docs.generate import PARTS, write_pages
 from docs.links import DOCS, site_links
@@ -28,6 +30,7 @@ autodoc_typehints = "signature"
 autodoc_type_aliases = {name: name for name in ("ArrayLike", "FloatArray", "NDArray", "RNGLike")}
 python_maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
+TypeAliasForwardRef.__repr__ = lambda self: self.name  # which is shown where an alias is a part of a union
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
@@ -47,11 +50,16 @@ html_theme_options = {
 }
 
 
+COMMANDS = re.compile(r"^```\n(?=(?:ctrnn-theory|pip|git|dask|python3?) [^\[\n]*\n)", re.MULTILINE)
+"""Begin of a block of commands, which may be wrapped."""
+
+
 def _read(app, name, source):
     """Put the part of a page in that is written by the build, and set its links."""
     if (DOCS / f"{name}.md").exists() and "/" not in name:
         text = source[0].replace("<!-- written here -->", PARTS[name]() if name in PARTS else "")
-        source[0] = site_links(text).replace("\n\n```\n", "\n```\n")  # doctests end with an empty line
+        text = site_links(text).replace("\n\n```\n", "\n```\n")  # doctests end with an empty line
+        source[0] = COMMANDS.sub("```sh\n", text)
 
 
 def _bars(app, what, name, obj, options, lines):
@@ -67,14 +75,8 @@ def _bars(app, what, name, obj, options, lines):
         block = indent if text.endswith("::") and block is None else block
 
 
-def _aliases(app, what, name, obj, options, signature, returned):
-    """Show aliases of types by their names alone."""
-    return tuple(text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in (signature, returned))
-
-
 def setup(app):
     """Write the generated pages before the build reads pages."""
     app.connect("builder-inited", lambda app: write_pages())
     app.connect("source-read", _read)
-    app.connect("autodoc-process-signature", _aliases)
     app.connect("autodoc-process-docstring", _bars, priority=900)  # after numpydoc

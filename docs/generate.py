@@ -7,6 +7,7 @@ they are stale. The build of the site calls :func:`write_pages`, which writes th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -132,13 +133,19 @@ def outer(path: str) -> str:
     return site_links(text, str(Path(path).parent))
 
 
+def theory() -> str:
+    """Return the derived formulas, below the title of their page, as text that may be wrapped."""
+    text = outer("ctrnn_theory/derive/README.md").partition("\n\n")[2]
+    return re.sub(r"^```\n(?=\S)", "```text\n", text, flags=re.MULTILINE)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "api": api_lists,
     "changelog": lambda: outer("CHANGELOG.md"),
     "contributing": lambda: outer("CONTRIBUTING.md"),
     "gallery": gallery_cards,
     "guide": lambda: "\n".join(other_pages()),
-    "theory": lambda: outer("ctrnn_theory/derive/README.md").partition("\n\n")[2],
+    "theory": theory,
 }
 """Parts of pages that the build writes in the place of ``<!-- written here -->``."""
 
