@@ -27,8 +27,14 @@ ROOMS = {
     "training": "Training",
     "sweeping": "Sweeps",
     "support": "Errors, and what to cite",
+    "ctrnn_theory.derive": "Formulas, derived",
+    "ctrnn_theory.fokker_planck": "Fokker–Planck equation",
+    "ctrnn_theory.plotting": "Pictures",
+    "ctrnn_theory.testing": "Checks of one's own formulas",
+    "ctrnn_theory.training": "Optimiser",
+    "ctrnn_theory.training.tasks": "Tasks",
 }
-"""Titles of the pages of the API, by the room from which names are taken."""
+"""Titles of the pages of the API, by the room or the public module from which names are taken."""
 
 
 def public_names() -> dict[str, list[str]]:
@@ -55,7 +61,7 @@ def api_page(place: str, names: list[str]) -> str:
     """Return the page of the API, in reStructuredText, of one room or of one public module."""
     title = ROOMS.get(place, place)
     lines = [title, "=" * len(title), ""]
-    if place not in ROOMS:
+    if place.startswith("ctrnn_theory."):
         lines += [f".. automodule:: {place}", "   :no-members:", ""]
     for name in _sorted(names):
         kind, below = _kind(name, place)
@@ -81,7 +87,7 @@ def api_lists() -> str:
     parts = ["```{toctree}\n:hidden:\n", *(f"api/{place}" for place in places), "```"]
     for place in places:
         rows = [(f"{{py:obj}}`{_short(name)} <{name}>`", _about(name, place)) for name in _sorted(found[place])]
-        parts += ["", f"## {ROOMS.get(place, f'`{place}`')}", "", table(("name", "what it is"), rows)]
+        parts += ["", f"## {ROOMS.get(place, place)}", "", table(("name", "what it is"), rows)]
     return "\n".join(parts)
 
 
