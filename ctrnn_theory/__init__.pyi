@@ -51,6 +51,7 @@ from .stationary import predict as predict
 from .stationary import register_method as register_method
 from .stationary.markov.spectrum import Spectrum as Spectrum
 from .stationary.markov.spectrum import spectrum as spectrum
+from .support.citation import cite as cite
 from .support.errors import Divergence as Divergence
 from .support.errors import NotApplicable as NotApplicable
 from .sweeping.sweep import sweep as sweep

@@ -428,6 +428,7 @@ OTHERS = {
     "evolve": "by method",
     "predict": "by method",
     "register_method": "takes no numbers",
+    "cite": "takes nothing",
     "Activation": "made by activation()",
     "Kink": "a result",
 }
