@@ -147,11 +147,10 @@ class LatentChain:
         return float(np.max(np.ptp(self.forgotten, axis=0) / (self.grid.high - self.grid.low)))
 
     @cached_property
-    def next_cumulant(self) -> FloatArray:
-        """Estimated error of E κ (R,) by the cumulants that a step is taken not to have.
+    def neglected(self) -> FloatArray:
+        """Matrix (Q, Q) of what the cumulants that a step is taken not to have would add to the operator.
 
-        An operator that is wrong by Q moves a mean by E (Q g), where g solves the Poisson equation (`forgotten`). Here
-        Q is the next term of Edgeworth's expansion, λ₄ He₄/24 + λ₃² He₆/72, along each principal axis of a step.
+        It is the next term of Edgeworth's expansion, λ₄ He₄/24 + λ₃² He₆/72, along each principal axis of a step.
         """
         xi, weight = _gauss_hermite(self.step.rank)
         total = np.zeros((self.grid.size, len(weight)))
@@ -163,7 +162,15 @@ class LatentChain:
             x = xi[:, a]
             total += np.outer(fourth[:, a, a, a, a], x**4 - 6.0 * x**2 + 3.0) / 24.0
             total += np.outer(third[:, a, a, a] ** 2, x**6 - 15.0 * x**4 + 45.0 * x**2 - 15.0) / 72.0
-        moved: FloatArray = np.abs(self.weights @ (self._rows(total * weight)[0] @ self.forgotten))
+        return self._rows(total * weight)[0]
+
+    @cached_property
+    def next_cumulant(self) -> FloatArray:
+        """Estimated error of E κ (R,) by the cumulants that a step is taken not to have.
+
+        An operator that is wrong by Q moves a mean by E (Q g), where g solves the Poisson equation (`forgotten`).
+        """
+        moved: FloatArray = np.abs(self.weights @ (self.neglected @ self.forgotten))
         return moved
 
     @cached_property

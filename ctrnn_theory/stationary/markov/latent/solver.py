@@ -54,9 +54,9 @@ def first_box(step: LatentStep, starts: FloatArray) -> tuple[FloatArray, FloatAr
 def solve_chain(
     step: LatentStep, start: FloatArray, tolerance: float, skewed: bool = True
 ) -> tuple[LatentChain, FloatArray]:
-    """Return the law of latent variables from the start (R,), and the error (R,) of their mean by grid and box.
+    """Return the law of latent variables from a start (R,) or some (K, R), and the error (R,) of their mean.
 
-    The grid is refined until mean and standard deviation change by less than `tolerance` standard deviations, and the
+    The error is that by grid and box. The grid is refined until mean and standard deviation change by less than `tolerance` standard deviations, and the
     box is widened until no probability leaves it.
 
     Raises
@@ -64,7 +64,7 @@ def solve_chain(
     NotApplicable
         If attractors are connected too rarely for double precision.
     """
-    low, high = first_box(step, np.tile(start, (PARTICLES, 1)))
+    low, high = first_box(step, np.resize(start, (PARTICLES, step.rank)))
     level = 0
     for _ in range(WIDENINGS):
         chain, error, level = _refined(StepTable(step, low, high), level, tolerance, skewed)
