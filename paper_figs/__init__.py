@@ -72,6 +72,10 @@ FIGURES: Registry[Figure] = Registry(
             "variability",
             "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
         ),
+        Figure(
+            "switching",
+            "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

@@ -38,7 +38,7 @@ UNRESOLVED = 0.2  # the same by the grid, above which the operator has no modes 
 CLIMB = 30.0  # height of a barrier, in units of the noise, whose passage takes some 1e15 steps
 TOO_RARE = "it is passed too rarely for double precision"
 ROUNDINGS = 20.0  # of a step, which add up over the memory
-WAY = 200  # places between two attractors at which drift and diffusion are evaluated
+WAY, FEW = 200, 17  # places between two attractors at which drift, and diffusion, are evaluated
 UNCERTAIN = 0.05  # estimated relative error of a time, above which a message gives it
 
 
@@ -124,8 +124,9 @@ def _climb(step: LatentStep, places: FloatArray) -> float:
     ends = np.sort(places[:, 0])
     heights = []
     for low, high in itertools.pairwise(ends):
-        x = np.linspace(low, high, WAY)[:, None]
-        force = 2.0 * step.gamma * drift(step, x)[:, 0] / step.covariance(step.variance(x))[:, 0, 0]
+        x, few = (np.linspace(low, high, count)[:, None] for count in (WAY, FEW))
+        diffusion = np.interp(x[:, 0], few[:, 0], step.covariance(step.variance(few))[:, 0, 0])
+        force = 2.0 * step.gamma * drift(step, x)[:, 0] / diffusion
         potential = -np.append(0.0, np.cumsum(0.5 * (force[1:] + force[:-1]) * np.diff(x[:, 0])))
         heights.append(potential.max() - max(potential[0], potential[-1]))
     return float(max(heights))

@@ -46,7 +46,7 @@ def first_box(step: LatentStep, starts: FloatArray) -> tuple[FloatArray, FloatAr
             raise Divergence("noise carries the state beyond 1e9: no stationary law is found")
         if k >= steps // 2:
             low, high = np.minimum(low, latent.min(axis=0)), np.maximum(high, latent.max(axis=0))
-    kick = np.sqrt(np.diagonal(step.covariance(step.rates(latent).variance), axis1=1, axis2=2).max(axis=0))
+    kick = np.sqrt(np.diagonal(step.covariance(step.variance(latent)), axis1=1, axis2=2).max(axis=0))
     reach = np.maximum(np.maximum(WIDTHS * kick, BEYOND * (high - low)), 1e-9 * (1.0 + np.abs(low) + np.abs(high)))
     return low - reach, high + reach
 
