@@ -20,7 +20,7 @@ SIZES = {1.05: (16, 24), 1.15: (40, 48), 1.22: (100, 128), 1.27: (200, 320)}
 QUICK = 64
 """Most neurons of a quick figure."""
 COLOURS = ("#56B4E9", "#009E73", "#D55E00", "#332288")
-WORK = {True: 6e8, False: 5e9}
+WORK = {True: 2e8, False: 5e9}
 """Neurons times steps of a simulation of a quick figure, and of a full one."""
 MOST = 1e12  # steps at which the axis ends
 CORE = 0.8  # part of the way from zero to the value on the other side, at which it has been reached

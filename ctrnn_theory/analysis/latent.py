@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, check_border, stationary
 from ctrnn_theory.model.low_rank import Factors
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
+from ctrnn_theory.stationary.markov.latent.diffusion import latent_equation
 from ctrnn_theory.stationary.markov.latent.fixed_points import LatentPoint, domain, drift, fixed_points
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
-from ctrnn_theory.support.arguments import real_array
+from ctrnn_theory.support.arguments import positive_number, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+BORDER = 1e-6
+"""Largest probability of a density in the outermost cells of the domain."""
+
 
 @guarded
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +87,31 @@ class LatentField(Drawn, picture="latent"):
         They are looked for by Newton's method from a grid of starts, all at once, so that some may be missed.
         """
         return fixed_points(self._step(level), self.domain)
+
+    def density(self, level: float = 1.0, cells: int | Sequence[int] | None = None) -> Solution:
+        """Return the stationary density of the latent variables by the diffusion approximation.
+
+        It solves the Fokker–Planck equation of dκ = A dt + √B dW with the drift A and the diffusion B above, as
+        :func:`ctrnn_theory.fokker_planck.solve` does for other equations. This is the limit of the chain for γ → 0: the
+        length of a step and its third and higher cumulants are neglected, which the estimated error does not contain.
+        The relative error of the variance is of the order of γ. The density is that of all attractors together.
+
+        Parameters
+        ----------
+        level
+            Level of the noise, as a multiple; more than 0.
+        cells
+            Number of cells along each axis for two and three latent variables, 128 and 48 by default.
+
+        Raises
+        ------
+        ValueError
+            If the domain cuts the density off, the level is not positive, or the grid does not fit into memory.
+        """
+        step, (low, high) = self._step(positive_number("level", level)), self.domain.T
+        solution = stationary(latent_equation(step, low, high), low, high, cell_counts(cells, self.rank))
+        check_border(solution.border, BORDER, low, high)
+        return solution
 
     @cached_property
     def points(self) -> tuple[tuple[float, tuple[LatentPoint, ...]], ...]:

@@ -80,7 +80,9 @@ def attractors(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FixedPoints:
     return FixedPoints(points, f"{NEWTON_STEPS} steps of Newton's method were taken from {count} latent states")
 
 
-def latent(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...]) -> EscapeTimes:
+def latent(
+    net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoint, ...], edgeworth: bool = True
+) -> EscapeTimes:
     """Return the rates that the operator of the latent variables gives.
 
     Its slowest modes are those of the inverse of 1 - P + 1 uᵀ, which is factored, so that the time of a switch costs
@@ -91,7 +93,7 @@ def latent(net: CTRNN, noise: Noise, u: ArrayLike | None, basins: tuple[FixedPoi
     places = np.array([point.state for point in basins]) @ step.D
     if step.rank == 1 and (climb := _climb(step, places)) > CLIMB:
         raise NotApplicable(f"a barrier is {climb:.0f} times the noise: {TOO_RARE}")
-    chain, _ = solve_chain(step, places, TOLERANCES[step.rank])
+    chain, _ = solve_chain(step, places, TOLERANCES[step.rank], edgeworth)
     coarse = chain.on(tuple(3 * k // 4 for k in chain.grid.counts))
     operators = ((chain, chain.matrix), (coarse, coarse.matrix), (chain, chain.matrix + chain.neglected))
     modes = [_slowest(on, P, places) for on, P in operators]

@@ -93,6 +93,7 @@ METHODS: Registry[Method] = Registry(
             f"{HERE}.latent:solve",
             applies="weights of a rank up to three",
             style={"color": "#332288", "linestyle": (0, (8, 2)), "marker": "X"},
+            evolution="ctrnn_theory.analysis.evolution.latent_chain:latent",
             escape="ctrnn_theory.escape.by_spectrum:latent",
         ),
         Method(

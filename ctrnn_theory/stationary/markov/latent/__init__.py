@@ -10,4 +10,6 @@ solver
     A box that holds the law, and a grid that is refined until it stays.
 fixed_points
     Fixed points of the mean of a step, and where they are looked for.
+diffusion
+    Their diffusion approximation, for small steps.
 """
