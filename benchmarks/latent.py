@@ -75,7 +75,15 @@ def switching(n: int, rank: int, sigma: float, quick: bool) -> list[str]:
     ratios = [f"{each.time[0] / seen.time - 1.0:+.1%}" for each in (found, normal)]
     stated = found.error[0] / found.time[0] if found.error is not None else np.nan
     shown = [f"{found.time[0]:.4g}", f"{stated:.1e}", f"{1.0 / (found.separation or np.inf):.1e}", *ratios]
-    return [f"{n}, {rank}", f"{sigma:g}", *shown, f"{error:.1%}", f"{seconds:.2f}", f"{same:.3g}", f"{same / seconds:.3g}"]
+    return [
+        f"{n}, {rank}",
+        f"{sigma:g}",
+        *shown,
+        f"{error:.1%}",
+        f"{seconds:.2f}",
+        f"{same:.3g}",
+        f"{same / seconds:.3g}",
+    ]
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def headline(data: Mapping[str, Any]) -> dict[str, float]:
     """Return the largest distance of simulated from predicted times, and their median ratio.
 
     The distance is in units of what it may be at most: five standard errors, the stated error, and three times the
-    inverse of the separation, to which a rate is defined.     """
+    inverse of the separation, to which a rate is defined.
+    """
     _, _, time, stated, separation, seen, error = data["simulated"].T
     allowed = 5.0 * error + stated + 3.0 / separation * time
     return {

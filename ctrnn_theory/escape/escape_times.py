@@ -24,7 +24,6 @@ from ctrnn_theory.support.arguments import check_rng, positive_integer, positive
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.registry import Registry
-from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import threads
 
 ESCAPE_METHODS: Registry[Method] = Registry(
@@ -70,10 +69,11 @@ def escape_times(
         "exact" (N at most 3) computes the B leading eigenvalues λ of the Markov operator of a step and their functions
         ψ at the attractors; the rates are those of the chain Ψ Λ Ψ⁻¹ - I. "latent" does so for the latent variables of
         a network of low rank, see :mod:`ctrnn_theory.stationary.latent`, and stands for "exact" if there are more than
-        three neurons. "simulation" counts passages between small sets around the attractors. "fokker_planck" (N = 1) computes first-passage times of the diffusion approximation,
-        and "kramers" (N = 1) their limit for weak noise. Both replace the law of a step by a Gaussian of its variance.
-        Far from equilibrium, where barriers are crossed, that is right only for small steps: the error of log(time)
-        falls as γ for noise outside of fixed intensity σ²γ, and grows with the barrier for noise inside.
+        three neurons. "simulation" counts passages between small sets around the attractors. "fokker_planck" (N = 1)
+        computes first-passage times of the diffusion approximation, and "kramers" (N = 1) their limit for weak noise.
+        Both replace the law of a step by a Gaussian of its variance. Far from equilibrium, where barriers are crossed,
+        that is right only for small steps: the error of log(time) falls as γ for noise outside of fixed intensity σ²γ,
+        and grows with the barrier for noise inside.
     rng
         Seed of "simulation": an int, a SeedSequence, a Generator, or None for fresh entropy.
     relative_error
@@ -90,9 +90,9 @@ def escape_times(
     EscapeTimes
         Times, rates and occupation of the basins, which for "latent" are those of the mean step under noise: a network
         that was made under noise may have others without it. ``error`` of "latent" is the estimated error of the times,
-        by the grid and by what Edgeworth's correction leaves out. ``converged`` is False if the state leaves basins about as fast as
-        it relaxes within them, if too few escapes were seen, or if noise carries a single neuron to infinity, which no
-        method counts.
+        by the grid and by what Edgeworth's correction leaves out. ``converged`` is False if the state leaves basins
+        about as fast as it relaxes within them, if too few escapes were seen, if times are uncertain by more than 5 %,
+        or if noise carries a single neuron to infinity, which no method counts.
 
     Raises
     ------

@@ -38,8 +38,9 @@ class EscapeTimes(Drawn, picture="escape_times"):
     standard_error: FloatArray | None = None
     """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
     separation: float | None = None
-    """Escape time over the relaxation time within the basins, for "exact" and "latent"; otherwise None. A rate is defined up to a
-    relative uncertainty of a few times the inverse of this ratio, within which the methods may differ."""
+    """Escape time over the relaxation time within the basins, for "exact" and "latent"; otherwise None. A rate is
+    defined up to a relative uncertainty of a few times the inverse of this ratio, within which the methods may differ.
+    """
     converged: bool = True
     """Whether the method reached its tolerance, and the state leaves the basins slowly enough to speak of rates."""
     message: str = ""

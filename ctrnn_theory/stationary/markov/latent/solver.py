@@ -56,8 +56,8 @@ def solve_chain(
 ) -> tuple[LatentChain, FloatArray]:
     """Return the law of latent variables from a start (R,) or some (K, R), and the error (R,) of their mean.
 
-    The error is that by grid and box. The grid is refined until mean and standard deviation change by less than `tolerance` standard deviations, and the
-    box is widened until no probability leaves it.
+    The error is that by grid and box. The grid is refined until mean and standard deviation change by less than
+    `tolerance` standard deviations, and the box is widened until no probability leaves it.
 
     Raises
     ------
