@@ -140,7 +140,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
             simulated(ax, here[:, 1 - column], here[:, 5], here[:, 6], colour)
         ax.set_yscale("log")
         ax.set_ylim(1e2, MOST)
-        ax.legend(loc="upper right", fontsize="small")
+        ax.legend(loc="upper left" if kind == "noise" else "lower left", fontsize="small")
     left.set_xscale("log")
     left.set_xlabel("number of neurons N")
     right.set_xlabel(r"noise $\sigma$, per step")

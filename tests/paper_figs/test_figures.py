@@ -189,7 +189,7 @@ def resonance(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability,
+    surrogate, resonance, kinds, variability, switching,
 )  # fmt: skip
 
 
