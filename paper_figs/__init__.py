@@ -76,6 +76,10 @@ FIGURES: Registry[Figure] = Registry(
             "hardware",
             "Training under the noise of analog hardware makes readouts robust to it, except to a common gain",
         ),
+        Figure(
+            "switching",
+            "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

@@ -419,6 +419,7 @@ CALLS = {
             "cumulant_closure": {},
             "simulation": DRAWN | {"trajectories": (64, "count")},
             "fokker_planck": {"tolerance": (0.1, "number"), "cells": (None, "array")},
+            "latent": {"tolerance": (0.1, "number")},
         }.items()
     },
 }

@@ -121,6 +121,14 @@ def regulator(found):
     assert 0.9 < found["at best"] < found["trained over least loss"] < 1.05
 
 
+def switching(found):
+    # latent law and simulation count the same switches, over times that differ by a factor of more than a million
+    assert found["points"] >= 6
+    assert found["largest gap"] < 1.0
+    assert found["ratio"] == pytest.approx(1.0, abs=0.1)  # errors of 8 points of 5 to 10 % each
+    assert found["longest"] > 1e9
+
+
 def preference(found):
     # networks of a quarter to a half of the size, where the least of these, of 240 neurons, gains least
     for task, low in (("function", 3.0), ("feedforward", 1.4), ("path_integration", 5.0), ("cognitive", 1.05)):
@@ -200,7 +208,7 @@ def resonance(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware,
+    surrogate, resonance, kinds, variability, hardware, switching,
 )  # fmt: skip
 
 
