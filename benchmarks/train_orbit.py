@@ -1,9 +1,9 @@
 """Train a network to emulate a hidden Markov chain: ``python -m benchmarks.train_orbit [--out FILE]``.
 
 32 relu neurons without bias are driven by 8 normal inputs and nothing else, h' = relu(W_hh h + W_ih x), and have a
-softmax readout of 3 symbols, as the networks of Torre et al. (arXiv:2510.25674). The target is a linear chain of 3 states that
-are seen as they are: a state is kept with the probability 0.95, and otherwise left for a neighbour. With p_t the softmax
-of the output, symbols i and j are emitted k steps apart with the probability E p_t p_{t+k}ᵀ, which needs no drawing of
+softmax readout of 3 symbols, as the networks of Torre et al. (arXiv:2510.25674). The target is a linear chain of 3
+states that are seen as they are: a state is kept with the probability 0.95, and otherwise left for a neighbour. With
+p_t the softmax of the output, symbols i and j are emitted k steps apart with E p_t p_{t+k}ᵀ, which needs no drawing of
 symbols. The loss is the Kullback–Leibler divergence of it from that of the chain, summed over lags k. It falls by
 back-propagation through time, with Adam, in PyTorch and in single precision; states are carried over from update to
 update, so that they are stationary.

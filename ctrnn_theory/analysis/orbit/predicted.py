@@ -26,8 +26,8 @@ from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.types import FloatArray
 
-POINTS = 14
-"""Binary logarithm of the number of quasi-random points, whose probabilities are good to about 1e-3."""
+POINTS = 15
+"""Binary logarithm of the number of quasi-random points, whose probabilities are good to some 1e-3."""
 
 
 def by_gaussian_closure(

@@ -37,8 +37,9 @@ from ctrnn_theory.support.types import FloatArray
 
 POINTS = 12
 """Binary logarithm of the number of quasi-random outputs by which a law is divided."""
-WINDOW, MOST = 64, 64
-"""Time constants, or steps where that is longer, over which the mixture is averaged, and the most of such windows."""
+WINDOW, MOST = 32, 7
+"""Time constants of the first window over which the mixture is averaged, each of the next is twice as long, and their
+largest number."""
 SAME = 2e-3
 """Change between windows, relative to the size of the law, below which it is settled; the points allow no less."""
 BOUND = 1e12
@@ -96,6 +97,7 @@ def by_regional_closure(net: CTRNN, noise: Noise, u: ArrayLike | None, start: Ar
         change = _change(before, average)
         if change < SAME:
             break
+        window *= 2
     message = "" if change < SAME else f"the regions do not settle (relative change {change:.1e} from window to window)"
     return _law(net.n, closure, average, R, bias, message)
 

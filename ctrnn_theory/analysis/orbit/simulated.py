@@ -13,7 +13,7 @@ from ctrnn_theory.analysis.orbit.law import DIMENSIONS, OrbitLaw
 from ctrnn_theory.analysis.orbit.regions import Regions, dwell_times, transition_matrix
 from ctrnn_theory.analysis.orbit.rotation import rotation_planes, turning
 from ctrnn_theory.analysis.orbit.tally import GROUPS, Tally
-from ctrnn_theory.integrators.ensemble import BOUND, Ensemble
+from ctrnn_theory.integrators.ensemble import BOUND, Ensemble, Unbounded
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
@@ -67,7 +67,10 @@ def simulated(
     ensemble = Ensemble(net, noise, net.drive(u), start, plan.trajectories, plan.rng, plan.workers)
     lanes = ensemble.h.shape[1]
     if plan.burn_in:
-        ensemble.advance(plan.burn_in)
+        try:
+            ensemble.advance(plan.burn_in)
+        except Unbounded as error:
+            raise Divergence(GROWS) from error
     before = ensemble.states
     tally, half, done = Tally(regions, before.mean(axis=0)), -(-plan.steps // 2), 0
     shown = before[None, 0]
