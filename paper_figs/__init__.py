@@ -72,6 +72,7 @@ FIGURES: Registry[Figure] = Registry(
             "variability",
             "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
         ),
+        Figure("orbit", "A network that emulates a hidden Markov chain: noise keeps it turning, dwelling and emitting"),
     ],
 )
 """The figures by name, in the order of the argument."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +45,7 @@ def orbit(
     planes: int | ArrayLike = 3,
     neurons: ArrayLike | None = None,
     factors: ArrayLike | None = None,
+    predict: bool = True,
     simulate: bool = True,
     steps: int = 4000,
     burn_in: int | None = None,
@@ -96,8 +97,8 @@ def orbit(
     neurons, factors
         Neurons (M,) whose noise inside is multiplied, and the factors (F,), 0, 0.5, 1, 1.5 and 2 by default. The orbit
         at each factor is in `scaled`, in the same planes and with the same variates.
-    simulate
-        Whether to simulate; without, there are closures alone.
+    predict, simulate
+        Whether to use the closures, and whether to simulate.
     steps, burn_in, trajectories
         Steps that are measured, steps before (a quarter of them by default), and the least number of trajectories,
         which is rounded up to a multiple of 64. Standard errors are over 32 groups of them.
@@ -109,7 +110,7 @@ def orbit(
     Raises
     ------
     NotApplicable
-        If `simulate` is False and no closure applies.
+        If no closure applies and there is no simulation.
     Divergence
         If a simulated state grows without bound.
     ValueError
@@ -136,13 +137,16 @@ def orbit(
     steps = positive_integer("steps", steps)
     before = steps // 4 if burn_in is None else integer("burn_in", burn_in)
     plan = Plan(steps, before, positive_integer("trajectories", trajectories), rng, workers)
+    if not (predict or simulate):
+        raise ValueError("simulate must be True unless predict is; got False for both")
     report, total = reporter(progress), 1 + len(levels)
 
     def found(scaled: Noise, planes: FloatArray | int, run: int) -> Orbit:
         def done(steps: int) -> object:
             return report(run * plan.steps + steps, total * plan.steps, "")
 
-        return _orbit(net, scaled, u, start, where, plan if simulate else None, planes, done)
+        closures = _closures(net, scaled, u, start, where) if predict else {}
+        return _orbit(net, scaled, u, start, where, closures, plan if simulate else None, planes, done)
 
     main = found(noise, axes, 0)
     rest = tuple(found(multiplied(noise, chosen, x, net.n), main.planes, k + 1) for k, x in enumerate(levels.tolist()))
@@ -156,12 +160,13 @@ def _orbit(
     u: ArrayLike | None,
     start: ArrayLike | None,
     regions: Regions,
+    closures: Mapping[str, Callable[[], OrbitLaw]],
     plan: Plan | None,
     planes: FloatArray | int,
     report: Callable[[int], object],
 ) -> Orbit:
     laws, notes, path = dict[str, OrbitLaw](), list[str](), np.zeros((0, net.n))
-    for name, solve in _closures(net, noise, u, start, regions).items():
+    for name, solve in closures.items():
         try:
             laws[name] = solve()
         except (NotApplicable, Divergence) as error:

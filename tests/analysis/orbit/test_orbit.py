@@ -187,11 +187,10 @@ def test_the_closure_is_near_the_simulation_where_the_law_has_one_peak():
     net = ct.CTRNN(0.9 * W / np.max(np.abs(np.linalg.eigvals(W))), 0.0, "relu", 1.0, W_out=rng.standard_normal((3, 10)))
     found = ct.orbit(net, ct.Noise(inside=1.0), steps=1000, workers=1)
     closure, law = found.laws["gaussian_closure"], found.laws["simulation"]
-    for name, stated in (("rate", 0.05), ("angle", 0.05), ("emission", 0.05)):  # of the closure for this network
+    for name, stated in (("rate", 0.05), ("angle", 0.05), ("emission", 0.03)):  # of the closure for this network
         value = getattr(closure, name)
-        assert np.all(np.abs(getattr(law, name) - value) < SE * law.standard_errors[name] + stated * np.abs(value)), (
-            name
-        )
+        allowed = SE * law.standard_errors[name] + stated * np.max(np.abs(value))
+        assert np.all(np.abs(getattr(law, name) - value) < allowed), name
     assert law.rate[0] > 0.1
 
 
@@ -299,6 +298,7 @@ def test_refusals():
         ({"neurons": [0], "factors": [-1.0]}, "factors must be at least 0; got -1"),
         ({"regions": 3}, "regions must be a function of states, or None; got 3"),
         ({"regions": lambda h: h[..., 0]}, "regions must give scores"),
+        ({"predict": False, "simulate": False}, "simulate must be True unless predict is"),
         ({"burn_in": -1}, "burn_in must be an integer of at least 0; got -1"),
     ):
         with pytest.raises(ValueError, match=message):
