@@ -65,7 +65,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
     """Compute the orbit of the trained network, and what its noise does to it; and rates of random networks."""
     net, noise = chain()
     levels, factors = (LEVELS[[0, 4]], FACTORS[[0, 4]]) if quick else (LEVELS, FACTORS)
-    options = {"steps": 1000, "trajectories": 128} if quick else {"steps": 10_000, "trajectories": 512}
+    options = {"steps": 1000, "trajectories": 128} if quick else {"steps": 4000, "trajectories": 256}
     chosen = kickers(net, noise, 32 if quick else 128)
     PROGRESS.get()(0, 3, "orbit of the trained network")
     found = ct.orbit(net, noise, neurons=chosen, factors=factors, **options)
@@ -160,10 +160,11 @@ def _stays(ax: Axes, data: Mapping[str, Any]) -> None:
         shown = longer[:LONGEST]
         ax.plot(n[: len(shown)], shown, color=colour, label=f"{STATES[i]}: {data['simulated/dwell'][i]:.1f} steps")
         ax.plot(n, np.asarray(data["predicted/transitions"])[i, i] ** n, ":", color=colour, linewidth=1.0)
+    ax.plot([], [], ":", color="0.4", linewidth=1.0, label="closure by region")
     ax.plot(n, TARGET[0, 0] ** n, "--", color="black", linewidth=0.9, label="target: 20 steps", zorder=1)
-    ax.set(yscale="log", xlim=(0, LONGEST), ylim=(4e-3, 1.2), title="stays in a state")
+    ax.set(yscale="log", xlim=(0, LONGEST), ylim=(4e-3, 4.0), title="stays in a state")
     ax.set(xlabel="steps $n$", ylabel="share of stays longer than $n$")
-    ax.legend(loc="lower left", handlelength=1.4, borderaxespad=0.2)
+    ax.legend(loc="upper right", handlelength=1.4, borderaxespad=0.0, labelspacing=0.2)
 
 
 def _matrix(ax: Axes, data: Mapping[str, Any]) -> None:
@@ -171,11 +172,11 @@ def _matrix(ax: Axes, data: Mapping[str, Any]) -> None:
     ax.imshow(found, cmap="Blues", vmin=0.0, vmax=1.3)
     for i, j in np.ndindex(3, 3):
         text = f"{found[i, j]:.3f}\n({guess[i, j]:.3f})\n[{TARGET[i, j]:.3f}]"
-        ax.text(j, i, text, ha="center", va="center", fontsize=6.5)
+        ax.text(j, i, text, ha="center", va="center", fontsize=6.5, color="white" if found[i, j] > 0.5 else "black")
     ax.set_xticks(range(3), ["1", "2", "3"])
     ax.set_yticks(range(3), ["1", "2", "3"])
     ax.tick_params(length=0)
-    ax.set(title="emission", xlabel="symbol at $t + 1$", ylabel="symbol at $t$")
+    ax.set(title="emission (closure) [target]", xlabel="symbol at $t + 1$", ylabel="symbol at $t$")
 
 
 def _kicks(ax: Axes, data: Mapping[str, Any]) -> None:
@@ -183,21 +184,23 @@ def _kicks(ax: Axes, data: Mapping[str, Any]) -> None:
         ax.plot(data["factors"], data["scaled/dwell_predicted"][:, i], ":", color=colour, linewidth=1.0)
         errors = data["scaled/dwell_error"][:, i]
         simulated(ax, data["factors"], data["scaled/dwell"][:, i], errors, colour, label=STATES[i])
+    ax.plot([], [], ":", color="0.4", linewidth=1.0, label="closure by region")
     ax.axhline(20.0, color="black", linestyle="--", linewidth=0.9, zorder=0)
     ax.set(
         ylim=(0.0, None), title=f"noise of {KICKERS} neurons scaled", xlabel=r"factor $\mu$", ylabel="dwell time, steps"
     )
-    ax.legend(loc="best", handletextpad=0.3)
+    ax.legend(loc="best", handletextpad=0.4)
 
 
 def _level(ax: Axes, data: Mapping[str, Any]) -> None:
     for i, colour in enumerate(REGIONS):
-        ax.plot(
-            data["levels"], data["level/emission"][:, i, i], "o-", color=colour, markerfacecolor="white", linewidth=0.8
-        )
-        ax.axhline(np.asarray(data["simulated/transitions"])[i, i], color=colour, linewidth=0.7, zorder=0)
-    ax.axhline(TARGET[0, 0], color="black", linestyle="--", linewidth=0.9, zorder=0)
+        stay = data["level/emission"][:, i, i]
+        ax.plot(data["levels"], stay, "o-", color=colour, markerfacecolor="white", linewidth=0.8, label=STATES[i])
+    limit = np.diag(data["simulated/transitions"]).mean()
+    ax.axhline(limit, color="0.6", linewidth=0.9, zorder=0, label="same region next")
+    ax.axhline(TARGET[0, 0], color="black", linestyle="--", linewidth=0.9, zorder=0, label="target")
     ax.set(xscale="log", title="all noise scaled", xlabel="factor $s$, inverse temperature")
     ax.set_xticks(data["levels"], [f"{s:g}" for s in data["levels"]])
     ax.minorticks_off()
     ax.set_ylabel("P(same symbol next)")
+    ax.legend(loc="lower right", handletextpad=0.4)

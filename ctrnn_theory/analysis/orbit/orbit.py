@@ -205,7 +205,7 @@ def multiplied(noise: Noise, neurons: IntArray, factor: float, n: int) -> Noise:
     Examples
     --------
     >>> multiplied(Noise(inside=0.5), np.array([1]), 2.0, 3)
-    Noise: inside [0.5, 1, 0.5]
+    Noise: inside [0.5, 1.0, 0.5]
     """
     inside = np.array(noise.inside, dtype=np.float64)
     rows = np.array(np.broadcast_to(inside, (n,))) if inside.ndim == 0 else inside

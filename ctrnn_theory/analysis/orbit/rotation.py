@@ -49,9 +49,9 @@ def rotation_planes(covariance: FloatArray, lagged: FloatArray, count: int) -> F
     Examples
     --------
     >>> turn = np.array([[0.0, -1.0], [1.0, 0.0]])
-    >>> rotation_planes(np.diag([2.0, 1.0]), 0.9 * turn @ np.diag([2.0, 1.0]), 1)
-    array([[[1., 0.],
-            [0., 1.]]])
+    >>> print(rotation_planes(np.diag([2.0, 1.0]), 0.9 * turn @ np.diag([2.0, 1.0]), 1).round(6) + 0.0)
+    [[[1. 0.]
+      [0. 1.]]]
     """
     values, vectors = np.linalg.eigh(1j * (lagged - lagged.T))  # pairs ±λ, with conjugate eigenvectors
     found = [k for k in np.argsort(-values, kind="stable")[:count] if values[k] > ROUNDING * np.max(np.abs(lagged))]
