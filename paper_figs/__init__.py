@@ -80,6 +80,7 @@ FIGURES: Registry[Figure] = Registry(
             "switching",
             "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
         ),
+        Figure("orbit", "A network that emulates a hidden Markov chain: noise keeps it turning, dwelling and emitting"),
     ],
 )
 """The figures by name, in the order of the argument."""

@@ -266,6 +266,18 @@ CALLS = {
         ct.operating_points,
         {"net": MODEL["net"], "noise": MODEL["noise"], "where": ([[0.3]], "array"), "rng": (0, "rng")},
     ),
+    "orbit": (
+        ct.orbit,
+        MODEL
+        | DRAWN
+        | {
+            "readout": ([[1.0]], "array"),
+            "planes": (3, "count"),
+            "neurons": ([0], "array"),
+            "factors": ([1.0], "array"),
+        }
+        | {"steps": (10, "count"), "burn_in": (5, "order"), "trajectories": (64, "count")},
+    ),
     "preference": (
         ct.preference,
         {"net": (WITHOUT_W, "net"), "noise": (NOISE, "noise"), "task": (Feedforward(), "name"), "rng": (0, "rng")}

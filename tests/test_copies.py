@@ -64,6 +64,8 @@ RESULTS = {
     "latent field": lambda: ct.latent(NET, NOISE),
     "latent point": lambda: ct.latent(NET, NOISE).fixed_points()[0],
     "factors": lambda: ct.latent(NET, NOISE).factors,
+    "orbit": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), neurons=[0], factors=[2.0], steps=20, trajectories=64),
+    "orbit, law": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), steps=20, trajectories=64).laws["simulation"],
     "report": lambda: ct.bias(NET, NOISE, methods=["mean_field", "exact"]),
     "curve": lambda: ct.bias_curve(NET, NOISE, methods=["mean_field"]),
     "spectrum": lambda: ct.spectrum(NET, NOISE, count=2),

@@ -13,6 +13,7 @@ from ctrnn_theory.plotting.law import difference, law
 from ctrnn_theory.plotting.lines import lines
 from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
 from ctrnn_theory.plotting.operating_points import operating_points
+from ctrnn_theory.plotting.orbit import orbit
 from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
 from ctrnn_theory.plotting.readout import readout
@@ -39,6 +40,7 @@ __all__ = [
     "lines",
     "maze",
     "operating_points",
+    "orbit",
     "path",
     "preference",
     "readout",

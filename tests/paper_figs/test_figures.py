@@ -206,9 +206,23 @@ def resonance(found):
         assert 0.7 < found[f"trained at {sigma:g}"] / sigma < 1.0
 
 
+def orbit(found):
+    # of 1 000 steps of 128 trajectories; the closure in each region takes no account of what happens at its border
+    assert found["rate, error of the closure"] < 0.3
+    assert found["random networks, median error of the closure"] < 0.05
+    assert 16.0 < found["shortest dwell"] < found["longest dwell"] < 25.0
+    assert found["dwell, error of the closure"] < 0.45
+    assert found["emission, gap to the target"] < 0.02
+    assert found["emission, error of the closure"] < 0.02
+    assert found["without noise, end over begin"] < 1e-6  # one fixed point
+    assert found["dwell, change with the level"] == 0.0  # to the bit, at powers of two
+    assert found["stay at the weakest noise"] < 0.9 < found["stay at the strongest noise"]
+    assert found["dwell with twice the kicks"] < found["dwell without kicks"]
+
+
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware, switching,
+    surrogate, resonance, kinds, variability, hardware, switching, orbit,
 )  # fmt: skip
 
 

@@ -127,6 +127,7 @@ def _newton_step(closures: ClosureMap, state: Moments, rate: Rate) -> tuple[Floa
         """Return Newton's step with the linear response alone, in units of the state, (B, N + N²)."""
         move = np.asarray(np.linalg.solve(J, rate.mean[..., None])[..., 0], dtype=np.float64)
         _, Move = total(squares, level, move, closures.gamma[:, None, None] * rate.covariance)
+        Move = 0.5 * (Move + np.swapaxes(Move, -1, -2))  # the rate does not see what is antisymmetric, and is rounding
         return np.concatenate([move / units[0], Move.reshape(B, -1) / units[1]], axis=1)
 
     def apart(x: FloatArray) -> tuple[FloatArray, FloatArray]:
