@@ -72,6 +72,10 @@ FIGURES: Registry[Figure] = Registry(
             "variability",
             "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
         ),
+        Figure(
+            "devices",
+            "A spread of activations between devices is noise that does not average out, and a refit palliates it",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

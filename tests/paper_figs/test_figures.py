@@ -179,9 +179,20 @@ def resonance(found):
         assert 0.7 < found[f"trained at {sigma:g}"] / sigma < 1.0
 
 
+def devices(found):
+    assert found["apart without recurrence"] < SIMULATED < found["apart, negative"]
+    assert found["apart, positive"] > 2.0 * SIMULATED
+    assert found["spread of the bias, rms"] < 0.25  # the std of 40 devices is good to 0.11
+    assert abs(found["loss, linear"]) < SIMULATED
+    assert found["raised"] > 2.0
+    assert all(found[f"left by {name}"] < 0.4 for name in ("readout", "biases", "all"))
+    assert found["aged"] > 1.5
+    assert found["aged, compensated"] < 1.0
+
+
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability,
+    surrogate, resonance, kinds, variability, devices,
 )  # fmt: skip
 
 

@@ -102,23 +102,23 @@ class Chips:
         """Number D of devices."""
         return len(self.b)
 
-    def laws(self, u: FloatArray, near: Laws | None = None) -> Laws:
+    def laws(self, u: FloatArray, near: Laws | None = None, follow: bool = True) -> Laws:
         """Return the laws for the inputs u (C, K), to which the devices settle from the state zero.
 
         With laws of one device or D, they are those near them. A device that has lost the law that it is continued from
-        is followed from there to where it settles.
+        is followed from there to where it settles, unless `follow` is False.
         """
         n = self.b.shape[1]
         step = max(1, ENTRIES // (len(u) * n * n))
         pieces = [slice(first, first + step) for first in range(0, self.size, step)]
         if near is None:
-            parts = [self[which]._laws(u, None) for which in pieces]
+            parts = [self[which]._laws(u, None, follow) for which in pieces]
         else:
             wide = near.broadcast(self.size)
-            parts = [self[which]._laws(u, wide.some(which)) for which in pieces]
+            parts = [self[which]._laws(u, wide.some(which), follow) for which in pieces]
         return Laws(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def _laws(self, u: FloatArray, near: Laws | None) -> Laws:
+    def _laws(self, u: FloatArray, near: Laws | None, follow: bool) -> Laws:
         s, g, c, o = (getattr(self.shapes, name) for name in PARAMETERS)
         (D, n), C = s.shape, len(u)
         ss, gg = s[:, :, None] * s[:, None, :], g[:, :, None] * g[:, None, :]
@@ -130,7 +130,7 @@ class Chips:
             end, good = followed(closure, Moments.point(np.repeat(-o / s, C, axis=0)))
         else:
             mean, V = (near.mean - o[:, None]) / s[:, None], near.covariance / ss[:, None]
-            end, good = continued(closure, Moments(mean.reshape(D * C, n), V.reshape(D * C, n, n)))
+            end, good = continued(closure, Moments(mean.reshape(D * C, n), V.reshape(D * C, n, n)), follow)
         slope = closure.slope(end).reshape(D, C, n) * (s * g)[:, None]
         mean = end.mean.reshape(D, C, n) * s[:, None] + o[:, None]
         V = end.covariance.reshape(D, C, n, n) * ss[:, None]

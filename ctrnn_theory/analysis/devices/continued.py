@@ -13,20 +13,21 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 
 STEPS = 40  # chord steps, after which the map is followed instead
 LONGER = 2.0  # factor by which a step may be longer than the one before
-TOLERANCE = 1e-11  # relative length of the last step
+TOLERANCE = 1e-10  # relative length of the last step
 MOST_DOUBLINGS = 60
 
 
-def continued(closures: GaussianClosure, start: Moments) -> tuple[Moments, BoolArray]:
+def continued(closures: GaussianClosure, start: Moments, follow: bool = True) -> tuple[Moments, BoolArray]:
     """Return stable fixed points (B, N), (B, N, N) of closures near states, and where there are some, (B,).
 
     A step inverts the linear response A exactly, and leaves out what the covariance does to A; it converges where the
-    fluctuations of the state are small beside the noise. Where it does not, the closure is followed from its start.
+    fluctuations of the state are small beside the noise. Where it does not, the closure is followed from its start, or
+    given up.
     """
     with np.errstate(all="ignore"):
         state, good = _chords(closures, start)
     left = np.flatnonzero(~good)
-    if left.size:
+    if left.size and follow:
         end, found = followed(closures[left], start[left])
         state.put(left, end)
         good[left] = found

@@ -78,7 +78,7 @@ def _gauss_newton(
     damping = np.full(chips.size, DAMPING)
     for _ in range(STEPS):
         tried = _step(chips, best, u, y, moved, damping)
-        there = tried.laws(u, best)
+        there = tried.laws(u, best, follow=False)
         if readout:
             tried = with_readout(tried, there, y)
         loss = np.where(there.good, tried.losses(there, y), np.inf)
