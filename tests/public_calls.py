@@ -237,6 +237,24 @@ CALLS = {
         ct.bias_curve,
         MODEL | {"methods": (["exact"], "name"), "rng": (0, "rng"), "reach": (4.0, "number")},
     ),
+    "aging": (
+        ct.aging,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array")}
+        | {"times": ([0.0, 1.0], "array"), "memory": (ct.PhaseChangeMemory(), "noise"), "compensate": (True, "name")}
+        | {"devices": (2, "count"), "rng": (0, "rng")},
+    ),
+    "devices": (
+        ct.devices,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "spread": (ct.Spread(0.1), "noise")}
+        | {"inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array"), "devices": (2, "count"), "rng": (0, "rng")}
+        | {"refit": ("readout", "name")},
+    ),
+    "PhaseChangeMemory": (
+        ct.PhaseChangeMemory,
+        {"g_max": (25.0, "number"), "t_0": (20.0, "number"), "t_read": (1e-7, "number")}
+        | dict.fromkeys(("programming", "drift", "read"), (1.0, "number")),
+    ),
+    "Spread": (ct.Spread, dict.fromkeys(("scale", "gain", "threshold", "offset"), ([0.1], "array"))),
     "difference": (
         ct.difference,
         MODEL | SIMULATED | {"other": (NOISE, "noise"), "target_se": (0.1, "number"), "steps": (None, "count")},

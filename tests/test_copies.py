@@ -88,6 +88,13 @@ RESULTS = {
     "readout": lambda: ct.readout_theory(
         [[0.1], [0.2]], [1.0, 2.0], ct.Noise(), {0.0: ct.Noise(), 0.1: ct.Noise(0, 0.1)}
     ),
+    "spread": lambda: ct.Spread(threshold=0.1),
+    "memory": lambda: ct.PhaseChangeMemory(),
+    "devices": lambda: ct.devices(NET, ct.Spread(threshold=0.1), NOISE, devices=3),
+    "devices, refitted": lambda: ct.devices(
+        trained().network, ct.Spread(0.1), NOISE, [[0.0], [0.5]], [[0.1], [0.2]], devices=3, refit="readout"
+    ),
+    "aging": lambda: ct.aging(trained().network, NOISE, [[0.0], [0.5]], [[0.1], [0.2]], devices=3),
     "operating points": lambda: ct.operating_points(trained().network, NOISE, trained().task),
     "fixed points": lambda: ct.fixed_points(BISTABLE),
     "fixed points, message": lambda: ct.fixed_points(BISTABLE).message,

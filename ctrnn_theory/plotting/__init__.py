@@ -5,6 +5,7 @@ from ctrnn_theory.plotting.bias import bias
 from ctrnn_theory.plotting.bias_curve import bias_curve
 from ctrnn_theory.plotting.density import density
 from ctrnn_theory.plotting.density_path import density_path, solution
+from ctrnn_theory.plotting.devices import aging, devices
 from ctrnn_theory.plotting.escape_times import escape_times
 from ctrnn_theory.plotting.evolution import evolution
 from ctrnn_theory.plotting.heatmap import heatmap
@@ -26,11 +27,13 @@ __all__ = [
     "NEURONS",
     "SITE_COLOURS",
     "STYLE",
+    "aging",
     "audit",
     "bias",
     "bias_curve",
     "density",
     "density_path",
+    "devices",
     "difference",
     "escape_times",
     "evolution",

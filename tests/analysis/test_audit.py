@@ -293,3 +293,11 @@ def test_networks_of_pytorch_prefer_the_noise_of_their_training(name, ratio):
     assert report.preferred == pytest.approx(1.0, abs=0.05)
     assert report.loss_without > ratio * report.preferred_loss
     assert min(one.loss for one in report.repairs) < report.preferred_loss
+
+
+def test_a_network_without_inputs_has_one_condition():
+    net = CTRNN([[0.5]], 0.1, W_out=[[1.0]])
+    report = audit(net, Noise(inside=0.5), targets=[0.3], levels=[0.0, 1.0], checks=0)
+    law = predict(net, Noise(inside=0.5))
+    assert report.output[0, 0] == pytest.approx(law.mean[0], rel=1e-12)
+    assert report.loss_with == pytest.approx((law.mean[0] - 0.3) ** 2 + law.covariance[0, 0], rel=1e-12)

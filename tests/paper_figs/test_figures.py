@@ -218,11 +218,20 @@ def orbit(found):
     assert found["dwell, change with the level"] == 0.0  # to the bit, at powers of two
     assert found["stay at the weakest noise"] < 0.9 < found["stay at the strongest noise"]
     assert found["dwell with twice the kicks"] < found["dwell without kicks"]
+def devices(found):
+    assert found["apart without recurrence"] < SIMULATED < found["apart, negative"]
+    assert found["apart, positive"] > 2.0 * SIMULATED
+    assert found["spread of the bias, rms"] < 0.25  # the std of 40 devices is good to 0.11
+    assert abs(found["loss, linear"]) < SIMULATED
+    assert found["raised"] > 2.0
+    assert all(found[f"left by {name}"] < 0.4 for name in ("readout", "biases", "all"))
+    assert found["aged"] > 1.5
+    assert found["aged, compensated"] < 1.0
 
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware, switching, orbit,
+    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices,
 )  # fmt: skip
 
 

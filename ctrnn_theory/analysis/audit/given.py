@@ -75,9 +75,7 @@ def given_of(net: CTRNN, inputs: ArrayLike | None, targets: ArrayLike | None, we
             f" network's inputs; got {u.shape}"
         )
     constant = u.ndim < 3
-    u3 = u.reshape((1, -1, K)) if constant else u
-    if u.ndim == 1:
-        u3 = u.reshape(1, 1, K)
+    u3 = u[(None,) * (3 - u.ndim)]
     return Given(u3, _targets(net, u3, u.ndim, targets), _weights(weights, len(u3), constant), constant)
 
 
