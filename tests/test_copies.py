@@ -64,6 +64,7 @@ RESULTS = {
     "latent field": lambda: ct.latent(NET, NOISE),
     "latent point": lambda: ct.latent(NET, NOISE).fixed_points()[0],
     "factors": lambda: ct.latent(NET, NOISE).factors,
+    "retention": lambda: ct.memory(NET, NOISE, steps=4, start=[0.2], simulate=True, trajectories=4),
     "report": lambda: ct.bias(NET, NOISE, methods=["mean_field", "exact"]),
     "curve": lambda: ct.bias_curve(NET, NOISE, methods=["mean_field"]),
     "spectrum": lambda: ct.spectrum(NET, NOISE, count=2),

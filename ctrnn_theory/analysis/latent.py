@@ -31,6 +31,8 @@ SAME = 1e-6
 """Distance, relative to the domain, below which two fixed points are one."""
 EXACT = 1e-10
 """Largest drift at a fixed point, relative to the domain."""
+MARGINAL = 1e-9
+"""Part by which a step must shorten the way back to a stable point, at least; rounding makes 1e-13 of it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,19 @@ class LatentField(Drawn, picture="latent"):
         found = step.covariance(step.rates(points.reshape(-1, self.rank)).variance) / step.gamma
         return found.reshape(*points.shape, self.rank)
 
+    def state(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
+        """Return states (..., N) of the network with latent variables (..., R), from which it can be started.
+
+        Of all such states it is the nearest to the mean rates F(E κ + c; σ), to which neurons settle while latent
+        variables are held where they are.
+        """
+        points = real_array("latent", latent)
+        step, D = self._step(level), self.factors.D
+        rates = step.mean_rate(points.reshape(-1, self.rank))
+        away = self.drift(points, level).reshape(-1, self.rank)
+        states: FloatArray = rates - np.linalg.lstsq(D.T, away.T, rcond=None)[0].T
+        return states.reshape(*points.shape[:-1], self.network.n)
+
     def fixed_points(self, level: float = 1.0) -> tuple[LatentPoint, ...]:
         """Return the fixed points of the drift within the domain, in ascending order of the first latent variable.
 
@@ -106,7 +121,8 @@ class LatentField(Drawn, picture="latent"):
         axes = [np.linspace(0.0, 1.0, STARTS[self.rank])] * self.rank
         places = low + width * np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
         for _ in range(NEWTON_STEPS):
-            move = np.linalg.solve(_slopes(step, places), self.drift(places, level)[:, :, None])[:, :, 0]
+            inverse = np.linalg.pinv(_slopes(step, places))  # slopes vanish at a point that is neither stable nor not
+            move = (inverse @ self.drift(places, level)[:, :, None])[:, :, 0]
             places = places - np.clip(move, -0.1 * width, 0.1 * width)
         there = np.all((places >= low) & (places <= low + width), axis=1)
         there &= np.all(np.abs(self.drift(places, level)) <= EXACT * width, axis=1)
@@ -114,7 +130,7 @@ class LatentField(Drawn, picture="latent"):
         for place, slopes in zip(places[there], _slopes(step, places[there]), strict=True):
             if all(np.max(np.abs(place - other.latent) / width) > SAME for other in found):
                 of_step = np.linalg.eigvals(np.eye(self.rank) + step.gamma * slopes)
-                found.append(LatentPoint(place, bool(np.max(np.abs(of_step)) < 1.0)))
+                found.append(LatentPoint(place, bool(np.max(np.abs(of_step)) < 1.0 - MARGINAL)))
         return tuple(sorted(found, key=lambda point: tuple(point.latent)))
 
     @cached_property
@@ -177,7 +193,7 @@ def latent(net: CTRNN, noise: Noise, u: ArrayLike | None = None, *, factors: Any
     True
     """
     check_model(net, noise, u)
-    step = LatentStep.of(net, noise, u, _checked(net, factors))
+    step = LatentStep.of(net, noise, u, checked_factors(net, factors))
     if not step.rank:
         raise NotApplicable("the weights are zero, so that there are no latent variables")
     low, high = first_box(step, _starts(step))
@@ -186,7 +202,8 @@ def latent(net: CTRNN, noise: Noise, u: ArrayLike | None = None, *, factors: Any
     return LatentField(net, noise, inputs, Factors(step.E, step.D), np.stack([low - margin, high + margin], axis=1))
 
 
-def _checked(net: CTRNN, factors: Any) -> Factors | None:
+def checked_factors(net: CTRNN, factors: Any) -> Factors | None:
+    """Return the factors of a network's weights that are given, or raise a ValueError if they do not have them."""
     if factors is None:
         return None
     E, D = (real_array(name, array, (net.n, None)) for name, array in zip("ED", factors, strict=True))
@@ -200,7 +217,8 @@ def _checked(net: CTRNN, factors: Any) -> Factors | None:
 def _starts(step: LatentStep) -> FloatArray:
     """Return particles (64, R): half at zero, half so far away that pre-activations pass their thresholds and noise."""
     reach = np.median(np.abs(step.c) + step.noisy.width(step.c)) + 1.0
-    far = reach / np.maximum(np.median(np.abs(step.E), axis=0), np.finfo(float).tiny)
+    size = np.median(np.abs(step.E), axis=0)
+    far = np.divide(reach, size, out=np.zeros_like(size), where=size > 0.0)
     starts = np.zeros((PARTICLES, step.rank))
     starts[::2] = far * np.random.default_rng(1).standard_normal((len(starts[::2]), step.rank))
     return starts

@@ -81,12 +81,21 @@ class LatentChain:
     @cached_property
     def matrix(self) -> FloatArray:
         """Matrix P (Q, Q) of E g(κ') from values of g at the nodes."""
-        return self._rows(self.rule[1])[0]
+        return self._whole[0]
+
+    @property
+    def overstep(self) -> FloatArray:
+        """Mean overstep of the box in a step from each node, (Q, R, 2), in half widths."""
+        return self._whole[1]
+
+    @cached_property
+    def _whole(self) -> tuple[FloatArray, FloatArray]:
+        return self._rows(self.rule[1])
 
     @cached_property
     def leak(self) -> FloatArray:
         """Mean overstep of the box in a step, (R, 2), in half widths."""
-        leak: FloatArray = np.einsum("q,qrs->rs", np.abs(self.weights), self._rows(self.rule[1])[1])
+        leak: FloatArray = np.einsum("q,qrs->rs", np.abs(self.weights), self.overstep)
         return leak
 
     def _rows(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
