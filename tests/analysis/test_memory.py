@@ -44,6 +44,8 @@ def test_a_linear_integrator_is_that_of_ten_lines(rank):
     assert np.allclose(found.squared_error, found.systematic + found.random)
     assert np.all(found.uncertainty <= 1.01e-4 * found.random + 1e-12)  # a linear map leaves a law normal
     assert found.field is None
+    without = ct.memory(net, noise, steps=3)
+    assert np.array_equal(without.mean, ct.memory(net, noise, [0.0, 0.0], steps=3).mean)  # no input is one of zero
 
 
 @settings(max_examples=8, deadline=None)

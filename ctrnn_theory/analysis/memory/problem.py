@@ -65,7 +65,8 @@ class Problem:
             raise NotApplicable("memory takes weights of low rank, at least one and at most a quarter of the neurons")
         weights = found.D.T if net.W_out is None else net.W_out
         offset = np.zeros(len(weights)) if net.b_out is None else net.b_out
-        inputs = _over_time("u", np.zeros(0) if u is None else u, steps, 0 if net.W_in is None else net.W_in.shape[1])
+        K = 0 if net.W_in is None else net.W_in.shape[1]
+        inputs = _over_time("u", np.zeros(K) if u is None else u, steps, K)
         begin = np.atleast_2d(real_array("start", np.zeros(net.n) if start is None else start))
         if begin.shape[1:] != (net.n,):
             raise ValueError(f"start must have shape ({net.n},) or (C, {net.n}); got {begin.shape}")

@@ -54,7 +54,7 @@ class Retention(Drawn, picture="retention"):
     covariance: FloatArray
     """Predicted covariance of what is read (S, T, C, P, P)."""
     uncertainty: FloatArray
-    """Estimated error of the predicted squared error (S, T); infinite where the method does not resolve the law."""
+    """Estimated error of the predicted squared error (S, T)."""
     seconds: float
     """Seconds that the prediction took."""
     simulated_squared_error: FloatArray | None = None
