@@ -25,6 +25,8 @@ from .analysis.evolution.evolve import evolve as evolve
 from .analysis.evolution.result import Evolution as Evolution
 from .analysis.latent import LatentField as LatentField
 from .analysis.latent import latent as latent
+from .analysis.memory.memory import memory as memory
+from .analysis.memory.result import Retention as Retention
 from .analysis.noise_free import noise_free as noise_free
 from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points

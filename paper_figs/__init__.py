@@ -62,6 +62,9 @@ FIGURES: Registry[Figure] = Registry(
             "surrogate", "A network with a smoothed activation and no noise keeps the mean output of the noisy network"
         ),
         Figure(
+            "drift", "An integrator drifts once its noise is off: noise made the part of its drift that kept its memory"
+        ),
+        Figure(
             "resonance",
             "Not stochastic resonance: there a threshold sets the best noise, here training does",
         ),

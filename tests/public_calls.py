@@ -266,6 +266,12 @@ CALLS = {
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
     "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
+    "memory": (
+        ct.memory,
+        {name: MODEL[name] for name in ("net", "noise", "u", "start")}
+        | {"target": ([0.3], "array"), "steps": (5, "count"), "record_every": (1, "count"), "levels": ([1.0], "array")}
+        | {"trajectories": (2, "count"), "rng": (0, "rng"), "workers": (1, "workers"), "method": ("closure", "name")},
+    ),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
     "from_torch": (
         ct.from_torch,
@@ -468,5 +474,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current", "replace", "factors", "simulate",
+    "current", "replace", "factors", "simulate", "smoothed",
 }  # fmt: skip

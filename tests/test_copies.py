@@ -66,6 +66,7 @@ RESULTS = {
     "factors": lambda: ct.latent(NET, NOISE).factors,
     "orbit": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), neurons=[0], factors=[2.0], steps=20, trajectories=64),
     "orbit, law": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), steps=20, trajectories=64).laws["simulation"],
+    "retention": lambda: ct.memory(NET, NOISE, steps=4, start=[0.2], simulate=True, trajectories=4),
     "report": lambda: ct.bias(NET, NOISE, methods=["mean_field", "exact"]),
     "curve": lambda: ct.bias_curve(NET, NOISE, methods=["mean_field"]),
     "spectrum": lambda: ct.spectrum(NET, NOISE, count=2),

@@ -18,6 +18,7 @@ from ctrnn_theory.plotting.orbit import orbit
 from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
 from ctrnn_theory.plotting.readout import readout
+from ctrnn_theory.plotting.retention import retention
 from ctrnn_theory.plotting.spectrum import spectrum
 from ctrnn_theory.plotting.style import NEURONS, STYLE
 from ctrnn_theory.plotting.training import training
@@ -47,6 +48,7 @@ __all__ = [
     "path",
     "preference",
     "readout",
+    "retention",
     "solution",
     "spectrum",
     "training",

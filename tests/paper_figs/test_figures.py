@@ -196,6 +196,17 @@ def surrogate(found):
     assert found["least"] > 4.0
 
 
+def drift(found):
+    # noise off, the drift within |κ| < 1 is larger, and what is remembered is lost; repaired it is that with noise
+    assert found["drift, repaired"] == pytest.approx(found["drift, with its noise"], rel=1e-9)
+    assert found["drift, noise off"] > 3.0 * found["drift, with its noise"]
+    for task in ("kept", "summed"):
+        assert found[f"{task}, off"] > 2.0
+        assert found[f"{task}, repaired"] < 1.0
+        assert found[f"{task}, largest gap"] < SIMULATED  # standard errors beyond the error that is stated
+        assert found[f"{task}, gap without noise"] < 1e-9  # exact
+
+
 def resonance(found):
     # a weak signal has the ratio φ(θ/σ)²/(σ² Φ(1-Φ)), a function of θ/σ
     for theta in (0.5, 1.0, 1.5):
@@ -231,7 +242,7 @@ def devices(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices,
+    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices, drift,
 )  # fmt: skip
 
 
