@@ -84,7 +84,6 @@ FIGURES: Registry[Figure] = Registry(
             "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
         ),
         Figure("orbit", "A network that emulates a hidden Markov chain: noise keeps it turning, dwelling and emitting"),
-        ),
         Figure(
             "devices",
             "A spread of activations between devices is noise that does not average out, and a refit palliates it",

@@ -104,6 +104,8 @@ def test_densities_are_those_of_the_chain_for_small_steps():
 def test_densities_need_noise():
     with pytest.raises(ValueError, match=r"level must be a positive number; got 0"):
         ct.latent(made(24, 1, lambda x: -0.5 * x)[0], ct.Noise(inside=1.0)).density(0.0)
+
+
 def test_a_state_has_its_latent_variables():
     """It is the mean rate, where a fixed point is; elsewhere the nearest state that has them."""
     net, E, D = made(60, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))

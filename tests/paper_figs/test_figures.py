@@ -229,6 +229,8 @@ def orbit(found):
     assert found["dwell, change with the level"] == 0.0  # to the bit, at powers of two
     assert found["stay at the weakest noise"] < 0.9 < found["stay at the strongest noise"]
     assert found["dwell with twice the kicks"] < found["dwell without kicks"]
+
+
 def devices(found):
     assert found["apart without recurrence"] < SIMULATED < found["apart, negative"]
     assert found["apart, positive"] > 2.0 * SIMULATED

@@ -155,7 +155,7 @@ def _cut_off(chain: LatentChain, problem: Problem, begin: FloatArray) -> FloatAr
 
     A step that oversteps it by s half widths changes a squared error by 2 s at most, in units of their squares.
     """
-    at, over = chain.grid.interpolation(begin), chain.overstep.reshape(chain.grid.size, -1)
+    at, over = chain.grid.interpolation(begin), chain.oversteps.reshape(chain.grid.size, -1)
     g, found = np.zeros_like(over), []
     for _ in range(len(problem.target)):
         for _ in range(problem.every):
