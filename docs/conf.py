@@ -1,5 +1,6 @@
 """Settings of the site: ``python -m sphinx -W docs docs/_build``."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,13 +18,19 @@ author = "The ctrnn_theory developers"
 version = release = ctrnn_theory.__version__
 copyright = author
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
-exclude_patterns = ["_build", "paper"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
+exclude_patterns = ["_build", "jupyter_execute", "paper"]
 default_role = "literal"
 highlight_language = "none"
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
+nb_execution_mode = "cache"  # of the tutorials; a notebook is run again when it has changed
+nb_execution_cache_path = str(DOCS / "_build" / ".jupyter_cache")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
+os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])])
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
