@@ -92,16 +92,17 @@ def gallery_page(name: str) -> str:
     about = FIGURES[name].summary
     command = f"```\nctrnn-theory figures {name} --quick\n```"
     script = f"```{{literalinclude}} ../../paper_figs/{name}.py\n:language: python\n```"
-    return f"# {name}\n\n{about}.\n\n![{about}](../{picture(name)})\n\n{command}\n\n{script}\n"
+    image = f"![{about}](../{picture(name)})\n\n" if (DOCS / picture(name)).exists() else ""
+    return f"# {name}\n\n{about}.\n\n{image}{command}\n\n{script}\n"
 
 
 def gallery_cards() -> str:
     """Return the cards of the gallery: a small picture of each figure, with what it shows."""
-    cards = [
-        f":::{{grid-item-card}} {figure.name}\n:img-top: {picture(figure.name)}\n"
-        f":link: gallery/{figure.name}\n:link-type: doc\n\n{figure.summary}\n:::\n"
-        for figure in FIGURES.values()
-    ]
+    cards = []
+    for figure in FIGURES.values():
+        image = f":img-top: {picture(figure.name)}\n" if (DOCS / picture(figure.name)).exists() else ""
+        link = f":link: gallery/{figure.name}\n:link-type: doc\n"
+        cards.append(f":::{{grid-item-card}} {figure.name}\n{image}{link}\n{figure.summary}\n:::\n")
     for name, about in PICTURES.items():
         cards.append(f":::{{grid-item-card}}\n:img-top: ../paper_figs/{name}.png\n\n{about}\n:::\n")
     return "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(cards) + "::::\n"
