@@ -49,6 +49,7 @@ html_show_sourcelink = False
 html_sidebars = {"start": [], "benchmarks": []}
 html_theme_options = {
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_nav_level": 1,
     "show_prev_next": True,
     "footer_start": ["copyright"],
