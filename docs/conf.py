@@ -57,7 +57,6 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 
-
 COMMANDS = re.compile(r"^```\n(?=(?:ctrnn-theory|pip|git|dask|python3?) [^\[\n]*\n)", re.MULTILINE)
 """Begin of a block of commands, which may be wrapped."""
 
@@ -87,4 +86,5 @@ def setup(app):
     """Write the generated pages before the build reads pages."""
     app.connect("builder-inited", lambda app: write_pages())
     app.connect("source-read", _read)
+    app.connect("env-get-outdated", lambda *_: sorted(PARTS))  # what is written into pages may have changed
     app.connect("autodoc-process-docstring", _bars, priority=900)  # after numpydoc

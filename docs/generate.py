@@ -30,8 +30,9 @@ def conventions() -> str:
     """Return the table of the conventions: the step of each code, and its noise in our terms."""
     rows = []
     for convention in ct.CONVENTIONS.values():
-        step, noise = convention.equation.splitlines()
-        rows.append((f"`{convention.name}`", f"`{step}`", noise.replace("*", "\\*")))
+        if convention.builtin:
+            step, noise = convention.equation.splitlines()
+            rows.append((f"`{convention.name}`", f"`{step}`", noise.replace("*", "\\*")))
     return table(("name", "step", "noise here"), rows)
 
 
@@ -39,7 +40,7 @@ def methods() -> str:
     """Return the table of the methods: what each computes, how accurate it was, and what it took."""
     kept = json.loads((ROOT / "benchmarks" / "methods.json").read_text(encoding="utf-8"))
     rows = []
-    for method in ct.METHODS.values():
+    for method in (method for method in ct.METHODS.values() if method.builtin):
         found = [one for one in kept["rows"] if one["method"] == method.name]
         errors = [_errors([one["error"] for one in found if one["site"] == site]) for site in ("inside", "outside")]
         seconds = _number(1000 * median(one["seconds"] for one in found)) if found else "–"
