@@ -6,14 +6,14 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ctrnn_theory.analysis.memory.closure import closure_course
 from ctrnn_theory.analysis.memory.course import Course, noiseless_course
 from ctrnn_theory.analysis.memory.density import LADDERS, density_course, reads_latent
 from ctrnn_theory.analysis.memory.problem import Problem
 from ctrnn_theory.analysis.memory.result import Retention
-from ctrnn_theory.analysis.memory.trials import Trials, run_trials
+from ctrnn_theory.analysis.memory.trials import run_trials
 from ctrnn_theory.analysis.noise_free import noise_free
 from ctrnn_theory.integrators.normals import seed_words
 from ctrnn_theory.model.kinds import noise_kinds
@@ -125,17 +125,11 @@ def memory(
     count = positive_integer("trajectories", trajectories)
     problem = Problem.of(net, noise, u, target, start, steps, record_every, factors)
     chosen = _method(net, noise, problem, method)
-    begin = perf_counter()
+    given, begin = (problem, strengths, bool(smoothed)), perf_counter()
     with growth(net, noise):
-        course = _predicted(net, noise, problem, strengths, bool(smoothed), chosen)
+        course = _predicted(net, noise, *given, chosen)
     seconds = perf_counter() - begin
-    found: dict[str, Any] = {}
-    if simulate:
-        begin, key = perf_counter(), seed_words(rng)
-        runs = [(net, noise.scaled(float(level))) for level in strengths]
-        runs += [(noise_free(net, noise), Noise())] if smoothed else []
-        measured = [run_trials(*run, problem, count, key, workers) for run in runs]
-        found = _stacked(measured) | {"trajectories": count, "simulation_seconds": perf_counter() - begin}
+    found = _simulated(net, noise, *given, count, seed_words(rng), workers) if simulate else {}
     return Retention(
         network=net,
         noise=noise,
@@ -181,12 +175,27 @@ def _predicted(net: CTRNN, noise: Noise, problem: Problem, levels: FloatArray, s
     return Course(*(np.concatenate(arrays)[np.argsort(places)] for arrays in zip(*parts, strict=True)))
 
 
-def _stacked(runs: list[Trials]) -> dict[str, FloatArray]:
-    """Return what the simulation of all settings gives, by the names of the result."""
-    systematic, random, squared_error, standard_error = (np.array(values) for values in zip(*runs, strict=True))
+def _simulated(
+    net: CTRNN,
+    noise: Noise,
+    problem: Problem,
+    levels: FloatArray,
+    smoothed: bool,
+    count: int,
+    key: NDArray[np.uint64],
+    workers: Workers,
+) -> dict[str, Any]:
+    """Return what simulations at all levels give, and that of the smoothed network last, by the names of the result."""
+    begin = perf_counter()
+    runs = [(net, noise.scaled(float(level))) for level in levels]
+    runs += [(noise_free(net, noise), Noise())] if smoothed else []
+    measured = [run_trials(*run, problem, count, key, workers) for run in runs]
+    systematic, random, squared_error, standard_error = (np.array(values) for values in zip(*measured, strict=True))
     return {
         "simulated_systematic": systematic,
         "simulated_random": random,
         "simulated_squared_error": squared_error,
         "standard_error": standard_error,
+        "trajectories": count,
+        "simulation_seconds": perf_counter() - begin,
     }
