@@ -68,7 +68,7 @@ def _one_neuron(data: dict[str, Any], quick: bool) -> None:
     rows = []
     for w in points:
         net = ct.CTRNN.single(w, B, "tanh", 0.1)
-        found = ct.devices(net, ct.Spread(threshold=SIGMA), ct.Noise(), devices=10_000 if quick else 40_000)
+        found = ct.devices(net, ct.Spread(threshold=SIGMA), ct.Noise(), devices=20_000 if quick else 40_000)
         law = ct.predict(net, ct.Noise(inside=SIGMA), method="simulation", target_se=1e-4, rng=0)
         over, rest = found.sampled.fixed_point, found.fixed_point[0, 0]
         assert over.mean_error is not None
