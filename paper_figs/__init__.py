@@ -73,6 +73,10 @@ FIGURES: Registry[Figure] = Registry(
             "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
         ),
         Figure(
+            "hardware",
+            "Training under the noise of analog hardware makes readouts robust to it, except to a common gain",
+        ),
+        Figure(
             "devices",
             "A spread of activations between devices is noise that does not average out, and a refit palliates it",
         ),

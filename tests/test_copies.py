@@ -82,6 +82,10 @@ RESULTS = {
     "training": trained,
     "preference": lambda: ct.preference(trained().network, trained().task, [0, 1], noise=NOISE, repeats=8),
     "audit": lambda: ct.audit(trained().network, NOISE, [[0.0], [0.5]], [[0.1], [0.2]], levels=[0, 1], checks=1),
+    "hidden moments": lambda: ct.hidden_moments(PAIR, [[0.1], [0.2]]),
+    "readout": lambda: ct.readout_theory(
+        [[0.1], [0.2]], [1.0, 2.0], ct.Noise(), {0.0: ct.Noise(), 0.1: ct.Noise(0, 0.1)}
+    ),
     "spread": lambda: ct.Spread(threshold=0.1),
     "memory": lambda: ct.PhaseChangeMemory(),
     "devices": lambda: ct.devices(NET, ct.Spread(threshold=0.1), NOISE, devices=3),

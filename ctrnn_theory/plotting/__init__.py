@@ -16,6 +16,7 @@ from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
 from ctrnn_theory.plotting.operating_points import operating_points
 from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
+from ctrnn_theory.plotting.readout import readout
 from ctrnn_theory.plotting.spectrum import spectrum
 from ctrnn_theory.plotting.style import NEURONS, STYLE
 from ctrnn_theory.plotting.training import training
@@ -43,6 +44,7 @@ __all__ = [
     "operating_points",
     "path",
     "preference",
+    "readout",
     "solution",
     "spectrum",
     "training",
