@@ -27,11 +27,11 @@ def compute(quick: bool = False) -> dict[str, Any]:
     """Compute shifts by quenched and by annealed thresholds, and the losses of a network in hardware."""
     data: dict[str, Any] = {}
     _one_neuron(data, quick)
-    net, u, y = network(*((12, 5) if quick else (32, 8)))
+    net, u, y = network(*((12, 5) if quick else (24, 8)))
     rows: dict[str, list[Any]] = {}
     spreads = SPREADS[1::2] if quick else SPREADS
     for spread in spreads:
-        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 300, refit=REFITS)
+        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 120, refit=REFITS)
         assert found.linear is not None
         for way, over in (("linear", found.linear), ("sampled", found.sampled)):
             assert over.loss is not None
@@ -47,7 +47,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
     data |= {"spreads": np.array(spreads), "nominal": found.loss}
     times = np.array([0.0, *np.geomspace(10.0, 3.2e7, 4 if quick else 12)])
     for way, compensate in (("plain", False), ("compensated", True)):
-        aged = ct.aging(net, NOISE, u, y, times, compensate=compensate, devices=20 if quick else 100)
+        aged = ct.aging(net, NOISE, u, y, times, compensate=compensate, devices=20 if quick else 60)
         data[f"aging/{way}"], data[f"aging error/{way}"] = aged.mean, aged.standard_error
     return data | {"times": times}
 
@@ -68,7 +68,7 @@ def _one_neuron(data: dict[str, Any], quick: bool) -> None:
     rows = []
     for w in points:
         net = ct.CTRNN.single(w, B, "tanh", 0.1)
-        found = ct.devices(net, ct.Spread(threshold=SIGMA), ct.Noise(), devices=10_000 if quick else 40_000)
+        found = ct.devices(net, ct.Spread(threshold=SIGMA), ct.Noise(), devices=20_000 if quick else 40_000)
         law = ct.predict(net, ct.Noise(inside=SIGMA), method="simulation", target_se=1e-4, rng=0)
         over, rest = found.sampled.fixed_point, found.fixed_point[0, 0]
         assert over.mean_error is not None

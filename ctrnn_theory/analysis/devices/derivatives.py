@@ -19,8 +19,8 @@ from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.types import FloatArray
 
 ORDERS = 100  # terms of Mehler's series at most
-NEGLECTED = 1e-13  # last term, relative to the largest variance of f, below which the series has converged
-LEFT = 1e-7  # the same after all terms, above which it is too slow
+NEGLECTED = 1e-10  # two last terms, relative to the largest variance of f, below which the series has converged
+LEFT = 1e-7  # the same at the least, after which rounding grows or terms end, above which it has not
 PAIRS = ((0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (1, 1), (1, 2), (2, 2), (3, 1))
 
 
@@ -122,7 +122,8 @@ def _series(f: Activation, a: FloatArray, S: FloatArray, size: float) -> dict[tu
     r = S / np.outer(scale, scale)
     np.fill_diagonal(r, 0.0)
     M = {pair: np.zeros_like(S) for pair in PAIRS}
-    power, weight, last = np.ones_like(r), np.ones_like(s), np.inf
+    power, weight = np.ones_like(r), np.ones_like(s)
+    last = least = np.inf
     rows = [f.smoothed(a, s, n) for n in range(1, 5)]
     for n in range(1, ORDERS + 1):
         rows.append(f.smoothed(a, s, n + 4))
@@ -131,11 +132,11 @@ def _series(f: Activation, a: FloatArray, S: FloatArray, size: float) -> dict[tu
         for i, j in M:
             M[i, j] += power * np.outer(u[i], u[j])
         before, last = last, np.max(np.abs(power * np.outer(u[2] * s**2, u[2] * s**2)))
-        if max(before, last) <= NEGLECTED * size:  # every other term may be zero
+        pair = max(before, last)  # every other term may be zero
+        if pair <= NEGLECTED * size or ((n == ORDERS or pair > least) and least <= LEFT * size):
             return M
+        least = min(least, pair)
         rows.pop(0)
-    if max(before, last) <= LEFT * size:
-        return M
     raise NotApplicable(
         "the linear response of the closure does not take arguments of f with a correlation of"
         f" {np.max(np.abs(r)):.2g} between neurons: the series for the covariance of f does not converge"
