@@ -61,11 +61,11 @@ def walk(closures: ClosureMap, mean: FloatArray, spread: FloatArray, free: float
     Return where they end, and whether the linear response was stable at all looks but those in the `free` first time
     constants; paths of which no one is so are not followed to the end.
     """
-    before, gamma, k = mean, closures.gamma[:, None], 0
+    before, gamma, last = mean, closures.gamma[:, None], 0
     contracting = np.ones(len(mean), dtype=bool)
     most = int(min(WALK_TIMES / gamma.min(), WALK_STEPS))
     for look in (0, *(look for look in LOOKS if look < most), most):
-        for k in range(k + 1, look + 1):
+        for _ in range(last, look):
             mean = mean + gamma * closures.drift(mean, spread)
         due = np.flatnonzero(contracting & (look * gamma[:, 0] >= free))
         if due.size:
@@ -73,7 +73,7 @@ def walk(closures: ClosureMap, mean: FloatArray, spread: FloatArray, free: float
         calm = np.max(np.abs(mean - before), axis=1) <= CALM * np.max(np.abs(mean), axis=1)
         if not contracting.any() or (look and np.all(calm)):
             break
-        before = mean
+        before, last = mean, look
     return mean, contracting
 
 

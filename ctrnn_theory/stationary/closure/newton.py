@@ -64,9 +64,7 @@ def _by_chords(closures: ClosureMap, start: Moments, tolerance: float) -> tuple[
     return root, failed
 
 
-def chord_ends(
-    closures: ClosureMap, start: Moments, tolerance: float, which: BoolArray
-) -> tuple[Root, Rate, IntArray]:
+def chord_ends(closures: ClosureMap, start: Moments, tolerance: float, which: BoolArray) -> tuple[Root, Rate, IntArray]:
     """Return where chord steps end, for some networks, the rates there, and for which networks there is no end.
 
     An end is good if it is a stable fixed point, whether or not the map leads there.
