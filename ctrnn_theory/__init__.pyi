@@ -26,6 +26,10 @@ from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points
 from .analysis.preference.curve import preference as preference
 from .analysis.preference.result import Preference as Preference
+from .analysis.readout.moments import HiddenMoments as HiddenMoments
+from .analysis.readout.moments import hidden_moments as hidden_moments
+from .analysis.readout.result import ReadoutTheory as ReadoutTheory
+from .analysis.readout.theory import readout_theory as readout_theory
 from .dynamics.fixed_points import FixedPoint as FixedPoint
 from .dynamics.fixed_points import fixed_points as fixed_points
 from .escape.escape_times import escape_times as escape_times
@@ -49,6 +53,7 @@ from .stationary import predict as predict
 from .stationary import register_method as register_method
 from .stationary.markov.spectrum import Spectrum as Spectrum
 from .stationary.markov.spectrum import spectrum as spectrum
+from .support.citation import cite as cite
 from .support.errors import Divergence as Divergence
 from .support.errors import NotApplicable as NotApplicable
 from .sweeping.sweep import sweep as sweep

@@ -75,6 +75,10 @@ FIGURES: Registry[Figure] = Registry(
             "variability",
             "Variability of an excitatory and an inhibitory neuron with power-law activations, against their input",
         ),
+        Figure(
+            "hardware",
+            "Training under the noise of analog hardware makes readouts robust to it, except to a common gain",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""

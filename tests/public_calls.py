@@ -274,6 +274,16 @@ CALLS = {
         | {"noise_levels": ([0.0, 1.0], "array"), "repeats": (3, "count"), "workers": (1, "workers")}
         | {"confidence": (0.9, "number")},
     ),
+    "hidden_moments": (
+        ct.hidden_moments,
+        {"net": MODEL["net"], "inputs": ([[0.3], [0.1]], "array"), "discard": (0, "order"), "method": (None, None)},
+    ),
+    "readout_theory": (
+        ct.readout_theory,
+        {"moments": ([[0.3], [0.1]], "array"), "targets": ([0.1, 0.2], "array"), "ridge": (0.1, "number")}
+        | {"noise_train": (Noise(outside=0.1), "noise"), "noise_test": (Noise(outside=0.1), "noise")}
+        | {"intercept": (False, None)},
+    ),
     "register_convention": (
         lambda **options: ct.register_convention("own", lambda net: NOISE, arrays={"W": "J"}, **options),
         {"gamma": (0.5, "number"), "power": (0.5, "number"), "form": ("rate", "name")}
@@ -342,6 +352,7 @@ CALLS = {
         ct.derive.random_multiplier,
         {"quantity": ("weak", "name"), "site": ("inside", "name")},
     ),
+    "derive.readout_noise": (ct.derive.readout_noise, {"quantity": ("variance", "name")}),
     "derive.smoothing": (ct.derive.smoothing, {"f": ("relu", "activation")}),
     "fokker_planck.solve": (ct.fokker_planck.solve, fp()),
     "fokker_planck.evolve": (
@@ -419,6 +430,7 @@ OTHERS = {
     "evolve": "by method",
     "predict": "by method",
     "register_method": "takes no numbers",
+    "cite": "takes nothing",
     "Activation": "made by activation()",
     "Kink": "a result",
 }

@@ -83,6 +83,10 @@ RESULTS = {
     "training": trained,
     "preference": lambda: ct.preference(trained().network, trained().task, [0, 1], noise=NOISE, repeats=8),
     "audit": lambda: ct.audit(trained().network, NOISE, [[0.0], [0.5]], [[0.1], [0.2]], levels=[0, 1], checks=1),
+    "hidden moments": lambda: ct.hidden_moments(PAIR, [[0.1], [0.2]]),
+    "readout": lambda: ct.readout_theory(
+        [[0.1], [0.2]], [1.0, 2.0], ct.Noise(), {0.0: ct.Noise(), 0.1: ct.Noise(0, 0.1)}
+    ),
     "operating points": lambda: ct.operating_points(trained().network, NOISE, trained().task),
     "fixed points": lambda: ct.fixed_points(BISTABLE),
     "fixed points, message": lambda: ct.fixed_points(BISTABLE).message,

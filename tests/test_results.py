@@ -23,8 +23,8 @@ PARTS = {
 """Public classes that are an input, or a part of a result, and print in a way of their own."""
 PICTURES = {
     "Audit", "BiasCurve", "BiasReport", "Density", "DensityPath", "Difference", "EscapeTimes", "Evolution",
-    "LatentField", "OperatingPoints", "Path", "Preference", "Retention", "Solution", "Spectrum", "StationaryLaw",
-    "Training",
+    "LatentField", "OperatingPoints", "Path", "Preference", "ReadoutTheory", "Retention", "Solution", "Spectrum",
+    "StationaryLaw", "Training",
 }  # fmt: skip
 N = 64
 

@@ -15,6 +15,7 @@ from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
 from ctrnn_theory.plotting.operating_points import operating_points
 from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
+from ctrnn_theory.plotting.readout import readout
 from ctrnn_theory.plotting.retention import retention
 from ctrnn_theory.plotting.spectrum import spectrum
 from ctrnn_theory.plotting.style import NEURONS, STYLE
@@ -41,6 +42,7 @@ __all__ = [
     "operating_points",
     "path",
     "preference",
+    "readout",
     "retention",
     "solution",
     "spectrum",

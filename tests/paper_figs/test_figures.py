@@ -58,6 +58,25 @@ def kinds(found):
     assert found["largest gap"] < SIMULATED
 
 
+def hardware(found):
+    # common multiplicative noise at the readout: the loss is L + 2 D q, or L + 2 D q/(1 + 2 D) after training, D = 0.1
+    for name in ("layer/MC, gain", "reservoir/MC, gain at the readout"):
+        assert 1.0 < found[name] < 1.2
+    for kind in ("AU", "AC", "MU"):
+        assert found[f"layer/{kind}, gain"] > 10.0
+        assert found[f"reservoir/{kind}, gain at the readout"] > 100.0
+    for network in ("layer", "reservoir"):
+        assert found[f"{network}/MC, gain with an intercept"] > 1.2
+    assert found["reservoir/MC, gain"] > 20.0  # noise of earlier steps is no common factor
+    for key in ("layer/AU", "layer/AC", "layer/MU", "layer/MC", "reservoir/AU", "reservoir/MU"):
+        assert found[f"{key}, worst in standard errors"] < SIMULATED
+    for key in (
+        "reservoir/AC",
+        "reservoir/MC",
+    ):  # of losses over four decades; the closure fails for strong common noise
+        assert found[f"{key}, worst relative"] < 0.4
+
+
 def variability(found):
     # published numbers at an input of 2 mV: closure to the last digit, simulation within its standard errors
     wanted = {"mean, excitatory": 3.366, "mean, inhibitory": 3.921, "std, excitatory": 0.915, "std, inhibitory": 1.009}
@@ -192,7 +211,7 @@ def resonance(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, drift, resonance, kinds, variability,
+    surrogate, drift, resonance, kinds, variability, hardware,
 )  # fmt: skip
 
 
