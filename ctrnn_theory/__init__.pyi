@@ -13,6 +13,12 @@ from .analysis.bias import bias as bias
 from .analysis.bias_curve import BiasCurve as BiasCurve
 from .analysis.bias_curve import bias_curve as bias_curve
 from .analysis.bias_report import BiasReport as BiasReport
+from .analysis.devices.aging import Aging as Aging
+from .analysis.devices.aging import aging as aging
+from .analysis.devices.devices import devices as devices
+from .analysis.devices.memory import PhaseChangeMemory as PhaseChangeMemory
+from .analysis.devices.result import Devices as Devices
+from .analysis.devices.spread import Spread as Spread
 from .analysis.difference import Difference as Difference
 from .analysis.difference import difference as difference
 from .analysis.evolution.evolve import evolve as evolve
@@ -24,6 +30,8 @@ from .analysis.memory.result import Retention as Retention
 from .analysis.noise_free import noise_free as noise_free
 from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points
+from .analysis.orbit.orbit import orbit as orbit
+from .analysis.orbit.result import Orbit as Orbit
 from .analysis.preference.curve import preference as preference
 from .analysis.preference.result import Preference as Preference
 from .analysis.readout.moments import HiddenMoments as HiddenMoments

@@ -79,6 +79,15 @@ FIGURES: Registry[Figure] = Registry(
             "hardware",
             "Training under the noise of analog hardware makes readouts robust to it, except to a common gain",
         ),
+        Figure(
+            "switching",
+            "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
+        ),
+        Figure("orbit", "A network that emulates a hidden Markov chain: noise keeps it turning, dwelling and emitting"),
+        Figure(
+            "devices",
+            "A spread of activations between devices is noise that does not average out, and a refit palliates it",
+        ),
     ],
 )
 """The figures by name, in the order of the argument."""
