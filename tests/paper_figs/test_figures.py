@@ -244,7 +244,7 @@ def devices(found):
 
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices, drift,
+    surrogate, drift, resonance, kinds, variability, hardware, switching, orbit, devices,
 )  # fmt: skip
 
 
