@@ -25,9 +25,13 @@ from .analysis.evolution.evolve import evolve as evolve
 from .analysis.evolution.result import Evolution as Evolution
 from .analysis.latent import LatentField as LatentField
 from .analysis.latent import latent as latent
+from .analysis.memory.memory import memory as memory
+from .analysis.memory.result import Retention as Retention
 from .analysis.noise_free import noise_free as noise_free
 from .analysis.operating_points import OperatingPoints as OperatingPoints
 from .analysis.operating_points import operating_points as operating_points
+from .analysis.orbit.orbit import orbit as orbit
+from .analysis.orbit.result import Orbit as Orbit
 from .analysis.preference.curve import preference as preference
 from .analysis.preference.result import Preference as Preference
 from .analysis.readout.moments import HiddenMoments as HiddenMoments

@@ -206,6 +206,10 @@ CALLS = {
     "CTRNN.preactivation": (NET.preactivation, {"h": ([0.3], "values"), "u": ([0.3], "array")}),
     "CTRNN.start_state": (NET.start_state, {"start": ([0.3], "array")}),
     "Noise": (Noise, {"inside": ([0.3], "array"), "outside": ([0.5], "array")}),
+    "Noise.analog": (
+        Noise.analog,
+        {"neurons": (2, "count")} | dict.fromkeys(("AU", "AC", "MU", "MC"), (0.1, "number")),
+    ),
     "Noise.from_white": (
         Noise.from_white,
         {"intensity": ([0.5], "array"), "gamma": (0.5, "number"), "site": ("inside", "name")},
@@ -262,6 +266,12 @@ CALLS = {
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
     "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
+    "memory": (
+        ct.memory,
+        {name: MODEL[name] for name in ("net", "noise", "u", "start")}
+        | {"target": ([0.3], "array"), "steps": (5, "count"), "record_every": (1, "count"), "levels": ([1.0], "array")}
+        | {"trajectories": (2, "count"), "rng": (0, "rng"), "workers": (1, "workers"), "method": ("closure", "name")},
+    ),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
     "from_torch": (
         ct.from_torch,
@@ -279,6 +289,18 @@ CALLS = {
     "operating_points": (
         ct.operating_points,
         {"net": MODEL["net"], "noise": MODEL["noise"], "where": ([[0.3]], "array"), "rng": (0, "rng")},
+    ),
+    "orbit": (
+        ct.orbit,
+        MODEL
+        | DRAWN
+        | {
+            "readout": ([[1.0]], "array"),
+            "planes": (3, "count"),
+            "neurons": ([0], "array"),
+            "factors": ([1.0], "array"),
+        }
+        | {"steps": (10, "count"), "burn_in": (5, "order"), "trajectories": (64, "count")},
     ),
     "preference": (
         ct.preference,
@@ -433,6 +455,7 @@ CALLS = {
             "cumulant_closure": {},
             "simulation": DRAWN | {"trajectories": (64, "count")},
             "fokker_planck": {"tolerance": (0.1, "number"), "cells": (None, "array")},
+            "latent": {"tolerance": (0.1, "number")},
         }.items()
     },
 }
@@ -451,5 +474,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current", "replace", "factors", "simulate",
+    "current", "replace", "factors", "simulate", "smoothed",
 }  # fmt: skip

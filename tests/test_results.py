@@ -23,8 +23,8 @@ PARTS = {
 """Public classes that are an input, or a part of a result, and print in a way of their own."""
 PICTURES = {
     "Aging", "Audit", "BiasCurve", "BiasReport", "Density", "DensityPath", "Devices", "Difference", "EscapeTimes",
-    "Evolution", "LatentField", "OperatingPoints", "Path", "Preference", "ReadoutTheory", "Solution", "Spectrum",
-    "StationaryLaw", "Training",
+    "Evolution", "LatentField", "OperatingPoints", "Orbit", "Path", "Preference", "ReadoutTheory", "Retention",
+    "Solution", "Spectrum", "StationaryLaw", "Training",
 }  # fmt: skip
 N = 64
 

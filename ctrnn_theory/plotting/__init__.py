@@ -14,9 +14,11 @@ from ctrnn_theory.plotting.law import difference, law
 from ctrnn_theory.plotting.lines import lines
 from ctrnn_theory.plotting.maze import MAZE_COLOURS, maze
 from ctrnn_theory.plotting.operating_points import operating_points
+from ctrnn_theory.plotting.orbit import orbit
 from ctrnn_theory.plotting.path import path
 from ctrnn_theory.plotting.preference import SITE_COLOURS, preference
 from ctrnn_theory.plotting.readout import readout
+from ctrnn_theory.plotting.retention import retention
 from ctrnn_theory.plotting.spectrum import spectrum
 from ctrnn_theory.plotting.style import NEURONS, STYLE
 from ctrnn_theory.plotting.training import training
@@ -42,9 +44,11 @@ __all__ = [
     "lines",
     "maze",
     "operating_points",
+    "orbit",
     "path",
     "preference",
     "readout",
+    "retention",
     "solution",
     "spectrum",
     "training",
