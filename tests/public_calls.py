@@ -206,6 +206,10 @@ CALLS = {
     "CTRNN.preactivation": (NET.preactivation, {"h": ([0.3], "values"), "u": ([0.3], "array")}),
     "CTRNN.start_state": (NET.start_state, {"start": ([0.3], "array")}),
     "Noise": (Noise, {"inside": ([0.3], "array"), "outside": ([0.5], "array")}),
+    "Noise.analog": (
+        Noise.analog,
+        {"neurons": (2, "count")} | dict.fromkeys(("AU", "AC", "MU", "MC"), (0.1, "number")),
+    ),
     "Noise.from_white": (
         Noise.from_white,
         {"intensity": ([0.5], "array"), "gamma": (0.5, "number"), "site": ("inside", "name")},
@@ -233,6 +237,24 @@ CALLS = {
         ct.bias_curve,
         MODEL | {"methods": (["exact"], "name"), "rng": (0, "rng"), "reach": (4.0, "number")},
     ),
+    "aging": (
+        ct.aging,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array")}
+        | {"times": ([0.0, 1.0], "array"), "memory": (ct.PhaseChangeMemory(), "noise"), "compensate": (True, "name")}
+        | {"devices": (2, "count"), "rng": (0, "rng")},
+    ),
+    "devices": (
+        ct.devices,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "spread": (ct.Spread(0.1), "noise")}
+        | {"inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array"), "devices": (2, "count"), "rng": (0, "rng")}
+        | {"refit": ("readout", "name")},
+    ),
+    "PhaseChangeMemory": (
+        ct.PhaseChangeMemory,
+        {"g_max": (25.0, "number"), "t_0": (20.0, "number"), "t_read": (1e-7, "number")}
+        | dict.fromkeys(("programming", "drift", "read"), (1.0, "number")),
+    ),
+    "Spread": (ct.Spread, dict.fromkeys(("scale", "gain", "threshold", "offset"), ([0.1], "array"))),
     "difference": (
         ct.difference,
         MODEL | SIMULATED | {"other": (NOISE, "noise"), "target_se": (0.1, "number"), "steps": (None, "count")},
@@ -244,6 +266,12 @@ CALLS = {
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
     "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
+    "memory": (
+        ct.memory,
+        {name: MODEL[name] for name in ("net", "noise", "u", "start")}
+        | {"target": ([0.3], "array"), "steps": (5, "count"), "record_every": (1, "count"), "levels": ([1.0], "array")}
+        | {"trajectories": (2, "count"), "rng": (0, "rng"), "workers": (1, "workers"), "method": ("closure", "name")},
+    ),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
     "from_torch": (
         ct.from_torch,
@@ -279,6 +307,16 @@ CALLS = {
         {"net": (WITHOUT_W, "net"), "noise": (NOISE, "noise"), "task": (Feedforward(), "name"), "rng": (0, "rng")}
         | {"noise_levels": ([0.0, 1.0], "array"), "repeats": (3, "count"), "workers": (1, "workers")}
         | {"confidence": (0.9, "number")},
+    ),
+    "hidden_moments": (
+        ct.hidden_moments,
+        {"net": MODEL["net"], "inputs": ([[0.3], [0.1]], "array"), "discard": (0, "order"), "method": (None, None)},
+    ),
+    "readout_theory": (
+        ct.readout_theory,
+        {"moments": ([[0.3], [0.1]], "array"), "targets": ([0.1, 0.2], "array"), "ridge": (0.1, "number")}
+        | {"noise_train": (Noise(outside=0.1), "noise"), "noise_test": (Noise(outside=0.1), "noise")}
+        | {"intercept": (False, None)},
     ),
     "register_convention": (
         lambda **options: ct.register_convention("own", lambda net: NOISE, arrays={"W": "J"}, **options),
@@ -348,6 +386,7 @@ CALLS = {
         ct.derive.random_multiplier,
         {"quantity": ("weak", "name"), "site": ("inside", "name")},
     ),
+    "derive.readout_noise": (ct.derive.readout_noise, {"quantity": ("variance", "name")}),
     "derive.smoothing": (ct.derive.smoothing, {"f": ("relu", "activation")}),
     "fokker_planck.solve": (ct.fokker_planck.solve, fp()),
     "fokker_planck.evolve": (
@@ -416,6 +455,7 @@ CALLS = {
             "cumulant_closure": {},
             "simulation": DRAWN | {"trajectories": (64, "count")},
             "fokker_planck": {"tolerance": (0.1, "number"), "cells": (None, "array")},
+            "latent": {"tolerance": (0.1, "number")},
         }.items()
     },
 }
@@ -425,6 +465,7 @@ OTHERS = {
     "evolve": "by method",
     "predict": "by method",
     "register_method": "takes no numbers",
+    "cite": "takes nothing",
     "Activation": "made by activation()",
     "Kink": "a result",
 }
@@ -433,5 +474,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current", "replace", "factors", "simulate",
+    "current", "replace", "factors", "simulate", "smoothed",
 }  # fmt: skip

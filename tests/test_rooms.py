@@ -1,4 +1,4 @@
-"""The rooms of the package: the same in the tests, in the README and in the import contracts."""
+"""The rooms of the package: the same in the tests, on their map and in the import contracts."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_every_room_has_tests():
     assert set(ROOMS) <= tested
 
 
-def test_the_readme_names_every_room():
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\| \[(\w+)\]\(ctrnn_theory/\1\)", page, re.MULTILINE)) == ROOMS
+def test_the_map_of_the_rooms_names_every_room():
+    page = (ROOT / "docs" / "structure.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| \[(\w+)\]\(\.\./ctrnn_theory/\1\)", page, re.MULTILINE)) == ROOMS
 
 
 def test_the_contract_of_layers_names_every_room():

@@ -11,6 +11,7 @@ from ctrnn_theory.derive.kinks import kink_bias
 from ctrnn_theory.derive.network import small_noise_bias_network
 from ctrnn_theory.derive.network_noise import small_noise_bias_network_any
 from ctrnn_theory.derive.preference import preferred_noise
+from ctrnn_theory.derive.readout import readout_noise
 from ctrnn_theory.derive.sensitivity import sensitivity, sensitivity_value
 from ctrnn_theory.derive.small_noise import small_noise_bias, small_noise_third_cumulant, small_noise_variance
 from ctrnn_theory.derive.smoothing import smoothing
@@ -25,6 +26,7 @@ __all__ = [
     "neuron_tail_exponent",
     "preferred_noise",
     "random_multiplier",
+    "readout_noise",
     "sensitivity",
     "sensitivity_value",
     "small_noise_bias",

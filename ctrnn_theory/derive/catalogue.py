@@ -13,6 +13,7 @@ from ctrnn_theory.derive import (
     network,
     network_noise,
     preference,
+    readout,
     sensitivity,
     small_noise,
     smoothing,
@@ -36,6 +37,10 @@ def _kink(part: Any, order: int, site: Any, activation: Any) -> Derivation:
 
 def _preference(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
     return preference.describe(quantity, site)
+
+
+def _readout(quantity: Any, order: int, site: Any, activation: Any) -> Derivation:
+    return readout.describe(quantity)
 
 
 def _smoothing(order: int, site: Any, activation: Any) -> Derivation:
@@ -80,6 +85,12 @@ KESTEN = {
     "weak": "tail exponent under weak multiplicative noise",
     "dropout": "equation for the tail exponent under dropout",
 }
+READOUT = {
+    "variance": "variance of a linear readout of neurons under private and common noise, its penalty in training",
+    "scale": "factor by which training under common multiplicative noise scales a readout",
+    "loss": "loss of a readout trained and tested under common multiplicative noise",
+    "loss_intercept": "the same for a readout with an intercept",
+}
 LABELS = {"mean_field": "mean field", "gaussian_closure": "Gaussian closure"}
 FORMULAS: Registry[Formula] = Registry(
     "formula",
@@ -121,6 +132,7 @@ FORMULAS: Registry[Formula] = Registry(
         Formula(
             "preferred_critical", "training noise above which noise is preferred", partial(_preference, "critical")
         ),
+        *(Formula(f"readout_{quantity}", text, partial(_readout, quantity)) for quantity, text in READOUT.items()),
         *(
             Formula(
                 f"{prefix}_{parameter}",

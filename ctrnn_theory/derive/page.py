@@ -94,6 +94,17 @@ SECTIONS: tuple[tuple[str, str, tuple[tuple[str, int, str, str | None], ...]], .
         (("preferred_level", 2, "inside", None), ("preferred_critical", 2, "outside", None)),
     ),
     (
+        "Readouts of noisy neurons",
+        "What private and common, additive and multiplicative noise adds to the squared error of a linear readout, and"
+        " what training under common multiplicative noise does: without an intercept it scales the weights, and nothing"
+        " else.",
+        (
+            ("readout_variance", 2, "outside", None),
+            ("readout_loss", 2, "outside", None),
+            ("readout_loss_intercept", 2, "outside", None),
+        ),
+    ),
+    (
         "Sensitivity",
         "The implicit function theorem gives the derivative of the noise-induced bias in a parameter.",
         (("sensitivity_sigma", 2, "inside", None), ("sensitivity_b", 2, "inside", None)),

@@ -143,6 +143,48 @@ class Noise(Readable):
         return cls(keep=keep, **others)
 
     @classmethod
+    def analog(cls, neurons: int, AU: float = 0.0, AC: float = 0.0, MU: float = 0.0, MC: float = 0.0) -> Noise:
+        """Return the internal noise of an analog network, given by the four intensities D that its literature uses.
+
+        A neuron that should give x gives ::
+
+            y = x (1 + √(2 D_MU) ξ) (1 + √(2 D_MC) ζ) + √(2 D_AU) ξ' + √(2 D_AC) ζ'
+
+        with ξ and ξ' private to each neuron (U, uncorrelated), ζ and ζ' common to all (C, correlated), and all of them
+        standard normal and independent between steps. In the terms of this class the standard deviation √(2 D_MU) is
+        `gain_outside`, √(2 D_MC) is `common_gain_outside`, and √(2 D_AU) and √(2 D_AC) are `outside`, as a factor with
+        a column of its own for each neuron and one for all of them.
+
+        Parameters
+        ----------
+        neurons
+            Number of neurons.
+        AU, AC, MU, MC
+            Intensities D of the noise: additive (A) or multiplicative (M), private (U) or common (C). The variance of
+            additive noise in a step is 2 D; multiplicative noise has the variance 2 D x².
+
+        Raises
+        ------
+        ValueError
+            If an intensity is negative or not finite, or `neurons` is not a positive integer.
+
+        Examples
+        --------
+        >>> Noise.analog(2, AU=0.02, MU=0.005, MC=0.02)
+        Noise: outside 0.2 and gain_outside 0.1 and common_gain_outside 0.2
+        >>> Noise.analog(2, AU=0.02, AC=0.005).covariance("outside", 2)
+        array([[0.05, 0.01],
+               [0.01, 0.05]])
+        """
+        n, given = positive_integer("neurons", neurons), {"AU": AU, "AC": AC, "MU": MU, "MC": MC}
+        std = {name: math.sqrt(2.0 * nonnegative(name, value)) for name, value in given.items()}
+        outside: ArrayLike = std["AU"]
+        if std["AC"]:
+            common = np.full((n, 1), std["AC"])
+            outside = np.hstack([std["AU"] * np.eye(n), common]) if std["AU"] else common
+        return cls(outside=outside, gain_outside=std["MU"], common_gain_outside=std["MC"])
+
+    @classmethod
     def from_time_constant(cls, time_constant: float, step: float, **others: Any) -> Noise:
         """Return coloured noise of a correlation time τ_c: ρ = exp(-Δt/τ_c) at each site that has additive noise.
 

@@ -17,8 +17,8 @@ from ctrnn_theory.support.floating import guarded
 if TYPE_CHECKING:
     from ctrnn_theory.training.tasks.maze import Maze
 
-# colours that do not stand for sites of the noise
 MAZE_COLOURS = {"reached": "#009E73", "failed": "#CC79A7", "goal": "#E69F00"}
+"""Colours of paths in the maze and of its goal; none of them stands for a site of the noise."""
 
 
 @guarded

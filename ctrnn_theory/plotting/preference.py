@@ -15,7 +15,8 @@ from ctrnn_theory.support.floating import guarded
 if TYPE_CHECKING:
     from ctrnn_theory.analysis.preference.result import Preference
 
-SITE_COLOURS = {"inside": "#0072B2", "outside": "#D55E00"}  # from the palette of Okabe and Ito
+SITE_COLOURS = {"inside": "#0072B2", "outside": "#D55E00"}
+"""Colours of noise at either site, from the palette of Okabe and Ito."""
 BOTH = "#009E73"  # colour of noise at both sites
 
 

@@ -15,6 +15,7 @@ MARKERS = ("h", "p", "<", ">", "8", "X")
 UNKNOWN: dict[str, Any] = {"color": "0.3", "linestyle": (0, (5, 3)), "marker": "*"}
 KINK_BLOCK: dict[str, Any] = {"color": "#0072B2", "linestyle": (0, (1, 2)), "marker": "x"}
 NEURONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Colours of neurons, in their order."""
 ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend beside the data
 
 

@@ -57,7 +57,7 @@ def cma_es(
     Parameters
     ----------
     fun
-        The function, fun(x, *args) of x (n,). NaN counts as the worst value.
+        The function, ``fun(x, *args)`` of x (n,). NaN counts as the worst value.
     x0
         Initial mean of the search distribution, (n,).
     args

@@ -58,6 +58,25 @@ def kinds(found):
     assert found["largest gap"] < SIMULATED
 
 
+def hardware(found):
+    # common multiplicative noise at the readout: the loss is L + 2 D q, or L + 2 D q/(1 + 2 D) after training, D = 0.1
+    for name in ("layer/MC, gain", "reservoir/MC, gain at the readout"):
+        assert 1.0 < found[name] < 1.2
+    for kind in ("AU", "AC", "MU"):
+        assert found[f"layer/{kind}, gain"] > 10.0
+        assert found[f"reservoir/{kind}, gain at the readout"] > 100.0
+    for network in ("layer", "reservoir"):
+        assert found[f"{network}/MC, gain with an intercept"] > 1.2
+    assert found["reservoir/MC, gain"] > 20.0  # noise of earlier steps is no common factor
+    for key in ("layer/AU", "layer/AC", "layer/MU", "layer/MC", "reservoir/AU", "reservoir/MU"):
+        assert found[f"{key}, worst in standard errors"] < SIMULATED
+    for key in (
+        "reservoir/AC",
+        "reservoir/MC",
+    ):  # of losses over four decades; the closure fails for strong common noise
+        assert found[f"{key}, worst relative"] < 0.4
+
+
 def variability(found):
     # published numbers at an input of 2 mV: closure to the last digit, simulation within its standard errors
     wanted = {"mean, excitatory": 3.366, "mean, inhibitory": 3.921, "std, excitatory": 0.915, "std, inhibitory": 1.009}
@@ -100,6 +119,14 @@ def regulator(found):
     assert found["tanh, outside, 1"] < 0.8
     # training is by the exact loss, the least by the closure on a coarse grid
     assert 0.9 < found["at best"] < found["trained over least loss"] < 1.05
+
+
+def switching(found):
+    # latent law and simulation count the same switches, over times that differ by a factor of more than a million
+    assert found["points"] >= 6
+    assert found["largest gap"] < 1.0
+    assert found["ratio"] == pytest.approx(1.0, abs=0.1)  # errors of 8 points of 5 to 10 % each
+    assert found["longest"] > 1e9
 
 
 def preference(found):
@@ -169,6 +196,17 @@ def surrogate(found):
     assert found["least"] > 4.0
 
 
+def drift(found):
+    # noise off, the drift within |κ| < 1 is larger, and what is remembered is lost; repaired it is that with noise
+    assert found["drift, repaired"] == pytest.approx(found["drift, with its noise"], rel=1e-9)
+    assert found["drift, noise off"] > 3.0 * found["drift, with its noise"]
+    for task in ("kept", "summed"):
+        assert found[f"{task}, off"] > 2.0
+        assert found[f"{task}, repaired"] < 1.0
+        assert found[f"{task}, largest gap"] < SIMULATED  # standard errors beyond the error that is stated
+        assert found[f"{task}, gap without noise"] < 1e-9  # exact
+
+
 def resonance(found):
     # a weak signal has the ratio φ(θ/σ)²/(σ² Φ(1-Φ)), a function of θ/σ
     for theta in (0.5, 1.0, 1.5):
@@ -193,9 +231,20 @@ def orbit(found):
     assert found["dwell with twice the kicks"] < found["dwell without kicks"]
 
 
+def devices(found):
+    assert found["apart without recurrence"] < SIMULATED < found["apart, negative"]
+    assert found["apart, positive"] > 2.0 * SIMULATED
+    assert found["spread of the bias, rms"] < 0.25  # the std of 40 devices is good to 0.11
+    assert abs(found["loss, linear"]) < SIMULATED
+    assert found["raised"] > 2.0
+    assert all(found[f"left by {name}"] < 0.4 for name in ("readout", "biases", "all"))
+    assert found["aged"] > 1.5
+    assert found["aged, compensated"] < 1.0
+
+
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, orbit,
+    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices, drift,
 )  # fmt: skip
 
 

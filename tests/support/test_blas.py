@@ -136,7 +136,7 @@ FUNCTIONS = {
     if inspect.isfunction(function := getattr(space, name))
 }
 WITHOUT = {
-    *("activation", "batch_means", "register_method"),  # no matrices
+    *("activation", "batch_means", "cite", "register_method"),  # no matrices
     *("register_convention", "load_network", "from_torch", "to_torch", "to_arrays", "save_safetensors"),  # likewise
     *("activations", "networks", "noises"),  # strategies
 }
