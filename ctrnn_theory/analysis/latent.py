@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ctrnn_theory.fokker_planck.solution import Solution, cell_counts, check_border, stationary
 from ctrnn_theory.model.low_rank import Factors
 from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
-from ctrnn_theory.stationary.markov.latent.solver import PARTICLES, first_box
+from ctrnn_theory.stationary.markov.latent.diffusion import latent_equation
+from ctrnn_theory.stationary.markov.latent.fixed_points import LatentPoint, domain, drift, fixed_points
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
-from ctrnn_theory.support.arguments import real_array
+from ctrnn_theory.support.arguments import positive_number, real_array
 from ctrnn_theory.support.blas_threads import limited
 from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
@@ -23,24 +25,8 @@ from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-STARTS = {1: 60, 2: 15, 3: 6}
-"""Starts along each axis of the search for fixed points, by the number of latent variables."""
-NEWTON_STEPS = 40
-"""Steps of that search, none longer than a tenth of the domain."""
-SAME = 1e-6
-"""Distance, relative to the domain, below which two fixed points are one."""
-EXACT = 1e-10
-"""Largest drift at a fixed point, relative to the domain."""
-
-
-@dataclass(frozen=True)
-class LatentPoint:
-    """A fixed point of the mean of a step."""
-
-    latent: FloatArray
-    """Latent variables (R,)."""
-    stable: bool
-    """Whether the mean of a step returns to it from near."""
+BORDER = 1e-6
+"""Largest probability of a density in the outermost cells of the domain."""
 
 
 @guarded
@@ -81,9 +67,7 @@ class LatentField(Drawn, picture="latent"):
         if points.shape[-1:] != (self.rank,):
             raise ValueError(f"latent must have shape (..., {self.rank}); got {points.shape}")
         flat = points.reshape(-1, self.rank)
-        step = self._step(level)
-        drift: FloatArray = step.noisy.value(step.preactivation(flat)) @ step.D - flat
-        return drift.reshape(points.shape)
+        return drift(self._step(level), flat).reshape(points.shape)
 
     def noise_induced(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
         """Return the part of the drift that noise makes, A(κ; σ) - A(κ; 0), of the shape (..., R) of `latent`."""
@@ -97,25 +81,50 @@ class LatentField(Drawn, picture="latent"):
         found = step.covariance(step.rates(points.reshape(-1, self.rank)).variance) / step.gamma
         return found.reshape(*points.shape, self.rank)
 
+    def state(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
+        """Return states (..., N) of the network with latent variables (..., R), from which it can be started.
+
+        Of all such states it is the nearest to the mean rates F(E κ + c; σ), to which neurons settle while latent
+        variables are held where they are.
+        """
+        points = real_array("latent", latent)
+        step, D = self._step(level), self.factors.D
+        rates = step.mean_rate(points.reshape(-1, self.rank))
+        away = self.drift(points, level).reshape(-1, self.rank)
+        states: FloatArray = rates - np.linalg.lstsq(D.T, away.T, rcond=None)[0].T
+        return states.reshape(*points.shape[:-1], self.network.n)
+
     def fixed_points(self, level: float = 1.0) -> tuple[LatentPoint, ...]:
         """Return the fixed points of the drift within the domain, in ascending order of the first latent variable.
 
         They are looked for by Newton's method from a grid of starts, all at once, so that some may be missed.
         """
-        step, low, width = self._step(level), self.domain[:, 0], np.ptp(self.domain, axis=1)
-        axes = [np.linspace(0.0, 1.0, STARTS[self.rank])] * self.rank
-        places = low + width * np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-        for _ in range(NEWTON_STEPS):
-            move = np.linalg.solve(_slopes(step, places), self.drift(places, level)[:, :, None])[:, :, 0]
-            places = places - np.clip(move, -0.1 * width, 0.1 * width)
-        there = np.all((places >= low) & (places <= low + width), axis=1)
-        there &= np.all(np.abs(self.drift(places, level)) <= EXACT * width, axis=1)
-        found: list[LatentPoint] = []
-        for place, slopes in zip(places[there], _slopes(step, places[there]), strict=True):
-            if all(np.max(np.abs(place - other.latent) / width) > SAME for other in found):
-                of_step = np.linalg.eigvals(np.eye(self.rank) + step.gamma * slopes)
-                found.append(LatentPoint(place, bool(np.max(np.abs(of_step)) < 1.0)))
-        return tuple(sorted(found, key=lambda point: tuple(point.latent)))
+        return fixed_points(self._step(level), self.domain)
+
+    def density(self, level: float = 1.0, cells: int | Sequence[int] | None = None) -> Solution:
+        """Return the stationary density of the latent variables by the diffusion approximation.
+
+        It solves the Fokker–Planck equation of dκ = A dt + √B dW with the drift A and the diffusion B above, as
+        :func:`ctrnn_theory.fokker_planck.solve` does for other equations. This is the limit of the chain for γ → 0: the
+        length of a step and its third and higher cumulants are neglected, which the estimated error does not contain.
+        The relative error of the variance is of the order of γ. The density is that of all attractors together.
+
+        Parameters
+        ----------
+        level
+            Level of the noise, as a multiple; more than 0.
+        cells
+            Number of cells along each axis for two and three latent variables, 128 and 48 by default.
+
+        Raises
+        ------
+        ValueError
+            If the domain cuts the density off, the level is not positive, or the grid does not fit into memory.
+        """
+        step, (low, high) = self._step(positive_number("level", level)), self.domain.T
+        solution = stationary(latent_equation(step, low, high), low, high, cell_counts(cells, self.rank))
+        check_border(solution.border, BORDER, low, high)
+        return solution
 
     @cached_property
     def points(self) -> tuple[tuple[float, tuple[LatentPoint, ...]], ...]:
@@ -177,16 +186,15 @@ def latent(net: CTRNN, noise: Noise, u: ArrayLike | None = None, *, factors: Any
     True
     """
     check_model(net, noise, u)
-    step = LatentStep.of(net, noise, u, _checked(net, factors))
+    step = LatentStep.of(net, noise, u, checked_factors(net, factors))
     if not step.rank:
         raise NotApplicable("the weights are zero, so that there are no latent variables")
-    low, high = first_box(step, _starts(step))
-    margin = 0.25 * (high - low)
     inputs = None if u is None else real_array("u", u)
-    return LatentField(net, noise, inputs, Factors(step.E, step.D), np.stack([low - margin, high + margin], axis=1))
+    return LatentField(net, noise, inputs, Factors(step.E, step.D), domain(step))
 
 
-def _checked(net: CTRNN, factors: Any) -> Factors | None:
+def checked_factors(net: CTRNN, factors: Any) -> Factors | None:
+    """Return the factors of a network's weights that are given, or raise a ValueError if they do not have them."""
     if factors is None:
         return None
     E, D = (real_array(name, array, (net.n, None)) for name, array in zip("ED", factors, strict=True))
@@ -195,19 +203,3 @@ def _checked(net: CTRNN, factors: Any) -> Factors | None:
     ):
         raise ValueError(f"factors must be E and D with W = E Dᵀ; got shapes {E.shape} and {D.shape}")
     return Factors(E, D)
-
-
-def _starts(step: LatentStep) -> FloatArray:
-    """Return particles (64, R): half at zero, half so far away that pre-activations pass their thresholds and noise."""
-    reach = np.median(np.abs(step.c) + step.noisy.width(step.c)) + 1.0
-    far = reach / np.maximum(np.median(np.abs(step.E), axis=0), np.finfo(float).tiny)
-    starts = np.zeros((PARTICLES, step.rank))
-    starts[::2] = far * np.random.default_rng(1).standard_normal((len(starts[::2]), step.rank))
-    return starts
-
-
-def _slopes(step: LatentStep, latent: FloatArray) -> FloatArray:
-    """Return the derivatives Dᵀ diag(F') E - I (M, R, R) of the drift at latent variables (M, R)."""
-    slope = step.noisy.slope(step.preactivation(latent))
-    found: FloatArray = np.einsum("na,mn,nb->mab", step.D, slope, step.E, optimize=True) - np.eye(step.rank)
-    return found

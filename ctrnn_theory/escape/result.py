@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ctrnn_theory.dynamics.fixed_points import FixedPoint
+from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Arrays, Drawn, counted, row_of
 from ctrnn_theory.support.tables import Table
@@ -20,7 +22,8 @@ class EscapeTimes(Drawn, picture="escape_times"):
     """Passages between the B basins of a network under noise, as a Markov chain."""
 
     basins: tuple[FixedPoint, ...]
-    """Stable fixed points of the noise-free network, B of them, sorted by their coordinates."""
+    """Stable fixed points of the noise-free network, B of them, sorted by their coordinates; for "latent" those of the
+    mean step under noise."""
     rates: FloatArray
     """Rates per step (B, B) from the basin of the row to that of the column; each row adds up to zero."""
     time: FloatArray
@@ -31,16 +34,19 @@ class EscapeTimes(Drawn, picture="escape_times"):
     """Share of time that the state spends in each basin in the long run, (B,); NaN where the rates do not determine
     it."""
     method: str
-    """Name of the method: "exact", "simulation", "fokker_planck" or "kramers"."""
+    """Name of the method: "exact", "latent", "simulation", "fokker_planck" or "kramers"."""
     standard_error: FloatArray | None = None
     """Standard error of ``time``, (B,), for "simulation"; otherwise None."""
     separation: float | None = None
-    """Escape time over the relaxation time within the basins, for "exact"; otherwise None. A rate is defined up to a
-    relative uncertainty of a few times the inverse of this ratio, within which the methods may differ."""
+    """Escape time over the relaxation time within the basins, for "exact" and "latent"; otherwise None. A rate is
+    defined up to a relative uncertainty of a few times the inverse of this ratio, within which the methods may differ.
+    """
     converged: bool = True
     """Whether the method reached its tolerance, and the state leaves the basins slowly enough to speak of rates."""
     message: str = ""
     """What limits the result; empty when there is nothing to say."""
+    error: FloatArray | None = None
+    """Estimated error of ``time``, (B,), by the grid and by what Edgeworth's correction leaves out, for "latent"."""
 
     @property
     def time_tau(self) -> FloatArray:
@@ -63,7 +69,8 @@ class EscapeTimes(Drawn, picture="escape_times"):
             yield self.message
 
     def _row(self, i: int, few: int) -> list[str]:
-        error = "" if self.standard_error is None else f" ± {self.standard_error[i]:.2g}"
+        given = self.error if self.standard_error is None else self.standard_error
+        error = "" if given is None else f" ± {given[i]:.2g}"
         leaving = np.delete(self.rates[i], i)
         known = leaving.size and np.all(np.isfinite(leaving)) and leaving.max() > 0.0
         onward = np.where(np.arange(len(self.basins)) == i, -np.inf, self.rates[i])
@@ -82,9 +89,51 @@ class EscapeTimes(Drawn, picture="escape_times"):
             {
                 "time": ("basin", self.time),
                 "standard_error": ("basin", self.standard_error),
+                "error": ("basin", self.error),
                 "occupation": ("basin", self.occupation),
                 "rates": (("basin", "to"), self.rates),
                 "state": (("basin", "neuron"), states),
             },
             {},
         )
+
+
+def of_rates(
+    net: CTRNN, basins: tuple[FixedPoint, ...], method: str, off_diagonal: FloatArray, **more: Any
+) -> EscapeTimes:
+    """Return the result that belongs to rates (B, B), whose diagonal is ignored."""
+    rates = np.array(off_diagonal)
+    np.fill_diagonal(rates, 0.0)
+    share = occupation(rates)
+    leaving = rates.sum(axis=1)
+    np.fill_diagonal(rates, -leaving)
+    time = np.where(np.isnan(leaving), np.nan, np.inf)
+    np.divide(1.0, leaving, out=time, where=leaving > 0.0)
+    more.setdefault("message", "" if np.all(leaving != 0.0) else "the rates are too small for double precision")
+    return EscapeTimes(basins, rates, time, float(net.gammas.min()), share, method, **more)
+
+
+def occupation(rates: FloatArray) -> FloatArray:
+    """Return the stationary shares (B,) of a chain with rates (B, B); NaN if the state never leaves some basin.
+
+    The elimination contains no subtraction (W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33,
+    1985).
+
+    Examples
+    --------
+    >>> occupation(np.array([[0.0, 2e-9], [1e-9, 0.0]])).round(6)
+    array([0.333333, 0.666667])
+    """
+    Q = np.array(rates)
+    count = len(Q)
+    for k in range(count - 1, 0, -1):
+        out = Q[k, :k].sum()
+        if not out > 0.0:
+            return np.full(count, np.nan)
+        Q[:k, k] /= out
+        Q[:k, :k] += np.outer(Q[:k, k], Q[k, :k])
+    share = np.ones(count)
+    for k in range(1, count):
+        share[k] = share[:k] @ Q[:k, k]
+    normalised: FloatArray = share / share.sum()
+    return normalised

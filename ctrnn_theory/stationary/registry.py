@@ -93,6 +93,8 @@ METHODS: Registry[Method] = Registry(
             f"{HERE}.latent:solve",
             applies="weights of a rank up to three",
             style={"color": "#332288", "linestyle": (0, (8, 2)), "marker": "X"},
+            evolution="ctrnn_theory.analysis.evolution.latent_chain:latent",
+            escape="ctrnn_theory.escape.by_spectrum:latent",
         ),
         Method(
             "exact",
@@ -100,7 +102,7 @@ METHODS: Registry[Method] = Registry(
             f"{HERE}.exact:solve",
             applies="one to three neurons",
             style={"color": "0.78", "linestyle": "-", "marker": "D", "linewidth": 5.0, "zorder": 1.5},
-            escape=f"{ESCAPE}:_exact",
+            escape="ctrnn_theory.escape.by_spectrum:exact",
         ),
         Method(
             "simulation",

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.linalg import solve_continuous_lyapunov
 
 import ctrnn_theory as ct
 from tests.low_rank import bistable, made, ring
@@ -72,3 +73,59 @@ def test_spectrum_of_latent_variables():
     values = found.functions(h)[:, 1].real
     away = (h - found.law.mean) @ d
     assert np.allclose(values / away, values[0] / away[0])
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_densities_of_linear_networks_are_known(rank):
+    """The diffusion approximation solves (1 - Dᵀ E) V + V (1 - Dᵀ E)ᵀ = B."""
+    rng, n = np.random.default_rng(0), 12
+    E, D = rng.standard_normal((n, rank)), 0.5 / n * rng.standard_normal((n, rank))
+    net, noise = ct.CTRNN(E @ D.T, rng.standard_normal(n), "identity", 0.1), ct.Noise(inside=0.5, outside=0.3)
+    found = ct.latent(net, noise, factors=(E, D)).density()
+    pull, B = np.eye(rank) - D.T @ E, 0.1 * 0.34 * D.T @ D
+    V = solve_continuous_lyapunov(pull, B)
+    tolerance = 1e-9 if rank == 1 else 1e-3 * np.max(V)  # quadrature, and extrapolated cells
+    np.testing.assert_allclose(found.mean, np.linalg.solve(pull, D.T @ net.b), atol=1e-6)
+    np.testing.assert_allclose(found.covariance, V, atol=tolerance)
+
+
+def test_densities_are_those_of_the_chain_for_small_steps():
+    """What they neglect is of the order of γ in the variance."""
+    W, off = made(24, 1, lambda x: -0.5 * x + 0.4)[0], []
+    for gamma in (0.1, 0.05):
+        net, noise = ct.CTRNN(W.W, W.b, "tanh", gamma), ct.Noise(inside=1.0)
+        law = ct.predict(net, noise, method="latent")
+        density = ct.latent(net, noise).density()
+        off.append(1.0 - density.covariance[0, 0] / law.details["latent_covariance"][0, 0])
+        assert density.mean[0] == pytest.approx(law.details["latent_mean"][0], abs=gamma * law.std.max() / 10)
+    assert off[0] / off[1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_densities_need_noise():
+    with pytest.raises(ValueError, match=r"level must be a positive number; got 0"):
+        ct.latent(made(24, 1, lambda x: -0.5 * x)[0], ct.Noise(inside=1.0)).density(0.0)
+
+
+def test_a_state_has_its_latent_variables():
+    """It is the mean rate, where a fixed point is; elsewhere the nearest state that has them."""
+    net, E, D = made(60, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))
+    field = ct.latent(net, NOISE, factors=(E, D))
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (3, 4, 2))
+    for level in (0.0, 1.0):
+        states = field.state(x, level)
+        assert states.shape == (3, 4, 60)
+        assert np.allclose(states @ D, x, atol=1e-12)
+        rates = net.activations[0].smoothed(x @ E.T + net.b, level)
+        away = states - rates
+        assert np.allclose(away, away @ D @ np.linalg.solve(D.T @ D, D.T), atol=1e-12)  # within the span of D
+    (point,) = field.fixed_points()
+    rates = net.activations[0].smoothed(point.latent @ E.T + net.b, 1.0)
+    assert np.allclose(field.state(point.latent), rates, atol=1e-9)
+
+
+def test_fixed_points_that_are_neither_stable_nor_not():
+    """A slope of zero, which makes a step of Newton's method singular."""
+    net = ct.CTRNN([[0.0, 1.0], [0.0, 1.0]], 0.0, "tanh")
+    field = ct.latent(net, ct.Noise(inside=0.1))
+    assert [point.stable for point in field.fixed_points()] == [True]
+    assert not any(point.stable for point in field.fixed_points(level=0.0))

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from ctrnn_theory import CTRNN, Noise, NotApplicable, predict, spectrum
 from ctrnn_theory.escape.by_simulation import _last_visited, find_cores
-from ctrnn_theory.escape.escape_times import EscapeTimes, coarse_rates, escape_times, occupation
+from ctrnn_theory.escape.by_spectrum import coarse_rates
+from ctrnn_theory.escape.escape_times import EscapeTimes, escape_times
 from ctrnn_theory.escape.first_passage import diffusion_of
+from ctrnn_theory.escape.result import occupation
 
 TANH = CTRNN.single(1.5, 0.0, "tanh", 0.1)
 DEFINED = 10.0  # what a rate is depends on its definition up to this over the separation; measured 1 to 5

@@ -59,7 +59,8 @@ def evolve(
     "gaussian_closure" iterates :func:`ctrnn_theory.stationary.gaussian_closure.step`, the exact moments of one step
     from a Gaussian state; it has the error of the closure, and no sampling error. "cumulant_closure" follows the third
     cumulants too, see :mod:`ctrnn_theory.stationary.closure.cumulant_step`. "simulation" averages over trajectories of
-    the map itself. "fokker_planck" follows the density of up to three neurons in the diffusion approximation.
+    the map itself. "fokker_planck" follows the density of up to three neurons in the diffusion approximation. "latent"
+    follows that of the latent variables of a network of low rank, of any size, by its Markov chain.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def evolve(
     steps
         Number of steps of the map, each of length γ = Δt/τ; the smallest γ counts where neurons differ.
     method
-        "gaussian_closure", "cumulant_closure", "simulation" or "fokker_planck".
+        "gaussian_closure", "cumulant_closure", "simulation", "fokker_planck" or "latent".
     record_every
         Number of steps between recorded times.
     start
@@ -82,7 +83,8 @@ def evolve(
     **options
         Options of the method: ``trajectories`` (4096), ``rng`` (0) and ``workers`` for "simulation", as in
         :func:`ctrnn_theory.simulate`; ``cells`` and ``tolerance`` for "fokker_planck", as in
-        :func:`ctrnn_theory.fokker_planck.evolve`.
+        :func:`ctrnn_theory.fokker_planck.evolve`; ``tolerance`` for "latent", the largest change of mean and standard
+        deviation of the latent variables as the grid is refined, in standard deviations.
 
     Returns
     -------
@@ -91,7 +93,10 @@ def evolve(
         form, whose state is v, also the mean rates E f(v), for which the closures take v as normal. ``details`` holds,
         for "simulation", "variance_standard_error" (T, N), the standard error of the diagonal of the covariance, and
         "trajectories"; for "fokker_planck", "densities" (T), "error" and "border", see
-        :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`.
+        :class:`ctrnn_theory.fokker_planck.evolution.DensityPath`; for "latent", "latent_mean" (T, R) and
+        "latent_covariance" (T, R, R) of κ = Dᵀ h, with the "decoders" D (N, R), whose columns are orthonormal; the
+        "densities" (T) of κ, which are computed when they are read; and the largest errors (R,) of the mean of κ by the
+        grid, "error", and by fourth cumulants, "cumulant_error".
 
     Raises
     ------

@@ -8,4 +8,8 @@ chain
     The operator on a Chebyshev grid, its stationary law, and that of the neurons.
 solver
     A box that holds the law, and a grid that is refined until it stays.
+fixed_points
+    Fixed points of the mean of a step, and where they are looked for.
+diffusion
+    Their diffusion approximation, for small steps.
 """

@@ -72,22 +72,51 @@ class LatentChain:
     @cached_property
     def rule(self) -> tuple[FloatArray, FloatArray]:
         """Nodes ξ (K, R) and weights (Q, K) of an average over the standardised steps from each node."""
-        xi, weight = _gauss_hermite(self.step.rank)
+        xi, weight = gauss_hermite(self.step.rank)
         weights = np.broadcast_to(weight, (self.grid.size, len(weight)))
         if self.skewed:
             weights = weights * (1.0 + np.einsum("qabc,kabc->qk", self.cumulant(3), _third_hermite(xi)) / 6.0)
         return xi, weights
 
     @cached_property
+    def _averages(self) -> tuple[FloatArray, FloatArray]:
+        return self._rows(self.rule[1])
+
+    @property
     def matrix(self) -> FloatArray:
         """Matrix P (Q, Q) of E g(κ') from values of g at the nodes."""
-        return self._rows(self.rule[1])[0]
+        return self._averages[0]
+
+    @property
+    def oversteps(self) -> FloatArray:
+        """Mean overstep of the box in a step from each node, (Q, R, 2), in half widths."""
+        return self._averages[1]
 
     @cached_property
     def leak(self) -> FloatArray:
         """Mean overstep of the box in a step, (R, 2), in half widths."""
-        leak: FloatArray = np.einsum("q,qrs->rs", np.abs(self.weights), self._rows(self.rule[1])[1])
+        leak: FloatArray = np.einsum("q,qrs->rs", np.abs(self.weights), self.oversteps)
         return leak
+
+    @cached_property
+    def own(self) -> FloatArray:
+        """Variance (Q, N) of the rates that the neurons' own noise inside makes."""
+        own: FloatArray = self.rates.variance - np.diag(self.step.outside)
+        return own
+
+    @cached_property
+    def toward(self) -> list[FloatArray]:
+        """Covariance of the rates with each of the R standardised steps from the nodes, (Q, N) each."""
+        step = self.step
+        toward = step.gamma * (self.own[:, :, None] * step.D + step.outside @ step.D)  # with κ' itself (Q, N, R)
+        beta = toward @ np.swapaxes(np.linalg.pinv(self.spread), 1, 2)
+        return list(np.moveaxis(beta, 2, 0))
+
+    @cached_property
+    def tilted(self) -> list[FloatArray]:
+        """Matrices (Q, Q) of E ξ g(κ'), for each of the R standardised steps ξ from the nodes."""
+        xi, weights = self.rule
+        return [self._rows(weights * xi[:, axis])[0] for axis in range(self.step.rank)]
 
     def _rows(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the matrix (Q, Q) of sums of weights (Q, K) times g over the steps from each node, and oversteps."""
@@ -109,6 +138,22 @@ class LatentChain:
             if axis < grid.n - 1:
                 matrix = (matrix[:, :, :, None] * lagrange[:, :, None, :]).reshape(*lagrange.shape[:2], -1)
         return (np.swapaxes(matrix, 1, 2) @ lagrange).reshape(len(matrix), -1), over
+
+    def density(self, weights: FloatArray, points: FloatArray) -> FloatArray:
+        """Return the density (M,) at points (M, R) after a step from a law with weights (Q,) at the nodes.
+
+        It is the average of the steps' densities, each of which is normal, with Edgeworth's correction.
+        """
+        values = np.zeros(len(points))
+        third = self.cumulant(3) if self.skewed else None
+        for q in np.flatnonzero(weights):
+            xi = np.linalg.solve(self.spread[q], (points - self.after[q]).T).T
+            normal = np.exp(-0.5 * np.sum(xi**2, axis=1)) / abs(np.linalg.det(np.sqrt(2.0 * np.pi) * self.spread[q]))
+            if third is not None:
+                near = normal > 0.0
+                normal[near] *= 1.0 + np.einsum("abc,kabc->k", third[q], _third_hermite(xi[near])) / 6.0
+            values += weights[q] * normal
+        return values
 
     @cached_property
     def factors(self) -> Any:
@@ -147,13 +192,12 @@ class LatentChain:
         return float(np.max(np.ptp(self.forgotten, axis=0) / (self.grid.high - self.grid.low)))
 
     @cached_property
-    def next_cumulant(self) -> FloatArray:
-        """Estimated error of E κ (R,) by the cumulants that a step is taken not to have.
+    def neglected(self) -> FloatArray:
+        """Matrix (Q, Q) of what the cumulants that a step is taken not to have would add to the operator.
 
-        An operator that is wrong by Q moves a mean by E (Q g), where g solves the Poisson equation (`forgotten`). Here
-        Q is the next term of Edgeworth's expansion, λ₄ He₄/24 + λ₃² He₆/72, along each principal axis of a step.
+        It is the next term of Edgeworth's expansion, λ₄ He₄/24 + λ₃² He₆/72, along each principal axis of a step.
         """
-        xi, weight = _gauss_hermite(self.step.rank)
+        xi, weight = gauss_hermite(self.step.rank)
         total = np.zeros((self.grid.size, len(weight)))
         third = self.cumulant(3)
         if not self.skewed:
@@ -163,7 +207,15 @@ class LatentChain:
             x = xi[:, a]
             total += np.outer(fourth[:, a, a, a, a], x**4 - 6.0 * x**2 + 3.0) / 24.0
             total += np.outer(third[:, a, a, a] ** 2, x**6 - 15.0 * x**4 + 45.0 * x**2 - 15.0) / 72.0
-        moved: FloatArray = np.abs(self.weights @ (self._rows(total * weight)[0] @ self.forgotten))
+        return self._rows(total * weight)[0]
+
+    @cached_property
+    def next_cumulant(self) -> FloatArray:
+        """Estimated error of E κ (R,) by the cumulants that a step is taken not to have.
+
+        An operator that is wrong by Q moves a mean by E (Q g), where g solves the Poisson equation (`forgotten`).
+        """
+        moved: FloatArray = np.abs(self.weights @ (self.neglected @ self.forgotten))
         return moved
 
     @cached_property
@@ -183,19 +235,15 @@ class LatentChain:
         away = self.rates.mean - self.mean
         Phi = np.linalg.solve(np.eye(self.grid.size) - (1.0 - gamma) * self.matrix, away)
         X = (pi * away).T @ (self.matrix @ Phi)
-        own = self.rates.variance - np.diag(step.outside)
-        toward = gamma * (own[:, :, None] * step.D + step.outside @ step.D)  # covariance of the rates with κ' (Q, N, R)
-        xi, weights = self.rule
-        beta = toward @ np.swapaxes(np.linalg.pinv(self.spread), 1, 2)  # the same with the standardised steps
-        for axis in range(step.rank):
-            X += (pi * beta[:, :, axis]).T @ (self._rows(weights * xi[:, axis])[0] @ Phi)
+        for beta, tilted in zip(self.toward, self.tilted, strict=True):
+            X += (pi * beta).T @ (tilted @ Phi)
         X *= gamma
-        of_rates = (pi * away).T @ away + np.diag(self.weights @ own) + step.outside
+        of_rates = (pi * away).T @ away + np.diag(self.weights @ self.own) + step.outside
         V: FloatArray = (gamma * (1.0 - gamma) * (X + X.T) + gamma**2 * of_rates) / (gamma * (2.0 - gamma))
         return V
 
 
-def _gauss_hermite(rank: int) -> tuple[FloatArray, FloatArray]:
+def gauss_hermite(rank: int) -> tuple[FloatArray, FloatArray]:
     """Return nodes (K, R) and weights (K,) for the average over R standard normal variates."""
     x, w = np.polynomial.hermite_e.hermegauss(NODES[rank])
     nodes = np.array(list(product(x, repeat=rank)))

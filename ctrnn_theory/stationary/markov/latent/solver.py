@@ -46,7 +46,7 @@ def first_box(step: LatentStep, starts: FloatArray) -> tuple[FloatArray, FloatAr
             raise Divergence("noise carries the state beyond 1e9: no stationary law is found")
         if k >= steps // 2:
             low, high = np.minimum(low, latent.min(axis=0)), np.maximum(high, latent.max(axis=0))
-    kick = np.sqrt(np.diagonal(step.covariance(step.rates(latent).variance), axis1=1, axis2=2).max(axis=0))
+    kick = np.sqrt(np.diagonal(step.covariance(step.variance(latent)), axis1=1, axis2=2).max(axis=0))
     reach = np.maximum(np.maximum(WIDTHS * kick, BEYOND * (high - low)), 1e-9 * (1.0 + np.abs(low) + np.abs(high)))
     return low - reach, high + reach
 
@@ -54,17 +54,17 @@ def first_box(step: LatentStep, starts: FloatArray) -> tuple[FloatArray, FloatAr
 def solve_chain(
     step: LatentStep, start: FloatArray, tolerance: float, skewed: bool = True
 ) -> tuple[LatentChain, FloatArray]:
-    """Return the law of latent variables from the start (R,), and the error (R,) of their mean by grid and box.
+    """Return the law of latent variables from a start (R,) or some (K, R), and the error (R,) of their mean.
 
-    The grid is refined until mean and standard deviation change by less than `tolerance` standard deviations, and the
-    box is widened until no probability leaves it.
+    The error is that by grid and box. The grid is refined until mean and standard deviation change by less than
+    `tolerance` standard deviations, and the box is widened until no probability leaves it.
 
     Raises
     ------
     NotApplicable
         If attractors are connected too rarely for double precision.
     """
-    low, high = first_box(step, np.tile(start, (PARTICLES, 1)))
+    low, high = first_box(step, np.resize(start, (PARTICLES, step.rank)))
     level = 0
     for _ in range(WIDENINGS):
         chain, error, level = _refined(StepTable(step, low, high), level, tolerance, skewed)
