@@ -1,5 +1,6 @@
 """Settings of the site: ``python -m sphinx -W docs docs/_build``."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,13 +18,19 @@ author = "The ctrnn_theory developers"
 version = release = ctrnn_theory.__version__
 copyright = author
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
-exclude_patterns = ["_build", "paper"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "sphinx_design"]
+exclude_patterns = ["_build", "jupyter_execute", "paper"]
 default_role = "literal"
 highlight_language = "none"
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
+nb_execution_mode = "cache"  # of the tutorials; a notebook is run again when it has changed
+nb_execution_cache_path = str(DOCS / "_build" / ".jupyter_cache")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
+os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])])
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -42,13 +49,13 @@ html_show_sourcelink = False
 html_sidebars = {"start": [], "benchmarks": []}
 html_theme_options = {
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_nav_level": 1,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-
 
 COMMANDS = re.compile(r"^```\n(?=(?:ctrnn-theory|pip|git|dask|python3?) [^\[\n]*\n)", re.MULTILINE)
 """Begin of a block of commands, which may be wrapped."""
@@ -79,4 +86,5 @@ def setup(app):
     """Write the generated pages before the build reads pages."""
     app.connect("builder-inited", lambda app: write_pages())
     app.connect("source-read", _read)
+    app.connect("env-get-outdated", lambda *_: sorted(PARTS))  # what is written into pages may have changed
     app.connect("autodoc-process-docstring", _bars, priority=900)  # after numpydoc

@@ -30,8 +30,9 @@ def conventions() -> str:
     """Return the table of the conventions: the step of each code, and its noise in our terms."""
     rows = []
     for convention in ct.CONVENTIONS.values():
-        step, noise = convention.equation.splitlines()
-        rows.append((f"`{convention.name}`", f"`{step}`", noise.replace("*", "\\*")))
+        if convention.builtin:
+            step, noise = convention.equation.splitlines()
+            rows.append((f"`{convention.name}`", f"`{step}`", noise.replace("*", "\\*")))
     return table(("name", "step", "noise here"), rows)
 
 
@@ -39,7 +40,7 @@ def methods() -> str:
     """Return the table of the methods: what each computes, how accurate it was, and what it took."""
     kept = json.loads((ROOT / "benchmarks" / "methods.json").read_text(encoding="utf-8"))
     rows = []
-    for method in ct.METHODS.values():
+    for method in (method for method in ct.METHODS.values() if method.builtin):
         found = [one for one in kept["rows"] if one["method"] == method.name]
         errors = [_errors([one["error"] for one in found if one["site"] == site]) for site in ("inside", "outside")]
         seconds = _number(1000 * median(one["seconds"] for one in found)) if found else "–"
@@ -92,16 +93,17 @@ def gallery_page(name: str) -> str:
     about = FIGURES[name].summary
     command = f"```\nctrnn-theory figures {name} --quick\n```"
     script = f"```{{literalinclude}} ../../paper_figs/{name}.py\n:language: python\n```"
-    return f"# {name}\n\n{about}.\n\n![{about}](../{picture(name)})\n\n{command}\n\n{script}\n"
+    image = f"![{about}](../{picture(name)})\n\n" if (DOCS / picture(name)).exists() else ""
+    return f"# {name}\n\n{about}.\n\n{image}{command}\n\n{script}\n"
 
 
 def gallery_cards() -> str:
     """Return the cards of the gallery: a small picture of each figure, with what it shows."""
-    cards = [
-        f":::{{grid-item-card}} {figure.name}\n:img-top: {picture(figure.name)}\n"
-        f":link: gallery/{figure.name}\n:link-type: doc\n\n{figure.summary}\n:::\n"
-        for figure in FIGURES.values()
-    ]
+    cards = []
+    for figure in FIGURES.values():
+        image = f":img-top: {picture(figure.name)}\n" if (DOCS / picture(figure.name)).exists() else ""
+        link = f":link: gallery/{figure.name}\n:link-type: doc\n"
+        cards.append(f":::{{grid-item-card}} {figure.name}\n{image}{link}\n{figure.summary}\n:::\n")
     for name, about in PICTURES.items():
         cards.append(f":::{{grid-item-card}}\n:img-top: ../paper_figs/{name}.png\n\n{about}\n:::\n")
     return "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(cards) + "::::\n"
@@ -134,8 +136,8 @@ def outer(path: str) -> str:
 
 
 def theory() -> str:
-    """Return the derived formulas, below the title of their page, as text that may be wrapped."""
-    text = outer("ctrnn_theory/derive/README.md").partition("\n\n")[2]
+    """Return the derived formulas, without what their own page says of itself, as text that may be wrapped."""
+    text = outer("ctrnn_theory/derive/README.md").partition("a test fails when it is stale. ")[2]
     return re.sub(r"^```\n(?=\S)", "```text\n", text, flags=re.MULTILINE)
 
 

@@ -62,6 +62,9 @@ FIGURES: Registry[Figure] = Registry(
             "surrogate", "A network with a smoothed activation and no noise keeps the mean output of the noisy network"
         ),
         Figure(
+            "drift", "An integrator drifts once its noise is off: noise made the part of its drift that kept its memory"
+        ),
+        Figure(
             "resonance",
             "Not stochastic resonance: there a threshold sets the best noise, here training does",
         ),
@@ -79,6 +82,11 @@ FIGURES: Registry[Figure] = Registry(
         Figure(
             "switching",
             "How long a memory lasts: a chain of one latent variable predicts its switches, for any number of neurons",
+        ),
+        Figure("orbit", "A network that emulates a hidden Markov chain: noise keeps it turning, dwelling and emitting"),
+        Figure(
+            "devices",
+            "A spread of activations between devices is noise that does not average out, and a refit palliates it",
         ),
     ],
 )

@@ -206,6 +206,10 @@ CALLS = {
     "CTRNN.preactivation": (NET.preactivation, {"h": ([0.3], "values"), "u": ([0.3], "array")}),
     "CTRNN.start_state": (NET.start_state, {"start": ([0.3], "array")}),
     "Noise": (Noise, {"inside": ([0.3], "array"), "outside": ([0.5], "array")}),
+    "Noise.analog": (
+        Noise.analog,
+        {"neurons": (2, "count")} | dict.fromkeys(("AU", "AC", "MU", "MC"), (0.1, "number")),
+    ),
     "Noise.from_white": (
         Noise.from_white,
         {"intensity": ([0.5], "array"), "gamma": (0.5, "number"), "site": ("inside", "name")},
@@ -233,6 +237,24 @@ CALLS = {
         ct.bias_curve,
         MODEL | {"methods": (["exact"], "name"), "rng": (0, "rng"), "reach": (4.0, "number")},
     ),
+    "aging": (
+        ct.aging,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array")}
+        | {"times": ([0.0, 1.0], "array"), "memory": (ct.PhaseChangeMemory(), "noise"), "compensate": (True, "name")}
+        | {"devices": (2, "count"), "rng": (0, "rng")},
+    ),
+    "devices": (
+        ct.devices,
+        {"net": MODEL["net"], "noise": MODEL["noise"], "spread": (ct.Spread(0.1), "noise")}
+        | {"inputs": ([[0.3]], "array"), "targets": ([[0.1]], "array"), "devices": (2, "count"), "rng": (0, "rng")}
+        | {"refit": ("readout", "name")},
+    ),
+    "PhaseChangeMemory": (
+        ct.PhaseChangeMemory,
+        {"g_max": (25.0, "number"), "t_0": (20.0, "number"), "t_read": (1e-7, "number")}
+        | dict.fromkeys(("programming", "drift", "read"), (1.0, "number")),
+    ),
+    "Spread": (ct.Spread, dict.fromkeys(("scale", "gain", "threshold", "offset"), ([0.1], "array"))),
     "difference": (
         ct.difference,
         MODEL | SIMULATED | {"other": (NOISE, "noise"), "target_se": (0.1, "number"), "steps": (None, "count")},
@@ -244,6 +266,12 @@ CALLS = {
         | {"max_steps": (10, "count"), "trajectories": (64, "count")},
     ),
     "latent": (ct.latent, {name: MODEL[name] for name in ("net", "noise", "u")}),
+    "memory": (
+        ct.memory,
+        {name: MODEL[name] for name in ("net", "noise", "u", "start")}
+        | {"target": ([0.3], "array"), "steps": (5, "count"), "record_every": (1, "count"), "levels": ([1.0], "array")}
+        | {"trajectories": (2, "count"), "rng": (0, "rng"), "workers": (1, "workers"), "method": ("closure", "name")},
+    ),
     "fixed_points": (ct.fixed_points, {name: MODEL[name] for name in ("net", "u")}),
     "from_torch": (
         ct.from_torch,
@@ -261,6 +289,18 @@ CALLS = {
     "operating_points": (
         ct.operating_points,
         {"net": MODEL["net"], "noise": MODEL["noise"], "where": ([[0.3]], "array"), "rng": (0, "rng")},
+    ),
+    "orbit": (
+        ct.orbit,
+        MODEL
+        | DRAWN
+        | {
+            "readout": ([[1.0]], "array"),
+            "planes": (3, "count"),
+            "neurons": ([0], "array"),
+            "factors": ([1.0], "array"),
+        }
+        | {"steps": (10, "count"), "burn_in": (5, "order"), "trajectories": (64, "count")},
     ),
     "preference": (
         ct.preference,
@@ -434,5 +474,5 @@ NO_ARGUMENTS_OF_NUMBERS = {
     "progress", "callback", "out", "resume", "ax", "predict", "control_variate", "formula", "F", "fun", "args", "jac",
     "hess", "hessp", "constraints", "vectorized", "resample", "history", "smooth", "bounded", "lipschitz", "stable",
     "activations", "correlated", "form", "kinds", "name", "method", "density", "net", "task", "start", "noise",
-    "current", "replace", "factors", "simulate",
+    "current", "replace", "factors", "simulate", "smoothed",
 }  # fmt: skip

@@ -64,6 +64,9 @@ RESULTS = {
     "latent field": lambda: ct.latent(NET, NOISE),
     "latent point": lambda: ct.latent(NET, NOISE).fixed_points()[0],
     "factors": lambda: ct.latent(NET, NOISE).factors,
+    "orbit": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), neurons=[0], factors=[2.0], steps=20, trajectories=64),
+    "orbit, law": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), steps=20, trajectories=64).laws["simulation"],
+    "retention": lambda: ct.memory(NET, NOISE, steps=4, start=[0.2], simulate=True, trajectories=4),
     "report": lambda: ct.bias(NET, NOISE, methods=["mean_field", "exact"]),
     "curve": lambda: ct.bias_curve(NET, NOISE, methods=["mean_field"]),
     "spectrum": lambda: ct.spectrum(NET, NOISE, count=2),
@@ -86,6 +89,13 @@ RESULTS = {
     "readout": lambda: ct.readout_theory(
         [[0.1], [0.2]], [1.0, 2.0], ct.Noise(), {0.0: ct.Noise(), 0.1: ct.Noise(0, 0.1)}
     ),
+    "spread": lambda: ct.Spread(threshold=0.1),
+    "memory": lambda: ct.PhaseChangeMemory(),
+    "devices": lambda: ct.devices(NET, ct.Spread(threshold=0.1), NOISE, devices=3),
+    "devices, refitted": lambda: ct.devices(
+        trained().network, ct.Spread(0.1), NOISE, [[0.0], [0.5]], [[0.1], [0.2]], devices=3, refit="readout"
+    ),
+    "aging": lambda: ct.aging(trained().network, NOISE, [[0.0], [0.5]], [[0.1], [0.2]], devices=3),
     "operating points": lambda: ct.operating_points(trained().network, NOISE, trained().task),
     "fixed points": lambda: ct.fixed_points(BISTABLE),
     "fixed points, message": lambda: ct.fixed_points(BISTABLE).message,

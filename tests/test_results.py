@@ -22,9 +22,9 @@ PARTS = {
 }  # fmt: skip
 """Public classes that are an input, or a part of a result, and print in a way of their own."""
 PICTURES = {
-    "Audit", "BiasCurve", "BiasReport", "Density", "DensityPath", "Difference", "EscapeTimes", "Evolution",
-    "LatentField", "OperatingPoints", "Path", "Preference", "ReadoutTheory", "Solution", "Spectrum",
-    "StationaryLaw", "Training",
+    "Aging", "Audit", "BiasCurve", "BiasReport", "Density", "DensityPath", "Devices", "Difference", "EscapeTimes",
+    "Evolution", "LatentField", "OperatingPoints", "Orbit", "Path", "Preference", "ReadoutTheory", "Retention",
+    "Solution", "Spectrum", "StationaryLaw", "Training",
 }  # fmt: skip
 N = 64
 

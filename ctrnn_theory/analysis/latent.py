@@ -82,6 +82,19 @@ class LatentField(Drawn, picture="latent"):
         found = step.covariance(step.rates(points.reshape(-1, self.rank)).variance) / step.gamma
         return found.reshape(*points.shape, self.rank)
 
+    def state(self, latent: ArrayLike, level: float = 1.0) -> FloatArray:
+        """Return states (..., N) of the network with latent variables (..., R), from which it can be started.
+
+        Of all such states it is the nearest to the mean rates F(E κ + c; σ), to which neurons settle while latent
+        variables are held where they are.
+        """
+        points = real_array("latent", latent)
+        step, D = self._step(level), self.factors.D
+        rates = step.mean_rate(points.reshape(-1, self.rank))
+        away = self.drift(points, level).reshape(-1, self.rank)
+        states: FloatArray = rates - np.linalg.lstsq(D.T, away.T, rcond=None)[0].T
+        return states.reshape(*points.shape[:-1], self.network.n)
+
     def fixed_points(self, level: float = 1.0) -> tuple[LatentPoint, ...]:
         """Return the fixed points of the drift within the domain, in ascending order of the first latent variable.
 
@@ -184,14 +197,15 @@ def latent(net: CTRNN, noise: Noise, u: ArrayLike | None = None, *, factors: Any
     True
     """
     check_model(net, noise, u)
-    step = LatentStep.of(net, noise, u, _checked(net, factors))
+    step = LatentStep.of(net, noise, u, checked_factors(net, factors))
     if not step.rank:
         raise NotApplicable("the weights are zero, so that there are no latent variables")
     inputs = None if u is None else real_array("u", u)
     return LatentField(net, noise, inputs, Factors(step.E, step.D), domain(step))
 
 
-def _checked(net: CTRNN, factors: Any) -> Factors | None:
+def checked_factors(net: CTRNN, factors: Any) -> Factors | None:
+    """Return the factors of a network's weights that are given, or raise a ValueError if they do not have them."""
     if factors is None:
         return None
     E, D = (real_array(name, array, (net.n, None)) for name, array in zip("ED", factors, strict=True))

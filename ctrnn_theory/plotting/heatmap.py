@@ -67,7 +67,7 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
     if not np.isfinite(values.values).all():
         ax.set_facecolor(MISSING)
         ends = [corner[[0, -1]] for corner in corners]
-        style = {"facecolor": MISSING, "edgecolor": "0.6", "hatch": "///", "linewidth": 0.0}
+        style: dict[str, Any] = {"facecolor": MISSING, "edgecolor": "0.6", "hatch": "///", "linewidth": 0.0}
         ax.fill_between(ends[0], *ends[1], label="no number: failed or not applicable", zorder=0, **style)
         ax.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.13), frameon=False, fontsize="small")
     mesh = ax.pcolormesh(*corners, np.ma.masked_invalid(values.values), norm=norm, cmap=colours)

@@ -47,7 +47,7 @@ def readout(result: ReadoutTheory, ax: Axes | None = None) -> Axes:
     mesh = ax.pcolormesh(loss, cmap=mpl.colormaps[SEQUENTIAL], norm=norm)
     ax.figure.colorbar(mesh, ax=ax, label="loss, predicted")
     ax.plot(np.argmin(loss, axis=1) + 0.5, np.arange(len(loss)) + 0.5, "D", color="white", markeredgecolor="black")
-    ax.set_xticks(np.arange(loss.shape[1]) + 0.5, [f"{level:.3g}" for level in result.test_levels])
+    ax.set_xticks(np.arange(loss.shape[1]) + 0.5, [f"{level:.3g}" for level in result.test_levels], rotation=45)
     ax.set_yticks(np.arange(loss.shape[0]) + 0.5, [f"{level:.3g}" for level in result.train_levels])
     ax.set_xlabel("level of the test noise")
     ax.set_ylabel("level of the training noise")

@@ -217,7 +217,8 @@ WRONG = {
     "inputs must have shape": {"inputs": [[0.0]]},
     "targets must have shape": {"targets": [[1.0, 2.0, 3.0]]},
     "weights must be None for constant inputs": {"weights": [1.0]},
-    "weights must have shape": {"inputs": SERIES, "targets": WANTED, "weights": [1.0]},
+    "inputs must have one step, or as many as weights, which is 1; got 7": {"inputs": SERIES, "weights": [1.0]},
+    "targets must have one step, or as many as inputs, which is 7; got 5": {"inputs": SERIES, "targets": WANTED[:5]},
     "weights must be at least 0": {"inputs": SERIES, "targets": WANTED, "weights": np.zeros(7)},
     "method must be one of": {"method": "nothing"},
     "convention must be one of": {"convention": "nothing"},
@@ -231,6 +232,18 @@ def test_wrong_arguments_are_named_in_one_sentence(message):
     with pytest.raises(ValueError, match=message) as caught:
         audit(network("relu"), Noise(inside=0.5), **{"inputs": U, "targets": Y} | WRONG[message])
     assert "\n" not in str(caught.value)
+
+
+def test_series_of_one_step_hold_for_all_steps():
+    net, noise, options = network("relu"), Noise(inside=1.2), {"levels": [0, 1], "checks": 0}
+    one, every = audit(net, noise, SERIES[:1], WANTED[:1], weights=WEIGHTS, **options), np.repeat(SERIES[:1], 7, axis=0)
+    same = audit(net, noise, every, np.repeat(WANTED[:1], 7, axis=0), weights=WEIGHTS, **options)
+    assert one.output.shape == (7, *Y.shape)
+    np.testing.assert_array_equal(one.output, same.output)
+    np.testing.assert_array_equal(one.predicted_loss, same.predicted_loss)
+    longer = audit(net, noise, SERIES[:1], WANTED, **options)  # as many steps as the longer one has
+    assert longer.targets.shape == WANTED.shape
+    assert one.loss_with != longer.loss_with
 
 
 @pytest.mark.parametrize(("u", "y"), [(U, Y), (SERIES, WANTED), (U, None)])
@@ -293,3 +306,11 @@ def test_networks_of_pytorch_prefer_the_noise_of_their_training(name, ratio):
     assert report.preferred == pytest.approx(1.0, abs=0.05)
     assert report.loss_without > ratio * report.preferred_loss
     assert min(one.loss for one in report.repairs) < report.preferred_loss
+
+
+def test_a_network_without_inputs_has_one_condition():
+    net = CTRNN([[0.5]], 0.1, W_out=[[1.0]])
+    report = audit(net, Noise(inside=0.5), targets=[0.3], levels=[0.0, 1.0], checks=0)
+    law = predict(net, Noise(inside=0.5))
+    assert report.output[0, 0] == pytest.approx(law.mean[0], rel=1e-12)
+    assert report.loss_with == pytest.approx((law.mean[0] - 0.3) ** 2 + law.covariance[0, 0], rel=1e-12)

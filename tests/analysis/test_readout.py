@@ -247,6 +247,21 @@ def test_a_reservoir_by_the_closure_and_by_simulation():
     np.testing.assert_allclose(closure.loss, simulation.loss, rtol=0.03)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_nonlinear_reservoir_by_simulated_moments(kind):
+    """Under strong noise, where the closure has no part in it."""
+    net, u = reservoir(8, "tanh"), np.random.default_rng(6).normal(size=(T, 1))
+    y, noise = np.roll(u, 1)[:, 0], Noise.analog(8, **{kind: 0.3})
+    moments = hidden_moments(net, u, method="simulation", trajectories=8000, rng=8)
+    found = readout_theory(moments, y, [Noise(), noise], noise, ridge=1e-4)
+    h = ct.simulate(net, noise, u, steps=T, trajectories=4000, rng=7).h[1:]
+    losses = np.mean((h @ found.weights[:, 0].T - y[:, None, None]) ** 2, axis=0)
+    allowed = 5.0 * np.sqrt(1.0 + 4000 / 8000)  # both are sampled
+    assert np.all(gap(losses, found.loss[:, 0]) < allowed)
+    at_the_readout = readout_theory(moments(Noise())[0], y, Noise(), noise, ridge=1e-4)  # the same weights
+    assert gap(losses[:, 0], at_the_readout.loss[0, 0]) > allowed
+
+
 def test_noise_that_moves_the_states_may_be_preferred():
     """The mean of the states follows the noise, as by noise inside; the readout is right at its training noise."""
 

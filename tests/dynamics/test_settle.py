@@ -1,6 +1,7 @@
 """Where the noise-free map settles: against closed forms and plain iteration, however slow the approach."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from scipy.optimize import brentq
 
 from ctrnn_theory import Divergence, activation
 from ctrnn_theory.dynamics.roots import one_neuron
-from ctrnn_theory.dynamics.settle import MOST_STEPS, follow
+from ctrnn_theory.dynamics.settle import MOST_STEPS, follow, settle, settle_inputs
 from ctrnn_theory.dynamics.slow_path import MOST_STRIDES
 from ctrnn_theory.dynamics.step import Step
+from ctrnn_theory.model.network import CTRNN
 from tests.large_networks import network
 
 SLOW_GAMMAS = (1.0, 0.1, 1e-5)
@@ -191,3 +193,27 @@ def test_a_long_chain_settles(f):
     end = end_of(f, net.W, net.b, net.gamma)
     assert end.converged
     assert end.stable
+
+
+@pytest.mark.parametrize("form", ["rate", "voltage"])
+def test_many_inputs_at_once_settle_where_each_does(form):
+    rng = np.random.default_rng(2)
+    W, gamma = 0.9 * rng.normal(size=(5, 5)) / np.sqrt(5), [0.1, 0.2, 0.3, 0.4, 0.5]
+    net = CTRNN(W, rng.normal(size=5), ["tanh", "relu", "softplus", "relu", "tanh"], gamma, rng.normal(size=(5, 2)))
+    net, inputs = replace(net, form=form), rng.normal(size=(4, 2))
+    for end, u in zip(settle_inputs(net, inputs), inputs, strict=True):
+        assert end.converged
+        np.testing.assert_allclose(end.state, settle(net, u).state, rtol=0.0, atol=1e-12)
+
+
+def test_of_many_inputs_each_says_what_becomes_of_it():
+    """x² settles for small inputs alone; two neurons that inhibit each other end between their attractors."""
+    calm, wild = settle_inputs(CTRNN([[0.5]], 0.0, "Max(0, x)**2", 0.2, [[1.0]]), np.array([[0.1], [50.0]]))
+    assert calm.converged
+    assert isinstance(wild, Divergence)
+    between, aside = settle_inputs(
+        CTRNN([[0.0, -3.0], [-3.0, 0.0]], 1.0, "tanh", 0.2, np.eye(2)), np.array([[0.0, 0.0], [0.1, 0.0]])
+    )
+    assert not between.stable
+    assert "path" in between.reason("the network")
+    assert aside.stable

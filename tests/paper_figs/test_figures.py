@@ -196,6 +196,17 @@ def surrogate(found):
     assert found["least"] > 4.0
 
 
+def drift(found):
+    # noise off, the drift within |κ| < 1 is larger, and what is remembered is lost; repaired it is that with noise
+    assert found["drift, repaired"] == pytest.approx(found["drift, with its noise"], rel=1e-9)
+    assert found["drift, noise off"] > 3.0 * found["drift, with its noise"]
+    for task in ("kept", "summed"):
+        assert found[f"{task}, off"] > 2.0
+        assert found[f"{task}, repaired"] < 1.0
+        assert found[f"{task}, largest gap"] < SIMULATED  # standard errors beyond the error that is stated
+        assert found[f"{task}, gap without noise"] < 1e-9  # exact
+
+
 def resonance(found):
     # a weak signal has the ratio φ(θ/σ)²/(σ² Φ(1-Φ)), a function of θ/σ
     for theta in (0.5, 1.0, 1.5):
@@ -206,9 +217,34 @@ def resonance(found):
         assert 0.7 < found[f"trained at {sigma:g}"] / sigma < 1.0
 
 
+def orbit(found):
+    # of 1 000 steps of 128 trajectories; the closure in each region takes no account of what happens at its border
+    assert found["rate, error of the closure"] < 0.3
+    assert found["random networks, median error of the closure"] < 0.05
+    assert 16.0 < found["shortest dwell"] < found["longest dwell"] < 25.0
+    assert found["dwell, error of the closure"] < 0.45
+    assert found["emission, gap to the target"] < 0.02
+    assert found["emission, error of the closure"] < 0.02
+    assert found["without noise, end over begin"] < 1e-6  # one fixed point
+    assert found["dwell, change with the level"] == 0.0  # to the bit, at powers of two
+    assert found["stay at the weakest noise"] < 0.9 < found["stay at the strongest noise"]
+    assert found["dwell with twice the kicks"] < found["dwell without kicks"]
+
+
+def devices(found):
+    assert found["apart without recurrence"] < SIMULATED < found["apart, negative"]
+    assert found["apart, positive"] > 2.0 * SIMULATED
+    assert found["spread of the bias, rms"] < 0.25  # the std of 40 devices is good to 0.11
+    assert abs(found["loss, linear"]) < SIMULATED
+    assert found["raised"] > 2.0
+    assert all(found[f"left by {name}"] < 0.4 for name in ("readout", "biases", "all"))
+    assert found["aged"] > 1.5
+    assert found["aged, compensated"] < 1.0
+
+
 HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, resonance, kinds, variability, hardware, switching,
+    surrogate, resonance, kinds, variability, hardware, switching, orbit, devices, drift,
 )  # fmt: skip
 
 

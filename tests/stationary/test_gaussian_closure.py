@@ -1,5 +1,7 @@
 """The Gaussian closure: exact where it is exact, near the exact values elsewhere, and robust."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from scipy.linalg import solve_discrete_lyapunov
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales
-from ctrnn_theory.stationary.gaussian_closure import solve, step
+from ctrnn_theory.stationary.gaussian_closure import solve, solve_inputs, step
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.testing import assert_bias_formula, assert_stationary, networks, noises
 from tests.reference_cases import REFERENCE_CASES
@@ -278,3 +280,24 @@ def test_its_error_is_of_fourth_order():
 
     for noise in (Noise(inside=0.4), Noise(outside=0.4), Noise(inside=0.3, outside=0.3)):
         assert_bias_formula(bias, CTRNN.single(-1.0, 0.2, "softplus", 0.2), noise, order=2, precision=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+@pytest.mark.parametrize("form", ["rate", "voltage"])
+@pytest.mark.parametrize("noise", [Noise(inside=0.7), Noise(outside=0.5), Noise(outside=0.5, rho_outside=0.6)])
+def test_many_inputs_at_once_settle_where_each_does(n, form, noise):
+    rng = np.random.default_rng(n)
+    net = CTRNN(0.7 * rng.normal(size=(n, n)) / np.sqrt(n), rng.normal(size=n), "relu", 0.2, rng.normal(size=(n, 1)))
+    net, inputs = replace(net, form=form), np.array([[-1.0], [0.2], [2.0]])
+    for law, u in zip(solve_inputs(net, noise, inputs), inputs, strict=True):
+        alone = solve(net, noise, u)
+        assert law.converged
+        np.testing.assert_allclose(law.mean, alone.mean, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(law.covariance, alone.covariance, rtol=1e-9, atol=1e-10)
+
+
+def test_of_many_inputs_those_that_grow_without_bound_say_so():
+    net = CTRNN([[0.5]], 0.0, "Max(0, x)**2", 0.2, W_in=[[1.0]])  # settles from zero for small inputs alone
+    calm, wild = solve_inputs(net, Noise(inside=0.1), np.array([[0.1], [50.0]]))
+    assert calm.converged
+    assert isinstance(wild, Divergence)

@@ -16,8 +16,10 @@ with warnings.catch_warnings():
     neurogym = pytest.importorskip("neurogym", reason="neurogym is in the extra interop")
     from neurogym.envs.registration import all_envs
 
-WITHOUT = {"AnnubesEnv", "Bandit", "DawTwoStep", "EconomicDecisionMaking", "Null"}
-"""Environments that reward and have no ground truth, or need settings."""
+NAMES = sorted({name.partition("-")[0] for name in all_envs()} - {"AnnubesEnv"})
+"""All environments but one that needs settings of its own."""
+WITHOUT = {"Bandit", "DawTwoStep", "EconomicDecisionMaking", "Null"}
+"""Environments that reward and have no ground truth."""
 
 
 def test_a_task_holds_the_trials_of_the_environment():
@@ -36,10 +38,8 @@ def test_a_task_holds_the_trials_of_the_environment():
     assert not np.array_equal(other.u, task.u)
 
 
-@pytest.mark.parametrize("name", sorted(name.partition("-")[0] for name in all_envs()))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_environment_with_a_ground_truth_is_a_task(name):
-    if name == "AnnubesEnv":
-        pytest.skip("AnnubesEnv needs settings of its own")
     if name in WITHOUT:
         with pytest.raises(NotApplicable, match=f"{name} has no ground truth"):
             from_neurogym(name, trials=2)

@@ -124,10 +124,20 @@ def _smoothed(act: Any, a: FloatArray, s: FloatArray, order: int) -> FloatArray:
 
 
 def _variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
-    if a.size == 0:
-        return np.empty_like(a)
     if act.text == "sin":
         return closed_forms.sin_variance(a, s)
+    if act.text in logistic_family.SIGMOIDS:
+        value = logistic_family.identity_variance(act.text, a, s)
+        left = np.isnan(value)
+        value[left] = _general_variance(act, a[left], s[left])
+        return value
+    return _general_variance(act, a, s)
+
+
+def _general_variance(act: Any, a: FloatArray, s: FloatArray) -> FloatArray:
+    """Return the variance by a rule, a closed form, or quadrature."""
+    if a.size == 0:
+        return np.empty_like(a)
     rule, quick = _variance_rule(act, s)
     if rule is not None and quick.any():
         value = np.empty_like(a)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -72,10 +73,11 @@ def audit(
     inputs
         Constant inputs, (K,) or (conditions, K); or series (steps, conditions, K). None for a network without inputs.
     targets
-        Outputs that are wanted: (P,) or (conditions, P) for constant inputs, (steps, conditions, P) or (1, conditions,
-        P) for series. Without them there is no loss.
+        Outputs that are wanted: (P,) or (conditions, P) for constant inputs, (steps, conditions, P) for series.
+        Without them there is no loss.
     weights
         Weights (steps,) of the steps of series in averages over time, scaled to the sum one; equal ones by default.
+        Series of one step, (1, conditions, ...), hold for all steps that the weights or the other series have.
     method
         Method for the moments under noise, a name in :data:`ctrnn_theory.METHODS`; for series one that
         :func:`ctrnn_theory.evolve` takes.
@@ -121,53 +123,77 @@ def audit(
     every = _levels(levels)
     scaled = [noise.scaled(float(level)) for level in every]
     noisy = sum(not one.is_zero for one in scaled)
-    total, done = given.conditions * (noisy + 2) + 2, [0]
-    report = reporter(progress)
-
-    def tick(text: str) -> Any:
-        def one() -> None:
-            report(done[0], total, text)
-            done[0] += 1
-
-        return one
-
-    quiet = respond(net, Noise(), given, PLAIN, tick("without noise"))
+    tick = _Ticks(progress, given.conditions * (noisy + 2) + 2)
+    quiet = respond(net, Noise(), given, PLAIN, tick.of("without noise"))
     runs = [
-        quiet if one.is_zero else respond(net, one, given, method, tick(f"level {level:g}"))
+        quiet if one.is_zero else respond(net, one, given, method, tick.of(f"level {level:g}"))
         for level, one in zip(every, scaled, strict=True)
     ]
     at_one = runs[int(np.flatnonzero(every == 1.0)[0])]
-    step = _at_half_step(net, noise, convention, given, method, (quiet, at_one), tick("half the step"))
-    tick("simulation")()
-    check = simulated(net, noise, given, min(checks, given.conditions), rng, workers) if count else None
-    tick("repairs")()
+    step = _at_half_step(net, noise, convention, given, method, (quiet, at_one), tick.of("half the step"))
+    tick.of("simulation")()
+    check = simulated(net, noise, given, min(count, given.conditions), rng, workers) if count else None
+    tick.of("repairs")()
     mended = tuple(repairs(net, noise, given, at_one))
+    tick.end()
+    bias, variance, level_messages = _losses(runs, given)
+    preferred, preferred_loss = _best(every, bias + variance)
     margin, margin_message = _margin(net, noise, given, at_one)
-    report(total, total, "")
     return Audit(
-        net,
-        noise,
-        method,
-        given.public(given.u),
-        None if given.y is None else given.public(given.y),
-        given.w,
-        given.public(quiet.mean),
-        given.public(at_one.mean - quiet.mean),
-        given.public(at_one.rate - quiet.rate),
-        given.public(at_one.output),
-        given.public(at_one.output - quiet.output),
-        given.public(np.sqrt(np.maximum(at_one.variance, 0.0))),
-        given.public(margin),
-        margin_message,
-        every,
-        *_losses(runs, given),
-        *_best(every, runs, given),
-        tuple(_both(c, quiet, at_one) for c in range(given.conditions)),
-        check,
-        step,
-        mended,
-        perf_counter() - begin,
+        network=net,
+        noise=noise,
+        method=method,
+        inputs=given.public(given.u),
+        targets=None if given.y is None else given.public(given.y),
+        weights=given.w,
+        **_moments(given, quiet, at_one),
+        margin=given.public(margin),
+        margin_message=margin_message,
+        levels=every,
+        predicted_bias=bias,
+        predicted_variance=variance,
+        level_messages=level_messages,
+        preferred=preferred,
+        preferred_loss=preferred_loss,
+        messages=tuple(_both(c, quiet, at_one) for c in range(given.conditions)),
+        check=check,
+        step_halved=step,
+        repairs=mended,
+        seconds=perf_counter() - begin,
     )
+
+
+class _Ticks:
+    """The steps of an audit that are done, of a number that is known, for a report of progress."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.report, self.total, self.done = reporter(progress), total, 0
+
+    def of(self, text: str) -> Callable[[], None]:
+        """Return what is to be called as a step of this name begins."""
+
+        def one() -> None:
+            self.report(self.done, self.total, text)
+            self.done += 1
+
+        return one
+
+    def end(self) -> None:
+        """Report that all is done."""
+        self.report(self.total, self.total, "")
+
+
+def _moments(given: Given, quiet: Response, noisy: Response) -> dict[str, FloatArray]:
+    """Return the fields of an audit that hold moments without noise and with it."""
+    found = {
+        "fixed_point": quiet.mean,
+        "bias": noisy.mean - quiet.mean,
+        "rate_bias": noisy.rate - quiet.rate,
+        "output": noisy.output,
+        "output_bias": noisy.output - quiet.output,
+        "output_std": np.sqrt(np.maximum(noisy.variance, 0.0)),
+    }
+    return {name: given.public(values) for name, values in found.items()}
 
 
 def _levels(given: ArrayLike) -> FloatArray:
@@ -188,9 +214,8 @@ def _losses(runs: list[Response], given: Given) -> tuple[FloatArray, FloatArray,
     return bias, variance, tuple(messages)
 
 
-def _best(levels: FloatArray, runs: list[Response], given: Given) -> tuple[float, float]:
+def _best(levels: FloatArray, loss: FloatArray) -> tuple[float, float]:
     """Return the level of least loss, and the loss there."""
-    loss = np.array([sum(run.loss(given)) for run in runs])
     known = np.isfinite(loss)
     if not known.any():
         return np.nan, np.nan

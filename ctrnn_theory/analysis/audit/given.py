@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.model.network import CTRNN
-from ctrnn_theory.support.arguments import real_array
 from ctrnn_theory.support.types import FloatArray
-from ctrnn_theory.training.tasks.episode import SUM
+from ctrnn_theory.training.tasks.given import real_numbers, step_weights
 
 
 class Given(NamedTuple):
@@ -55,6 +54,8 @@ class Given(NamedTuple):
 def given_of(net: CTRNN, inputs: ArrayLike | None, targets: ArrayLike | None, weights: ArrayLike | None) -> Given:
     """Return inputs and targets once they are validated.
 
+    Series of one step hold for all steps: there are as many as weights, or as in the longer one of the two.
+
     Raises
     ------
     ValueError
@@ -68,39 +69,45 @@ def given_of(net: CTRNN, inputs: ArrayLike | None, targets: ArrayLike | None, we
     (1, 2, 1)
     """
     K = 0 if net.W_in is None else net.W_in.shape[1]
-    u = real_array("inputs", np.zeros(K) if inputs is None and K == 0 else inputs)  # type: ignore[arg-type]
+    u = real_numbers("inputs", np.zeros(K) if inputs is None and K == 0 else inputs)
     if u.ndim not in (1, 2, 3) or u.shape[-1] != K or 0 in u.shape[:-1]:
         raise ValueError(
             f"inputs must have shape (K,), (conditions, K) or (steps, conditions, K), with K = {K}, the number of the"
             f" network's inputs; got {u.shape}"
         )
     constant = u.ndim < 3
-    u3 = u.reshape((1, -1, K)) if constant else u
-    if u.ndim == 1:
-        u3 = u.reshape(1, 1, K)
-    return Given(u3, _targets(net, u3, u.ndim, targets), _weights(weights, len(u3), constant), constant)
+    if constant and weights is not None:
+        raise ValueError("weights must be None for constant inputs, whose law does not change in time")
+    u3 = u.reshape((1,) * (3 - u.ndim) + u.shape)
+    y = None if targets is None else _targets(net, u3, u.ndim, targets)
+    return Given(*_in_steps(u3, y, weights), constant)
 
 
-def _targets(net: CTRNN, u: FloatArray, ndim: int, targets: ArrayLike | None) -> FloatArray | None:
-    if targets is None:
-        return None
+def _in_steps(
+    u: FloatArray, y: FloatArray | None, weights: ArrayLike | None
+) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+    """Return inputs and targets in all steps, and the weights of the steps, of the sum one."""
+    lengths = {"inputs": len(u)} | ({} if y is None else {"targets": len(y)})
+    longest = max(lengths, key=lambda name: lengths[name])
+    w = np.ones(lengths[longest]) if weights is None else step_weights(weights)
+    for name, length in lengths.items():
+        if length not in (1, w.size):
+            by = longest if weights is None else "weights"
+            raise ValueError(f"{name} must have one step, or as many as {by}, which is {w.size}; got {length}")
+    u = np.array(np.broadcast_to(u, (w.size, *u.shape[1:])))
+    y = None if y is None else np.array(np.broadcast_to(y, (w.size, *y.shape[1:])))
+    return u, y, w / w.sum()
+
+
+def _targets(net: CTRNN, u: FloatArray, ndim: int, targets: ArrayLike) -> FloatArray:
+    """Return targets (T, C, P), or (1, C, P) if they are constant."""
     if net.W_out is None:
         raise ValueError("targets must be None for a network without W_out, which has no output")
-    P = len(net.W_out)
-    y = real_array("targets", targets)
-    steps, conditions = u.shape[:2]
-    shapes = {1: ((P,),), 2: ((conditions, P),), 3: ((steps, conditions, P), (1, conditions, P))}[ndim]
-    if y.shape not in shapes:
-        raise ValueError(f"targets must have shape {' or '.join(map(str, shapes))} for these inputs; got {y.shape}")
-    return np.array(np.broadcast_to(y.reshape((-1, conditions, P)), (steps, conditions, P)))
-
-
-def _weights(weights: ArrayLike | None, steps: int, constant: bool) -> FloatArray:
-    if weights is None:
-        return np.full(steps, 1.0 / steps)
-    if constant:
-        raise ValueError("weights must be None for constant inputs, whose law does not change in time")
-    w = real_array("weights", weights, (steps,))
-    if np.any(w < 0.0) or not w.sum() > SUM:
-        raise ValueError(f"weights must be at least 0, and not all of them 0; got a least of {w.min():g}")
-    return w / w.sum()
+    P, conditions = len(net.W_out), u.shape[1]
+    y = real_numbers("targets", targets)
+    if ndim < 3 and y.shape != ((P,) if ndim == 1 else (conditions, P)):
+        wanted = (P,) if ndim == 1 else (conditions, P)
+        raise ValueError(f"targets must have shape {wanted} for these inputs; got {y.shape}")
+    if ndim == 3 and (y.ndim != 3 or y.shape[1:] != (conditions, P) or not len(y)):
+        raise ValueError(f"targets must have shape (steps or 1, {conditions}, {P}) for these inputs; got {y.shape}")
+    return y.reshape(-1, conditions, P)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,10 +12,14 @@ import numpy as np
 from ctrnn_theory.activations.gaussian.covariance import covariance_matrices
 from ctrnn_theory.analysis.audit.given import Given
 from ctrnn_theory.analysis.evolution.evolve import evolve
+from ctrnn_theory.dynamics.settle import settle_inputs
 from ctrnn_theory.dynamics.step import BOUND, Step
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.model.wiring import Wiring
+from ctrnn_theory.stationary.deterministic import WHOSE
+from ctrnn_theory.stationary.gaussian_closure import solve_inputs
+from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.overflow import growth
 from ctrnn_theory.stationary.registry import predict
 from ctrnn_theory.support.errors import Divergence, NotApplicable
@@ -24,7 +29,7 @@ from ctrnn_theory.training.tasks.course import course
 from ctrnn_theory.training.tasks.episode import Episode
 
 PLAIN = "deterministic"  # the method for no noise
-TOGETHER = "gaussian_closure"  # the method that takes all conditions at once in time
+TOGETHER = "gaussian_closure"  # the method that takes all conditions at once
 
 
 class Response(NamedTuple):
@@ -66,15 +71,10 @@ def respond(net: CTRNN, noise: Noise, given: Given, method: str, progress: Calla
 
     `progress` is called once for each condition.
     """
-    if not given.constant and not noise.is_zero and method == TOGETHER and net.uniform:
-        laws = _together(net, noise, given)
-        for _ in laws:
-            progress()
-    else:
-        laws = []
-        for c in range(given.conditions):
-            laws.append(_alone(net, noise, given, c, method))
-            progress()
+    laws = []
+    for law in _each(net, noise, given, method):
+        laws.append(law)
+        progress()
     parts = [np.stack(part, axis=1) for part in list(zip(*laws, strict=True))[:4]]
     W_out = np.zeros((0, net.n)) if net.W_out is None else net.W_out
     b_out = np.zeros(len(W_out)) if net.b_out is None else net.b_out
@@ -82,11 +82,41 @@ def respond(net: CTRNN, noise: Noise, given: Given, method: str, progress: Calla
     return Response(mean, rate, spread, rate @ W_out.T + b_out, variance, tuple(law.remark for law in laws))
 
 
+def _each(net: CTRNN, noise: Noise, given: Given, method: str) -> Iterable[_Law]:
+    """Return the laws of the conditions, one after the other."""
+    if given.constant and noise.is_zero:
+        return _settled(net, given)
+    if not noise.is_zero and method == TOGETHER:
+        if given.constant and not noise.has_gains:
+            with suppress(ValueError):  # each condition says for itself what cannot be done
+                return list(_at_rest(net, noise, given))
+        elif not given.constant and net.uniform:
+            return _together(net, noise, given)
+    return (_alone(net, noise, given, c, method) for c in range(given.conditions))
+
+
+def _at_rest(net: CTRNN, noise: Noise, given: Given) -> Iterator[_Law]:
+    """Yield the stationary laws of the closure."""
+    for law in solve_inputs(net, noise, given.u[0]):
+        yield _nothing(net, 1, str(law)) if isinstance(law, Divergence) else _of(net, law)
+
+
+def _settled(net: CTRNN, given: Given) -> Iterator[_Law]:
+    """Yield the fixed points to which the network settles without noise."""
+    for end in settle_inputs(net, given.u[0]):
+        if isinstance(end, Divergence):
+            yield _nothing(net, 1, str(end))
+            continue
+        h, none = end.state[None], np.zeros((1, net.n))
+        rate = net.rate(end.fixed_point)[None] if net.form == "voltage" else h
+        yield _Law(h, rate, none, none[:, 0], "" if end.converged and end.stable else end.remark(WHOSE))
+
+
 def _alone(net: CTRNN, noise: Noise, given: Given, c: int, method: str) -> _Law:
     """Return the law of one condition, or the reason why there is none."""
     try:
         if given.constant:
-            return _stationary(net, noise, given.u[0, c], PLAIN if noise.is_zero else method)
+            return _stationary(net, noise, given.u[0, c], method)
         return _path(net, given.u[:, c]) if noise.is_zero else _in_time(net, noise, given.u[:, c], method)
     except (NotApplicable, Divergence) as error:
         return _nothing(net, len(given.u), str(error))
@@ -98,7 +128,10 @@ def _nothing(net: CTRNN, steps: int, remark: str) -> _Law:
 
 
 def _stationary(net: CTRNN, noise: Noise, u: FloatArray, method: str) -> _Law:
-    law = predict(net, noise, u if u.size else None, method)
+    return _of(net, predict(net, noise, u if u.size else None, method))
+
+
+def _of(net: CTRNN, law: StationaryLaw) -> _Law:
     remark = "" if law.converged else law.message or "the method did not converge"
     return _law(net, law.mean[None], law.covariance[None], law.rate[None], remark)
 

@@ -10,9 +10,12 @@ import numpy as np
 
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.floating import guarded
-from ctrnn_theory.support.results import Arrays, Drawn, counted, plain
+from ctrnn_theory.support.results import FEW, Arrays, Drawn, counted, plain
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
+
+COLUMNS = 5
+"""Most test noises in a table that is not full."""
 
 
 @guarded
@@ -80,9 +83,8 @@ class ReadoutTheory(Drawn, picture="readout"):
 
     def _parts(self, few: int) -> Iterator[str | Table]:
         loss, preferred = self.loss, self.preferred
-        shown = np.arange(loss.shape[1])
-        if loss.shape[1] > few:
-            shown = np.unique(np.linspace(0, loss.shape[1] - 1, few).astype(int))
+        columns = min(loss.shape[1], few if few > FEW else COLUMNS)
+        shown = np.unique(np.linspace(0, loss.shape[1] - 1, columns).astype(int))
         titles = ("trained at", "|w|", "preferred", *(f"loss at {self.test_levels[j]:g}" for j in shown))
         yield Table(
             titles,

@@ -138,14 +138,14 @@ def _levelled(name: str, given: Noises) -> tuple[FloatArray, tuple[Noise, ...]]:
 def _solved(states: States, y: FloatArray, intercept: bool, ridge: float) -> tuple[FloatArray, FloatArray]:
     """Return the weights (P, N) and the constants (P,) of least expected squared error.
 
-    Rows of a root of the covariance follow the rows of the means, which does not square the condition number.
+    The rows of a root of covariance + ridge follow those of the means, which does not square the condition number.
     """
     T, n = states.mean.shape
     m, r = (states.mean.mean(axis=0), y.mean(axis=0)) if intercept else (np.zeros(n), np.zeros(y.shape[1]))
     values, vectors = np.linalg.eigh(states.covariance)
-    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
-    rows = np.vstack([(states.mean - m) / np.sqrt(T), root, np.sqrt(ridge) * np.eye(n)])
-    wanted = np.vstack([(y - r) / np.sqrt(T), np.zeros((2 * n, y.shape[1]))])
+    root = np.sqrt(np.maximum(values, 0.0) + ridge)[:, None] * vectors.T
+    rows = np.vstack([(states.mean - m) / np.sqrt(T), root])
+    wanted = np.vstack([(y - r) / np.sqrt(T), np.zeros((n, y.shape[1]))])
     w = np.linalg.lstsq(rows, wanted, rcond=None)[0].T
     return w, r - w @ m
 

@@ -12,8 +12,8 @@ cumulant_step, cumulants
     The map with third cumulants, and its states.
 own_cumulants, multipliers, multiplied_arguments
     Third cumulants with f in them, and what noise that multiplies makes of them.
-settle, strides, newton
-    The path of the map in strides, and Newton's method at its end.
+settle, leap, strides, newton
+    The path of the map in strides, and Newton's method at its end, or after a few steps of a large network.
 guard
     Whether the map leads to the end found.
 chords, lyapunov

@@ -128,7 +128,8 @@ class ClosureMap(ABC):
         """Return whether the linear response is stable, (B,); for large networks by a proof without eigenvalues."""
         if self.read.shape[-1] < MANY:
             return np.asarray(self.radius(slope) < 1.0)
-        proven = np.array([proven_stable(B, float(g)) for B, g in zip(self.loop(slope), self.gamma, strict=True)])
+        each = zip(self.loop(slope), self.gamma, strict=True)
+        proven = np.array([proven_stable(B, float(g)) for B, g in each], dtype=bool)
         if not proven.all():
             proven[~proven] = self[~proven].radius(slope[~proven]) < 1.0
         return proven

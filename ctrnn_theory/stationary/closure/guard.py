@@ -11,8 +11,9 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 NEAR = 0.1  # largest part of what the linear response keeps that it may neglect
 LINEAR_TIMES = 8.0  # time constants over which the path to the end must be nearly linear
 WALK_NEAR = 0.01  # shift of the fixed point by the covariance, in units of s, that a path of the mean alone may neglect
-WALK_STEPS = 256  # largest number of steps of such a path
-TESTED = (0, 8, 16, 32, 64, 128, 256)  # steps after which it may be nearly linear from there on
+WALK_TIMES, WALK_STEPS = 32.0, 256  # time constants of such a path, and the largest number of its steps
+LOOKS = (8, 16, 32, 64, 128)  # steps after which it is looked at
+CALM = 1e-2  # relative change between two looks after which it need not be followed further
 
 
 def leads_to(closures: ClosureMap, start: Moments, end: Moments) -> BoolArray:
@@ -28,34 +29,57 @@ def leads_to(closures: ClosureMap, start: Moments, end: Moments) -> BoolArray:
     return stable & near & _straight(closures, start.mean, end, at, A)
 
 
-def walks_to(closure: ClosureMap, start: Moments, end: Moments, at: Rate) -> bool:
-    """Return whether the map goes from the start to the end, for one network, with `at` the rate at its end.
+def walks_to(
+    closures: ClosureMap, start: Moments, end: Moments, at: Rate, walked: FloatArray | None = None
+) -> BoolArray:
+    """Return whether the map goes from the start to the end, with `at` the rate at its end, (B,).
 
-    This is :func:`leads_to` at some point of a path of the mean alone, which takes products with vectors. If the
-    covariance has more than a little left to bring about, paths at the spreads of both ends must lead there.
+    This is :func:`leads_to` at the end of a path of the mean alone, which takes products with vectors. After a few time
+    constants its linear response must be stable, since a covariance that grows on and on may take the map elsewhere. If
+    the covariance has more than a little left to bring about, paths at the spreads of both ends must lead there.
+    `walked` is where that at the spread of the start ends, if it is known.
     """
-    stable = closure.stable(at.slope)
-    if not stable[0] or not settled(closure, start, end, at, NEAR):
-        return False
-    spreads = [at.spread]
-    if not settled(closure, start, end, at, WALK_NEAR):
-        spreads.append(closure.spread(start))
-    A = closure.response(at.slope)
-    return all(_arrives(closure, start.mean, end, at, A, spread) for spread in spreads)
+    stable = closures.stable(at.slope)
+    good = stable & _settled(closures, start, end, at, stable, NEAR)
+    if not good.any():
+        return good
+    if walked is None:
+        walked, contracting = walk(closures, start.mean, closures.spread(start), LINEAR_TIMES)
+        good &= contracting
+    A = closures.response(at.slope)
+    good &= _straight(closures, walked, end, at, A)
+    far = np.flatnonzero(good & ~_settled(closures, start, end, at, good, WALK_NEAR))
+    if far.size:
+        other, contracting = walk(closures[far], start.mean[far], at[far].spread, LINEAR_TIMES)
+        good[far] = contracting & _straight(closures[far], other, end[far], at[far], A[far])
+    return good
 
 
-def settled(closure: ClosureMap, start: Moments, end: Moments, at: Rate, share: float) -> bool:
-    """Return whether the covariance shifts the fixed point of one network by no more than this share of s."""
-    return bool(_settled(closure, start, end, at, np.ones(1, dtype=bool), share)[0])
+def walk(closures: ClosureMap, mean: FloatArray, spread: FloatArray, free: float) -> tuple[FloatArray, BoolArray]:
+    """Follow means (B, M) at these spreads until they are calm, or for WALK_TIMES and WALK_STEPS.
+
+    Return where they end, and whether the linear response was stable at all looks but those in the `free` first time
+    constants; paths of which no one is so are not followed to the end.
+    """
+    before, gamma, last = mean, closures.gamma[:, None], 0
+    contracting = np.ones(len(mean), dtype=bool)
+    most = int(min(WALK_TIMES / gamma.min(), WALK_STEPS))
+    for look in (0, *(look for look in LOOKS if look < most), most):
+        for _ in range(last, look):
+            mean = mean + gamma * closures.drift(mean, spread)
+        due = np.flatnonzero(contracting & (look * gamma[:, 0] >= free))
+        if due.size:
+            contracting[due] = closures[due].stable(closures.drift_slope(mean, spread)[due])
+        calm = np.max(np.abs(mean - before), axis=1) <= CALM * np.max(np.abs(mean), axis=1)
+        if not contracting.any() or (look and np.all(calm)):
+            break
+        before, last = mean, look
+    return mean, contracting
 
 
-def _arrives(closure: ClosureMap, mean: FloatArray, end: Moments, at: Rate, A: FloatArray, spread: FloatArray) -> bool:
-    """Return whether the mean, at this spread, comes to a point from which the map is nearly linear up to the end."""
-    for k in range(int(min(LINEAR_TIMES / closure.gamma[0], WALK_STEPS)) + 1):
-        if k in TESTED and _straight(closure, mean, end, at, A)[0]:
-            return True
-        mean = mean + closure.gamma[:, None] * closure.drift(mean, spread)
-    return False
+def settled(closures: ClosureMap, start: Moments, end: Moments, at: Rate) -> BoolArray:
+    """Return whether the covariance shifts the fixed points by less than a linear response may neglect, (B,)."""
+    return _settled(closures, start, end, at, np.ones(len(at.a), dtype=bool), NEAR)
 
 
 def _settled(

@@ -54,20 +54,34 @@ def newton(closures: ClosureMap, start: Moments, tolerance: float) -> Root:
 
 
 def _by_chords(closures: ClosureMap, start: Moments, tolerance: float) -> tuple[Root, IntArray]:
-    """Solve for fixed points by chord steps, one network after the other; return also where they do not converge."""
-    rate = closures.rate(start)
-    end, count = start.copy(), len(start.mean)
-    good, failed = np.zeros(count, bool), np.ones(count, bool)
-    residual, steps = np.full(count, np.inf), np.zeros(count, dtype=np.intp)
-    for i in range(count):
+    """Solve for fixed points by chord steps; return also where they do not converge."""
+    root, at, failed = chord_ends(closures, start, tolerance, np.ones(len(start.mean), dtype=bool))
+    for i in np.flatnonzero(root.good):
+        one = np.array([i])
+        root.good[i] = False
+        with suppress(ValueError):  # a path may come to where f has no moments
+            root.good[i] = walks_to(closures[one], start[one], root.state[one], at[one])[0]
+    return root, failed
+
+
+def chord_ends(closures: ClosureMap, start: Moments, tolerance: float, which: BoolArray) -> tuple[Root, Rate, IntArray]:
+    """Return where chord steps end, for some networks, the rates there, and for which networks there is no end.
+
+    An end is good if it is a stable fixed point, whether or not the map leads there.
+    """
+    at, count = closures.rate(start), len(start.mean)
+    failed = np.ones(count, dtype=bool)
+    root = Root(start.copy(), np.zeros(count, bool), np.full(count, np.inf), np.zeros(count, dtype=np.intp))
+    for i in np.flatnonzero(which):
         one = np.array([i])
         with suppress(ValueError):  # a trial may lie where f has no moments, or where a matrix is singular
-            found = chords(closures[one], start[one], rate[one], tolerance)
-            failed[i], residual[i], steps[i] = not found.converged, found.residual, found.steps
+            found = chords(closures[one], start[one], at[one], tolerance)
+            failed[i], root.residual[i], root.steps[i] = not found.converged, found.residual, found.steps
             if found.converged and found.positive and no_negative_variance(found.state)[0]:
-                end.put(one, found.state)
-                good[i] = walks_to(closures[one], start[one], found.state, found.rate)
-    return Root(end, good, residual, steps), np.flatnonzero(failed)
+                root.good[i] = True
+                root.state.put(one, found.state)
+                at.put(one, found.rate)
+    return root, at, np.flatnonzero(failed)
 
 
 def no_negative_variance(state: Moments) -> BoolArray:
@@ -127,6 +141,7 @@ def _newton_step(closures: ClosureMap, state: Moments, rate: Rate) -> tuple[Floa
         """Return Newton's step with the linear response alone, in units of the state, (B, N + N²)."""
         move = np.asarray(np.linalg.solve(J, rate.mean[..., None])[..., 0], dtype=np.float64)
         _, Move = total(squares, level, move, closures.gamma[:, None, None] * rate.covariance)
+        Move = 0.5 * (Move + np.swapaxes(Move, -1, -2))  # the rate does not see what is antisymmetric, and is rounding
         return np.concatenate([move / units[0], Move.reshape(B, -1) / units[1]], axis=1)
 
     def apart(x: FloatArray) -> tuple[FloatArray, FloatArray]:

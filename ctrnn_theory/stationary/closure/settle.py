@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from ctrnn_theory.dynamics.step import BOUND
-from ctrnn_theory.stationary.closure.chords import chords
-from ctrnn_theory.stationary.closure.closure_map import MANY, ClosureMap, Rate
-from ctrnn_theory.stationary.closure.guard import NEAR, settled, walks_to
+from ctrnn_theory.stationary.closure.closure_map import MANY, ClosureMap
+from ctrnn_theory.stationary.closure.leap import leap
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales, semidefinite
-from ctrnn_theory.stationary.closure.newton import Root, newton, no_negative_variance
+from ctrnn_theory.stationary.closure.newton import Root, newton
 from ctrnn_theory.stationary.closure.strides import MOST_LEVEL, stride
 from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 MOST_STRIDES = 512  # strides for which a path is followed by default
 TOLERANCE = 1e-12  # relative distance to the fixed point, by default
 FIRST_TRY = 4  # strides before Newton's method is first tried; each later try comes after half as many more
-LEAPS = (4, 16)  # steps of the map before chord steps are tried for a large network, and until the covariance is near
 WINDOW = 8  # strides of the first window; each later window is as long as all before
 PATIENCE = 128  # strides after which a window without progress may end the path
 SHRUNK = 0.8  # range of a path in a window, relative to that in the window before, up to which it makes progress
@@ -174,32 +171,19 @@ class _Paths:
         """Try chord steps for large networks, after a few steps of the map; return those that are not settled."""
         if self.state.mean.shape[1] < MANY or not active.size:
             return active
-        for i in active:
-            with suppress(ValueError):  # a trial may lie where f has no moments, and the path may not
-                self.leap_one(np.array([i]))
-        return active[~self.settled[active]]
-
-    def leap_one(self, one: IntArray) -> None:
-        """Settle one network at its fixed point, if a few steps of the map are near enough to it."""
-        closure, state, rate = self.closures[one], self.state[one], self.rate[one]
-        for _ in range(LEAPS[0]):
-            state, rate = self.next_step(closure, state, rate)
-        found, steps = chords(closure, state, rate, self.tolerance), LEAPS[0]
-        if not (found.converged and found.positive and no_negative_variance(found.state)[0]):
-            return
-        while steps < LEAPS[1] and not settled(closure, state, found.state, found.rate, NEAR):
-            (state, rate), steps = self.next_step(closure, state, rate), steps + 1
-        if walks_to(closure, state, found.state, found.rate):
-            self.strides[one] = steps
-            good, residual, newton_steps = np.ones(1, bool), np.array([found.residual]), np.array([found.steps])
-            self.accept(Root(found.state, good, residual, newton_steps), one, one)
-
-    @staticmethod
-    def next_step(closure: ClosureMap, state: Moments, rate: Rate) -> tuple[Moments, Rate]:
-        """Return the state after a step of the map, and the rate there."""
-        g = closure.gamma[:, None]
-        state = Moments(state.mean + g * rate.mean, state.covariance + g[..., None] * rate.covariance)
-        return state, closure.rate(state)
+        try:
+            found = leap(self.closures[active], self.state[active], self.rate[active], self.tolerance)
+        except ValueError:  # a trial may lie where f has no moments, and the path may not
+            for i in active if active.size > 1 else ():
+                self.leap(np.array([i]))
+            return active[~self.settled[active]]
+        kept = np.flatnonzero(np.max(np.abs(found.state.mean), axis=1) < BOUND)  # not NaN
+        kept = kept[np.all(np.isfinite(found.state.covariance[kept]), axis=(1, 2))]
+        to = active[kept]
+        self.state.put(to, found.state[kept])
+        self.rate.put(to, found.rate[kept])
+        self.residual[to], self.strides[to] = self.changes(to), found.steps[kept]
+        return self.accept(found.root, active, active)
 
     def advance(self, active: IntArray, taper: float) -> IntArray:
         """Take a stride of each, which weighs `taper` in averages; return those that stay within bounds."""

@@ -76,7 +76,7 @@ class Given(ReadOnly, OpenLoop):
         """
         u, y = (_three(name, value) for name, value in (("inputs", inputs), ("targets", targets)))
         steps = max(len(u), len(y))
-        w = np.ones(steps) if weights is None else _weights(weights)
+        w = np.ones(steps) if weights is None else step_weights(weights)
         for name_, array in (("inputs", u), ("targets", y)):
             if len(array) not in (1, w.size) or not len(array):
                 raise ValueError(f"{name_} must have {w.size} steps, or one if they are constant; got {len(array)}")
@@ -106,13 +106,19 @@ class Given(ReadOnly, OpenLoop):
 
 
 def _three(name: str, value: Any) -> FloatArray:
-    array = real_array(name, numbers(name, value) if hasattr(value, "detach") else value)
+    array = real_numbers(name, value)
     if array.ndim != 3 or 0 in array.shape[:2] or (name == "targets" and array.shape[2] == 0):
         raise ValueError(f"{name} must have shape (time, trial, channel); got {array.shape}")
     return array
 
 
-def _weights(value: Any) -> FloatArray:
+def real_numbers(name: str, value: Any) -> FloatArray:
+    """Return a real array or tensor as an array of float64."""
+    return real_array(name, numbers(name, value) if hasattr(value, "detach") else value)
+
+
+def step_weights(value: Any) -> FloatArray:
+    """Return weights of steps (T,) as float64, booleans as 0 and 1, or raise a ValueError."""
     value = numbers("weights", value)
     w = real_array("weights", value.astype(np.float64) if value.dtype.kind == "b" else value, (None,))
     if np.any(w < 0.0) or not w.sum() > 0.0:

@@ -51,9 +51,16 @@ class LatentMoments(NamedTuple):
 
 
 def latent_course(
-    network: LatentNetwork, model: Model, episode: Episode, levels: FloatArray, orders: int | None = None
+    network: LatentNetwork,
+    model: Model,
+    episode: Episode,
+    levels: FloatArray,
+    orders: int | None = None,
+    start: LatentMoments | None = None,
 ) -> Iterator[LatentMoments]:
-    """Give the moments of latent variables and outputs W_out h, step by step from zero, for each level and condition.
+    """Give the moments of latent variables and outputs W_out h, step by step, for each level and condition.
+
+    They begin at zero, or at the `start` of all levels and conditions.
 
     The number of orders of Mehler's formula is the least by which the bound on what is left out is below 1e-4 of the
     variance that a step adds, or the largest for which there is room; or `orders` if it is given. With 0 only the
@@ -61,7 +68,8 @@ def latent_course(
     """
     C, Q = episode.u.shape[1], network.decoders.shape[1]
     noise = LatentNoise.of(network, model.noise, levels).repeated(C)
-    state = LatentMoments(np.zeros((len(levels) * C, Q)), np.zeros((len(levels) * C, Q, Q)), np.zeros(len(levels) * C))
+    B = len(levels) * C
+    state = LatentMoments(np.zeros((B, Q)), np.zeros((B, Q, Q)), np.zeros(B)) if start is None else start
     lost = np.zeros(len(state.mean), dtype=bool)
     yield state
     drive, at, likely = np.zeros(0), None, 2

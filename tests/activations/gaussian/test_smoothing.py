@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, owens_t
 
 from ctrnn_theory.activations import BUILTIN, activation
-from ctrnn_theory.activations.gaussian import quadrature
+from ctrnn_theory.activations.gaussian import logistic_family, quadrature
 from ctrnn_theory.activations.gaussian.smoothing import smoothed, smoothed_variance
 from ctrnn_theory.testing import activations, assert_smoothing
 from tests.references import FUNCTIONS, builtin_reference, gaussian_reference, mp, sin_reference
@@ -154,6 +154,24 @@ def test_probit_variance_is_owens_t():
     h = a / np.sqrt(1 + s**2)
     true = ndtr(h) - 2 * owens_t(h, 1 / np.sqrt(1 + 2 * s**2)) - ndtr(h) ** 2
     np.testing.assert_allclose(activation("probit").smoothed_variance(a, s), true, rtol=0, atol=1e-15)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(["sigmoid", "tanh"]), st.floats(-8, 8), st.floats(0.1, 1.5).map(lambda e: 10.0**e))
+@example("sigmoid", 5.4791503111699384, 1.3704855920938772)  # the variance is little above where the identity ends
+@example("tanh", 3.0, 0.625 * (1.0 + 1e-12))
+def test_variance_of_sigmoids_by_an_identity(name, z, s):
+    """Var σ = F - F' - F², from σ' = σ - σ², keeps its digits as far as it is taken."""
+    act, c = activation(name), {"sigmoid": 1.0, "tanh": 2.0}[name]
+    a = z * s / 2.0
+    value = float(logistic_family.identity_variance(name, np.array([a]), np.array([s]))[0])
+    true = float(builtin_reference(name, a, s).variance)
+    least = logistic_family.LEAST * logistic_family.SIGMOIDS[name]
+    if math.isnan(value):
+        assert c * s <= logistic_family.NARROW or true < least * (1.0 + 1e-12)
+    else:
+        assert abs(value - true) <= 4e-14 * true
+        assert act.smoothed_variance(a, s) == value
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,6 +18,8 @@ SAME = 1e-6
 """Distance, relative to the domain, below which two fixed points are one."""
 EXACT = 1e-10
 """Largest drift at a fixed point, relative to the domain."""
+MARGINAL = 1e-9
+"""Part by which a step must shorten the way back to a stable point, at least; rounding makes 1e-13 of it."""
 MARGIN = 0.25
 """Part of its width by which the domain passes the box of the law on either side."""
 
@@ -61,7 +63,8 @@ def fixed_points(step: LatentStep, within: FloatArray) -> tuple[LatentPoint, ...
     axes = [np.linspace(0.0, 1.0, STARTS[step.rank])] * step.rank
     places = low + width * np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
     for _ in range(NEWTON_STEPS):
-        move = np.linalg.solve(slopes(step, places), drift(step, places)[:, :, None])[:, :, 0]
+        inverse = np.linalg.pinv(slopes(step, places))  # slopes vanish at a point that is neither stable nor not
+        move = (inverse @ drift(step, places)[:, :, None])[:, :, 0]
         places = places - np.clip(move, -0.1 * width, 0.1 * width)
     there = np.all((places >= low) & (places <= low + width), axis=1)
     there &= np.all(np.abs(drift(step, places)) <= EXACT * width, axis=1)
@@ -69,14 +72,15 @@ def fixed_points(step: LatentStep, within: FloatArray) -> tuple[LatentPoint, ...
     for place, slope in zip(places[there], slopes(step, places[there]), strict=True):
         if all(np.max(np.abs(place - other.latent) / width) > SAME for other in found):
             of_step = np.linalg.eigvals(np.eye(step.rank) + step.gamma * slope)
-            found.append(LatentPoint(place, bool(np.max(np.abs(of_step)) < 1.0)))
+            found.append(LatentPoint(place, bool(np.max(np.abs(of_step)) < 1.0 - MARGINAL)))
     return tuple(sorted(found, key=lambda point: tuple(point.latent)))
 
 
 def _starts(step: LatentStep) -> FloatArray:
     """Return particles (64, R): half at zero, half so far away that pre-activations pass their thresholds and noise."""
     reach = np.median(np.abs(step.c) + step.noisy.width(step.c)) + 1.0
-    far = reach / np.maximum(np.median(np.abs(step.E), axis=0), np.finfo(float).tiny)
+    size = np.median(np.abs(step.E), axis=0)
+    far = np.divide(reach, size, out=np.zeros_like(size), where=size > 0.0)
     starts = np.zeros((PARTICLES, step.rank))
     starts[::2] = far * np.random.default_rng(1).standard_normal((len(starts[::2]), step.rank))
     return starts

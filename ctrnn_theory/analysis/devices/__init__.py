@@ -1,0 +1,1 @@
+"""Networks as hardware realises them: activations that differ between neurons, and weights in analog memory."""
