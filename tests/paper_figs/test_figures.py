@@ -243,8 +243,8 @@ def devices(found):
 
 
 HEADLINES = (
-    smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold, operating,
-    surrogate, drift, resonance, kinds, variability, hardware, switching, orbit, devices,
+    smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold,
+    operating, surrogate, drift, resonance, kinds, variability, hardware, switching, orbit, devices,
 )  # fmt: skip
 
 
