@@ -106,31 +106,6 @@ def test_densities_need_noise():
         ct.latent(made(24, 1, lambda x: -0.5 * x)[0], ct.Noise(inside=1.0)).density(0.0)
 
 
-def test_a_state_has_its_latent_variables():
-    """It is the mean rate, where a fixed point is; elsewhere the nearest state that has them."""
-    net, E, D = made(60, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))
-    field = ct.latent(net, NOISE, factors=(E, D))
-    x = np.random.default_rng(0).uniform(-1.0, 1.0, (3, 4, 2))
-    for level in (0.0, 1.0):
-        states = field.state(x, level)
-        assert states.shape == (3, 4, 60)
-        assert np.allclose(states @ D, x, atol=1e-12)
-        rates = net.activations[0].smoothed(x @ E.T + net.b, level)
-        away = states - rates
-        assert np.allclose(away, away @ D @ np.linalg.solve(D.T @ D, D.T), atol=1e-12)  # within the span of D
-    (point,) = field.fixed_points()
-    rates = net.activations[0].smoothed(point.latent @ E.T + net.b, 1.0)
-    assert np.allclose(field.state(point.latent), rates, atol=1e-9)
-
-
-def test_fixed_points_that_are_neither_stable_nor_not():
-    """A slope of zero, which makes a step of Newton's method singular."""
-    net = ct.CTRNN([[0.0, 1.0], [0.0, 1.0]], 0.0, "tanh")
-    field = ct.latent(net, ct.Noise(inside=0.1))
-    assert [point.stable for point in field.fixed_points()] == [True]
-    assert not any(point.stable for point in field.fixed_points(level=0.0))
-
-
 def test_slow_manifolds_of_two_memories_without_connections_are_straight():
     """Each remembers ±x: saddles are where one of them is undecided, and the other stays at what it remembers."""
     one = 2.0 * np.outer(np.linspace(0.5, 1.5, 8), np.linspace(0.5, 1.5, 8)) / 8
@@ -165,3 +140,28 @@ def test_slow_manifolds_of_a_ring_go_around_it():
     across = np.linalg.norm(field.drift(np.array([[0.7 * radius.mean(), 0.0]])))
     assert along.max() < 0.1 * across
     assert sum(np.sum(np.linalg.norm(np.diff(c.latent, axis=0), axis=1)) for c in curves) > 5.0 * radius.mean()
+
+
+def test_a_state_has_its_latent_variables():
+    """It is the mean rate, where a fixed point is; elsewhere the nearest state that has them."""
+    net, E, D = made(60, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))
+    field = ct.latent(net, NOISE, factors=(E, D))
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (3, 4, 2))
+    for level in (0.0, 1.0):
+        states = field.state(x, level)
+        assert states.shape == (3, 4, 60)
+        assert np.allclose(states @ D, x, atol=1e-12)
+        rates = net.activations[0].smoothed(x @ E.T + net.b, level)
+        away = states - rates
+        assert np.allclose(away, away @ D @ np.linalg.solve(D.T @ D, D.T), atol=1e-12)  # within the span of D
+    (point,) = field.fixed_points()
+    rates = net.activations[0].smoothed(point.latent @ E.T + net.b, 1.0)
+    assert np.allclose(field.state(point.latent), rates, atol=1e-9)
+
+
+def test_fixed_points_that_are_neither_stable_nor_not():
+    """A slope of zero, which makes a step of Newton's method singular."""
+    net = ct.CTRNN([[0.0, 1.0], [0.0, 1.0]], 0.0, "tanh")
+    field = ct.latent(net, ct.Noise(inside=0.1))
+    assert [point.stable for point in field.fixed_points()] == [True]
+    assert not any(point.stable for point in field.fixed_points(level=0.0))
