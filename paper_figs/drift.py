@@ -52,7 +52,7 @@ def integrator(n: int) -> tuple[ct.CTRNN, tuple[np.ndarray, np.ndarray]]:
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute drifts, fixed points, paths and errors."""
-    n, trials = (128, 24) if quick else (256, 100)
+    n, trials = (128, 24) if quick else (512, 60)
     (net, factors), x = integrator(n), np.linspace(-REACH, REACH, AXIS)
     places = np.stack(np.meshgrid(x, x), axis=-1)
     trained = ct.latent(net, NOISE, factors=factors)

@@ -71,8 +71,10 @@ def test_a_linear_memory_is_an_ornstein_uhlenbeck_chain(w, gamma, sigma, seed, b
     random = gamma**2 * sigma**2 * np.sum(D**2) * sums
     away = ((a**t - 1.0) * (start @ D[:, 0])) ** 2
     size = np.max(random + away)
-    assert np.allclose(found.systematic[0], away, rtol=1e-6, atol=1e-6 * size)
-    assert np.allclose(found.random[0], random, rtol=1e-5, atol=1e-5 * size)
+    stated = found.uncertainty[0] + 1e-6 * size
+    assert np.all(np.abs(found.systematic[0] - away) <= stated)
+    assert np.all(np.abs(found.random[0] - random) <= stated)
+    assert np.all(found.uncertainty[0] <= 1e-3 * size)
     assert np.all(np.abs(found.squared_error[0] - random - away) <= found.uncertainty[0] + 1e-9 * size)
     assert np.allclose(found.systematic[1:], away, rtol=1e-9, atol=1e-12 * size)
     assert np.all(found.random[1:] == 0.0)

@@ -29,6 +29,8 @@ LADDERS = {1: (48, 72, 108, 162, 243, 364), 2: (12, 16, 24, 32, 40, 48, 56)}
 """Nodes along each axis that are tried in turn, by the number of latent variables."""
 TOLERANCE = 1e-3
 """Part of the largest squared error by which the next grid may change it."""
+CUT = 1e-4
+"""Part of the largest squared error that the border of the grid may make of it."""
 PARTICLES = 64
 """Least number of trajectories of latent variables that show where they go."""
 BEYOND = (0.25, 0.75, 1.5)
@@ -88,7 +90,7 @@ def _at_level(net: CTRNN, noise: Noise, problem: Problem) -> tuple[FloatArray, F
         reach = np.maximum(WIDTHS * kick, beyond * (high - low))
         chain, moments, error, change = _refined(AtNodes(step, low - reach, high + reach), problem, begin)
         cut = _cut_off(chain, problem, begin)
-        if np.all(cut <= TOLERANCE * np.max(np.abs(error))):
+        if np.all(cut <= CUT * np.max(np.abs(error))):
             break
     normal = _moments(LatentChain(chain.table, chain.grid, skewed=False), problem, begin)
     uncertainty = change + cut + np.abs(error - _squared_error(normal, problem))
