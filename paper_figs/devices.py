@@ -31,7 +31,7 @@ def compute(quick: bool = False) -> dict[str, Any]:
     rows: dict[str, list[Any]] = {}
     spreads = SPREADS[::2] if quick else SPREADS
     for spread in spreads:
-        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 100, refit=REFITS)
+        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 60, refit=REFITS)
         assert found.linear is not None
         for way, over in (("linear", found.linear), ("sampled", found.sampled)):
             assert over.loss is not None

@@ -15,7 +15,8 @@ REFITS = ("readout", "biases", "all")
 """What can be fitted anew."""
 RIDGE = 1e-9  # of the readout, over the mean square of the states
 STEPS = 12  # of the Gauss-Newton method
-DAMPING, LESS, MORE = 0.1, 0.3, 5.0  # relative damping at first, and its factors after a step that helps or not
+DAMPING = {"biases": 1e-3, "all": 0.1}  # relative damping of the first step
+LESS, MORE = 0.3, 5.0  # its factors after a step that helps and one that does not
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +76,7 @@ def _gauss_newton(
     outputs.
     """
     losses, best = chips.losses(laws, y), laws
-    damping = np.full(chips.size, DAMPING)
+    damping = np.full(chips.size, DAMPING["all" if readout else "biases"])
     for _ in range(STEPS):
         tried = _step(chips, best, u, y, moved, damping)
         there = tried.laws(u, best, follow=False)
