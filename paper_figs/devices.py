@@ -15,7 +15,7 @@ from paper_figs.style import TWO_COLUMNS, figure, letters, simulated, styled
 
 SIGMA, B = 0.3, 0.5  # of thresholds or of noise, and bias of the single neuron
 NOISE = ct.Noise(inside=0.5)
-SPREADS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
+SPREADS = (0.01, 0.02, 0.03, 0.05, 0.1)
 REFITS = ("readout", "biases", "all")
 COLOURS = {"as built": "#0072B2", "readout": "#E69F00", "biases": "#CC79A7", "all": "#009E73"}
 QUENCHED, ANNEALED = "#0072B2", "#D55E00"
@@ -27,11 +27,11 @@ def compute(quick: bool = False) -> dict[str, Any]:
     """Compute shifts by quenched and by annealed thresholds, and the losses of a network in hardware."""
     data: dict[str, Any] = {}
     _one_neuron(data, quick)
-    net, u, y = network(*((12, 5) if quick else (24, 8)))
+    net, u, y = network(*((12, 5) if quick else (16, 6)))
     rows: dict[str, list[Any]] = {}
-    spreads = SPREADS[1::2] if quick else SPREADS
+    spreads = SPREADS[::2] if quick else SPREADS
     for spread in spreads:
-        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 120, refit=REFITS)
+        found = ct.devices(net, ct.Spread.of(spread), NOISE, u, y, devices=40 if quick else 100, refit=REFITS)
         assert found.linear is not None
         for way, over in (("linear", found.linear), ("sampled", found.sampled)):
             assert over.loss is not None

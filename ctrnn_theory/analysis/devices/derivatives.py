@@ -79,11 +79,12 @@ class Derivatives:
         Raises
         ------
         NotApplicable
-            If arguments are so correlated that Mehler's series has not converged after its last term.
+            If arguments are so correlated that Mehler's series does not converge, or f² is not an expression.
         """
         s = np.sqrt(np.maximum(np.diag(S), 0.0))
         F = [f.smoothed(a, s, n) for n in range(6)]
-        G = np.array([activation(f.expression**2).smoothed(a, s, n) for n in range(5)])
+        square = _square(f)
+        G = [square.smoothed(a, s, n) for n in range(5)]
         variance = Elementwise(
             f.smoothed_variance(a, s),
             G[1] - 2.0 * F[0] * F[1],
@@ -113,6 +114,16 @@ class Derivatives:
         both = 2.0 * M[1, 1] * a1 * np.swapaxes(a1, -1, -2) + 0.5 * M[2, 2] * q1 * np.swapaxes(q1, -1, -2)
         C = part + np.swapaxes(part, -1, -2) + both + E[1, 1] * P[1] + E[2, 2] * P[0] ** 2
         return _with_diagonal(C, self.variance.second(a, q))
+
+
+def _square(f: Activation) -> Activation:
+    """Return f², whose averages the variance of f is expanded by."""
+    try:
+        return activation(f.expression**2)
+    except ValueError as error:
+        raise NotApplicable(
+            f"the linear response of the closure does not take {f.name}: f² is no expression"
+        ) from error
 
 
 def _series(f: Activation, a: FloatArray, S: FloatArray, size: float) -> dict[tuple[int, int], FloatArray]:

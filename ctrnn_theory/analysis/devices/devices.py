@@ -117,47 +117,40 @@ def devices(
     laws, rest = nominal.laws(u), nominal.quiet().laws(u)
     if not (laws.good[0] and rest.good[0]):
         raise Divergence("W must let the nominal network settle for every input, with noise and without")
-    messages: list[str] = []
-    linear: OverDevices | None = None
-    try:
-        linear, remark = linear_response(nominal, laws, rest, u, y, spread.std(net.n))
-        messages += [remark] if remark else []
-    except NotApplicable as reason:
-        messages.append(str(reason))
+    linear, remark = _linear(nominal, laws, rest, u, y, spread.std(net.n))
     middle = perf_counter()
     shapes = spread.draw(net.n, count, np.random.default_rng(rng))
     chips = Chips.of(net, noise, shapes)
     there, still = chips.laws(u, laws), chips.quiet().laws(u, rest)
     settled = there.good & still.good
-    if not settled.all():
-        messages.append(f"{count - settled.sum()} of {count} devices have no stable law, and are left out")
+    lost = "" if settled.all() else f"{count - settled.sum()} of {count} devices have no stable law, and are left out"
     losses = np.full(count, np.nan)
     if y is not None:
         losses[settled] = chips[settled].losses(there.some(settled), y)
-    refits = tuple(_refit(name, nominal, laws, chips, there, settled, u, y) for name in names if y is not None)
-    return Devices(
-        net,
-        noise,
-        spread,
-        u,
-        y,
-        rest.mean[0],
-        laws.mean[0] - rest.mean[0],
-        float("nan") if y is None else float(nominal.losses(laws, y)[0]),
-        linear,
-        OverDevices(
-            Over.of(still.mean[settled]),
-            Over.of(there.mean[settled]),
-            Over.of((there.mean - still.mean)[settled]),
-            None if y is None else Over.of(losses[settled]),
-        ),
-        losses,
-        settled,
-        shapes,
-        refits,
-        "; ".join(messages),
-        (middle - begin, perf_counter() - middle),
+    sampled = OverDevices(
+        Over.of(still.mean[settled]),
+        Over.of(there.mean[settled]),
+        Over.of((there.mean - still.mean)[settled]),
+        None if y is None else Over.of(losses[settled]),
     )
+    refits = tuple(_refit(name, nominal, laws, chips, there, settled, u, y) for name in names if y is not None)
+    loss = float("nan") if y is None else float(nominal.losses(laws, y)[0])
+    message = "; ".join(filter(None, (remark, lost)))
+    seconds = middle - begin, perf_counter() - middle
+    state = rest.mean[0], laws.mean[0] - rest.mean[0]
+    return Devices(
+        net, noise, spread, u, y, *state, loss, linear, sampled, losses, settled, shapes, refits, message, seconds
+    )
+
+
+def _linear(
+    nominal: Chips, laws: Laws, rest: Laws, u: FloatArray, y: FloatArray | None, std: FloatArray
+) -> tuple[OverDevices | None, str]:
+    """Return mean and variance over devices by linear response, or None, and what limits it."""
+    try:
+        return linear_response(nominal, laws, rest, u, y, std)
+    except NotApplicable as reason:
+        return None, str(reason)
 
 
 def _refit(

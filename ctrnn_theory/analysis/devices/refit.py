@@ -14,8 +14,8 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 REFITS = ("readout", "biases", "all")
 """What can be fitted anew."""
 RIDGE = 1e-9  # of the readout, over the mean square of the states
-STEPS = 8  # of the Gauss-Newton method
-DAMPING, LESS, MORE = 1e-3, 0.1, 10.0  # relative damping at first, and its factors after a step that helps or not
+STEPS = 12  # of the Gauss-Newton method
+DAMPING, LESS, MORE = 0.1, 0.3, 5.0  # relative damping at first, and its factors after a step that helps or not
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -179,6 +179,9 @@ def test_kinks_and_correlations_are_reported():
     assert found.linear is None
     assert "the series for the covariance of f does not converge" in found.message
     assert np.all(np.isfinite(found.sampled.bias.mean))
+    smoothed = ct.devices(ct.CTRNN.single(0.5, 0.1, "smoothed(relu, 0.5)"), ct.Spread(0.1), ct.Noise(0.5), devices=2)
+    assert smoothed.linear is None
+    assert "does not take smoothed(relu, 0.5): f² is no expression" in smoothed.message
 
 
 def test_more_devices_begin_with_those_of_fewer():
