@@ -76,7 +76,7 @@ def attractors(net: CTRNN, noise: Noise, u: ArrayLike | None) -> FixedPoints:
         values = values[np.argsort(-np.abs(values), kind="stable")]
         points.append(FixedPoint(step.mean_rate(at)[0], step.preactivation(at)[0], values, point.stable))
     count = STARTS[step.rank] ** step.rank
-    points = sorted(points, key=lambda point: tuple(point.state))
+    points = sorted(points, key=lambda point: tuple(point.state.round(9)))  # equal numbers differ by rounding
     return FixedPoints(points, f"{NEWTON_STEPS} steps of Newton's method were taken from {count} latent states")
 
 

@@ -48,6 +48,7 @@ from ctrnn_theory.support.progress import Progress
 from ctrnn_theory.support.types import FloatArray
 
 MOST_INPUTS = {1: 200, 2: 4, 3: 1}  # different inputs, each of which has a chain, by the number of latent variables
+MASS = 1e-3  # by which the mass of a density may differ from one
 CELLS = {1: 400, 2: 64, 3: 24}  # along each axis of a density, by the number of latent variables
 
 
@@ -217,7 +218,10 @@ class Densities(Sequence[Density]):
     def __getitem__(self, index: slice) -> Sequence[Density]: ...
 
     def __getitem__(self, index: int | slice) -> Density | Sequence[Density]:
-        """Return the density that the steps before make, which is smooth; at the start, the points' shares of cells."""
+        """Return the density that the steps before make, which is smooth; at the start, the points' shares of cells.
+
+        NotApplicable is raised where the grid does not resolve the density of a step.
+        """
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         t = range(len(self))[index] * self.every
@@ -232,7 +236,13 @@ class Densities(Sequence[Density]):
         at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         chain = self.path.chains[self.path.of_step[t - 1]]
         values = chain.density(self.path.weights[t - 1], at.reshape(-1, len(axes))).reshape(at.shape[:-1])
-        return Density(axes, widths, values)
+        found = Density(axes, widths, values)
+        if abs(found.mass - 1.0) > MASS:
+            raise NotApplicable(
+                f"{first.grid.size} nodes resolve averages over the latent variables, but not the density of a step:"
+                f" its mass is {found.mass:.3g}; lower tolerance"
+            )
+        return found
 
 
 def _solved(step: LatentStep, rows: FloatArray, start: Start, tolerance: float) -> tuple[Path, FloatArray]:
