@@ -58,8 +58,8 @@ def draw(data: Mapping[str, Any]) -> Figure:
     for site in SITES:
         values = np.clip(data[f"{site}/distance"].ravel(), -REACH, REACH)
         options = {"weights": np.full(values.size, 1.0 / values.size), "color": COLOUR[site]}
-        axes[0].hist(values, bins, alpha=0.15, **options)
-        axes[0].hist(values, bins, histtype="step", linewidth=1.2, label=LABEL[site], **options)
+        look = {"alpha": 0.35} if site == "inside" else {"histtype": "step", "linewidth": 1.4}  # both can be seen
+        axes[0].hist(values, bins, label=LABEL[site], **look, **options)
     axes[0].set_xscale("asinh", linear_width=1.0)
     axes[0].set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes[0].minorticks_off()
@@ -67,14 +67,21 @@ def draw(data: Mapping[str, Any]) -> Figure:
     axes[0].set_xlabel("distance to the kink, in standard deviations")
     axes[0].set_ylabel("share of neurons and inputs")
     axes[0].set_title(rf"trained at $\sigma_t$ = {SHOWN:g}")
-    axes[0].legend(loc="upper right")
+    axes[0].set_ylim(0.0, 1.3 * axes[0].get_ylim()[1])  # room for the legend above the data
+    axes[0].legend(loc="upper left")
     for ax, name in zip(axes[1:], ("within", "slope"), strict=True):
         for site in SITES:
             x, y = data[f"{site}/sigma"], data[f"{site}/{name}"]
-            simulated(ax, x, y, data[f"{site}/{name}_error"], COLOUR[site], linestyle="-")
+            apart = 0.0 if site == "inside" else 0.03  # where both have networks, each error bar can be seen
+            simulated(ax, x + apart, y, data[f"{site}/{name}_error"], COLOUR[site], linestyle="-")
         ax.set_xlim(0.0, 1.6)
         ax.set_ylim(0.0)
         ax.set_xlabel(r"training noise $\sigma_t$")
+    axes[1].errorbar(
+        [], [], [], fmt="o", color="0.4", markerfacecolor="white", label="mean over networks,\n± 2 standard errors"
+    )
+    axes[1].set_ylim(0.0, 1.25 * axes[1].get_ylim()[1])
+    axes[1].legend(loc="upper left")
     axes[1].set_ylabel("share within one deviation")
     axes[2].set_ylabel(r"mean slope $F'$")
     axes[1].set_title("at the kink")

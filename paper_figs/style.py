@@ -25,7 +25,7 @@ LINES: dict[str, Any] = {
     "exact": {"linestyle": "-", "linewidth": 3.0, "alpha": 0.35},
     "gaussian_closure": {"linestyle": "-", "linewidth": 1.0},
     "mean_field": {"linestyle": "--", "linewidth": 1.0},
-    "small_noise": {"linestyle": ":", "linewidth": 1.2},
+    "small_noise": {"linestyle": (0, (0.1, 3.0)), "linewidth": 2.6, "dash_capstyle": "round"},  # beads on a thin line
 }
 """Line style of each method, for panels where the colour shows the site."""
 

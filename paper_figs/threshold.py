@@ -13,7 +13,7 @@ import ctrnn_theory as ct
 from paper_figs.networks import Run, over_noise, trained
 from paper_figs.style import COLOUR, LABEL, SITES, TWO_COLUMNS, figure, letters, styled
 
-EDGE = 2.0  # largest critical noise on the axis, in units of the training noise; larger ones are drawn at the edge
+EDGE = 2.0  # largest critical noise on the axis, in units of the training noise; larger ones are arrows at its end
 NEAR = 0.1  # largest distance to the range between the two laws, in units of the training noise
 WIDE = 0.2  # width of a confidence interval from which on a preferred level counts as unknown
 GAIN = 1.05  # lowest ratio of the loss without noise to the lowest loss at which the level is used
@@ -101,7 +101,10 @@ def _points(data: Mapping[str, Any], left: Axes, right: Axes) -> None:
             style |= {} if fill == "white" else {"markersize": 2.0, "alpha": 0.6}
             x, y, error = sigma[chosen], best[chosen], ends[:, chosen]
             left.errorbar(x, x * y, x * error, **style)
-            right.errorbar(np.minimum(c[chosen], EDGE), y, error, **style)
+            for part, marker in ((c[chosen] <= EDGE, "o"), (c[chosen] > EDGE, ">")):
+                if part.any():
+                    place = np.minimum(c[chosen][part], EDGE)
+                    right.errorbar(place, y[part], error[:, part], **style | {"fmt": marker})
 
 
 def _of_training(data: Mapping[str, Any], left: Axes) -> None:
@@ -129,6 +132,8 @@ def _of_two_numbers(data: Mapping[str, Any], right: Axes) -> None:
     whole = known(data, "inside")
     places = data["inside/sigma_c"][whole], data["inside/predicted"][whole]
     right.plot(*places, "+", color="black", markersize=4, zorder=4, label="closure")
+    if beyond := sum(int(np.sum(data[f"{site}/sigma_c"][known(data, site)] > EDGE)) for site in SITES):
+        right.plot([], [], ">", color="0.4", markersize=2.5, label=f"{beyond} further to the right")
     right.set_xlim(0.0, EDGE + 0.03)
     right.set_ylim(-0.03, 1.1)
     right.set_xlabel(r"critical over training noise, $\sqrt{\nu/2K}\,/\,\sigma_t$")

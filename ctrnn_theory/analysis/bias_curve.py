@@ -25,8 +25,9 @@ from ctrnn_theory.support.results import Arrays, Drawn
 from ctrnn_theory.support.tables import Table
 from ctrnn_theory.support.types import FloatArray
 
-EVEN_POINTS = 25  # evenly spaced distances of a curve
-CLOSE_POINTS = np.linspace(-2.4, 2.4, 9)  # more of them around a nonlinearity, in standard deviations of a
+EVEN_POINTS = 33  # evenly spaced distances of a curve
+CLOSE_POINTS = np.linspace(-2.4, 2.4, 25)  # more around a nonlinearity, in standard deviations of a, so that a chord
+# between two of them is within 0.005 of a curve whose second derivative is 1
 SIMULATED_POINTS = 9  # distances at which the simulation runs
 SIMULATION_ERROR = 1e-3  # standard error of a simulated point, in units of σ, which is below the size of its marker
 EXACT_TOLERANCE = 1e-8  # tolerance of the exact law, which is far below the width of its line

@@ -127,13 +127,15 @@ def _mark_fixed_points(ax: Axes, net: CTRNN, noise: Noise | None, u: ArrayLike |
         ),
     ]
     if noise is not None:
-        style = {"marker": "x", "color": STYLE["mean_field"]["color"], "markeredgewidth": 2.0}
+        style = {"marker": "D", "color": STYLE["mean_field"]["color"], "markerfacecolor": "none"}
+        style |= {"markeredgewidth": 1.8, "markersize": 10}  # around a stable point, which stays visible
         groups.append(("mean-field fixed point", _mean_field_points(net, noise, u, stable), style))
     for label, points, style in groups:
         if points:
             place = np.array(points)
             where = (place[:, 0], np.zeros(len(place))) if net.n == 1 else place.T
-            ax.plot(*where, linestyle="none", markersize=6, label=label, clip_on=False, zorder=4, **style)
+            style = {"markersize": 6} | style
+            ax.plot(*where, linestyle="none", label=label, clip_on=False, zorder=4, **style)
 
 
 def _mean_field_points(net: CTRNN, noise: Noise, u: ArrayLike | None, starts: list[FloatArray]) -> list[FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
 DIVERGING = "RdBu_r"  # colours of a quantity of both signs, whose zero is white
+LABEL_WIDTH = 40  # characters of a line beside the colours
 MISSING = "0.85"  # colour of a point without a number
 
 
@@ -65,9 +67,11 @@ def heatmap(dataset: xarray.Dataset, x: str, y: str, quantity: str, ax: Axes | N
     if not np.isfinite(values.values).all():
         ax.set_facecolor(MISSING)
         ends = [corner[[0, -1]] for corner in corners]
-        ax.fill_between(ends[0], *ends[1], facecolor=MISSING, edgecolor="0.6", hatch="///", linewidth=0.0, zorder=0)
+        style = {"facecolor": MISSING, "edgecolor": "0.6", "hatch": "///", "linewidth": 0.0}
+        ax.fill_between(ends[0], *ends[1], label="no number: failed or not applicable", zorder=0, **style)
+        ax.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.13), frameon=False, fontsize="small")
     mesh = ax.pcolormesh(*corners, np.ma.masked_invalid(values.values), norm=norm, cmap=colours)
-    ax.figure.colorbar(mesh, ax=ax, label=label_of(values))
+    ax.figure.colorbar(mesh, ax=ax, label=fill(label_of(values), LABEL_WIDTH))
     set_axis(ax, "x", values[x])
     set_axis(ax, "y", values[y])
     ax.set_title(fixed_title(dataset, values), fontsize="medium")

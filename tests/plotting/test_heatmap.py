@@ -41,13 +41,15 @@ def test_map(found):
     assert ax.get_xlabel() == "noise, standard deviation per step"
     assert ax.get_title() == "relu, w = 0.5, b = 0.1, noise inside, gaussian_closure"
     assert ax.get_ylim()[0] < 0.01 < 1.0 < ax.get_ylim()[1]
-    assert ax.figure.axes[1].get_ylabel() == "mean of the rates less that of the noise-free fixed point"
+    assert ax.figure.axes[1].get_ylabel() == "mean of the rates less that of the\nnoise-free fixed point"
+    assert ax.get_legend() is None  # nothing is missing
 
 
 def test_missing_points_are_hatched(found):
     ax = heatmap(found, "sigma", "w", "bias", methods="mean_field", gamma=0.1, site="inside")
     hatch, mesh = ax.collections
     assert hatch.get_hatch() == "///"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["no number: failed or not applicable"]
     assert mesh.get_array().mask.tolist() == [[False] * 3, [True] * 3]
 
 
