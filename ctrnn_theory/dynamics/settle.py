@@ -22,12 +22,12 @@ from ctrnn_theory.dynamics.step import BOUND, PASSED, Step
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.support.types import FloatArray
+from ctrnn_theory.support.types import FloatArray, IntArray
 
 WALK = 1000  # steps of the map before long strides may be taken
 MOST_STEPS = 10_000  # steps for which a path is followed if it stays fast
 FIRST_CHUNK, LONGEST_CHUNK = 16, 4096  # steps between looks at the destination: they double from the first to the last
-TOGETHER, CALM = 1024, 1e-6  # steps that many inputs take at once, and relative change in 64 of them that ends these
+LONGEST_TOGETHER, CALM = 512, 1e-6  # the same for many inputs at once, which ends where a path changes by less
 LOOK = 5  # strides of the integrator between looks at the destination; later a tenth of those taken
 
 
@@ -91,27 +91,37 @@ def settle_inputs(net: CTRNN, inputs: FloatArray) -> Iterator[Settled | Divergen
     [0.2, 0.6]
     """
     steps = [Step.of(net, u if u.size else None) for u in inputs]
-    starts, taken = np.zeros((len(inputs), net.n)), 0
+    starts, taken = np.zeros((len(inputs), net.n)), np.zeros(len(inputs), dtype=np.intp)
     with suppress(Divergence):  # each path says for itself whether it grows
         starts, taken = _together(steps, starts)
-    for step, start in zip(steps, starts, strict=True):
+    for step, start, count in zip(steps, starts, taken.tolist(), strict=True):
         try:
-            yield follow(step, start, taken)
+            yield follow(step, start, count)
         except Divergence as error:
             yield error
 
 
-def _together(steps: list[Step], start: FloatArray) -> tuple[FloatArray, int]:
-    """Return the states (C, N) after some steps that differ in their inputs alone, and the number of the steps."""
+def _together(steps: list[Step], start: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return states (C, N) on the paths of steps that differ in their inputs alone, and how many steps lead there.
+
+    Looks are at the times at which `follow` has them. A path is left at the last one before it was calm.
+    """
     c, d = (np.array([getattr(step.wiring, name) for step in steps]) for name in ("c", "d"))
-    step, before = replace(steps[0], wiring=replace(steps[0].wiring, c=c, d=d)), start
-    for taken in range(1, TOGETHER + 1):
-        start = step(start)
-        if taken % 64 == 0:
-            if np.max(np.abs(start - before)) <= CALM * np.max(np.abs(start)):
-                break
-            before = start
-    return start, taken
+    step, h = replace(steps[0], wiring=replace(steps[0].wiring, c=c, d=d)), start
+    found, taken, going, chunk = (
+        start.copy(),
+        np.zeros(len(start), dtype=np.intp),
+        np.ones(len(start), bool),
+        FIRST_CHUNK,
+    )
+    while going.any() and chunk <= LONGEST_TOGETHER:
+        for _ in range(chunk):
+            h = step(h)
+        going &= np.max(np.abs(h - found), axis=1) > CALM * np.max(np.abs(h), axis=1)
+        found[going] = h[going]
+        taken[going] += chunk
+        chunk *= 2
+    return found, taken
 
 
 def follow(step: Step, start: FloatArray, taken: int = 0) -> Settled:

@@ -11,7 +11,7 @@ from ctrnn_theory.dynamics.neurons import Neurons
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.choice import closure_of
-from ctrnn_theory.stationary.closure.closure_map import ClosureMap
+from ctrnn_theory.stationary.closure.closure_map import MANY, ClosureMap
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure
 from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.stationary.closure.settle import MOST_STRIDES, TOLERANCE, SettledMoments, settle
@@ -138,7 +138,9 @@ def solve(
 
 
 def solve_inputs(net: CTRNN, noise: Noise, inputs: FloatArray) -> Iterator[StationaryLaw | Divergence]:
-    """Yield the law of :func:`solve` for each of constant inputs (C, K), from the zero state, in less time.
+    """Yield the law of :func:`solve` for each of constant inputs (C, K), from the zero state.
+
+    Inputs of networks of 32 neurons or more are solved for at once, which takes less time.
 
     Examples
     --------
@@ -147,7 +149,8 @@ def solve_inputs(net: CTRNN, noise: Noise, inputs: FloatArray) -> Iterator[Stati
     [0.377, 0.5059]
     """
     alike = closure_of(net, noise)
-    count = max(1, MOST_ENTRIES // alike.read.shape[-1] ** 2)
+    size = alike.read.shape[-1]
+    count = max(1, MOST_ENTRIES // size**2) if size >= MANY else 1
     for some in np.split(inputs, range(count, len(inputs), count)):
         drives = np.array([net.drive(u if u.size else None) for u in some])
         closures = alike[np.zeros(len(some), dtype=np.intp)].driven_by(drives)

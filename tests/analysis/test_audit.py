@@ -217,7 +217,11 @@ WRONG = {
     "inputs must have shape": {"inputs": [[0.0]]},
     "targets must have shape": {"targets": [[1.0, 2.0, 3.0]]},
     "weights must be None for constant inputs": {"weights": [1.0]},
-    "inputs must have one step, or as many as weights, which is 1; got 7": {"inputs": SERIES, "weights": [1.0]},
+    "inputs must have one step, or as many as weights, which is 1; got 7": {
+        "inputs": SERIES,
+        "targets": WANTED,
+        "weights": [1.0],
+    },
     "targets must have one step, or as many as inputs, which is 7; got 5": {"inputs": SERIES, "targets": WANTED[:5]},
     "weights must be at least 0": {"inputs": SERIES, "targets": WANTED, "weights": np.zeros(7)},
     "method must be one of": {"method": "nothing"},
@@ -238,7 +242,7 @@ def test_series_of_one_step_hold_for_all_steps():
     net, noise, options = network("relu"), Noise(inside=1.2), {"levels": [0, 1], "checks": 0}
     one, every = audit(net, noise, SERIES[:1], WANTED[:1], weights=WEIGHTS, **options), np.repeat(SERIES[:1], 7, axis=0)
     same = audit(net, noise, every, np.repeat(WANTED[:1], 7, axis=0), weights=WEIGHTS, **options)
-    assert one.output.shape == (7, *Y.shape)
+    assert one.output.shape == (7, *WANTED.shape[1:])
     np.testing.assert_array_equal(one.output, same.output)
     np.testing.assert_array_equal(one.predicted_loss, same.predicted_loss)
     longer = audit(net, noise, SERIES[:1], WANTED, **options)  # as many steps as the longer one has
