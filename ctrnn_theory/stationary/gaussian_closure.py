@@ -146,7 +146,7 @@ def solve_inputs(net: CTRNN, noise: Noise, inputs: FloatArray) -> Iterator[Stati
     --------
     >>> net = CTRNN([[0.5]], 0.1, W_in=[[1.0]])
     >>> [round(float(law.mean[0]), 4) for law in solve_inputs(net, Noise(inside=0.5), np.array([[0.0], [0.1]]))]
-    [0.377, 0.5059]
+    [0.377, 0.5021]
     """
     alike = closure_of(net, noise)
     size = alike.read.shape[-1]
