@@ -63,6 +63,7 @@ RESULTS = {
     "mean path": lambda: tasks.velocity_error(tasks.Maze(steps=3, cost="velocity"), STEERED, NOISE),
     "latent field": lambda: ct.latent(NET, NOISE),
     "latent point": lambda: ct.latent(NET, NOISE).fixed_points()[0],
+    "latent curve": lambda: ct.latent(BISTABLE, ct.Noise(inside=0.1)).slow_manifold()[0],
     "factors": lambda: ct.latent(NET, NOISE).factors,
     "orbit": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), neurons=[0], factors=[2.0], steps=20, trajectories=64),
     "orbit, law": lambda: ct.orbit(PAIR, ct.Noise(0.3), np.eye(2), steps=20, trajectories=64).laws["simulation"],

@@ -13,7 +13,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.moments import Moments, relative, scales
 from ctrnn_theory.stationary.gaussian_closure import solve, solve_inputs, step
 from ctrnn_theory.support.errors import Divergence
-from ctrnn_theory.testing import assert_bias_formula, assert_stationary, networks, noises
+from ctrnn_theory.testing import assert_bias_formula, assert_stationary
 from tests.reference_cases import REFERENCE_CASES
 
 ACTIVATIONS = ["relu", "tanh", "softplus", "hardtanh", "erf", "step", "elu"]
@@ -267,11 +267,20 @@ def test_against_simulation(name):
     assert np.any(np.abs(wrong.mean - runs.mean(axis=0)) > allowed)
 
 
-@settings(max_examples=8)
-@given(networks(activations=["relu", "hardtanh", "erf", "Max(x/2, -x/4) + 1/4"]), st.data())
-def test_law_of_any_contracting_network(net, data):
-    noise = data.draw(noises(net.n))
-    assert_stationary(solve(net, noise), net, noise, tolerance=0.05)
+@pytest.mark.parametrize("seed", range(8))
+def test_law_of_contracting_networks(seed):
+    """Its error is measured: within 5 % of a deviation where a step is short, and noise reaches across the kinks."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5))
+    W = rng.standard_normal((n, n))
+    f = ["relu", "hardtanh", "erf", "Max(x/2, -x/4) + 1/4"][seed % 4]
+    net = CTRNN(0.8 * W / np.linalg.norm(W, 2), rng.uniform(-1.0, 1.0, n), f, rng.uniform(0.05, 0.3))
+    noise = Noise(inside=rng.uniform(0.4, 1.0), outside=rng.uniform(0.0, 0.3))
+    law = solve(net, noise)
+    assert_stationary(law, net, noise, tolerance=0.05)
+    wrong = replace(law, mean=law.mean + 0.2 * law.std)  # negative control
+    with pytest.raises(AssertionError):
+        assert_stationary(wrong, net, noise, tolerance=0.05)
 
 
 def test_its_error_is_of_fourth_order():
