@@ -31,7 +31,7 @@ NOISE = {
     (24, 1): (1.1, 1.05, 1.02),
     (64, 1): (1.2, 1.16),
     (256, 1): (1.27, 1.25),
-    (1024, 1): (1.295, 1.288),
+    (1024, 1): (1.308, 1.302),
     (256, 2): (1.27,),
 }
 """Noise under which a memory switches, by the number of neurons and of latent variables."""

@@ -1,6 +1,6 @@
 """Small pictures for the gallery: ``python -m docs.pictures FOLDER``.
 
-FOLDER is where ``ctrnn-theory figures --quick --out FOLDER`` wrote the figures. Those that ``paper_figs`` keeps at full
+FOLDER is where ``ctrnn-theory figures --quick --out FOLDER`` wrote figures. Those that ``paper_figs`` keeps at full
 strength are left out; the others are made smaller and are kept in ``docs/figures``.
 """
 
@@ -20,7 +20,8 @@ def write_pictures(folder: Path) -> list[str]:
     from PIL import Image
 
     (DOCS / "figures").mkdir(exist_ok=True)
-    names = [name for name in FIGURES if not (ROOT / "paper_figs" / f"{name}.png").exists()]
+    kept = {path.stem for path in (ROOT / "paper_figs").glob("*.png")}
+    names = [name for name in FIGURES if name not in kept and (folder / f"{name}.png").exists()]
     for name in names:
         with Image.open(folder / f"{name}.png") as image:
             size = (WIDTH, round(image.height * WIDTH / image.width))

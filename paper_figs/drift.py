@@ -7,6 +7,7 @@ shown with its noise, without it, and with a smoothed activation instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,13 +52,14 @@ def integrator(n: int) -> tuple[ct.CTRNN, tuple[np.ndarray, np.ndarray]]:
 
 def compute(quick: bool = False) -> dict[str, Any]:
     """Compute drifts, fixed points, paths and errors."""
-    n, trials = (128, 24) if quick else (512, 100)
+    n, trials = (128, 24) if quick else (256, 100)
     (net, factors), x = integrator(n), np.linspace(-REACH, REACH, AXIS)
     places = np.stack(np.meshgrid(x, x), axis=-1)
-    start = ct.latent(net, NOISE, factors=factors).state(PLACES)
+    trained = ct.latent(net, NOISE, factors=factors)
+    start = trained.state(PLACES)
     data: dict[str, Any] = {"neurons": n, "axis": x}
     for name, (other, noise, level) in _settings(net).items():
-        field = ct.latent(other, noise, factors=factors)
+        field = replace(trained, network=other, noise=noise)
         data[f"{name}/drift"] = field.drift(places, level)
         points = [[*point.latent, point.stable] for point in field.fixed_points(level)]
         data[f"{name}/points"] = np.array(points).reshape(-1, 3)

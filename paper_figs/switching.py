@@ -13,7 +13,7 @@ import ctrnn_theory as ct
 from paper_figs.style import TWO_COLUMNS, figure, letters, simulated, styled
 
 WEIGHT, GAMMA = 2.0, 0.1
-NOISES = {24: (1.05, 1.08), 64: (1.18, 1.2), 256: (1.26, 1.27), 1024: (1.285, 1.29)}
+NOISES = {24: (1.05, 1.08), 64: (1.18, 1.2), 256: (1.26, 1.27), 1024: (1.302, 1.308)}
 """Noise that is simulated, by the number of neurons: switches are then rare, but not too rare."""
 SIZES = {1.05: (16, 24), 1.15: (40, 48), 1.22: (100, 128), 1.27: (200, 320)}
 """Numbers of neurons that are simulated, by the noise."""

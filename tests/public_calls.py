@@ -300,7 +300,7 @@ CALLS = {
             "neurons": ([0], "array"),
             "factors": ([1.0], "array"),
         }
-        | {"steps": (10, "count"), "burn_in": (5, "order"), "trajectories": (64, "count")},
+        | {"steps": (10, "count"), "burn_in": (5, "order"), "trajectories": (64, "count"), "regions": (None, None)},
     ),
     "preference": (
         ct.preference,

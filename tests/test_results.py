@@ -16,9 +16,9 @@ from tests.test_copies import RESULTS, made, results
 
 KINDS = [name for name in RESULTS if name not in ("fixed points, message", "sweep", "tasks")]
 PARTS = {
-    "Activation", "ActivationGroup", "Convention", "Convergence", "Dynamics", "Episode", "Factors", "Identity", "Kink",
-    "Latent", "LatentPoint", "Layout", "MeanPath", "Model", "Origin", "Piece", "Smoothed", "Source", "Trials",
-    "Weights",
+    "Activation", "ActivationGroup", "Convention", "Convergence", "Dynamics", "Episode", "Factors", "Identity",
+    "Kink", "Latent", "LatentCurve", "LatentPoint", "Layout", "MeanPath", "Model", "Origin", "Piece", "Smoothed",
+    "Source", "Trials", "Weights",
 }  # fmt: skip
 """Public classes that are an input, or a part of a result, and print in a way of their own."""
 PICTURES = {

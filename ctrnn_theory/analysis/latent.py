@@ -16,6 +16,7 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.markov.latent.diffusion import latent_equation
 from ctrnn_theory.stationary.markov.latent.fixed_points import LatentPoint, domain, drift, fixed_points
+from ctrnn_theory.stationary.markov.latent.slow_manifold import LatentCurve, slow_manifold
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.support.arguments import positive_number, real_array
 from ctrnn_theory.support.blas_threads import limited
@@ -100,6 +101,16 @@ class LatentField(Drawn, picture="latent"):
         They are looked for by Newton's method from a grid of starts, all at once, so that some may be missed.
         """
         return fixed_points(self._step(level), self.domain)
+
+    def slow_manifold(self, level: float = 1.0) -> tuple[LatentCurve, ...]:
+        """Return where the drift leads from unstable fixed points to stable ones, a curve for each unstable one.
+
+        A line or a ring of states that a network holds nearly as well as fixed points breaks into stable and unstable
+        points, and the curves between them are what is left of it: there the drift is slow, and across it fast. Curves
+        leave the fixed points that have one unstable direction, on either side, and end at a stable point or where they
+        leave the domain.
+        """
+        return slow_manifold(self._step(level), self.fixed_points(level), self.domain)
 
     def density(self, level: float = 1.0, cells: int | Sequence[int] | None = None) -> Solution:
         """Return the stationary density of the latent variables by the diffusion approximation.

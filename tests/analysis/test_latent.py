@@ -106,6 +106,42 @@ def test_densities_need_noise():
         ct.latent(made(24, 1, lambda x: -0.5 * x)[0], ct.Noise(inside=1.0)).density(0.0)
 
 
+def test_slow_manifolds_of_two_memories_without_connections_are_straight():
+    """Each remembers ±x: saddles are where one of them is undecided, and the other stays at what it remembers."""
+    one = 2.0 * np.outer(np.linspace(0.5, 1.5, 8), np.linspace(0.5, 1.5, 8)) / 8
+    E, D = np.zeros((16, 2)), np.zeros((16, 2))
+    for k in range(2):
+        E[8 * k : 8 * k + 8, k], D[8 * k : 8 * k + 8, k] = np.linspace(0.5, 1.5, 8), np.linspace(0.5, 1.5, 8) / 4
+    net = ct.CTRNN(np.block([[one, np.zeros((8, 8))], [np.zeros((8, 8)), one]]), 0.0, "tanh", 0.1)
+    field = ct.latent(net, ct.Noise(inside=0.5), factors=(E, D))
+    x = max(point.latent[0] for point in field.fixed_points())
+    curves = field.slow_manifold()
+    assert len(curves) == 4
+    for curve in curves:
+        undecided = int(np.argmax(np.ptp(curve.latent, axis=0)))
+        assert curve.ends == (True, True)
+        np.testing.assert_allclose(np.abs(curve.latent[:, 1 - undecided]), x, atol=1e-7)
+        np.testing.assert_allclose(np.sort(curve.latent[[0, -1], undecided]), [-x, x], atol=1e-9)
+        assert np.all(np.diff(curve.latent[:, undecided]) > 0.0) or np.all(np.diff(curve.latent[:, undecided]) < 0.0)
+
+
+def test_slow_manifolds_of_a_ring_go_around_it():
+    """A ring of 300 neurons holds some states better than others, and the drift along it is slow."""
+    rng, n = np.random.default_rng(3), 300
+    angle = 2.0 * np.pi * (np.arange(n) + 0.3 * rng.standard_normal(n)) / n
+    E = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    D = 5.0 * E / n
+    field = ct.latent(ct.CTRNN(E @ D.T, 0.0, "tanh", 0.1), ct.Noise(inside=0.5), factors=(E, D))
+    curves = field.slow_manifold()
+    assert curves
+    radius = np.concatenate([np.linalg.norm(curve.latent, axis=1) for curve in curves])
+    assert np.ptp(radius) < 0.1 * radius.mean()
+    along = np.concatenate([np.linalg.norm(field.drift(curve.latent), axis=1) for curve in curves])
+    across = np.linalg.norm(field.drift(np.array([[0.7 * radius.mean(), 0.0]])))
+    assert along.max() < 0.1 * across
+    assert sum(np.sum(np.linalg.norm(np.diff(c.latent, axis=0), axis=1)) for c in curves) > 5.0 * radius.mean()
+
+
 def test_a_state_has_its_latent_variables():
     """It is the mean rate, where a fixed point is; elsewhere the nearest state that has them."""
     net, E, D = made(60, 2, lambda x: -0.5 * (x - np.array([0.3, -0.4])))

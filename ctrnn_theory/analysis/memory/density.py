@@ -25,7 +25,7 @@ from ctrnn_theory.stationary.markov.several.chebyshev_grid import ChebyshevGrid
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
-LADDERS = {1: (48, 72, 108, 162, 243, 364), 2: (12, 16, 24, 32, 40)}
+LADDERS = {1: (48, 72, 108, 162, 243, 364), 2: (12, 16, 24, 32, 40, 48, 56)}
 """Nodes along each axis that are tried in turn, by the number of latent variables."""
 TOLERANCE = 1e-3
 """Part of the largest squared error by which the next grid may change it."""
@@ -83,9 +83,10 @@ def density_course(net: CTRNN, noise: Noise, problem: Problem, levels: FloatArra
 def _at_level(net: CTRNN, noise: Noise, problem: Problem) -> tuple[FloatArray, FloatArray, FloatArray]:
     step = LatentStep.of(net, noise, problem.constant if net.W_in is not None else None, problem.factors)
     begin = problem.start @ step.D
+    low, high, kick = _seen(step, begin, problem.steps)
     for beyond in BEYOND:
-        low, high = _box(step, begin, problem.steps, beyond)
-        chain, moments, error, change = _refined(AtNodes(step, low, high), problem, begin)
+        reach = np.maximum(WIDTHS * kick, beyond * (high - low))
+        chain, moments, error, change = _refined(AtNodes(step, low - reach, high + reach), problem, begin)
         cut = _cut_off(chain, problem, begin)
         if np.all(cut <= TOLERANCE * np.max(np.abs(error))):
             break
@@ -110,8 +111,8 @@ def _refined(
     return chain, moments, error, change
 
 
-def _box(step: LatentStep, begin: FloatArray, steps: int, beyond: float) -> tuple[FloatArray, FloatArray]:
-    """Return corners (R,) of a box that holds the latent variables from their start values (C, R) on."""
+def _seen(step: LatentStep, begin: FloatArray, steps: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the range (R,) and (R,) of a few trials from start values (C, R), and the deviation (R,) of a step."""
     rng = np.random.default_rng(0)
     latent = np.repeat(begin, -(-PARTICLES // len(begin)), axis=0)
     low, high = latent.min(axis=0), latent.max(axis=0)
@@ -121,8 +122,7 @@ def _box(step: LatentStep, begin: FloatArray, steps: int, beyond: float) -> tupl
             raise Divergence(f"noise carries the latent variables beyond {BOUND:g}")
         low, high = np.minimum(low, latent.min(axis=0)), np.maximum(high, latent.max(axis=0))
     kick = np.sqrt(np.diagonal(step.covariance(step.variance(latent)), axis1=1, axis2=2).max(axis=0))
-    reach = np.maximum(WIDTHS * kick, beyond * (high - low))
-    return low - reach, high + reach
+    return low, high, kick
 
 
 def _moments(chain: LatentChain, problem: Problem, begin: FloatArray) -> tuple[FloatArray, FloatArray]:

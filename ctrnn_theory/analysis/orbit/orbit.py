@@ -215,7 +215,7 @@ def multiplied(noise: Noise, neurons: IntArray, factor: float, n: int) -> Noise:
 
 def _axes(planes: int | ArrayLike, n: int) -> FloatArray | int:
     """Return the number of planes, or their axes (Q, 2, N)."""
-    if isinstance(planes, int | np.integer) or np.ndim(planes) == 0:
+    if isinstance(planes, int | np.integer):
         return positive_integer("planes", planes)
     axes = real_array("planes", planes, (None, 2, n))
     if np.any(np.abs(axes @ np.swapaxes(axes, 1, 2) - np.eye(2)) > ORTHONORMAL):

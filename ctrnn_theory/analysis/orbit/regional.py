@@ -3,16 +3,17 @@
 The law is a mixture of P Gaussian laws with the weights w_i, means m_i and covariances C_i, one for each region. In a
 step each moves on by the Gaussian closure, to m_i' and C_i', and is then divided among the regions, by its outputs:
 
-    T_ij = P(z' in region j),   z' ~ N(R m_i' + b_out, R C_i' Rᵀ)
-    w_j' = Σ_i w_i T_ij,   the moments of region j are those of all that has come there.
+    w_j' = Σ_i w_i P(z' in region j),   z' ~ N(R m_i' + b_out, R C_i' Rᵀ)
 
-What lies outside the outputs follows them by regression. Mean and covariance of the whole are conserved as it is
-divided. The step is repeated until the averages over some steps stay, and
+The moments of region j are those of all that has come there. What lies outside the outputs follows them by regression.
+Mean and covariance of the whole are conserved as it is divided. The step is repeated until the averages over some steps
+stay, and
 
     K + m mᵀ = Σ_i w_i (m_i' m_iᵀ + A_i C_i).
 
-It is for networks that dwell in regions, where a single Gaussian law is far from theirs. A process that is slow at a
-border leaves the regions too often in this closure, which does not remember on which side of it the state was.
+Outputs one step apart have a mixture of P Gaussian laws, which gives transitions and emission. The closure is for
+networks that dwell in regions, where a single Gaussian law is far from theirs. It knows nothing of the shape of the law
+at a border.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ctrnn_theory.analysis.orbit.law import OrbitLaw
-from ctrnn_theory.analysis.orbit.predicted import joint_outputs
+from ctrnn_theory.analysis.orbit.predicted import joint_outputs, pairs
 from ctrnn_theory.analysis.orbit.regions import dwell_times, softmax, transition_matrix
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
@@ -35,8 +36,8 @@ from ctrnn_theory.stationary.closure.moments import Moments, semidefinite
 from ctrnn_theory.support.errors import Divergence
 from ctrnn_theory.support.types import FloatArray
 
-POINTS = 12
-"""Binary logarithm of the number of quasi-random outputs by which a law is divided."""
+POINTS, FINAL = 12, 15
+"""Binary logarithms of the number of quasi-random outputs by which a law is divided, and of those in its end."""
 WINDOW, MOST = 32, 7
 """Time constants of the first window over which the mixture is averaged, each of the next is twice as long, and their
 largest number."""
@@ -164,19 +165,20 @@ def _law(
     w = mixture.weight
     K = np.einsum("p,pi,pj->ij", w, after.mean, laws.mean) + np.einsum("p,pij->ij", w, cross) - np.outer(mean, mean)
     count = len(R)
-    T, emitted = np.zeros((count, count)), np.zeros((count, count))
+    moved, emitted = np.zeros((count, count)), np.zeros((count, count))
     for i in range(count):
         own, own_later = (R @ X @ R.T for X in (laws.covariance[i], after.covariance[i]))
         z, z_later = R @ laws.mean[i] + bias, R @ after.mean[i] + bias
-        T[i] = divided(after.mean[i], after.covariance[i], R, bias, normal_points(count, POINTS))[0]
-        now, later = joint_outputs(z, own, z_later, own_later, R @ cross[i] @ R.T, POINTS)
+        now, later = joint_outputs(z, own, z_later, own_later, R @ cross[i] @ R.T, FINAL)
         emitted += w[i] * np.einsum("si,sj->ij", softmax(now), softmax(later)) / len(now)
+        moved += w[i] * pairs(now.argmax(axis=-1), later.argmax(axis=-1), count) / len(now)
+    T = transition_matrix(moved)
     return OrbitLaw(
         "regional_closure",
         mean[:n],
         V[:n, :n],
         K[:n, :n],
-        occupancy=w,
+        occupancy=moved.sum(axis=1),
         transitions=T,
         dwell=dwell_times(T),
         emission=transition_matrix(emitted),

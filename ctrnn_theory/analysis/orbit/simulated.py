@@ -17,6 +17,7 @@ from ctrnn_theory.integrators.ensemble import BOUND, Ensemble, Unbounded
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.errors import Divergence
+from ctrnn_theory.support.memory import shortage
 from ctrnn_theory.support.types import FloatArray
 from ctrnn_theory.support.workers import Workers
 
@@ -63,7 +64,11 @@ def simulated(
     ------
     Divergence
         If a state grows without bound.
+    ValueError
+        If the sums do not fit into memory.
     """
+    if short := shortage(8.0 * 3 * GROUPS * net.n**2):
+        raise ValueError(f"net must have sums of products that fit into memory: {short}")
     ensemble = Ensemble(net, noise, net.drive(u), start, plan.trajectories, plan.rng, plan.workers)
     lanes = ensemble.h.shape[1]
     if plan.burn_in:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import schur, solve_discrete_lyapunov
 
@@ -110,6 +110,7 @@ def test_symmetric_weights_under_unequal_noise_turn():
 
 
 @given(SEEDS, st.floats(0.1, 8.0))
+@settings(max_examples=15)
 def test_the_orbit_of_a_homogeneous_network_grows_with_its_noise_and_turns_as_before(seed, s):
     rng = np.random.default_rng(seed)
     net = ct.CTRNN(stable(rng, 4, 0.7), 0.0, "relu", 1.0)
@@ -131,6 +132,7 @@ def test_a_network_with_bias_is_not_homogeneous():
 
 
 @given(SEEDS, st.floats(0.1, 0.9), st.sampled_from(["inside", "outside"]))
+@settings(max_examples=20)
 def test_coloured_sources_are_part_of_the_step(seed, rho, site):
     rng, g, n = np.random.default_rng(seed), 0.4, 3
     W, L = stable(rng, n), rng.standard_normal((n, n))

@@ -10,6 +10,8 @@ solver
     A box that holds the law, and a grid that is refined until it stays.
 fixed_points
     Fixed points of the mean of a step, and where they are looked for.
+slow_manifold
+    Curves between the fixed points, along which the mean of a step moves slowly.
 diffusion
     Their diffusion approximation, for small steps.
 """

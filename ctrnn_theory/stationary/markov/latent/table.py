@@ -18,6 +18,8 @@ MOST = {1: 1024, 2: 64, 3: 16}
 """The same in the last one."""
 RESOLVED = {"mean": 1e-10, "variance": 1e-6, "cumulant": 3e-2}
 """Part of functions that the nodes may leave out, relative to the largest; the means of rates decide the drift."""
+NEGLIGIBLE = 1e-6
+"""Standardised cumulant that is negligible, so that a function that is rounding need not be resolved."""
 
 
 class Tabulated(NamedTuple):
@@ -30,14 +32,19 @@ class Tabulated(NamedTuple):
 
     @classmethod
     def of(
-        cls, function: Callable[[FloatArray], FloatArray], low: FloatArray, high: FloatArray, what: str
+        cls,
+        function: Callable[[FloatArray], FloatArray],
+        low: FloatArray,
+        high: FloatArray,
+        what: str,
+        least: float = 0.0,
     ) -> Tabulated:
-        """Tabulate a function of latent variables (M, R) on a box."""
+        """Tabulate a function of latent variables (M, R) on a box, whose values below `least` are negligible."""
         count, rank = FIRST[len(low)], len(low)
         while True:
             grid = ChebyshevGrid(low, high, (count,) * rank)
             values = function(grid.points)
-            resolved = _left_out(grid, values.reshape(grid.size, -1)) <= RESOLVED[what]
+            resolved = _left_out(grid, values.reshape(grid.size, -1), least) <= RESOLVED[what]
             if resolved or 2 * count > MOST[rank]:
                 return cls(grid, values, resolved)
             count = min(2 * count, MOST[rank])
@@ -74,16 +81,18 @@ class StepTable:
 
     def cumulant(self, order: int, grid: ChebyshevGrid) -> FloatArray:
         """Return the third or fourth cumulant (Q, R, ...) of a step from the nodes of a grid on this box."""
-        return self._of(order, lambda latent: self.step.cumulant(latent, order), "cumulant").on(grid)
+        spread = self.step.covariance(self._of(2, self.step.variance, "variance").values)
+        least = NEGLIGIBLE * float(np.max(np.trace(spread, axis1=1, axis2=2))) ** (order / 2)
+        return self._of(order, lambda latent: self.step.cumulant(latent, order), "cumulant", least).on(grid)
 
-    def _of(self, order: int, function: Callable[[FloatArray], FloatArray], what: str) -> Tabulated:
+    def _of(self, order: int, function: Callable[[FloatArray], FloatArray], what: str, least: float = 0.0) -> Tabulated:
         if order not in self.found:
-            self.found[order] = Tabulated.of(function, self.low, self.high, what)
+            self.found[order] = Tabulated.of(function, self.low, self.high, what, least)
         return self.found[order]
 
 
-def _left_out(grid: ChebyshevGrid, values: FloatArray) -> float:
+def _left_out(grid: ChebyshevGrid, values: FloatArray, least: float) -> float:
     """Return the part of functions (Q, K) in the upper third of polynomials along an axis, relative to the largest."""
-    largest = max(float(np.max(np.abs(values))), np.finfo(float).tiny)
+    largest = max(float(np.max(np.abs(values))), least, np.finfo(float).tiny)
     parts = [grid.unresolved(axis, count - count // 3, values) for axis, count in enumerate(grid.counts)]
     return max(float(np.max(np.abs(part))) for part in parts) / largest
