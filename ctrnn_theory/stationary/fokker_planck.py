@@ -23,6 +23,7 @@ from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
 from ctrnn_theory.stationary.law import StationaryLaw
+from ctrnn_theory.stationary.markov.latent.diffusion_law import low_rank_step, solve_diffusion
 from ctrnn_theory.stationary.markov.state_range import require_bounded
 from ctrnn_theory.support.arguments import LARGEST, positive_number
 from ctrnn_theory.support.errors import Divergence, NotApplicable
@@ -76,6 +77,9 @@ def solve(
     rounding does not allow the shares of two wells to be found, the error is as large as their distance, and
     ``converged`` is False.
 
+    For more neurons whose weights have a rank of one or two, the equation of their latent variables is solved, and
+    mean and covariance of all neurons follow, see :mod:`ctrnn_theory.stationary.markov.latent.diffusion_law`.
+
     The error is estimated from a second solution, on other panels and a larger interval or on coarser grids, and from
     two identities of any stationary law, E A = 0 and E[A (h - m)ᵀ + (h - m) Aᵀ + B] = 0.
 
@@ -96,12 +100,13 @@ def solve(
         ``details``: "density" (a :class:`~ctrnn_theory.fokker_planck.Density`), "error" (estimated, of mean and
         covariance, (2,)), "domain" (corners, (N, 2)), "cells", "order" (of convergence, as observed), "border"
         (largest probability in the outermost cells along an axis), "negative" (probability below zero, which cells
-        may have for correlated noise).
+        may have for correlated noise). For latent variables: "latent_density", "latent_mean" and "latent_covariance",
+        and no "density" and "negative".
 
     Raises
     ------
     NotApplicable
-        For more than three neurons, for coloured noise of more than one, for a neuron that does not fluctuate, or if
+        For more than three neurons whose weights have a rank above two, for coloured noise of more than one, for a neuron that does not fluctuate, or if
         the law is a point up to rounding.
     Divergence
         If the state grows without bound.
@@ -114,6 +119,10 @@ def solve(
     >>> print(law.mean.round(5), law.std.round(5))      # the map itself: 0.37704 and 0.10889
     [0.37699] [0.10697]
     """
+    if net.n > MOST_NEURONS and not noise.is_zero and (step := low_rank_step(net, noise, u)):
+        if cells is not None:
+            raise ValueError(f"cells must be None for more than {MOST_NEURONS} neurons; got {cells}")
+        return solve_diffusion(step, None if tolerance is None else positive_number("tolerance", tolerance))
     require_few(net)
     require_kinds(net, noise)
     dimensions = net.n + sources(noise, net.n)

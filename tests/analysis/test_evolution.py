@@ -237,7 +237,7 @@ NO_COVARIANCE = StationaryLaw(np.zeros(2), np.full((2, 2), np.nan), "given")
     [
         (
             {"method": "exact"},
-            "method must be one of gaussian_closure, cumulant_closure, fokker_planck, simulation; got 'exact'",
+            "method must be one of gaussian_closure, cumulant_closure, fokker_planck, latent, simulation; got 'exact'",
         ),
         ({"trajectories": 9}, r"option of gaussian_closure must be one of \(none\); got 'trajectories'"),
         ({"method": "simulation", "n": 9}, "option of simulation must be one of trajectories, rng, workers; got 'n'"),

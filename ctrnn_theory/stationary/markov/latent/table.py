@@ -73,10 +73,14 @@ class StepTable:
         """Whether mean and variance of the rates are resolved, which refining the law's own grid does not show."""
         return all(self.found[order].resolved for order in (1, 2))
 
+    @property
+    def tabulated(self) -> tuple[Tabulated, Tabulated]:
+        """Mean and variance of the rates on the grids that resolve them."""
+        return self._of(1, self.step.mean_rate, "mean"), self._of(2, self.step.variance, "variance")
+
     def rates(self, grid: ChebyshevGrid) -> Rates:
         """Return mean and variance (Q, N) of the rates at the nodes of a grid on this box."""
-        mean = self._of(1, self.step.mean_rate, "mean").on(grid)
-        variance = self._of(2, self.step.variance, "variance").on(grid)
+        mean, variance = (table.on(grid) for table in self.tabulated)
         return Rates(mean, np.maximum(variance, 0.0))
 
     def cumulant(self, order: int, grid: ChebyshevGrid) -> FloatArray:
