@@ -106,8 +106,8 @@ def solve(
     Raises
     ------
     NotApplicable
-        For more than three neurons whose weights have a rank above two, for coloured noise of more than one, for a neuron that does not fluctuate, or if
-        the law is a point up to rounding.
+        For more than three neurons whose weights have a rank above two, for coloured noise of more than one, for a
+        neuron that does not fluctuate, or if the law is a point up to rounding.
     Divergence
         If the state grows without bound.
     ValueError
