@@ -25,7 +25,7 @@ TINY = np.finfo(float).tiny
 SKEWNESS = 3.0 * np.sqrt(GAMMA)
 """Skewness of a recurrent input that the bound of the closures allows: the state averages the skewed f(y) over 1/γ
 steps, which divides its skewness by about √(1/γ)."""
-FEW = ("exact", "fokker_planck")  # methods for up to three neurons
+FEW = ("exact", "fokker_planck")  # methods for up to three neurons, or latent variables
 AT_MOST = {"cumulant_closure": 64}  # neurons of a method that has a limit
 
 
@@ -113,8 +113,21 @@ def latent(true, law):
     return np.linalg.norm(true.net.W, axis=1) * np.max(law.details["cumulant_error"] + law.details["error"])
 
 
+def fokker_planck(true, law):
+    """The variance of a motion of rate λ per τ lacks γλ/(2 - γλ) of itself, which reaches the mean by f''; and what the
+    closure leaves out, as the skewness of a step is neglected too."""
+    f, a = true.net.activation, true.net.preactivation(law.mean)
+    slopes = f.smoothed(a, np.sqrt(true.private + true.recurrent(true.law.covariance)), 1)
+    fastest = GAMMA * np.max(np.abs(np.linalg.eigvals(np.eye(true.net.n) - slopes[:, None] * true.net.W)))
+    missing = fastest / (2.0 - fastest) * true.recurrent(true.law.covariance)
+    s = np.sqrt(true.private)
+    bend = true.steepest(2, s.min()) if s.min() else true.steepest(2)
+    return true.through(slopes, 0.5 * bend * missing) + closure(true, law)
+
+
 BOUNDS = {
     "latent": latent,
+    "fokker_planck": fokker_planck,
     "deterministic": deterministic,
     "mean_field": mean_field,
     "small_noise": small_noise,
@@ -134,11 +147,16 @@ def check(method, kind, n, site, activation=None):
         with pytest.raises(ct.NotApplicable, match=r"rank of at most 3; singular values are|theirs are correlated"):
             ct.predict(true.net, true.noise, method=method)
         return
-    if method in FEW or n > AT_MOST.get(method, n):
+    few = method in FEW and (method, kind) != ("fokker_planck", "low_rank")
+    if few or n > AT_MOST.get(method, n):
         with pytest.raises(ct.NotApplicable, match=f"{n}"):
             ct.predict(true.net, true.noise, method=method)
         return
     law = ct.predict(true.net, true.noise, method=method)
+    if not law.converged and method in ("latent", "fokker_planck"):  # of what no noise smooths, and the law says so
+        assert law.message.startswith("the smoothed activation bends too sharply to be resolved")
+        assert np.all(np.abs(law.mean - true.law.mean) <= 0.05 * true.law.std + ROUNDING)
+        return
     assert law.converged, law.message
     allowed = BOUNDS[method](true, law) + 5.0 * true.law.standard_error + ROUNDING
     assert np.all(np.abs(law.mean - true.law.mean) <= allowed)

@@ -89,7 +89,7 @@ def test_options_are_what_can_be_given_by_name():
 
 
 def test_escape_methods_are_those_of_the_ladder_and_kramers():
-    assert list(ESCAPE_METHODS) == ["fokker_planck", "exact", "simulation", "kramers"]
+    assert list(ESCAPE_METHODS) == ["fokker_planck", "latent", "exact", "simulation", "kramers"]
     assert ESCAPE_METHODS["exact"] is ct.METHODS["exact"]
     assert "kramers" not in ct.METHODS
 

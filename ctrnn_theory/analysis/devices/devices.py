@@ -108,7 +108,8 @@ def devices(
     given, count = given_of(net, inputs, targets, None), positive_integer("devices", devices)
     if not given.constant:
         raise ValueError(f"inputs must be constant, (K,) or (conditions, K); got {given.u.shape}")
-    names = [choice("refit", name, REFITS) for name in ((refit,) if isinstance(refit, str) else refit)]
+    several = isinstance(refit, Sequence) and not isinstance(refit, str)
+    names = [choice("refit", name, REFITS) for name in (refit if several else (refit,))]
     u, y = given.u[0], None if given.y is None else given.y[0]
     if names and y is None:
         raise ValueError("refit must be empty without targets, which parameters are fitted to")
