@@ -108,12 +108,8 @@ def _together(steps: list[Step], start: FloatArray) -> tuple[FloatArray, IntArra
     """
     c, d = (np.array([getattr(step.wiring, name) for step in steps]) for name in ("c", "d"))
     step, h = replace(steps[0], wiring=replace(steps[0].wiring, c=c, d=d)), start
-    found, taken, going, chunk = (
-        start.copy(),
-        np.zeros(len(start), dtype=np.intp),
-        np.ones(len(start), bool),
-        FIRST_CHUNK,
-    )
+    found, taken = start.copy(), np.zeros(len(start), dtype=np.intp)
+    going, chunk = np.ones(len(start), dtype=bool), FIRST_CHUNK
     while going.any() and chunk <= LONGEST_TOGETHER:
         for _ in range(chunk):
             h = step(h)
