@@ -131,9 +131,16 @@ class LatentField(Drawn, picture="latent"):
         ------
         ValueError
             If the domain cuts the density off, the level is not positive, or the grid does not fit into memory.
+        NotApplicable
+            If there is so little noise inside that the smoothed activation is not resolved.
         """
         step, (low, high) = self._step(positive_number("level", level)), self.domain.T
-        solution = stationary(latent_equation(step, low, high), low, high, cell_counts(cells, self.rank))
+        equation, resolved = latent_equation(step, low, high)
+        if not resolved:
+            raise NotApplicable(
+                "the smoothed activation bends too sharply to be resolved: there is too little noise inside"
+            )
+        solution = stationary(equation, low, high, cell_counts(cells, self.rank))
         check_border(solution.border, BORDER, low, high)
         return solution
 

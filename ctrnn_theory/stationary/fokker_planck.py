@@ -23,7 +23,7 @@ from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.deterministic import solve as deterministic
 from ctrnn_theory.stationary.law import StationaryLaw
-from ctrnn_theory.stationary.markov.latent.diffusion_law import low_rank_step, solve_diffusion
+from ctrnn_theory.stationary.markov.latent.diffusion_law import low_rank_step, solve_diffusion, too_long
 from ctrnn_theory.stationary.markov.state_range import require_bounded
 from ctrnn_theory.support.arguments import LARGEST, positive_number
 from ctrnn_theory.support.errors import Divergence, NotApplicable
@@ -48,7 +48,6 @@ CLOSURE_TOLERANCE, CLOSURE_STEPS = 1e-3, 300  # the closure only places the box:
 BORDER = 1e-9  # largest probability in the outermost cells
 WIDENED = 0.3  # share of the width by which a side with more than that is moved
 MOST_WIDENINGS = 20
-LONG_STEP = 1.0  # γ times the fastest rate, from which the map has at least twice the variance of the diffusion
 BELOW = 1e-6  # probability below zero, above which the message reports it
 
 
@@ -154,8 +153,7 @@ def sources(noise: Noise, n: int) -> int:
 def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution) -> str:
     """Return a message if a step of the map is so long that its law differs from that of the diffusion.
 
-    One step takes deviations in a direction of rate λ of (1 - B D U)/τ by the factor 1 - γ λ: the variance of the map
-    is that of the diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
+    The rates λ are those of (1 - B D U)/τ, see :func:`too_long`.
     """
     wiring, n = Wiring.of(net, u), net.n
     mean, covariance = solution.mean[:n], solution.covariance[:n, :n]
@@ -163,12 +161,7 @@ def _overshoot(net: CTRNN, noise: Noise, u: ArrayLike | None, solution: Solution
     state = np.diag(wiring.read @ semidefinite(covariance) @ wiring.read.T)
     s = np.sqrt(np.maximum(inside + state + np.diag(noise.gain_covariance("inside", n)) * (a**2 + state), 0.0))
     rate = float(np.abs(np.linalg.eigvals(np.eye(n) - wiring.jacobian(net.activation.smoothed(a, s, 1)))).max())
-    if rate <= LONG_STEP:
-        return ""
-    return (
-        f"a step of the map is too long for the diffusion approximation: it moves the state by {rate:.2g} times its "
-        "distance from where the drift vanishes"
-    )
+    return too_long(rate)
 
 
 def _box(net: CTRNN, noise: Noise, u: ArrayLike | None, start: ArrayLike | None) -> tuple[FloatArray, FloatArray]:

@@ -11,8 +11,8 @@ from ctrnn_theory.stationary.markov.latent.table import Tabulated
 from ctrnn_theory.support.types import FloatArray
 
 
-def latent_equation(step: LatentStep, low: FloatArray, high: FloatArray) -> Equation:
-    """Return the Fokker–Planck equation of R latent variables, tabulated on a box, in units of τ.
+def latent_equation(step: LatentStep, low: FloatArray, high: FloatArray) -> tuple[Equation, bool]:
+    """Return the Fokker–Planck equation of R latent variables in units of τ, and whether a table on a box resolves it.
 
     ::
 
@@ -28,7 +28,7 @@ def latent_equation(step: LatentStep, low: FloatArray, high: FloatArray) -> Equa
 
     A = Tabulated.of(lambda latent: drift(step, latent), low, high, "mean")
     B = Tabulated.of(diffusion, low, high, "variance")
-    return Equation(step.rank, _field(A), _field(B))
+    return Equation(step.rank, _field(A), _field(B)), A.resolved and B.resolved
 
 
 def _field(table: Tabulated) -> Field:

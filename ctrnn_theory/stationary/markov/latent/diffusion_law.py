@@ -19,7 +19,7 @@ from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary.closure.moments import semidefinite
 from ctrnn_theory.stationary.law import StationaryLaw
 from ctrnn_theory.stationary.markov.latent.diffusion import latent_equation
-from ctrnn_theory.stationary.markov.latent.fixed_points import domain
+from ctrnn_theory.stationary.markov.latent.fixed_points import domain, slopes
 from ctrnn_theory.stationary.markov.latent.step import LatentStep
 from ctrnn_theory.stationary.markov.latent.table import StepTable, Tabulated
 from ctrnn_theory.support.errors import NotApplicable
@@ -33,6 +33,8 @@ TOLERANCES = {1: 1e-5, 2: 1e-3}
 """Default tolerances of mean and covariance, in units of the largest deviation and variance of a neuron."""
 BORDER = 1e-9
 """Largest probability in the outermost cells."""
+LONG_STEP = 1.0
+"""γ times the fastest rate, from which the chain has at least twice the variance of the diffusion."""
 COPIES = 8
 """Arrays (cells, neurons) that the solution holds at its peak."""
 
@@ -43,6 +45,10 @@ class Moments(NamedTuple):
     mean: FloatArray
     covariance: FloatArray
     mass: FloatArray
+    doubt: float
+    """Part of the probability that rounding may have moved."""
+    reach: FloatArray
+    """Distance (N,) between the least and the largest mean rate of a neuron on the grid."""
 
 
 def low_rank_step(net: CTRNN, noise: Noise, u: ArrayLike | None) -> LatentStep | None:
@@ -73,36 +79,40 @@ def solve_diffusion(step: LatentStep, tolerance: float | None = None) -> Station
     count = CELLS[step.rank]
     cells = (count,) * step.rank
     require_memory(cells, needed(cells) + 8.0 * COPIES * step.c.size * count**step.rank)
-    table, equation = StepTable(step, low, high), latent_equation(step, low, high)
+    table, (equation, resolved) = StepTable(step, low, high), latent_equation(step, low, high)
     fine = CellGrid(low, high, cells)
     found = [_on(step, table, equation, fine.coarser(factor)) for factor in (4, 2, 1)]
     mean, mean_error, _ = extrapolate([each.mean for each in found])
     covariance, error, order = extrapolate([each.covariance for each in found])
+    moved, reach = max(each.doubt for each in found), float(np.max(found[-1].reach))
+    mean_error, error = mean_error + moved * reach, error + moved * reach**2
     density = as_density(found[-1].mass, fine)
     border = float(fine.border(found[-1].mass).max())
     variance = float(np.max(np.diag(covariance)))
     allowed = TOLERANCES[step.rank] if tolerance is None else tolerance
-    message = _message(table, border, mean_error, error, allowed, variance)
+    message = _message(resolved and table.resolved, border, mean_error, error, allowed, variance)
     details = _details(density, mean_error, error, fine, order, border)
-    return StationaryLaw(mean, semidefinite(covariance), "fokker_planck", not message, message, details=details)
+    fastest = step.gamma * float(np.abs(np.linalg.eigvals(slopes(step, density.mean[None])[0])).max())
+    law, remark = semidefinite(covariance), too_long(fastest)
+    return StationaryLaw(mean, law, "fokker_planck", not message, message or remark, details=details)
 
 
 def _on(step: LatentStep, table: StepTable, equation: Equation, grid: CellGrid) -> Moments:
     """Return the moments on a grid of cells."""
     scheme = generator(equation, grid)
-    p, _ = null_vector(scheme)
+    p, doubt = null_vector(scheme)
     F, v = (_at(each, grid.points) for each in table.tabulated)
     own = np.maximum(v - np.diag(step.outside), 0.0)
     mean = p @ F
     F = F - mean
     right = p[:, None] * F
-    for axis, slope in enumerate(_slopes(grid)):
+    for axis, slope in enumerate(_differences(grid)):
         b = step.gamma * (own * step.D[:, axis] + step.outside @ step.D[:, axis])
         right += slope.T @ (p[:, None] * b)
     H = scipy.sparse.linalg.splu((scipy.sparse.eye(grid.size) - scheme.matrix).tocsc()).solve(right)
     cross = F.T @ H
     noise = step.gamma * (np.diag(p @ own) + step.outside)
-    return Moments(mean, 0.5 * (cross + cross.T + noise), p)
+    return Moments(mean, 0.5 * (cross + cross.T + noise), p, doubt, np.ptp(F, axis=0))
 
 
 def _at(table: Tabulated, points: FloatArray) -> FloatArray:
@@ -110,7 +120,7 @@ def _at(table: Tabulated, points: FloatArray) -> FloatArray:
     return values
 
 
-def _slopes(grid: CellGrid) -> list[scipy.sparse.csr_matrix]:
+def _differences(grid: CellGrid) -> list[scipy.sparse.csr_matrix]:
     """Return matrices of central differences along each axis, one-sided at the ends of the grid."""
     found = []
     for axis, (count, spacing) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
@@ -127,10 +137,22 @@ def _slopes(grid: CellGrid) -> list[scipy.sparse.csr_matrix]:
     return found
 
 
-def _message(
-    table: StepTable, border: float, mean_error: float, error: float, tolerance: float, variance: float
-) -> str:
-    if not table.resolved:
+def too_long(rate: float) -> str:
+    """Return a message if a step takes the state by so much of its distance from where the drift vanishes.
+
+    One step takes deviations in a direction of rate λ by the factor 1 - γ λ: the variance of the map is that of the
+    diffusion times 2 / (2 - γ λ), and there is none for γ λ > 2.
+    """
+    if rate <= LONG_STEP:
+        return ""
+    return (
+        f"a step of the map is too long for the diffusion approximation: it moves the state by {rate:.2g} times its "
+        "distance from where the drift vanishes"
+    )
+
+
+def _message(resolved: bool, border: float, mean_error: float, error: float, tolerance: float, variance: float) -> str:
+    if not resolved:
         return "the smoothed activation bends too sharply to be resolved: there is too little noise inside"
     if border > BORDER:
         return f"the domain cuts the law off: {border:.1e} of the probability lies at one of its ends"

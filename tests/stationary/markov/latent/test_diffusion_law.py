@@ -86,3 +86,15 @@ def test_refusals():
     rough = ct.predict(low, ct.Noise(inside=1.0), method="fokker_planck", tolerance=1e-300)
     assert not rough.converged
     assert "estimated error" in rough.message
+
+
+def test_what_its_error_cannot_see_is_said():
+    E = np.ones((6, 1))
+    fast = ct.CTRNN(E @ (-E.T), np.zeros(6), "identity", 0.2)  # a step of 1.4 times the distance
+    assert "too long for the diffusion" in ct.predict(fast, ct.Noise(inside=0.5), method="fokker_planck").message
+    rare = bistable(400)[0]  # two memories that rounding does not connect
+    law = ct.predict(rare, ct.Noise(inside=1.0), method="fokker_planck")
+    assert not law.converged
+    assert "estimated error" in law.message
+    with pytest.raises(ct.NotApplicable, match="to be resolved"):
+        ct.latent(ct.CTRNN(E @ E.T / 12.0, 0.1 * np.linspace(-1.0, 1.0, 6), "relu"), ct.Noise(outside=0.1)).density()
