@@ -81,7 +81,7 @@ METHODS: Registry[Method] = Registry(
             "fokker_planck",
             "Fokker–Planck equation of the diffusion approximation, with its density",
             f"{HERE}.fokker_planck:solve",
-            applies="one to three neurons",
+            applies="one to three neurons, or a rank of one or two",
             label="Fokker–Planck",
             style={"color": "#882255", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
             evolution=f"{EVOLVE}:_fokker_planck",
