@@ -1,4 +1,4 @@
-"""The package beside other software: ``python -m benchmarks [--quick] [--json] [--parts LIST]``.
+"""The package beside other software: ``python -m benchmarks [--quick] [--json | --write] [--parts LIST]``.
 
 All programs do the same work in one run, and their results are checked against each other. Compiling and preparation
 are not timed with the work; they have a column of their own. Each part runs in processes of its own, on one core except
@@ -15,8 +15,8 @@ for "threads":
 
 Peers that are not installed are skipped. ``pip install -e '.[bench]'`` installs all but fplanck, which needs NumPy
 below 2; ``--peer fplanck=PYTHON`` names the interpreter of an environment that has it. The exit status is 1 if a part
-failed, or a result was wrong. ``python -m benchmarks.ratios FILE`` makes tables of ratios from the output of
-``--json``.
+failed, or a result was wrong. With ``--write`` the numbers are kept in ``benchmarks/peers.json``, from which
+``python -m docs.generate`` makes the tables of docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import click
 from rich.console import Console
 
 from benchmarks import fokker_planck, simulation, start
+from benchmarks.kept import keep
 from benchmarks.processes import Found, cores, run_apart
 from benchmarks.tables import show
 
@@ -116,15 +117,18 @@ def elsewhere(context: click.Context, option: click.Parameter, texts: tuple[str,
 @click.command()
 @click.option("--quick", is_flag=True, help="Measure roughly: fewer trajectories and steps, coarser grids.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object with all numbers.")
+@click.option("--write", is_flag=True, help="Keep all numbers in benchmarks/peers.json.")
 @click.option("--peers", callback=chosen, metavar="LIST", help=f"Measure these peers only, from {', '.join(PEERS)}.")
 @click.option("--parts", callback=chosen, metavar="LIST", help=f"Measure these parts only, from {', '.join(PARTS)}.")
 @click.option(
     "--peer", callback=elsewhere, multiple=True, metavar="NAME=PYTHON", help="Interpreter with fplanck or py-pde."
 )
-def main(quick: bool, as_json: bool, peers: list[str], parts: list[str], peer: dict[str, str]) -> None:
-    """Measure, and print tables or JSON."""
+def main(quick: bool, as_json: bool, write: bool, peers: list[str], parts: list[str], peer: dict[str, str]) -> None:
+    """Measure, and print tables or JSON, or keep the numbers."""
     found = run([f"{name}={peer[name]}" if name in peer else name for name in peers], parts, quick)
-    if as_json:
+    if write:
+        keep("peers", found)
+    elif as_json:
         print(json.dumps(found))
     else:
         show(found)

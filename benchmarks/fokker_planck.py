@@ -81,7 +81,7 @@ def to_error(rows: list[Found]) -> list[Found]:
             able = [r for r in rows if r["right"] and r["problem"] == problem and max(r["error"]) <= target]
             best: Found = {}
             for row in sorted(able, key=lambda row: row["seconds"]):
-                best.setdefault(row["solver"], {key: row[key] for key in ("way", "cells", "seconds")})
+                best.setdefault(row["solver"], {key: row[key] for key in ("way", "cells", "seconds", "first_call")})
             found.append({"problem": problem, "target": target, "solvers": best})
     return found
 

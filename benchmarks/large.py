@@ -1,24 +1,23 @@
-"""Networks of 64 to 1000 neurons by every method: ``python -m benchmarks.large [--write FILE]``.
+"""Networks of 64 to 1000 neurons by every method: ``python -m benchmarks.large [--write]``.
 
 The networks are random, with a spectral radius of about 0.8, γ = 0.1 and noise inside of 0.5. Each is measured twice,
 in a process of its own with the threads of BLAS that a user has: alone, and while other processes keep every core busy.
 A cell of the table has the seconds alone, and in brackets how many times as long the simulation takes (÷), and how many
 times as long the method takes on the busy machine (×). The simulation goes to a standard error of 1e-4 on one thread.
-All sizes take about half an hour; no other program should run.
+All sizes take about ten minutes; no other program should run.
 
-With ``--write`` the table takes the place of that between the marks in a file, such as docs/large_networks.md.
+With ``--write`` the numbers are kept in ``benchmarks/large.json``, from which ``python -m docs.generate`` makes the
+table of docs/large_networks.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -40,8 +39,6 @@ ENOUGH, REPEATS = 3.0, 5
 CLOSE = 0.01
 """Largest difference between the closure and the simulation, over the largest bias: beyond, its result is wrong."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-BEGIN, END = "<!-- python -m benchmarks.large -->", "<!-- end -->"
-"""Marks around the table in a file."""
 
 
 def network(n: int, activation: str) -> Any:
@@ -175,36 +172,26 @@ def markdown(rows: list[Found]) -> str:
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Put the table in the place of that between the marks in a file."""
-    before, begin, tail = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = tail.partition(END)
-    if not (begin and end):
-        raise ValueError(f"--write must name a file with the marks {BEGIN} and {END}; got {path}")
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the table or JSON."""
     from rich.console import Console
 
     from benchmarks.__main__ import machine
+    from benchmarks.kept import keep
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=list(SIZES))
     parser.add_argument("--activations", type=lambda text: text.split(","), default=list(ACTIVATIONS))
-    parser.add_argument("--json", action="store_true", help="print one object with all numbers")
-    parser.add_argument("--write", type=Path, help="file whose table is replaced")
+    parser.add_argument("--write", action="store_true", help="keep the numbers in benchmarks/large.json")
     chosen = parser.parse_args(arguments)
     for name in THREADS:  # a user has none of them
         os.environ.pop(name, None)
     rows = report(chosen.sizes, chosen.activations, Console(stderr=True, highlight=False).print)
-    where = machine()
-    about = f"{where['processor']}, {where['cores']} cores, Python {where['python']}"
-    text = f"{markdown(rows)}\n\nMeasured on {about}."
-    if chosen.write is not None:
-        write(chosen.write, f"\n{text}\n")
-    print(json.dumps({"machine": where, "rows": rows}) if chosen.json else text)
+    found = {"machine": machine(), "rows": rows}
+    if chosen.write:
+        keep("large", found)
+    else:
+        print(markdown(rows))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib.metadata import version
-from pathlib import Path
 from time import process_time
 
 import ctrnn_theory as ct
 from benchmarks.__main__ import machine
+from benchmarks.kept import keep
 from benchmarks.processes import Found
 from tests.reference_cases import REFERENCE_CASES, Case
 
-KEPT = Path(__file__).with_suffix(".json")
-PACKAGES = ("ctrnn-theory", "numpy", "scipy", "numba")
 OPTIONS = {"simulation": {"target_se": 1e-4, "rng": 1, "workers": 1}}
 
 
@@ -41,19 +38,18 @@ def measured(case: Case, method: str) -> Found | None:
 def report() -> Found:
     """Measure all methods in all cases."""
     found = [measured(case, method) for method in ct.METHODS for case in REFERENCE_CASES]
-    versions = {name: ct.__version__ if name == "ctrnn-theory" else version(name) for name in PACKAGES}
-    return {"machine": machine(), "versions": versions, "rows": [row for row in found if row is not None]}
+    return {"machine": machine(), "rows": [row for row in found if row is not None]}
 
 
 def main() -> None:
     """Measure, and print the numbers or keep them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--write", action="store_true", help=f"keep the numbers in {KEPT.name} of this folder")
-    text = json.dumps(report(), indent=1) + "\n"
-    if parser.parse_args().write:
-        KEPT.write_text(text, encoding="utf-8")
+    parser.add_argument("--write", action="store_true", help="keep the numbers in benchmarks/methods.json")
+    write, found = parser.parse_args().write, report()
+    if write:
+        keep("methods", found)
     else:
-        print(text, end="")
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

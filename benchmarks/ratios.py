@@ -1,14 +1,11 @@
-"""Tables of ratios in Markdown: ``python -m benchmarks.ratios FILE``.
+"""Tables of ratios in Markdown, of what ``python -m benchmarks --write`` keeps.
 
-FILE holds the output of ``python -m benchmarks --json``. A ratio is the peer's seconds over those of this package.
+A ratio is the peer's seconds over those of this package.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-
+from benchmarks.kept import measured_on
 from benchmarks.processes import Found
 
 NOT_REACHED = "not reached", "–"
@@ -57,7 +54,8 @@ def others(found: Found) -> list[str]:
             if name != "ours":
                 title = f"density {row['problem']}, to an error of {row['target']:g}"
                 mine = (f"{ours['seconds']:.2g} s", ratio(best["seconds"] / ours["seconds"])) if ours else NOT_REACHED
-                rows.append((title, mine[0], name, f"{best['seconds']:.2g} s", mine[1]))
+                compiling = f", and {best['first_call']:.2g} s of compiling" if best["first_call"] > 1.0 else ""
+                rows.append((title, mine[0], name, f"{best['seconds']:.2g} s{compiling}", mine[1]))
     for row in found.get("smoothing", []):
         ours, *ways = row["ways"]
         for way in ways:
@@ -83,6 +81,20 @@ def threads(rows: list[Found]) -> list[str]:
     return ["", *found]
 
 
+def start(found: Found) -> list[str]:
+    """Return a table of the seconds of imports, and of the first bias in a new process."""
+    if not found:
+        return []
+    rows = [(name, f"{seconds:.2g}") for name, seconds in found["before"].items()]
+    rows += [
+        (f"{name}, {cache}", f"{seconds:.2g}")
+        for cache, row in found["bias"].items()
+        for name, seconds in row["seconds"].items()
+        if name.endswith("bias")
+    ]
+    return ["", *titles("in a new process", "seconds"), *(line(*row) for row in rows)]
+
+
 def versions(found: Found) -> dict[str, str]:
     """Return the versions of all packages that took part."""
     parts = [peer["versions"] for peer in found.get("simulation", {}).get("peers", {}).values()]
@@ -97,14 +109,7 @@ def versions(found: Found) -> dict[str, str]:
 
 def markdown(found: Found) -> str:
     """Return all tables as Markdown."""
-    machine = found["machine"]
-    packages = ", ".join(f"{package} {version}" for package, version in versions(found).items())
-    about = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
     tables = simulation(found["simulation"]) if "simulation" in found else []
-    tables += others(found) + threads(found.get("threads", []))
+    tables += others(found) + threads(found.get("threads", [])) + start(found.get("start", {}))
     note = "Ratio: the peer's seconds over ours; above one, ours is faster."
-    return "\n".join([about + (f"; {packages}." if packages else "."), note, "", *tables])
-
-
-if __name__ == "__main__":
-    print(markdown(json.loads(Path(sys.argv[1]).read_text())))
+    return "\n".join([note, "", *tables, "", f"Measured on {measured_on(found, **versions(found))}."])

@@ -6,13 +6,14 @@ they are stale. The build of the site calls :func:`write_pages`, which writes th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import ctrnn_theory as ct
+from benchmarks import large, ratios
+from benchmarks.kept import kept, measured_on
 from docs.links import DOCS, ROOT, other_pages, site_links
 from docs.reference import api_lists, api_page, public_names
 from docs.tables import table
@@ -38,17 +39,25 @@ def conventions() -> str:
 
 def methods() -> str:
     """Return the table of the methods: what each computes, how accurate it was, and what it took."""
-    kept = json.loads((ROOT / "benchmarks" / "methods.json").read_text(encoding="utf-8"))
-    rows = []
+    measured, rows = kept("methods"), []
     for method in (method for method in ct.METHODS.values() if method.builtin):
-        found = [one for one in kept["rows"] if one["method"] == method.name]
+        found = [one for one in measured["rows"] if one["method"] == method.name]
         errors = [_errors([one["error"] for one in found if one["site"] == site]) for site in ("inside", "outside")]
         seconds = _number(1000 * median(one["seconds"] for one in found)) if found else "–"
         rows.append((f"`{method.name}`", f"{method.summary}; for {method.applies}", *errors, seconds))
-    machine, versions = kept["machine"], ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     titles = ("method", "what it computes, and for which networks", "error inside, %", "error outside, %", "ms")
-    about = f"Measured in milliseconds of one core of {machine['processor']}, Python {machine['python']}, {versions}."
-    return f"{table(titles, rows)}\n\n{about}"
+    return f"{table(titles, rows)}\n\nMeasured in milliseconds of one core, on {measured_on(measured)}."
+
+
+def peers() -> str:
+    """Return the tables of the package beside other software."""
+    return ratios.markdown(kept("peers"))
+
+
+def large_networks() -> str:
+    """Return the table of the seconds that large networks take."""
+    measured = kept("large")
+    return f"{large.markdown(measured['rows'])}\n\nMeasured on {measured_on(measured)}."
 
 
 def _errors(errors: list[float]) -> str:
@@ -65,8 +74,13 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 10.0 else f"{value:.1g}"
 
 
-BLOCKS = {"conventions.md": conventions, "choosing_a_method.md": methods}
-"""Pages with a table that is generated."""
+BLOCKS = {
+    "conventions.md": conventions,
+    "choosing_a_method.md": methods,
+    "benchmarks.md": peers,
+    "large_networks.md": large_networks,
+}
+"""Pages with tables that are generated."""
 
 
 def with_table(page: str) -> str:

@@ -1,25 +1,24 @@
-"""The benchmark of large networks: what it measures, and the table that it writes."""
+"""The benchmark of large networks: what it measures, and its table."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
-from benchmarks import large
+from benchmarks import kept, large
 
 NAMES = [*large.METHODS, large.SEARCH]
 
 
-def test_everything_is_measured_alone_and_beside_a_busy_process(capsys, monkeypatch):
+def test_everything_is_measured_alone_and_beside_a_busy_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
     monkeypatch.setattr(large, "apart", large.measured)
     monkeypatch.setattr(large, "REPEATS", 1)
     monkeypatch.setattr(large, "TARGET", 1e-2)
     monkeypatch.setattr(large, "cores", lambda: 1)
     for name in large.THREADS:  # so that they are restored
         monkeypatch.setenv(name, "1")
-    large.main(["--sizes", "12", "--activations", "relu", "--json"])
-    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    large.main(["--sizes", "12", "--activations", "relu", "--write"])
+    (row,) = kept.kept("large")["rows"]
     for found in (row["alone"], row["busy"]):
         assert list(found) == NAMES
         assert all(each["right"] and each["seconds"] > 0.0 for each in found.values())
@@ -59,16 +58,8 @@ ROW = {
 }
 
 
-def test_table(tmp_path):
-    text = large.markdown([ROW])
+def test_table():
     assert (
-        text.splitlines()[-1]
+        large.markdown([ROW]).splitlines()[-1]
         == "| tanh, N = 256 | 5.0 (×2.0) | – | 0.050 (÷100, ×1.0) wrong | – | 0.10 (÷50, ×2.1) | – | – |"
     )
-    path = tmp_path / "page.md"
-    path.write_text(f"before\n{large.BEGIN}\nold\n{large.END}\nafter\n")
-    large.write(path, text)
-    assert path.read_text() == f"before\n{large.BEGIN}\n{text}\n{large.END}\nafter\n"
-    path.write_text("no marks")
-    with pytest.raises(ValueError, match=r"^--write must name a file with the marks"):
-        large.write(path, text)

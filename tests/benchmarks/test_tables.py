@@ -1,14 +1,13 @@
 """What ``python -m benchmarks`` prints, of figures that are given."""
 
-import json
-import subprocess
 import sys
 
 import click.testing
+import numpy as np
 import pytest
 
 import benchmarks.__main__ as program
-from benchmarks import processes, ratios, tables, training
+from benchmarks import kept, ratios, tables, training
 
 
 def moments(offset):
@@ -26,7 +25,7 @@ def example(part, offset=1.0):
     rule = {"order": 64, "reached": False}
     way = {"rate": 1e5, "error": 1e-3, "right": True, "ratio": 100.0}
     row = {"problem": "in time", "way": "some", "cells": 64, "seconds": 0.5, "first_call": 9.0, "error": [1e-4, 2e-4]}
-    best = {"way": "some", "cells": 64}
+    best = {"way": "some", "cells": 64, "first_call": 9.0}
     return {
         "simulation": moments(offset),
         "fokker_planck": {
@@ -94,25 +93,36 @@ def test_every_part_has_a_table():
     assert [part.__name__ for part in tables.SHOWN] == list(program.PARTS)
 
 
-def test_ratios(tmp_path):
+def test_ratios():
     machine = {"processor": "some processor", "cores": 2, "system": "Linux", "python": "3.11.7"}
-    path = tmp_path / "found.json"
-    path.write_text(json.dumps({"machine": machine} | {part: example(part) for part in program.PARTS}))
-    command = [sys.executable, "-m", "benchmarks.ratios", str(path)]
-    done = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[0] == (
-        "some processor, 2 cores, Linux, Python 3.11.7; numpy 2.4.6, scipy 1.17.1, py-pde 0.59.0."
+    found = {"machine": machine, "versions": {"ctrnn-theory": "0.4.1", "numpy": "2.4.6"}}
+    lines = ratios.markdown(found | {part: example(part) for part in program.PARTS}).splitlines()
+    assert lines[-1] == (
+        "Measured on some processor, 2 cores, Python 3.11.7; "
+        "ctrnn-theory 0.4.1, numpy 2.4.6, scipy 1.17.1, py-pde 0.59.0."
     )
     for row in (
         "| relu, N = 1 | 2.0 | 15 |",
-        "| density in time, to an error of 0.001 | 0.5 s | py-pde | 2 s | 4 |",
-        "| density in time, to an error of 1e-06 | not reached | py-pde | 4 s | – |",
+        "| density in time, to an error of 0.001 | 0.5 s | py-pde | 2 s, and 9 s of compiling | 4 |",
+        "| density in time, to an error of 1e-06 | not reached | py-pde | 4 s, and 9 s of compiling | – |",
         "| smoothed relu | 1.0e+07 a second | Gauss–Hermite, 64 nodes (error 1e-03) | 1.0e+05 | 100 |",
         "| tanh simulated to SE 1e-05 | 1 s | NumPy, extrapolated | 9 s | 9 |",
         "| tanh, N = 1 | 1.90 |",
+        "| import ctrnn_theory | 0.1 |",
+        "| first bias, empty cache | 9 |",
     ):
-        assert row in done.stdout.splitlines(), row
-    assert ratios.markdown({"machine": machine}).count("|") == 0
+        assert row in lines, row
+    assert ratios.markdown(found).count("|") == 0
+
+
+def test_results_are_kept_with_versions_that_are_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    monkeypatch.setattr(program, "run_apart", lambda name, *_, **__: {"report": example("to_error")})
+    done = click.testing.CliRunner().invoke(program.main, ["--write", "--parts", "to_error"])
+    assert (done.exit_code, done.stdout) == (0, "")
+    found = kept.kept("peers")
+    assert found["to_error"] == example("to_error")
+    assert found["versions"]["numpy"] == np.__version__
 
 
 def trainings(*seconds):
