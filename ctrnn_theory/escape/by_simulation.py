@@ -2,8 +2,7 @@
 
 A trajectory belongs to the core that it visited last. The number of passages from one core to another, over the time
 for which trajectories belonged to the first, converges to the rates that the spectrum of the step gives, since a return
-over a barrier right after a crossing does not count (C. Schütte et al., Markov state models based on milestoning,
-J. Chem. Phys. 134, 2011).
+over a barrier right after a crossing does not count (C. Schütte et al., J. Chem. Phys. 134, 204105, 2011).
 """
 
 from __future__ import annotations

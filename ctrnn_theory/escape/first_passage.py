@@ -134,7 +134,7 @@ def kramers(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> FloatA
     The mean time from a well s over a barrier u beside it is
     ``2π √(B(u)/B(s)) e^{Φ(u) - Φ(s)} / √(A'(u) |A'(s)|)``: the product of ∫ e^Φ over the barrier and ∫ (2/B) e^{-Φ}
     over the well, both by Laplace's method, with Φ'' = -2A'/B where A = 0 (H. Risken, The Fokker–Planck Equation, 1989,
-    section 5.10, for a diffusion that depends on the state).
+    section 5.10, where B is constant).
     """
     places = np.concatenate([bottoms, tops])
     if len(process.bends) and np.min(np.abs(places[:, None] - process.bends)) <= APART:
@@ -154,7 +154,7 @@ def first_passage(process: Diffusion, bottoms: FloatArray, tops: FloatArray) -> 
 
     From x in (c, b), the mean time to reach c or b is P ∫ₓᵇ (S(b) - S) m + (1 - P) ∫_cˣ (S - S(c)) m, with S' = e^Φ,
     m = (2/B) e^{-Φ} and P = (S(x) - S(c)) / (S(b) - S(c)), the probability of reaching b first. The rates are P and
-    1 - P over that time (C. W. Gardiner, Handbook of Stochastic Methods, section 5.2.7).
+    1 - P over that time (C. W. Gardiner, Handbook of Stochastic Methods, 1985, sections 5.2.7 and 5.2.8).
     """
     count = len(bottoms)
     rates = np.zeros((count, count))

@@ -57,7 +57,7 @@ class CTRNN(Readable):
     W_in
         Input weights (N, K), or None for a network without input.
     W_out, b_out
-        Output weights (P, N) and output bias (P,), or None for a network without a readout.
+        Output weights (P, N) and offset of the output (P,), or None for a network without a readout.
     form
         "rate" or "voltage".
     origin
@@ -96,7 +96,7 @@ class CTRNN(Readable):
     W_out: FloatArray | None = None
     """Output weights (P, N), or None."""
     b_out: FloatArray | None = None
-    """Output bias (P,), or None."""
+    """Offset of the output (P,), or None."""
     form: Form = "rate"
     """"rate", or "voltage" for a network whose state is a potential."""
     origin: Origin | None = None

@@ -11,7 +11,7 @@ SOFTWARE = """\
 }}"""
 PAPER = """\
 @article{eckstein2026paradoxical,
-  author  = {Eckstein, N. and Srinivasan, M.},
+  author  = {Eckstein, Noah and Srinivasan, Manoj},
   title   = {Paradoxical noise preference in {RNNs}},
   journal = {Transactions on Machine Learning Research},
   year    = {2026},

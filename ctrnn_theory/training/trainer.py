@@ -109,7 +109,8 @@ def train(
         ⟨E|Dᵀ h - r|²⟩ + λ |D|²,    r = x + g(x, u)/γ,    λ = 1e-6 tr G/N,    G = ⟨E h hᵀ⟩
 
     over points (x, u) at which h is stationary. So do those of outputs that are no latent variables, for r = y. (Such
-    networks are known from the neural engineering framework; Eliasmith and Anderson, 2003.)
+    networks are known from the neural engineering framework; C. Eliasmith and C. H. Anderson, Neural Engineering, MIT
+    Press, 2003.)
 
     With the method "decoders+cma", CMA-ES searches the shape of the drawn weights, at a fixed scale α: the shares of
     the channels, and scale, offset and form of the distributions (see

@@ -40,11 +40,11 @@ def covariance(
 
         Cov = s₁s₂ [ r F₁'F₂' + Σᵢⱼ ΔᵢΔⱼ ∫₀^r (r-t) φ₂(aᵢ, bⱼ; t) dt ],   aᵢ = (m₁-kᵢ)/s₁, bⱼ = (m₂-kⱼ)/s₂,
 
-    for slope jumps Δ at kinks k, and likewise for jumps of the value (Price 1958, Plackett 1954). Nothing cancels in
-    these integrals, as it would in E f f - F₁F₂. It is also exact for erf and probit, as bivariate normal
-    probabilities, and for sin. Other f, and kinks that lie close together compared with s₁ or s₂, take the Hermite
-    series Σ rⁿ cₙ(1) cₙ(2), or where that converges slowly conditioning on x; both are good to about 1e-12 s₁s₂ for
-    slopes of order one.
+    for slope jumps Δ at kinks k, and likewise for jumps of the value (R. Price, IRE Trans. Inf. Theory 4, 1958;
+    R. L. Plackett, Biometrika 41, 1954). Nothing cancels in these integrals, as it would in E f f - F₁F₂. It is also
+    exact for erf and probit, as bivariate normal probabilities, and for sin. Other f, and kinks that lie close together
+    compared with s₁ or s₂, take the Hermite series Σ rⁿ cₙ(1) cₙ(2), or where that converges slowly conditioning on x;
+    both are good to about 1e-12 s₁s₂ for slopes of order one.
 
     Parameters
     ----------

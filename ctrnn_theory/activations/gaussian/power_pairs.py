@@ -39,8 +39,8 @@ def power_covariance(
 def whole_powers(n: float, d: FloatArray, s: FloatArray, e: FloatArray, t: FloatArray, r: FloatArray) -> FloatArray:
     """Return Cov((d + s ξ)₊ⁿ, (e + t η)₊ⁿ) for an integer n and ξ, η of correlation r, all (P,).
 
-    This is Taylor's formula in r, since each derivative by r differentiates both factors (Price 1958):
-    Σ_{m≤n} rᵐ cₘ(1) cₘ(2) + n! (s t)ⁿ ∫₀^r (r-τ)ⁿ φ₂(d/s, e/t; τ) dτ.
+    This is Taylor's formula in r, since each derivative by r differentiates both factors (R. Price, IRE Trans. Inf.
+    Theory 4, 1958): Σ_{m≤n} rᵐ cₘ(1) cₘ(2) + n! (s t)ⁿ ∫₀^r (r-τ)ⁿ φ₂(d/s, e/t; τ) dτ.
     """
     total = math.factorial(int(n)) ** 2 * (s * t) ** n * power_power(d / s, e / t, r, int(n))
     for m in range(1, int(n) + 1):

@@ -2,13 +2,13 @@
 
 M_n(z) = E (z + ξ)₊ⁿ = Γ(n+1)/√(2π) e^{-z²/4} D_{-n-1}(-z) is a parabolic cylinder function (DLMF 12.5.1), with
 M_n' = n M_{n-1} and M_n = z M_{n-1} + (n-1) M_{n-2}, which cancels for z ≪ 0. Here the integral of uⁿ φ(u - z) over
-u > 0 is taken by the trapezoidal rule in v, u = exp(v - e^{-v}) (Takahasi and Mori 1974). The same nodes serve every z
-up to FAR. All terms are positive, so that the sum keeps its relative accuracy in the tail z ≪ 0. Beyond FAR the
-threshold is out of reach, and up to φ(z)
+u > 0 is taken by the trapezoidal rule in v, u = exp(v - e^{-v}) (H. Takahasi and M. Mori, Publ. RIMS 9, 1974). The same
+nodes serve every z up to FAR. All terms are positive, so that the sum keeps its relative accuracy in the tail z ≪ 0.
+Beyond FAR the threshold is out of reach, and up to φ(z)
 
     M_n(z) = zⁿ Σ_i n (n-1) ... (n-2i+1) / (i! (2 z²)^i),
 
-where the sum ends before its terms grow (DLMF 12.9.1).
+where the sum ends before its terms grow (DLMF 12.9.3).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The Gaussian smoothing F(x) = E f(x + s ξ) of an activation, as an activation of its own.
 
 Within ±R its values are those of ``smoothing``. Beyond, farther than 9.5 s from where f bends, f is smooth over s, and
-the trapezoidal rule in ξ gives F to rounding (Trefethen and Weideman 2014), whether f is straight there, decays or
-oscillates without end. The compiled form follows the same rule, with polynomials on panels within ±R. So does a call
-of an f whose smoothing takes quadrature, which is slow.
+the trapezoidal rule in ξ gives F to rounding (L. N. Trefethen and J. A. C. Weideman, SIAM Review 56, 2014), whether f
+is straight there, decays or oscillates without end. The compiled form follows the same rule, with polynomials on panels
+within ±R. So does a call of an f whose smoothing takes quadrature, which is slow.
 """
 
 from __future__ import annotations

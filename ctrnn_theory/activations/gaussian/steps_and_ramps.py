@@ -1,8 +1,8 @@
 """Covariances of steps and ramps of two correlated standard normals, of which every piecewise-linear f is made.
 
-With ξ₁, ξ₂ standard normal of correlation r, differentiating an expectation by r differentiates each factor
-(Price 1958; Plackett 1954 for steps), so that a covariance is an integral over the correlation t from 0 to r, in
-which nothing cancels. In t = sin θ = cos ψ the bivariate normal density is
+With ξ₁, ξ₂ standard normal of correlation r, differentiating an expectation by r differentiates each factor (R. Price,
+IRE Trans. Inf. Theory 4, 1958; R. L. Plackett, Biometrika 41, 1954, for steps), so that a covariance is an integral
+over the correlation t from 0 to r, in which nothing cancels. In t = sin θ = cos ψ the bivariate normal density is
 
     φ₂(a, b; t) dt = exp( -(a-b)² / (8 sin²(ψ/2)) - (a+b)² / (8 cos²(ψ/2)) ) dθ / 2π ,
 

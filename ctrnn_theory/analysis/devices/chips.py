@@ -59,13 +59,13 @@ class Chips:
     W: FloatArray
     """Weights (D, N, N)."""
     b: FloatArray
-    """Biases (D, N)."""
+    """Bias vectors (D, N)."""
     W_in: FloatArray
     """Input weights (D, N, K)."""
     W_out: FloatArray
     """Output weights (D, P, N)."""
     b_out: FloatArray
-    """Output biases (D, P)."""
+    """Offsets of the output (D, P)."""
 
     @classmethod
     def of(cls, net: CTRNN, noise: Noise, shapes: Shapes | None = None, devices: int = 1) -> Self:

@@ -91,7 +91,7 @@ def devices(
 
     References
     ----------
-    Activations that differ within a circuit are measured by Thant et al., arXiv:2510.17849.
+    Activations that differ within a circuit are studied by Thant et al., arXiv:2510.17849.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Weights in phase-change memory: programming error, drift and read noise of the conductances.
 
 The statistical model is that of `aihwkit.inference.PCMLikeNoiseModel` (IBM Analog Hardware Acceleration Kit 1.2.0). It
-was fitted to devices that were measured (S. R. Nandakumar et al., ICECS 2019).
+was fitted to devices that were measured (S. R. Nandakumar et al., 26th IEEE Int. Conf. on Electronics, Circuits and
+Systems, 2019, 727-730).
 """
 
 from __future__ import annotations

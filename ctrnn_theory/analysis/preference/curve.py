@@ -58,9 +58,9 @@ def preference(
 
         L(σ) = K (σ² - 1)² + ν σ² + const,   σ_pref² = max(0, 1 - ν/2K),   σ_c² = ν/2K
 
-    in units of the training noise (Eckstein and Srinivasan, arXiv:2601.04539, who speak of paradoxical noise
-    preference). The curves that are returned do not assume it. The preferred level is the minimum of a cubic spline
-    through the losses; if it is the first or the last level, the minimum may lie beyond.
+    in units of the training noise. The curves that are returned do not assume it. The preferred level is the minimum of
+    a cubic spline through the losses; if it is the first or the last level, the minimum may lie beyond. That trained
+    networks prefer noise was found by Eckstein and Srinivasan, arXiv:2601.04539, who call it paradoxical.
 
     All levels see the same trials, conditions and variates, so that the curve is smoother than its points are certain.
     Standard errors and the interval (a percentile bootstrap) are over repeats, with conditions fixed.

@@ -5,8 +5,8 @@ Newton's method in the mean alone, at fixed s, comes first. Then each step is th
     X = A X Aᵀ + γ R_V,   (I - D W) x = R_m + ½ F'' ∘ diag(W X Wᵀ),
 
 for the rates R of mean and covariance of a rate network with white noise, and likewise for other maps. It leaves out
-what the covariance does to itself through D and C, for which Anderson mixing makes up (D. G. Anderson, Journal of the
-ACM 12, 1965). No step needs eigenvalues.
+what the covariance does to itself through D and C, for which Anderson mixing makes up (D. G. Anderson, J. ACM 12,
+1965). No step needs eigenvalues.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ X = A X Aᵀ + Q:
     X = A_α X A_αᵀ + (1 - α²) G Q Gᵀ,   G = (I - α A)⁻¹,   A_α = (1/α - α) G - I/α.
 
 Smith's doubling X ← X + P X Pᵀ, P ← P², begun with P = A_α, then takes two to four steps where A itself would take
-log₂(1/γ) more (R. A. Smith, SIAM Journal on Applied Mathematics 16, 1968). A_α is stable if and only if A is, and it is
-if the Frobenius norm of one of its powers is below 1.
+log₂(1/γ) more (R. A. Smith, SIAM J. Appl. Math. 16, 1968). A_α is stable if and only if A is, and it is if the
+Frobenius norm of one of its powers is below 1.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Cognitive(OpenLoop):
     Targets are its outputs y. The loss is the squared error, with one half of the weight on the steps before the
     response, and the other half on the second half of the response, since a network needs time to respond. A trial is a
     success if the mean output there differs from the target by less than half of the target's length. These tasks are
-    those of G. R. Yang et al., Nature Neuroscience 22, 297 (2019), in a reduced form.
+    those of Yang et al., Nature Neuroscience 22, 297-306, 2019, in a reduced form.
 
     Examples
     --------

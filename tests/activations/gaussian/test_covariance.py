@@ -90,7 +90,7 @@ def test_brick_keeps_its_relative_accuracy_in_the_tail_and_for_tiny_correlations
 
 @pytest.mark.parametrize("r", [0.4, -0.7, 0.95])
 def test_relu_against_the_published_formula(r):
-    """The formula of Wright, Nakahira & Moura (2024), with the bivariate normal distribution integrated by mpmath."""
+    """The formula of Wright et al., arXiv:2403.16163, with the bivariate normal distribution integrated by mpmath."""
     m1, m2, s1, s2 = 0.3, -0.4, 0.8, 1.5
     with mp.workdps(25):
         a, b, q = mp.mpf(m1) / s1, mp.mpf(m2) / s2, mp.sqrt(1 - mp.mpf(r) ** 2)
@@ -104,7 +104,7 @@ def test_relu_against_the_published_formula(r):
 
 @given(stds, stds, correlations)
 def test_relu_of_zero_mean_is_the_arc_cosine_kernel(s1, s2, r):
-    """The arc-cosine kernel of Cho & Saul (2009)."""
+    """The arc-cosine kernel of Y. Cho and L. K. Saul, NIPS 22, 2009."""
     angle = np.arccos(r)
     expected = s1 * s2 * (np.sqrt(1.0 - r * r) + (np.pi - angle) * r - 1.0) / (2.0 * np.pi)
     assert covariance(activation("relu"), 0.0, 0.0, s1, s2, r) == pytest.approx(expected, abs=1e-15 * s1 * s2 * 10)
@@ -112,7 +112,7 @@ def test_relu_of_zero_mean_is_the_arc_cosine_kernel(s1, s2, r):
 
 @given(stds, stds, correlations)
 def test_erf_of_zero_mean_is_the_arc_sine_kernel(s1, s2, r):
-    """The kernel of Williams (1997)."""
+    """The kernel of C. K. I. Williams, NIPS 9, 1997."""
     argument = 2.0 * r * s1 * s2 / np.sqrt((1.0 + 2.0 * s1**2) * (1.0 + 2.0 * s2**2))
     expected = 2.0 / np.pi * np.arcsin(argument)
     assert covariance(activation("erf"), 0.0, 0.0, s1, s2, r) == pytest.approx(expected, rel=1e-13, abs=1e-300)

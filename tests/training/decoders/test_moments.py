@@ -105,7 +105,7 @@ def test_coloured_noise_inside_by_quadrature(a, s, rho, gamma):
 
 
 def test_coloured_relu_at_its_kink():
-    """E x₊ y₊ = s² (√(1-r²) + r (π - arccos r))/2π (Cho and Saul 2009)."""
+    """E x₊ y₊ = s² (√(1-r²) + r (π - arccos r))/2π (Y. Cho and L. K. Saul, NIPS 22, 2009)."""
     rho, gamma, s = 0.7, 0.2, 0.8
     r = rho ** np.arange(200.0)
     both = s**2 / (2 * np.pi) * (np.sqrt(1 - r**2) + r * (np.pi - np.arccos(r))) - s**2 / (2 * np.pi)
