@@ -91,7 +91,6 @@ def _check_place(folder: Path, kind: Kind, resume: bool) -> None:
         return
     ours = {folder / LOCK}.union(*(folder.glob(pattern) for pattern in kind.unfinished))
     if held := sorted(path.name for path in folder.iterdir() if path not in ours):
-        rule, none = "be empty, or a run that is to be resumed", ""
         if resume:
-            rule, none = "be empty or hold a run", f" and no {kind.record}"
-        raise ValueError(f"out must {rule}; {folder} holds {held[0]}{none}")
+            raise ValueError(f"out must be empty or hold a run; {folder} holds {held[0]} and no {kind.record}")
+        raise ValueError(f"out must be empty, or a run that is to be resumed; {folder} holds {held[0]}")

@@ -227,7 +227,8 @@ class Folder:
         if type(number) is not int or number < 1 or (number > 1 and CHECK not in found):
             raise self.damaged(name, "it lacks its format or its checksum")
         if number > FORMAT:
-            raise self.damaged(name, f"it has format {number}, this version reads up to {FORMAT}")
+            why = f"it has format {number}, this version reads up to {FORMAT}"
+            raise self.damaged(name, why, "open it with the version of ctrnn_theory that wrote it, or a later one")
         counts = found.get(KEPT) if number > 1 else {}
         if not isinstance(counts, dict) or not all(map(_is_count, counts.values())):
             raise self.damaged(name, "it lacks what is kept")

@@ -142,7 +142,7 @@ def load(place: Path) -> xarray.Dataset:
     Raises
     ------
     ValueError
-        If the folder has no dataset, or a damaged one.
+        If the folder has no dataset, a damaged one, or one that does not fit into memory.
     """
     import xarray
 
@@ -157,9 +157,8 @@ def load(place: Path) -> xarray.Dataset:
         if record["format"] > 1 and list(measure(place / name)) != record["kept"].get(name):
             raise ValueError("it is not what was written")
         with xarray.open_dataset(place / name, engine="netcdf4" if form == "netcdf" else "zarr") as dataset:
-            if dataset.nbytes > SHARE * free_memory():
-                raise ValueError(f"it has {dataset.nbytes} bytes, more than there is memory for")
-            return dataset.load()
+            if (size := dataset.nbytes) <= SHARE * free_memory():
+                return dataset.load()
     except (
         OSError,
         ValueError,
@@ -169,6 +168,7 @@ def load(place: Path) -> xarray.Dataset:
         AttributeError,
     ) as error:
         raise folder.damaged(name, reason(error), REMEDY) from error
+    raise ValueError(f"run must have a dataset that fits into memory; {place / name} has {size} bytes")
 
 
 def check_format(form: Any) -> None:

@@ -216,7 +216,7 @@ def test_refusals():
     with pytest.raises(ct.NotApplicable, match="memory takes noise inside and gains only if neurons have their own"):
         ct.memory(net, ct.Noise(inside=np.ones((32, 1))))
     other = ct.CTRNN(net.W, net.b, "tanh", 0.1, W_out=np.ones((1, 32)))
-    with pytest.raises(ct.NotApplicable, match="density takes values that are functions of the latent variables"):
+    with pytest.raises(ct.NotApplicable, match="memory by the method density takes values that are functions"):
         ct.memory(other, NOISE, method="density")
 
 

@@ -333,6 +333,13 @@ def test_networks_that_are_refused():
         hidden_moments(layer(2), u, discard=3)
 
 
+def test_moments_that_have_not_converged_are_refused():
+    net = ct.CTRNN([[0.5]], 0.1, "tanh", W_in=[[1.0]])
+    moments = hidden_moments(net, np.full((3, 1), 0.2), method="latent", tolerance=1e-18)
+    with pytest.raises(NotApplicable, match="hidden_moments needs a law in time that has converged; estimated error"):
+        moments(Noise(inside=0.5))
+
+
 @settings(max_examples=20)
 @given(st.tuples(*4 * [st.floats(0.0, 2.0)]), st.integers(1, 4))
 def test_intensities_are_variances_of_our_noise(D, n):

@@ -282,7 +282,7 @@ DAMAGE = {
     "network file": ("net.npz", lambda data: data[:50]),
 }
 OTHERS = {
-    "run.json: it has format 3, this version reads up to 2": lambda content: content.update(format=3),
+    "run.json: it has format 3, this version reads up to 2; open it": lambda content: content.update(format=3),
     "run.json: it lacks 'rows'": lambda content: content.pop("rows"),
     "run.json: it has 235 of 234 rows": lambda content: content.update(rows=235),
     "run.json: it has 134 rows of 262208 bytes": lambda content: content.update(rows=134),

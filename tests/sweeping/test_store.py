@@ -130,6 +130,13 @@ def test_a_folder_of_the_first_version_goes_on(tmp_path, whole):
     assert load(tmp_path / "run").identical(whole)
 
 
+def test_a_dataset_larger_than_the_memory_is_not_called_damaged(tmp_path, monkeypatch):
+    sweep(SPEC, 1, tmp_path / "run")
+    monkeypatch.setattr("ctrnn_theory.sweeping.dataset.free_memory", lambda: 10.0)
+    with pytest.raises(ValueError, match=r"run must have a dataset that fits into memory; .*sweep.nc has \d+ bytes"):
+        load(tmp_path / "run")
+
+
 def test_a_damaged_count_does_not_hide_what_follows(tmp_path):
     spec = filled(tmp_path / "run")
     without_checksums(tmp_path / "run")

@@ -158,7 +158,7 @@ def _method(net: CTRNN, noise: Noise, problem: Problem, method: str | None) -> s
     if method is None:
         return "closure" if against else "density"
     if choice("method", method, METHODS) == "density" and against:
-        raise NotApplicable(f"density {against}")
+        raise NotApplicable(f"memory by the method density {against}")
     return method
 
 

@@ -14,7 +14,7 @@ from ctrnn_theory.model.network import CTRNN, check_model
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.support.arguments import integer, real_array, shown
 from ctrnn_theory.support.blas_threads import limited
-from ctrnn_theory.support.errors import Divergence, NotApplicable
+from ctrnn_theory.support.errors import NotApplicable
 from ctrnn_theory.support.floating import guarded
 from ctrnn_theory.support.results import Readable
 from ctrnn_theory.support.types import FloatArray
@@ -58,7 +58,7 @@ class HiddenMoments(Readable):
         """Return the means (T, N) and the averaged covariance (N, N) under a noise."""
         law = evolve(self.network, noise, self.inputs, len(self.inputs), self.method, **self.options)
         if not law.converged:
-            raise Divergence(law.message)
+            raise NotApplicable(f"hidden_moments needs a law in time that has converged; {law.message}")
         kept = slice(1 + self.discard, None)  # the first state is the start
         return law.mean[kept], law.covariance[kept].mean(axis=0)
 
