@@ -20,7 +20,16 @@ ROOMS = {
     "model": "Networks and noise",
     "activations": "Activations",
     "stationary": "Stationary laws by one method",
-    "analysis": "Bias, preference and other answers",
+    "analysis.bias": "Bias",
+    "analysis.preference": "Preference for noise",
+    "analysis.audit": "Audit and repair",
+    "analysis.operating_points": "Operating points",
+    "analysis.evolution": "Laws in time",
+    "analysis.latent": "Latent variables",
+    "analysis.memory": "Memory",
+    "analysis.orbit": "Orbits",
+    "analysis.readout": "Readouts under noise",
+    "analysis.devices": "Devices",
     "integrators": "Simulation",
     "dynamics": "Without noise",
     "escape": "Escape",
@@ -35,10 +44,12 @@ ROOMS = {
     "ctrnn_theory.training.tasks": "Tasks",
 }
 """Titles of the pages of the API, by the room or the public module from which names are taken."""
+WITH = {"bias_curve": "bias", "bias_report": "bias", "difference": "bias", "noise_free": "audit"}
+"""Modules of ``analysis``, whose subjects have pages of their own, that share the page of another one."""
 
 
 def public_names() -> dict[str, list[str]]:
-    """Return the public names of the package by their room, as its stub lists them, and those of public modules.
+    """Return the public names of the package by their page, as its stub lists them, and those of public modules.
 
     >>> sorted(public_names()["sweeping"])
     ['ctrnn_theory.sweep']
@@ -47,7 +58,7 @@ def public_names() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in stub.body:
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = found.setdefault(node.module.partition(".")[0], [])
+            names = found.setdefault(_place(node.module), [])
             names += [f"ctrnn_theory.{alias.asname or alias.name}" for alias in node.names]
     for name in MODULES:
         module = importlib.import_module(f"ctrnn_theory.{name}")
@@ -55,6 +66,17 @@ def public_names() -> dict[str, list[str]]:
         own = [public for public in module.__all__ if public not in inner]
         found[f"ctrnn_theory.{name}"] = [f"ctrnn_theory.{name}.{public}" for public in own]
     return found
+
+
+def _place(module: str) -> str:
+    """Return the page of the names of a module.
+
+    >>> [_place(module) for module in ("model.conventions", "analysis.audit.result", "analysis.noise_free")]
+    ['model', 'analysis.audit', 'analysis.audit']
+    """
+    room, _, rest = module.partition(".")
+    subject = rest.partition(".")[0]
+    return f"analysis.{WITH.get(subject, subject)}" if room == "analysis" else room
 
 
 def api_page(place: str, names: list[str]) -> str:
