@@ -102,7 +102,7 @@ def _turned(leak: float, near: float, other: float, gain: float) -> Pieces:
     bell = gain * math.exp(-0.5 / gain**2) / math.sqrt(2.0 * math.pi) if gain > 0.02 else 0.0
     pieces = []
     for k, share, excess, up in ((near, 1.0 - turned, bell, near > 0.0), (other, turned, -bell, other < 0.0)):
-        if abs(k) <= FLAT * leak:  # the ends of the two parts cannot be told apart from their means
+        if abs(k) <= FLAT * leak:  # within rounding each part is at its mean
             pieces.append(Piece(leak + k * (1.0 + (excess / share if share else 0.0)), weight=share))
         else:
             ends = (leak, math.inf) if up else (-math.inf, leak)

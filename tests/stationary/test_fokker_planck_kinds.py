@@ -50,7 +50,7 @@ def test_drift_and_diffusion_are_the_moments_of_a_step(kind, form, activation):
     form=st.sampled_from(["rate", "voltage"]),
 )
 def test_a_linear_neuron_has_an_inverse_gamma_density(w, b, gamma, gain, site, form):
-    """Of α = w h + b, or v: dα = (b - (1-w) α) dt + √γ w g α dB, which has a density of Pearson's type V."""
+    """α = w h + b, or v, obeys dα = (b - (1-w) α) dt + √γ w g α dB, which has a density of Pearson's type V."""
     D = gamma * (w * gain) ** 2
     shape = 1.0 + 2.0 * (1.0 - w) / D
     if shape < 6.0:  # the tail would have to be followed too far

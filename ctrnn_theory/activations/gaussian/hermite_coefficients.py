@@ -1,6 +1,6 @@
 """Hermite coefficients cₙ = E f(m + s ξ) hₙ(ξ) = sⁿ F⁽ⁿ⁾(m; s)/√n!, hₙ = Heₙ/√n!, by closed forms or a fixed rule.
 
-Of a ramp and a step at k, with z = (m-k)/s, they are s φ(z) hₙ₋₂(-z)/√(n(n-1)) and φ(z) hₙ₋₁(-z)/√n. For functions of
+For a ramp and a step at k, with z = (m-k)/s, they are s φ(z) hₙ₋₂(-z)/√(n(n-1)) and φ(z) hₙ₋₁(-z)/√n. For functions of
 the logistic family, Stein's identity cₙ = s/√n E f'(m + s ξ) hₙ₋₁(ξ) is integrated by the trapezoidal rule of step h.
 With the poles of f at a distance d in ξ, cₙ falls as e^{-d√n}; the rule's error is that of the next period of its
 spectrum, e^{-d(2π/h - √n)}, since hₙφ has its frequencies near √n. Both are below 1e-15 for h = πd/34.5 and every n up

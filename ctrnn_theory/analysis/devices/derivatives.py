@@ -1,6 +1,6 @@
 """Derivatives of the Gaussian averages of an activation: its mean, its mean slope, and the covariance of pairs.
 
-Of x ~ N(a, S), with q = diag S, the mean F(a; q) obeys the heat equation, ∂F/∂q = F''/2, and the covariance of two
+For x ~ N(a, S), with q = diag S, the mean F(a; q) obeys the heat equation, ∂F/∂q = F''/2, and the covariance of two
 neurons is a function of a_i, q_i, a_j, q_j and p = S_ij alone. With the sums of Mehler's series
 
     M_αβ = Σ_{n ≥ 1} pⁿ/n! F_i⁽ⁿ⁺ᵅ⁾ F_j⁽ⁿ⁺ᵝ⁾,   E_αβ = F_i⁽ᵅ⁾ F_j⁽ᵝ⁾ + M_αβ = E f_i⁽ᵅ⁾ f_j⁽ᵝ⁾

@@ -37,9 +37,9 @@ class Along(NamedTuple):
     theta: FloatArray
     """Directions of s, g, c and o, (K, 4, N)."""
     mean: FloatArray
-    """Of m, (K, N)."""
+    """Derivatives of m, (K, N)."""
     covariance: FloatArray
-    """Of V, (K, N, N)."""
+    """Derivatives of V, (K, N, N)."""
 
 
 @dataclass(frozen=True, eq=False)

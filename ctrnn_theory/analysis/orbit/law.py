@@ -29,8 +29,8 @@ DIMENSIONS = NEURONS | PLANES | REGIONS
 class OrbitLaw(Result):
     """Stationary law of a network at two times one step apart, by one method.
 
-    Of P regions and symbols nothing is known without a readout, and by a closure nothing where regions are those of a
-    function, or where the output is not linear in the state, as in voltage form.
+    Arrays over the P regions and symbols are None without a readout. By a closure they are None too if the regions are
+    those of a function, or if the output is not linear in the state, as in voltage form.
     """
 
     method: str

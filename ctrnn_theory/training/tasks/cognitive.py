@@ -1,4 +1,4 @@
-"""Six cognitive tasks, each alone or all in one network that is told which of them to do."""
+"""Six cognitive tasks, each alone or all in one network, to which an input says which of them to do."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_gain_threshold_offset_and_both_sides(text, order, a, s):
 
 
 def test_variance_of_both_sides():
-    """Of ξ|ξ|^½: E |ξ|³ = 2√(2/π). Of |ξ|^1.5 it is less by the square of E |ξ|^1.5 = 2^¾ Γ(5/4)/√π."""
+    """The variance of ξ|ξ|^½ is E |ξ|³ = 2√(2/π); that of |ξ|^1.5 lacks the square of E |ξ|^1.5 = 2^¾ Γ(5/4)/√π."""
     odd, even = activation("x*sqrt(Abs(x))"), activation("Abs(x)**1.5")
     third = 2.0 * math.sqrt(2.0 / math.pi)
     assert math.isclose(odd.smoothed_variance(0.0, 1.0), third, rel_tol=1e-14)

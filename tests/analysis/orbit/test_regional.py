@@ -27,7 +27,7 @@ def test_mean_and_covariance_are_conserved_as_a_law_is_divided(seed, count, n):
 
 @given(st.floats(-2.0, 2.0), st.floats(0.2, 3.0), st.floats(-0.9, 0.9))
 def test_half_normal_laws_have_their_known_moments(mean, std, rho):
-    """Of two components the first is cut at zero: E[x; x > 0] = m Φ + s φ, E[x²; x > 0] = (m² + s²) Φ + m s φ."""
+    """The first of two components is cut at zero: E[x; x > 0] = m Φ + s φ, E[x²; x > 0] = (m² + s²) Φ + m s φ."""
     V = np.array([[std**2, rho * std], [rho * std, 1.0]])
     R = np.array([[1.0, 0.0], [-1.0, 0.0]])
     share, first, second = divided(np.array([mean, 0.5]), V, R, np.zeros(2), normal_points(2, 14))

@@ -15,7 +15,7 @@ from ctrnn_theory.support.types import FloatArray
 
 ACCURACY = 0.1 * float(np.finfo(float).eps)  # error of the interpolation, relative to the largest |φ|
 LARGEST = 1e9  # q from which it does not matter how many nodes are too many
-NO_OVERSTEP = 1e-17  # mean overstep of the box that is none, in half widths
+NO_OVERSTEP = 1e-17  # mean overstep of the box, in half widths, up to which it counts as none
 PAY = 2.0  # times fewer nodes than points, from which interpolation is used
 
 
