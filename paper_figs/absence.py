@@ -112,4 +112,4 @@ def _parts(ax: Axes, data: Mapping[str, Any], name: str) -> None:
     ax.plot(
         preferred, heights, "D", color=COLOUR["inside"], markersize=3, clip_on=False, label="least loss, each network"
     )
-    ax.set(xlim=(0.0, 1.5), ylim=(0.0, 2.7), xlabel=r"$\sigma\,/\,\sigma_t$")
+    ax.set(xlim=(-0.04, 1.54), ylim=(0.0, 2.7), xlabel=r"$\sigma\,/\,\sigma_t$")

@@ -72,7 +72,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         ax.semilogy(
             0.0, repaired, "*", color=REPAIRED, markersize=9, clip_on=False, label="no noise, smoothed activation"
         )
-        ax.set(title=f"{name}, 64 neurons", xlim=(0.0, 1.5), xlabel=r"test noise $\sigma\,/\,\sigma_t$")
+        ax.set(title=f"{name}, 64 neurons", xlim=(-0.04, 1.54), xlabel=r"test noise $\sigma\,/\,\sigma_t$")
     axes[0].set_ylabel("loss")
     handles, labels = axes[0].get_legend_handles_labels()
     made.legend(handles, labels, loc="outside lower center", ncols=4)
