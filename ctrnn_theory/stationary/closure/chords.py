@@ -51,14 +51,14 @@ class Chords:
     """Steps, of both kinds."""
 
 
-def chords(closure: ClosureMap, start: Moments, rate: Rate, tolerance: float) -> Chords:
-    """Solve for the fixed point near a state of one network and its rate, which have a leading axis of one.
+def chords(closure: ClosureMap, start: Moments, spread: FloatArray, tolerance: float) -> Chords:
+    """Solve for the fixed point near a state of one network and its spread, which have a leading axis of one.
 
     It is given up where the linear response is not stable, or hardly so, and where steps grow or do not get short.
     """
-    state, taken = _settled_mean(closure, start, rate)
-    failed = Chords(start, rate, False, False, np.inf, taken)
+    state, taken = _settled_mean(closure, start, spread)
     rate = closure.rate(state)
+    failed = Chords(state, rate, False, False, np.inf, taken)
     if not np.all(np.isfinite(rate.slope)):
         return failed
     shifted = Shifted.of(closure.loop(rate.slope)[0], float(closure.gamma[0]))
@@ -87,17 +87,17 @@ def chords(closure: ClosureMap, start: Moments, rate: Rate, tolerance: float) ->
     return failed
 
 
-def _settled_mean(closure: ClosureMap, start: Moments, rate: Rate) -> tuple[Moments, int]:
-    """Return the state with the mean where a few Newton steps at its s lead, and their number."""
-    mean, residual, slope = start.mean, rate.mean, rate.slope
+def _settled_mean(closure: ClosureMap, start: Moments, spread: FloatArray) -> tuple[Moments, int]:
+    """Return the state with the mean where a few Newton steps at its spread lead, and their number."""
+    mean = start.mean
     for k in range(1, MOST_MEANS + 1):
-        move = np.linalg.solve(closure.jacobian(slope), residual[..., None])[..., 0]
+        J = closure.jacobian(closure.drift_slope(mean, spread))
+        move = np.linalg.solve(J, closure.drift(mean, spread)[..., None])[..., 0]
         mean = mean + move
         if not np.max(np.abs(move)) > CLOSE * np.max(np.abs(mean)):
             break
         if not np.all(np.isfinite(mean)):
             return start, k
-        residual, slope = closure.drift(mean, rate.spread), closure.drift_slope(mean, rate.spread)
     return Moments(mean, start.covariance), k
 
 
@@ -136,7 +136,7 @@ class Anderson:
         self.last = x, g
         after = x + self.share * g
         if self.moves:
-            gram = np.array([[u @ v for v in self.turns] for u in self.turns])
+            gram = _products(self.turns, self.turns)
             weights = np.linalg.lstsq(gram, np.array([u @ g for u in self.turns]), rcond=1e-12)[0]
             for w, move, turn in zip(weights.tolist(), self.moves, self.turns, strict=True):
                 after = after - w * (move + self.share * turn)
@@ -154,8 +154,13 @@ class Anderson:
         """Return eigenvalues of -dg/dx in the space of the latest moves, where one that matters would show."""
         if not self.moves:
             return np.zeros(0, dtype=np.complex128)
-        moves, turns = np.array(self.moves), np.array(self.turns)
-        norms = np.linalg.norm(moves, axis=1)
-        gram, image = moves @ moves.T / norms, -(moves @ turns.T) / norms
+        gram = _products(self.moves, self.moves)
+        norms = np.sqrt(np.diagonal(gram))
+        gram, image = gram / norms, -_products(self.moves, self.turns) / norms
         seen = np.linalg.lstsq(gram / norms[:, None], image / norms[:, None], rcond=SEEN)[0]
         return np.linalg.eigvals(seen).astype(np.complex128)
+
+
+def _products(first: list[FloatArray], second: list[FloatArray]) -> FloatArray:
+    """Return the inner products of vectors, without a copy of them."""
+    return np.array([[u @ v for v in second] for u in first])

@@ -15,6 +15,7 @@ from ctrnn_theory.support.types import BoolArray, FloatArray
 MANY = 32  # components from which a few products of matrices are cheaper than eigenvalues
 ARNOLDI = 200  # components from which Arnoldi's method finds the spectral radius in less time than LAPACK
 KRYLOV = 60  # dimensions of its Krylov space
+RITZ = 1e-12  # relative residual of the eigenvalue
 MOST_RESTARTS = 40  # restarts of Arnoldi's method, after which all eigenvalues are no more work
 ROUNDING = 1e-9  # relative residual below which the accuracy of the moments may limit it
 
@@ -152,7 +153,7 @@ def _largest_modulus(A: FloatArray) -> float:
     from scipy.sparse.linalg import ArpackError, eigs
 
     try:
-        found = eigs(A, k=4, ncv=KRYLOV, v0=np.ones(len(A)), maxiter=MOST_RESTARTS, return_eigenvectors=False)
+        found = eigs(A, 1, ncv=KRYLOV, v0=np.ones(len(A)), maxiter=MOST_RESTARTS, tol=RITZ, return_eigenvectors=False)
     except ArpackError:
         found = np.linalg.eigvals(A)
     return float(np.max(np.abs(found)))

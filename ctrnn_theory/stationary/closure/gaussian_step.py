@@ -15,7 +15,7 @@ from ctrnn_theory.model.kinds import require
 from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import SITES, Noise
 from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
-from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, times
+from ctrnn_theory.stationary.closure.moments import Moments, semidefinite, symmetric_product, times
 from ctrnn_theory.support.types import FloatArray
 
 
@@ -45,7 +45,7 @@ def preactivation(
     Leading axes of W, inside and V (..., N, N), and of drive and mean (..., N), broadcast.
     """
     WV = W @ V
-    S = inside + WV @ np.swapaxes(W, -1, -2)
+    S = inside + symmetric_product(WV, W)
     a = times(W, mean) + drive
     batch, n = np.broadcast_shapes(a.shape[:-1], S.shape[:-2]), a.shape[-1]
     a, S = np.broadcast_to(a, (*batch, n)), S if S.shape[:-2] == batch else np.broadcast_to(S, (*batch, n, n)).copy()

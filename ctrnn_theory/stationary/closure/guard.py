@@ -12,8 +12,8 @@ NEAR = 0.1  # largest part of what the linear response keeps that it may neglect
 LINEAR_TIMES = 8.0  # time constants over which the path to the end must be nearly linear
 WALK_NEAR = 0.01  # shift of the fixed point by the covariance, in units of s, that a path of the mean alone may neglect
 WALK_TIMES, WALK_STEPS = 32.0, 256  # time constants of such a path, and the largest number of its steps
-LOOKS = (8, 16, 32, 64, 128)  # steps after which it is looked at
-CALM = 1e-2  # relative change between two looks after which it need not be followed further
+LOOKS = (16, 32, 64, 128)  # steps after which it is looked at
+LEFT = 0.07  # part of the drift that a Newton step leaves, up to which the path ahead is linear to within NEAR
 
 
 def leads_to(closures: ClosureMap, start: Moments, end: Moments) -> BoolArray:
@@ -24,79 +24,94 @@ def leads_to(closures: ClosureMap, start: Moments, end: Moments) -> BoolArray:
     """
     at = closures.rate(end)
     stable = closures.stable(at.slope)
-    A = closures.response(at.slope)
-    near = _settled(closures, start, end, at, stable, NEAR)
-    return stable & near & _straight(closures, start.mean, end, at, A)
+    near = shift(closures, closures.spread(start), end, at, stable) <= NEAR
+    return stable & near & _straight(closures, start.mean, end, at)
 
 
-def walks_to(
-    closures: ClosureMap, start: Moments, end: Moments, at: Rate, walked: FloatArray | None = None
-) -> BoolArray:
+def walks_to(closures: ClosureMap, start: Moments, end: Moments, at: Rate) -> BoolArray:
     """Return whether the map goes from the start to the end, with `at` the rate at its end, (B,).
 
     This is :func:`leads_to` at the end of a path of the mean alone, which takes products with vectors. After a few time
     constants its linear response must be stable, since a covariance that grows on and on may take the map elsewhere. If
     the covariance has more than a little left to bring about, paths at the spreads of both ends must lead there.
-    `walked` is where that at the spread of the start ends, if it is known.
     """
-    stable = closures.stable(at.slope)
-    good = stable & _settled(closures, start, end, at, stable, NEAR)
+    spread, good = closures.spread(start), closures.stable(at.slope)
+    share = shift(closures, spread, end, at, good)
+    good &= share <= NEAR
     if not good.any():
         return good
-    if walked is None:
-        walked, contracting = walk(closures, start.mean, closures.spread(start), LINEAR_TIMES)
-        good &= contracting
-    A = closures.response(at.slope)
-    good &= _straight(closures, walked, end, at, A)
-    far = np.flatnonzero(good & ~_settled(closures, start, end, at, good, WALK_NEAR))
+    walked, contracting = walk(closures, start.mean, spread, LINEAR_TIMES)
+    return good & contracting & ends_at(closures, start.mean, walked, end, at, share)
+
+
+def ends_at(
+    closures: ClosureMap, mean: FloatArray, walked: FloatArray, end: Moments, at: Rate, share: FloatArray
+) -> BoolArray:
+    """Return whether the map goes on to the end from where it has walked from a mean, as :func:`walks_to` asks, (B,).
+
+    `share` is what :func:`shift` says of the start.
+    """
+    good = _straight(closures, walked, end, at)
+    far = np.flatnonzero(good & ~(share <= WALK_NEAR))
     if far.size:
-        other, contracting = walk(closures[far], start.mean[far], at[far].spread, LINEAR_TIMES)
-        good[far] = contracting & _straight(closures[far], other, end[far], at[far], A[far])
+        other, contracting = walk(closures[far], mean[far], at[far].spread, LINEAR_TIMES)
+        good[far] = contracting & _straight(closures[far], other, end[far], at[far])
     return good
 
 
 def walk(closures: ClosureMap, mean: FloatArray, spread: FloatArray, free: float) -> tuple[FloatArray, BoolArray]:
-    """Follow means (B, M) at these spreads until they are calm, or for WALK_TIMES and WALK_STEPS.
+    """Follow means (B, M) at these spreads until the map is nearly linear ahead, or for WALK_TIMES and WALK_STEPS.
 
-    Return where they end, and whether the linear response was stable at all looks but those in the `free` first time
-    constants; paths of which no one is so are not followed to the end.
+    Return where they end, and whether the linear response was stable at all looks after the `free` first time constants
+    up to there; paths of which no one is so are not followed to the end.
     """
-    before, gamma, last = mean, closures.gamma[:, None], 0
-    contracting = np.ones(len(mean), dtype=bool)
+    gamma, last = closures.gamma[:, None], 0
+    contracting, bent = np.ones(len(mean), dtype=bool), np.ones(len(mean), dtype=bool)
     most = int(min(WALK_TIMES / gamma.min(), WALK_STEPS))
     for look in (0, *(look for look in LOOKS if look < most), most):
         for _ in range(last, look):
             mean = mean + gamma * closures.drift(mean, spread)
-        due = np.flatnonzero(contracting & (look * gamma[:, 0] >= free))
+        slope = closures.drift_slope(mean, spread)
+        due = np.flatnonzero(contracting & bent)
+        near, late = _nearly_linear(closures[due], mean[due], spread[due], slope[due]), look * gamma[due, 0] > free
+        asked = near | late
+        due, near, late = due[asked], near[asked], late[asked]
         if due.size:
-            contracting[due] = closures[due].stable(closures.drift_slope(mean, spread)[due])
-        calm = np.max(np.abs(mean - before), axis=1) <= CALM * np.max(np.abs(mean), axis=1)
-        if not contracting.any() or (look and np.all(calm)):
+            stable = closures[due].stable(slope[due])
+            contracting[due], bent[due] = stable | ~late, ~(stable & near)
+        if not np.any(contracting & bent):
             break
-        before, last = mean, look
+        last = look
     return mean, contracting
 
 
-def settled(closures: ClosureMap, start: Moments, end: Moments, at: Rate) -> BoolArray:
-    """Return whether the covariance shifts the fixed points by less than a linear response may neglect, (B,)."""
-    return _settled(closures, start, end, at, np.ones(len(at.a), dtype=bool), NEAR)
+def _nearly_linear(closures: ClosureMap, mean: FloatArray, spread: FloatArray, slope: FloatArray) -> BoolArray:
+    """Return whether Newton's step in the mean leaves but a small part of the drift, (B,)."""
+    drift = closures.drift(mean, spread)
+    after = mean + np.linalg.solve(closures.jacobian(slope), drift[..., None])[..., 0]
+    left = np.max(np.abs(closures.drift(after, spread)), axis=1)
+    floor = ROUNDING * np.max(np.abs(after), axis=1)
+    return np.asarray(left <= LEFT * np.max(np.abs(drift), axis=1) + floor)
 
 
-def _settled(
-    closures: ClosureMap, start: Moments, end: Moments, at: Rate, stable: BoolArray, share: float
-) -> BoolArray:
-    """Return whether the covariance shifts the fixed point by no more than this share of s on the way, (B,)."""
-    J = closures.jacobian(at.slope)
-    kick = closures.drift(end.mean, closures.spread(start)) - at.mean
-    J = np.where(stable[:, None, None], J, np.eye(J.shape[-1]))
-    shift: FloatArray = np.asarray(np.linalg.solve(J, kick[..., None])[..., 0], dtype=np.float64)
-    small: BoolArray = np.all(np.abs(times(closures.read, shift)) <= share * at.s + ROUNDING * np.abs(at.a), axis=1)
-    return small
+def shift(closures: ClosureMap, spread: FloatArray, end: Moments, at: Rate, stable: BoolArray) -> FloatArray:
+    """Return how far the covariance shifts the fixed point on the way from a spread to the end, as a share of s, (B,).
+
+    `at` is the rate at the end. The share says nothing where that is not stable.
+    """
+    J = np.where(stable[:, None, None], closures.jacobian(at.slope), np.eye(end.mean.shape[-1]))
+    kick = closures.drift(end.mean, spread) - at.mean
+    moved = times(closures.read, np.asarray(np.linalg.solve(J, kick[..., None])[..., 0], dtype=np.float64))
+    beyond = np.abs(moved) - ROUNDING * np.abs(at.a)
+    share = np.divide(beyond, at.s, out=np.where(beyond > 0.0, np.inf, 0.0), where=at.s > 0.0)
+    largest: FloatArray = np.max(share, axis=1)
+    return largest
 
 
-def _straight(closures: ClosureMap, mean: FloatArray, end: Moments, at: Rate, A: FloatArray) -> BoolArray:
-    """Return whether the path of the linear response A from a mean to the end is one where the map is nearly linear."""
-    largest, error, J = np.zeros(len(A)), np.zeros(len(A)), closures.jacobian(at.slope)
+def _straight(closures: ClosureMap, mean: FloatArray, end: Moments, at: Rate) -> BoolArray:
+    """Return whether the path of the linear response from a mean to the end is one where the map is nearly linear."""
+    A, J = closures.response(at.slope), closures.jacobian(at.slope)
+    largest, error = np.zeros(len(A)), np.zeros(len(A))
     for point in _linear_path(A, mean - end.mean, closures.gamma):
         speed, part = closures.drift(end.mean + point, at.spread), -times(J, point)
         largest = np.maximum(largest, np.max(np.abs(part), axis=1))

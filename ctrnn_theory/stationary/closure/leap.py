@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctrnn_theory.stationary.closure.closure_map import ClosureMap, Rate
-from ctrnn_theory.stationary.closure.guard import settled, walk, walks_to
+from ctrnn_theory.stationary.closure.guard import NEAR, ends_at, shift, walk
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.newton import Root, chord_ends
-from ctrnn_theory.support.types import IntArray
+from ctrnn_theory.support.types import BoolArray, FloatArray, IntArray
 
 LEAST, MOST = 4, 32  # steps of the map; at most so many until its response is stable, and until the covariance is near
 
@@ -33,29 +33,43 @@ def leap(closures: ClosureMap, state: Moments, rate: Rate, tolerance: float) -> 
     """Return the fixed points to which maps lead from states (B, M), (B, M, M) at their rates.
 
     The map is followed until its linear response is stable, and the mean from there at a fixed spread. Chord steps
-    begin where that ends. What they find is good if the map leads there from the state itself (`walks_to`), for which
-    it is followed for a few more steps where the covariance is too far away.
+    begin where that ends. What they find is good if the map leads there from the state itself, as `walks_to` asks, for
+    which it is followed for a few more steps where the covariance is too far away.
     """
     state, rate, steps = state.copy(), _copy(rate), np.zeros(len(state.mean), dtype=np.intp)
-    going = np.arange(len(steps))
+    good, going, walked = np.ones(len(steps), dtype=bool), np.arange(len(steps)), state.mean.copy()
     for k in range(MOST):
         going = going if k < LEAST else going[~closures[going].stable(rate.slope[going])]
+        if not going.size:
+            break
         _follow(closures, state, rate, steps, going)
-    walked, good = walk(closures, state.mean, rate.spread, 0.0)
-    root, at, _ = chord_ends(closures, Moments(walked, state.covariance), tolerance, good)
-    good, before = root.good.copy(), steps.copy()
+    good[going] = False
+    _walk(closures, state, rate, walked, good, good)
+    root, at, _ = chord_ends(closures, Moments(walked, state.covariance), _copy(rate), tolerance, good)
+    good = root.good
+    good[good] = closures[good].stable(at.slope[good])
+    share, before, far = np.full(len(steps), np.inf), steps.copy(), np.flatnonzero(good)
     for _ in range(MOST):
-        far = np.flatnonzero(good)
-        far = far[~settled(closures[far], state[far], root.state[far], at[far])]
+        share[far] = shift(closures[far], rate.spread[far], root.state[far], at[far], good[far])
+        far = far[~(share[far] <= NEAR)]
+        if not far.size:
+            break
         _follow(closures, state, rate, steps, far)
-    moved = np.flatnonzero(good & (steps > before))
-    if moved.size:
-        walked[moved], good[moved] = walk(closures[moved], state.mean[moved], rate[moved].spread, 0.0)
-    root.good[:] = good
+    good &= share <= NEAR
+    _walk(closures, state, rate, walked, good, good & (steps > before))
     some = np.flatnonzero(good)
     if some.size:
-        root.good[some] = walks_to(closures[some], state[some], root.state[some], at[some], walked[some])
+        good[some] = ends_at(closures[some], state.mean[some], walked[some], root.state[some], at[some], share[some])
     return Leap(root, state, rate, steps)
+
+
+def _walk(
+    closures: ClosureMap, state: Moments, rate: Rate, walked: FloatArray, good: BoolArray, which: BoolArray
+) -> None:
+    """Put where the mean alone leads, in some of the closures, and whether it does so surely, in place."""
+    some = np.flatnonzero(which)
+    if some.size:
+        walked[some], good[some] = walk(closures[some], state.mean[some], rate.spread[some], 0.0)
 
 
 def _copy(rate: Rate) -> Rate:

@@ -12,12 +12,13 @@ Frobenius norm of one of its powers is below 1.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import sgetrf, sgetri
 
+from ctrnn_theory.stationary.closure.moments import symmetric_product
 from ctrnn_theory.support.types import FloatArray
 
 PROVEN = 0.3  # Frobenius norm of a power of A_α that proves stability whatever single precision rounds
@@ -25,6 +26,7 @@ LEFT_OUT = 0.3  # spectral norm of a power of A_α whose square adds about a dig
 MOST_SQUARES = 9  # squarings after which A is so near instability that single precision might not do
 HUGE = 1e4  # norm of a power of A_α from which its square loses its digits
 PROBES = 24  # products with a vector from which the size of B is estimated; it only chooses α
+BLOCK = 64  # columns that an inversion treats at once
 TURNS = 3  # products with a matrix and its transpose from which its spectral norm is estimated
 
 
@@ -57,9 +59,9 @@ class Shifted:
         scale = float(np.max(np.abs(Q)))
         if not 0.0 < scale < np.inf:
             return Q.astype(np.float32)
-        X = self.inverse @ (Q / scale).astype(np.float32) @ self.inverse.T
+        X = symmetric_product(self.inverse @ (Q / scale).astype(np.float32), self.inverse)
         for P in self.powers:
-            X = X + P @ X @ P.T
+            X = X + symmetric_product(P @ X, P)
         return (X + X.T) * np.float32(0.5 * self.weight) * np.float32(scale)
 
 
@@ -85,14 +87,17 @@ def _shifted(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return G/scale and A_α, which are NaN where I - αA is singular."""
     n = len(B)
-    G: NDArray[np.float32] = np.full((n, n), np.nan, dtype=np.float32)
-    with suppress(np.linalg.LinAlgError):
-        G = np.asarray(
-            np.linalg.inv((scale * (1.0 - alpha * (1.0 - gamma)) * np.eye(n) - B).astype(np.float32)), dtype=np.float32
-        )
+    G = _inverse((scale * (1.0 - alpha * (1.0 - gamma)) * np.eye(n) - B).astype(np.float32))
     P: NDArray[np.float32] = np.float32(scale * (1.0 / alpha - alpha)) * G
     P[np.arange(n), np.arange(n)] -= np.float32(1.0 / alpha)
     return G, P
+
+
+def _inverse(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the inverse of a matrix (N, N), or NaN; it takes a third of the time of NumPy's, and does not warn."""
+    factors, pivots, failed = sgetrf(matrix.T)
+    inverse, failed = (factors, failed) if failed else sgetri(factors, pivots, lwork=BLOCK * len(matrix))
+    return np.full_like(matrix, np.nan) if failed else np.asarray(inverse.T, dtype=np.float32)
 
 
 def _size(B: FloatArray) -> float:

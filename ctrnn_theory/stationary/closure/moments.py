@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctrnn_theory.support.types import FloatArray
 
+Real = TypeVar("Real", np.float32, np.float64)
+BLOCK = 128  # rows of a symmetric product that are computed at once
 MANY = 32  # neurons from which a Cholesky factor is tried before eigenvalues
 
 
@@ -81,6 +84,26 @@ def relative(mean: FloatArray, covariance: FloatArray, scale: tuple[FloatArray, 
 def times(A: FloatArray, mean: FloatArray) -> FloatArray:
     """Return A m of each network, (B, N)."""
     product: FloatArray = (A @ mean[..., None])[..., 0]
+    return product
+
+
+def symmetric_product(A: NDArray[Real], B: NDArray[Real]) -> NDArray[Real]:
+    """Return A Bᵀ (..., N, N) if it is symmetric: of large products, little more than half is computed.
+
+    Examples
+    --------
+    >>> A = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> print(symmetric_product(A, A).tolist())
+    [[5.0, 11.0], [11.0, 25.0]]
+    """
+    n, B = A.shape[-2], np.swapaxes(B, -1, -2)
+    if n <= BLOCK:
+        return A @ B
+    product = np.empty((*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), n, n), dtype=A.dtype)
+    for i in range(0, n, BLOCK):
+        j = i + BLOCK
+        product[..., i:j, :j] = A[..., i:j, :] @ B[..., :j]
+        product[..., :i, i:j] = np.swapaxes(product[..., i:j, :i], -1, -2)
     return product
 
 

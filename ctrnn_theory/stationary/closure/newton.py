@@ -55,7 +55,8 @@ def newton(closures: ClosureMap, start: Moments, tolerance: float) -> Root:
 
 def _by_chords(closures: ClosureMap, start: Moments, tolerance: float) -> tuple[Root, IntArray]:
     """Solve for fixed points by chord steps; return also where they do not converge."""
-    root, at, failed = chord_ends(closures, start, tolerance, np.ones(len(start.mean), dtype=bool))
+    every = np.ones(len(start.mean), dtype=bool)
+    root, at, failed = chord_ends(closures, start, closures.rate(start), tolerance, every)
     for i in np.flatnonzero(root.good):
         one = np.array([i])
         root.good[i] = False
@@ -64,18 +65,22 @@ def _by_chords(closures: ClosureMap, start: Moments, tolerance: float) -> tuple[
     return root, failed
 
 
-def chord_ends(closures: ClosureMap, start: Moments, tolerance: float, which: BoolArray) -> tuple[Root, Rate, IntArray]:
+def chord_ends(
+    closures: ClosureMap, start: Moments, at: Rate, tolerance: float, which: BoolArray
+) -> tuple[Root, Rate, IntArray]:
     """Return where chord steps end, for some networks, the rates there, and for which networks there is no end.
+
+    Of the rates `at`, which are overwritten, those of the start need to have its spread alone.
 
     An end is good if it is a stable fixed point, whether or not the map leads there.
     """
-    at, count = closures.rate(start), len(start.mean)
+    count = len(start.mean)
     failed = np.ones(count, dtype=bool)
     root = Root(start.copy(), np.zeros(count, bool), np.full(count, np.inf), np.zeros(count, dtype=np.intp))
     for i in np.flatnonzero(which):
         one = np.array([i])
         with suppress(ValueError):  # a trial may lie where f has no moments, or where a matrix is singular
-            found = chords(closures[one], start[one], at[one], tolerance)
+            found = chords(closures[one], start[one], at.spread[one], tolerance)
             failed[i], root.residual[i], root.steps[i] = not found.converged, found.residual, found.steps
             if found.converged and found.positive and no_negative_variance(found.state)[0]:
                 root.good[i] = True

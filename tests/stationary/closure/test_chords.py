@@ -28,7 +28,7 @@ def test_the_end_is_where_the_map_goes(name, noise):
     state = Moments.point(np.zeros((1, N)))
     for _ in range(4):
         state = closure.step(state)
-    found = chords(closure, state, closure.rate(state), 1e-12)
+    found = chords(closure, state, closure.spread(state), 1e-12)
     assert found.converged
     assert found.positive
     assert found.residual <= 1e-9
@@ -41,7 +41,7 @@ def test_the_end_is_where_the_map_goes(name, noise):
 def test_no_end_without_a_stable_response():
     closure = closure_of("identity", 1.5, Noise(inside=0.5))
     state = Moments.point(np.zeros((1, N)))
-    assert not chords(closure, state, closure.rate(state), 1e-12).converged
+    assert not chords(closure, state, closure.spread(state), 1e-12).converged
 
 
 def follow(J, steps):

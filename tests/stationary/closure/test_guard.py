@@ -8,7 +8,7 @@ from ctrnn_theory.model.network import CTRNN
 from ctrnn_theory.model.noise import Noise
 from ctrnn_theory.stationary import gaussian_closure
 from ctrnn_theory.stationary.closure.gaussian_step import GaussianClosure, closure_step
-from ctrnn_theory.stationary.closure.guard import leads_to, walks_to
+from ctrnn_theory.stationary.closure.guard import leads_to, walk, walks_to
 from ctrnn_theory.stationary.closure.moments import Moments
 from ctrnn_theory.stationary.closure.settle import settle
 from ctrnn_theory.stationary.registry import predict
@@ -46,6 +46,17 @@ def test_no_way_to_an_unstable_end():
     closure = bistable()
     origin = followed(closure, Moments.point(np.zeros((1, N))), 50)  # it stays there by symmetry
     assert not walks_to(closure, origin, origin, closure.rate(origin))[0]
+
+
+def test_a_walk_leaves_an_unstable_point_and_tells_so():
+    """From near the origin, where the response is unstable and the map is linear."""
+    closure = bistable()
+    mean, spread = np.full((1, N), 0.01), np.full((1, N), 0.1)
+    assert not walk(closure, mean, spread, 0.0)[1][0]
+    walked, contracting = walk(closure, mean, spread, 8.0)
+    assert contracting[0]
+    assert np.max(np.abs(closure.drift(walked, spread))) < 0.05
+    assert np.min(walked) > 0.9
 
 
 @pytest.mark.parametrize("name", ["tanh", "hardtanh"])
