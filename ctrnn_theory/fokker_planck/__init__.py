@@ -13,8 +13,10 @@ solution, evolution
     The stationary density, and densities in time.
 one_dimension, first_panels, panels, exponent
     The stationary density of one dimension, by quadrature.
-cell_grid, generator, null_vector, stepping
+cell_grid, generator, null_vector
     Finite volumes in two and three dimensions, and in time.
+stepping, faber
+    Steps in time, and the polynomials by which they are taken.
 
 Public are the names below; all else is private to the package.
 """

@@ -1,117 +1,124 @@
-"""Implicit steps in time that conserve mass and keep a density positive."""
+"""Steps in time that conserve mass, by polynomials of the generator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import scipy  # which imports its parts when they are first used
 
+from ctrnn_theory.fokker_planck.faber import Series, bounds, integral_series, longest
 from ctrnn_theory.fokker_planck.generator import Generator
-from ctrnn_theory.fokker_planck.null_vector import DROP, FILL, factors
 from ctrnn_theory.support.types import FloatArray
 
-Solve = Callable[[FloatArray], FloatArray]
+EULER = 16  # largest number of Euler steps in a step that keeps p positive
+FAR, FEW = 10, 1024  # steps after which, and cells up to which, a full matrix is faster than polynomials
+STILL = 1e-10  # change in a step, in total variation, below which p is stationary
+GROWN = 100.0  # sum of the absolute values of probabilities that mean nothing any more
+KEPT = 4  # series that are kept
 
-SEQUENCE = (1, 2, 3)  # numbers of Euler steps that a step is cut into, before extrapolation
-EASY = 1 / 12  # error relative to the tolerance below which the step doubles, which makes the error 8 times larger
-KEPT = 9  # factors that are kept: those of three step sizes
-ITERATED = 1e-12  # residual of the iterative solver, which is used in three dimensions
-SHORTEST = 1e-12  # step relative to the time: the tolerance of a shorter one is out of reach
+
+def grown(p: FloatArray) -> bool:
+    """Return whether probabilities grew too far in absolute value to mean anything."""
+    return not float(np.abs(p).sum()) < GROWN
 
 
 class Stepper:
-    """A solver of dp/dt = L p for one generator.
+    """A solver of dp/dt = L p for one generator, with central fluxes as a rule.
 
-    A step of length Δ is taken by 1, 2 and 3 implicit Euler steps, (1 - Δ/j L) p' = p, which keep p positive at any
-    Δ, and extrapolated (Aitken and Neville) to third order; the difference to the second order estimates the error (P.
-    Deuflhard, SIAM Review 27, 1985). No linear scheme of more than first order is positive at every Δ (C. Bolley and
-    M. Crouzeix, RAIRO 12, 1978). What extrapolation adds to the three Euler steps is therefore treated as a flux
-    through each face, and fluxes that leave a cell are cut to what it holds (S. T. Zalesak, J. Comput. Phys. 31, 1979).
+    Its means are exact but for the error of L. Where cells are too wide for the density, p is negative in some of them,
+    and :meth:`positive` follows probabilities that are not, whose means are less exact.
     """
 
-    def __init__(self, scheme: Generator) -> None:
+    def __init__(self, scheme: Generator, tolerance: float) -> None:
         self.scheme = scheme
-        self.matrix = scheme.matrix
-        self.solvers: dict[float, Solve] = {}
+        self.tolerance = tolerance
+        self.matrix = scheme.matrix.tocsr()
+        self.support = bounds(scheme)
+        self.series: dict[float, tuple[Series, scipy.sparse.csr_matrix]] = {}
+        self.full: tuple[float, FloatArray] | None = None
 
-    def advance(self, p: FloatArray, duration: float, step: float, tolerance: float) -> tuple[FloatArray, float]:
-        """Follow p over a time, by steps of at most `step` whose error in total variation is below the tolerance.
+    def advance(self, p: FloatArray, duration: float) -> FloatArray:
+        """Return exp(Δ L) p as p + L ∫ exp(t L) p dt, which conserves mass to rounding.
 
-        Returns p at the end, and the step to continue with. Raises a ValueError if rounding exceeds the tolerance.
+        It may grow without bound where drift from both sides meets and outweighs the diffusion in a cell; what grew too
+        far is left as it is.
         """
-        left = duration
-        while left > 1e-12 * duration:
-            count = np.ceil(left / step * (1.0 - 1e-9))
-            size = left / count
-            new, error = self.step(p, size)
-            if not error <= tolerance:  # also for NaN
-                step = 0.5 * size
-                if step < SHORTEST * duration:
-                    raise ValueError(f"tolerance must be within reach of a step in time; got {tolerance:g}")
-                continue
-            p, left = new, left - size
-            if error < EASY * tolerance and (count >= 2 or left <= 1e-12 * duration):
-                step = 2.0 * size
-        return p, step
+        count = int(np.ceil(duration / longest(self.support)))
+        if count > FAR and len(p) <= FEW:
+            with np.errstate(all="ignore"):
+                q = self._exponential(duration) @ p
+                return np.asarray(q * (p.sum() / q.sum()))
+        for _ in range(count):
+            if grown(p) or duration / count * float(np.abs(self.matrix @ p).sum()) < STILL:
+                break
+            p = p + self.matrix @ self._integral(p, duration / count)
+        return p
 
-    def step(self, p: FloatArray, size: float) -> tuple[FloatArray, float]:
-        """Take one step; return p and its error in total variation."""
-        table: list[list[FloatArray]] = []
-        times: list[list[FloatArray]] = []  # ∫ p dt, of which the flux is linear
-        for j in SEQUENCE:
-            solve, q, spent = self._solver(size / j), p, np.zeros_like(p)
-            for _ in range(j):
-                q = solve(q)
-                spent = spent + (size / j) * q
-            row, row_time = [q], [spent]
-            for k in range(1, j):
-                share = 1.0 / (SEQUENCE[j - 1] / SEQUENCE[j - 1 - k] - 1.0)
-                row.append(row[-1] + share * (row[-1] - table[-1][k - 1]))
-                row_time.append(row_time[-1] + share * (row_time[-1] - times[-1][k - 1]))
-            table.append(row)
-            times.append(row_time)
-        low, best, second = table[-1][0], table[-1][-1], table[-1][-2]
-        error = float(np.abs(best - second).sum())
-        if not self.scheme.monotone:
-            return best, error
-        return self._limited(low, self.scheme.flux @ (times[-1][-1] - times[-1][0])), error
+    def positive(self, p: FloatArray, before: FloatArray, duration: float) -> FloatArray:
+        """Return what probabilities `before`, none of them negative, become; p is what is known without that demand.
 
-    def _limited(self, low: FloatArray, through: FloatArray) -> FloatArray:
-        """Add fluxes `through` the faces to probabilities, cut so that all of these stay positive."""
-        into = self.scheme.divergence
-        leaving = -(into.minimum(0.0) @ np.maximum(through, 0.0)) + into.maximum(0.0) @ np.maximum(-through, 0.0)
-        share = np.minimum(1.0, np.divide(low, leaving, out=np.ones_like(low), where=leaving > low))
-        source, target = self.scheme.source, self.scheme.target
-        cut = through * np.where(through > 0.0, share[source], share[target])
-        return np.maximum(low + into @ cut, 0.0)
+        If the negative part of p is within the tolerance, it is cut off. Otherwise `before` is followed: what exp(Δ L)
+        adds to Euler steps of a monotone generator is treated as a flux through each face, and fluxes that leave a cell
+        are cut to what it holds (S. T. Zalesak, J. Comput. Phys. 31, 1979).
+        """
+        if grown(p) or -p[p < 0.0].sum() > self.tolerance:
+            count = int(np.ceil(duration * max(self.fastest / EULER, 1.0 / longest(self.support))))
+            p = before
+            for _ in range(count):
+                p = self._limited(p, duration / count)
+        p = np.maximum(p, 0.0)
+        return p * (before.sum() / p.sum())
 
-    def _solver(self, size: float) -> Solve:
-        """Return a solver of (1 - size L) q = p."""
-        key = float(f"{size:.9e}")
-        if key not in self.solvers:
-            while len(self.solvers) >= KEPT:
-                self.solvers.pop(next(iter(self.solvers)))
-            M = (scipy.sparse.eye(self.matrix.shape[0], format="csc") - key * self.matrix).tocsc()
-            self.solvers[key] = _iterative(M) if self.scheme.grid.n == 3 else factors(M, self.scheme.monotone).solve
-        return self.solvers[key]
+    @cached_property
+    def monotone(self) -> Generator:
+        """The generator with so much diffusion that no rate is negative."""
+        return self.scheme.made_monotone()
 
+    @cached_property
+    def monotone_matrix(self) -> scipy.sparse.csr_matrix:
+        """Its matrix."""
+        return self.monotone.matrix.tocsr()
 
-def _iterative(M: scipy.sparse.csc_matrix) -> Solve:
-    """Return a solver by GMRES with incomplete factors that conserves the sum, and gives NaN if it fails.
+    @cached_property
+    def fastest(self) -> float:
+        """Largest rate of leaving a cell."""
+        return float(self.monotone.leaving.max())
 
-    Small negative entries, which come from rounding, are made positive.
-    """
-    incomplete = scipy.sparse.linalg.spilu(
-        M, drop_tol=DROP, fill_factor=FILL, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0
-    )
-    precondition = scipy.sparse.linalg.LinearOperator(M.shape, incomplete.solve)
+    def _exponential(self, duration: float) -> FloatArray:
+        """Return exp(Δ L), a full matrix, by squaring."""
+        if self.full is None or self.full[0] != duration:
+            with np.errstate(all="ignore"):  # it may have grown too far
+                self.full = duration, scipy.linalg.expm(duration * self.matrix.toarray())
+        return self.full[1]
 
-    def solve(p: FloatArray) -> FloatArray:
-        q, failed = scipy.sparse.linalg.gmres(M, p, x0=p, M=precondition, rtol=ITERATED, restart=30, maxiter=10)
-        if failed:
-            return np.full_like(p, np.nan)
-        q = np.where(np.abs(q) < 1e-12 * np.abs(q).max(), np.abs(q), q)
-        return np.asarray(q * (p.sum() / q.sum()))
+    def _integral(self, p: FloatArray, step: float) -> FloatArray:
+        """Return ∫ exp(t L) p dt over a step."""
+        key = float(f"{step:.9e}")
+        if key not in self.series:
+            while len(self.series) >= KEPT:
+                self.series.pop(next(iter(self.series)))
+            of = integral_series(self.support, key, self.tolerance)
+            shifted = self.matrix - of.centre * scipy.sparse.eye(len(p), format="csr")
+            self.series[key] = of, shifted / of.scale
+        of, S = self.series[key]
+        before, now = 2.0 * p, S @ p
+        total = of.coefficients[0] * p + of.coefficients[1] * now
+        for c in of.coefficients[2:]:
+            before, now = now, S @ now - of.ratio * before
+            total += c * now
+        return total
 
-    return solve
+    def _limited(self, p: FloatArray, step: float) -> FloatArray:
+        """Take a step that keeps p positive."""
+        scheme, low = self.scheme, self.monotone
+        count = int(np.ceil(step * self.fastest))
+        q, spent = p, np.zeros_like(p)
+        for _ in range(count):
+            spent = spent + (step / count) * q
+            q = q + (step / count) * (self.monotone_matrix @ q)
+        through = scheme.flux @ self._integral(p, step) - low.flux @ spent
+        leaving = scheme.sums(np.maximum(through, 0.0), np.maximum(-through, 0.0))
+        share = np.minimum(1.0, np.divide(q, leaving, out=np.ones_like(q), where=leaving > q))
+        cut = through * np.where(through > 0.0, share[scheme.source], share[scheme.target])
+        return np.maximum(q + scheme.divergence @ cut, 0.0)

@@ -58,7 +58,7 @@ def evolve(
         Gaussian if it has none.
     cells
         Number of cells along each axis: 512, 64 or 32 by default. With an input that varies from step to step two
-        neurons take some 0.05 s a step on 64 cells, since the equations change.
+        neurons take some 0.01 s a step on 64 cells, since the equations change.
     tolerance
         Largest error of a step in time, in total variation.
 
