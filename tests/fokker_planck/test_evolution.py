@@ -111,7 +111,7 @@ def test_its_end_is_the_stationary_density():
 
 
 def ornstein_uhlenbeck(noise, cells, pull=1.0):
-    """Return the path from a point under `pull` times the drift, and the largest errors of its means and covariances."""
+    """Return the path from a point under `pull` times the drift, and the largest errors of means and covariances."""
     V = noise * B[2]
     path = evolve(linear(pull * W[2]), V.tolist(), [(-3, 3)] * 2, [0.81, -0.49], TIMES, cells=cells, border=1.0)
     flows, P = [expm(W[2] * t) for t in TIMES], solve_continuous_lyapunov(W[2], -V)
