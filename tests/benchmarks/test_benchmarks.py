@@ -111,7 +111,7 @@ def test_wrong_densities_in_time_are_noticed(truth, monkeypatch):
 
 def test_seconds_to_an_error_are_of_the_fastest_that_reaches_it():
     def row(solver, cells, seconds, error):
-        numbers = {"cells": cells, "seconds": seconds, "error": [error, error / 2]}
+        numbers = {"cells": cells, "seconds": seconds, "first_call": 1.0, "error": [error, error / 2]}
         return {"solver": solver, "problem": "in time", "way": "some", "right": True} | numbers
 
     rows = [row("ours", 32, 0.1, 5e-4), row("ours", 64, 0.4, 5e-6), row("peer", 64, 0.2, 5e-4)]
