@@ -1,7 +1,7 @@
 """Small pictures for the gallery: ``python -m docs.pictures FOLDER``.
 
-FOLDER is where ``ctrnn-theory figures --quick --out FOLDER`` wrote figures. Those that ``paper_figs`` keeps at full
-strength are left out; the others are made smaller and are kept in ``docs/figures``.
+FOLDER is where ``ctrnn-theory figures --out FOLDER`` wrote figures. Those that ``paper_figs`` keeps are left out; the
+others are made smaller and are kept in ``docs/figures``.
 """
 
 from __future__ import annotations

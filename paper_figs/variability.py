@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 import ctrnn_theory as ct
 from paper_figs.style import TWO_COLUMNS, figure, letters, simulated, styled
@@ -74,5 +75,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     axes[0].set_ylabel("mean potential (mV)")
     axes[1].set_ylabel("standard deviation (mV)")
     axes[0].legend()
+    points = {"marker": "o", "color": "0.3", "markerfacecolor": "white", "linestyle": "none", "label": "simulation"}
+    axes[1].legend(handles=[Line2D([], [], color="0.3", label="Gaussian closure"), Line2D([], [], **points)])
     letters(axes)
     return made

@@ -83,7 +83,7 @@ def test_every_public_name_says_what_it_is():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_a_picture_and_its_script(name):
-    missing = "missing: ctrnn-theory figures --quick --out figures && python -m docs.pictures figures"
+    missing = "missing: ctrnn-theory figures --out figures && python -m docs.pictures figures"
     assert (ROOT / "docs" / generate.picture(name)).resolve().exists(), missing
     assert f"../../paper_figs/{name}.py" in generate.gallery_page(name)
     assert f":link: gallery/{name}\n" in generate.gallery_cards()
