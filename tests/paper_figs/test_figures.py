@@ -246,9 +246,14 @@ HEADLINES = (
     smoothing, bias_sigma, bias_gamma, laws, cost, regulator, preference, phase, pytorch, absence, threshold,
     operating, surrogate, drift, resonance, kinds, variability, hardware, switching, orbit, devices,
 )  # fmt: skip
+LONG = {preference, phase, pytorch, drift, hardware, switching, orbit, devices}
+"""Figures that take more than ten seconds."""
 
 
-@pytest.mark.parametrize("check", HEADLINES, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [pytest.param(one, marks=pytest.mark.slow if one in LONG else (), id=one.__name__) for one in HEADLINES],
+)
 def test_a_figure_shows_its_headline_and_can_be_read(check, tmp_path, monkeypatch):
     module = figure_module(check.__name__)
     data = {name: np.asarray(value) for name, value in module.compute(quick=True).items()}
